@@ -1,0 +1,8 @@
+//! mastoform
+pub mod address;
+pub mod diagnostic;
+pub mod document;
+pub mod provider;
+pub mod secret;
+pub mod spec;
+pub mod value;

@@ -1,0 +1,255 @@
+//! What the engine asks of a cloud, and nothing else.
+//!
+//! A provider knows how to call a cloud; it knows nothing of plans, of the state file or of `mastodon.toml`. Two exist:
+//! [`sim`], a simulated cloud interpreted from `specs/types`, and `aws` (cargo feature `aws`).
+//!
+//! # Guarantees a provider gives
+//!
+//! - [`Provider::create`], [`Provider::update`] and [`Provider::delete`] return as soon as the cloud has accepted the
+//!   call. They never wait for a resource to become ready: waiting is a predicate over [`Provider::observe`], kept by
+//!   the engine.
+//! - `update` sends only what its patch holds. `delete` of something that is gone is a success.
+//! - A resource that does not exist is [`Observation::Gone`], never an error.
+//! - Everything that can carry tags carries the tags it was created with.
+//! - Errors are classified by the cloud's error code, never by its text.
+//! - Observed attributes have the names and shapes of `specs/types`. An attribute the cloud did not report is absent;
+//!   one it reports as unset is null. Secrets are never observed.
+//!
+//! # Assumptions
+//!
+//! - The engine calls at most one mutation per address at a time, and records its intent before each.
+//! - Identities come from the provider itself, by way of the state file.
+//!
+//! # Cancellation
+//!
+//! Every `.await` may be the last one: a call that was sent may have had its effect even though its answer was never
+//! seen. The engine finds out by [`Provider::find`].
+
+pub mod sim;
+
+#[cfg(feature = "aws")]
+pub mod aws;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, Identity};
+use crate::secret::SecretText;
+use crate::value::{Known, Value};
+
+/// One existing resource.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub address: Address,
+    pub region: String,
+    pub identity: Identity,
+    /// What the state remembers: the attributes we set and the facts others need.
+    pub recorded: Value,
+}
+
+/// A resource as the cloud shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    pub identity: Identity,
+    pub attributes: Value,
+}
+
+/// The answer for one [`Target`].
+#[derive(Clone, Debug)]
+pub enum Observation {
+    Found(Observed),
+    /// It does not exist, or only as a tombstone.
+    Gone,
+    /// It could not be asked.
+    Failed(ProviderError),
+}
+
+/// Answers by address.
+pub type Observations = BTreeMap<Address, Observation>;
+
+/// A question for something that exists outside this program's care.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    pub address: Address,
+    pub region: String,
+    /// Attributes the wanted thing has.
+    pub filters: Value,
+}
+
+/// A resource to make.
+#[derive(Clone, Debug)]
+pub struct Creation {
+    pub address: Address,
+    pub region: String,
+    pub attributes: Known,
+    /// Ownership tags, for everything that can carry tags.
+    pub tags: BTreeMap<String, String>,
+    /// The same for every attempt at this one creation: 32 hexadecimal characters, for APIs with client tokens.
+    pub token: String,
+}
+
+/// What a creation's answer told.
+#[derive(Clone, Debug)]
+pub struct Created {
+    pub identity: Identity,
+    /// Computed attributes the answer held; may be empty.
+    pub attributes: Value,
+}
+
+/// A change of an existing resource.
+#[derive(Clone, Debug)]
+pub struct Update {
+    pub target: Target,
+    /// The complete desired attributes, for APIs that want neighbours of what changes.
+    pub desired: Known,
+    /// Names of the top-level attributes that change. Only these may be sent, with what the API demands beside them.
+    pub changed: Vec<String>,
+}
+
+impl Update {
+    /// The desired value of `attribute` if it changes. Null means: back to the cloud's default.
+    pub fn changed(&self, attribute: &str) -> Option<&Known> {
+        static NULL: Known = Known::Null;
+        self.changed.iter().any(|name| name == attribute).then(|| self.desired.get(attribute).unwrap_or(&NULL))
+    }
+}
+
+/// How a deletion goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// The cloud is deleting it, or has.
+    Accepted,
+    /// A first step was accepted (for example: disabled); `delete` must be called again.
+    Again,
+}
+
+/// The account behind the credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub id: String,
+}
+
+/// A cloud.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The account that would be changed.
+    async fn account(&self) -> Result<Account, ProviderError>;
+
+    /// Reads something this program does not own: its attributes. No match, or several where one is wanted, is an
+    /// error of kind [`ErrorKind::NotFound`] or [`ErrorKind::Invalid`].
+    async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError>;
+
+    /// Reads many resources at once; the provider groups them by type and region. Answers every target.
+    async fn observe(&self, targets: &[Target]) -> Observations;
+
+    /// Finds what an interrupted creation may have made: by natural name or ownership tags.
+    async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError>;
+
+    /// Makes a resource.
+    async fn create(&self, creation: &Creation) -> Result<Created, ProviderError>;
+
+    /// Changes a resource in place.
+    async fn update(&self, update: &Update) -> Result<(), ProviderError>;
+
+    /// Deletes a resource.
+    async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError>;
+
+    /// Reads a sensitive attribute, by its path of keys, at the moment it is needed.
+    async fn reveal(&self, target: &Target, path: &[String]) -> Result<SecretText, ProviderError>;
+
+    /// How much faster than the wall clock this cloud lives: waits are divided by it. 1 for real clouds.
+    fn time_lapse(&self) -> f64 {
+        1.0
+    }
+
+    /// How often a call to this cloud may be tried again when it is throttled beyond the provider's own retries.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(120)
+    }
+}
+
+/// What kind of failure an error is: decides what the engine does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The request is wrong and will stay so.
+    Invalid,
+    /// The credentials do not allow it.
+    Denied,
+    /// The credentials are missing or expired.
+    Credentials,
+    /// A limit of the account.
+    Quota,
+    /// Something with that name exists already.
+    Conflict,
+    /// It does not exist.
+    NotFound,
+    /// Too many calls.
+    Throttled,
+    /// Not possible yet: something it needs is not visible, or something that uses it still lives. Worth another try.
+    NotYet,
+    /// No answer.
+    Network,
+    /// The cloud's own fault, or a code nobody knows.
+    Unknown,
+}
+
+impl ErrorKind {
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled | Self::NotYet | Self::Network)
+    }
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderError {
+    pub kind: ErrorKind,
+    /// The API operation, for example `rds:CreateDBCluster`.
+    pub operation: String,
+    /// The cloud's error code.
+    pub code: Option<String>,
+    pub message: String,
+    pub request_id: Option<String>,
+    /// The attribute the cloud complained about, where it says so.
+    pub attribute: Option<String>,
+}
+
+impl ProviderError {
+    pub fn new(kind: ErrorKind, operation: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            operation: operation.into(),
+            code: None,
+            message: message.into(),
+            request_id: None,
+            attribute: None,
+        }
+    }
+
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: ", self.operation)?;
+        if let Some(code) = &self.code {
+            write!(formatter, "{code}: ")?;
+        }
+        formatter.write_str(&self.message)?;
+        if let Some(request_id) = &self.request_id {
+            write!(formatter, " (request {request_id})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ProviderError {}

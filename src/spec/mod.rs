@@ -1,0 +1,2 @@
+//! specs
+pub mod types;

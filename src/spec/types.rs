@@ -1,0 +1,630 @@
+//! Resource types: what `specs/types/*.toml` says of AWS's resources.
+//!
+//! One table per type, one line per attribute. Everything the engine does with an attribute (validate, compare,
+//! replace, redact, simulate) it reads from here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use regex::Regex;
+
+use crate::address::TypeName;
+use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::document::{Content, Entry, Node};
+use crate::value::Value;
+
+/// Keys the engine reads itself on a resource; no attribute may have such a name.
+pub const RESERVED: [&str; 7] = ["when", "each", "after", "region", "lifecycle", "lookup", "doc"];
+
+/// All resource types by name.
+pub type Types = BTreeMap<TypeName, ResourceType>;
+
+/// A resource type.
+#[derive(Clone, Debug)]
+pub struct ResourceType {
+    pub name: TypeName,
+    pub doc: String,
+    /// CloudFormation's name of the type.
+    pub cfn: Option<String>,
+    /// Attributes whose values, joined by `|`, identify a resource for AWS.
+    pub identity: Vec<String>,
+    /// Never created, only looked up.
+    pub lookup_only: bool,
+    pub taggable: bool,
+    /// Deleting it loses what users stored.
+    pub data_bearing: bool,
+    /// How long AWS usually takes.
+    pub expect: Durations,
+    /// When to give up waiting.
+    pub timeout: Durations,
+    pub ready: Option<Ready>,
+    pub replace: Order,
+    /// IAM actions by verb: create, read, update, delete.
+    pub permissions: BTreeMap<String, Vec<String>>,
+    pub attributes: BTreeMap<String, Attribute>,
+    pub location: Location,
+}
+
+/// A duration per kind of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Durations {
+    pub create: Duration,
+    pub update: Duration,
+    pub delete: Duration,
+}
+
+/// When a resource counts as ready: the value of its status attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    pub attribute: String,
+    pub values: Vec<String>,
+    pub failed: Vec<String>,
+    /// Values that mean it is irrevocably being deleted and need not be waited for.
+    pub gone: Vec<String>,
+}
+
+/// Which comes first when a resource is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    CreateFirst,
+    DeleteFirst,
+}
+
+/// The earliest moment a computed attribute can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Milestone {
+    Created,
+    Ready,
+}
+
+/// How bad a change is for the people who use the instance. Ordered from harmless to worst.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Impact {
+    #[default]
+    None,
+    Rolling,
+    Brief,
+    Outage,
+    DataLoss,
+}
+
+impl Impact {
+    /// As a plan prints it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "no interruption",
+            Self::Rolling => "rolling, no interruption",
+            Self::Brief => "brief interruption",
+            Self::Outage => "outage",
+            Self::DataLoss => "data loss",
+        }
+    }
+}
+
+/// When two different spellings mean the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// `17` and `17.5` are the same wish.
+    VersionPrefix,
+    /// IAM documents: one string and a list of one string are the same, lists of strings have no order.
+    Policy,
+    CaseInsensitive,
+}
+
+/// The shape of an attribute.
+#[derive(Clone, Debug)]
+pub enum Shape {
+    Text,
+    Integer,
+    Number,
+    Bool,
+    List(Box<Attribute>),
+    Map(Box<Attribute>),
+    Object(BTreeMap<String, Attribute>),
+    /// Any document, kept as structure.
+    Json,
+}
+
+impl Shape {
+    /// As a message names it.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Text => "a string",
+            Self::Integer => "an integer",
+            Self::Number => "a number",
+            Self::Bool => "a boolean",
+            Self::List(_) => "a list",
+            Self::Map(_) | Self::Object(_) => "a table",
+            Self::Json => "a document",
+        }
+    }
+}
+
+/// An attribute of a type.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    pub doc: String,
+    pub shape: Shape,
+    pub required: bool,
+    pub immutable: bool,
+    pub computed: bool,
+    pub sensitive: bool,
+    pub write_only: bool,
+    pub known: Milestone,
+    pub unordered: bool,
+    pub keyed_by: Option<String>,
+    pub compare: Option<Compare>,
+    pub default_from_aws: bool,
+    pub volatile: bool,
+    pub impact: Impact,
+    /// AWS's own default, which an attribute removed from the file goes back to.
+    pub default: Option<Value>,
+    pub values: Vec<Value>,
+    pub pattern: Option<Regex>,
+    pub range: Option<(f64, f64)>,
+    pub step: Option<f64>,
+    pub length: Option<(usize, usize)>,
+    /// The value is the identity of a resource of this type.
+    pub refers_to: Option<TypeName>,
+    pub cfn: Option<String>,
+    /// CloudFormation has no such property.
+    pub outside_cfn: bool,
+    /// What a computed value looks like, with placeholders.
+    pub format: Option<String>,
+    pub location: Location,
+}
+
+impl ResourceType {
+    /// The attribute at a path of keys. Keys of maps and of keyed lists, and anything inside a document, lead to the
+    /// attribute that describes the elements.
+    pub fn attribute<S: AsRef<str>>(&self, path: &[S]) -> Option<&Attribute> {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(self.attributes.get(first.as_ref())?, |attribute, key| attribute.child(key.as_ref()))
+    }
+
+    /// Whether any part of the attribute at `path` is set by AWS alone.
+    pub fn is_computed<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        path.first().and_then(|name| self.attributes.get(name.as_ref())).is_some_and(|attribute| attribute.computed)
+    }
+}
+
+impl Attribute {
+    /// The attribute of what stands under `key` in this one.
+    pub fn child(&self, key: &str) -> Option<&Attribute> {
+        match &self.shape {
+            Shape::Object(attributes) => attributes.get(key),
+            Shape::Map(element) | Shape::List(element) => Some(element),
+            Shape::Json => Some(self),
+            _ => None,
+        }
+    }
+}
+
+/// Reads one file of types. `service` is the file's stem.
+pub fn read(service: &str, document: &Node, types: &mut Types, diagnostics: &mut Diagnostics) {
+    for entry in document.entries() {
+        let name = TypeName::new(service, entry.key.as_str());
+        let resource_type = resource_type(name.clone(), entry, diagnostics);
+        if let Some(earlier) = types.insert(name.clone(), resource_type) {
+            diagnostics.push(
+                Diagnostic::error("duplicate-type", format!("type `{name}` is declared twice"))
+                    .at(&entry.key_location, "again here")
+                    .at(&earlier.location, "first here"),
+            );
+        }
+    }
+}
+
+fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -> ResourceType {
+    let mut reader = Reader { diagnostics, table: &entry.node, what: "type", used: vec!["attributes"] };
+    let doc = reader.text("doc").unwrap_or_default();
+    if doc.is_empty() {
+        reader
+            .diagnostics
+            .push(Diagnostic::error("missing-doc", format!("type `{name}` has no doc")).at(&entry.key_location, ""));
+    }
+    let cfn = reader.text("cfn");
+    let identity = reader.texts("identity");
+    let lookup_only = reader.flag("lookup_only", false);
+    let taggable = reader.flag("taggable", true);
+    let data_bearing = reader.flag("data_bearing", false);
+    let expect = reader.durations("expect", Duration::from_secs(2));
+    let timeout = reader.durations("timeout", Duration::from_secs(20 * 60));
+    let replace = match reader.text("replace").as_deref() {
+        Some("create_first") => Order::CreateFirst,
+        Some("delete_first") | None => Order::DeleteFirst,
+        Some(_) => {
+            reader.wrong("replace", "`create_first` or `delete_first`");
+            Order::DeleteFirst
+        }
+    };
+    reader.used.push("ready");
+    let ready = entry.node.get("ready").map(|node| {
+        let mut ready =
+            Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`ready`", used: Vec::new() };
+        let result = Ready {
+            attribute: ready.text("attribute").unwrap_or_default(),
+            values: ready.texts("values"),
+            failed: ready.texts("failed"),
+            gone: ready.texts("gone"),
+        };
+        ready.refuse_others();
+        result
+    });
+    reader.used.push("permissions");
+    let mut permissions = BTreeMap::new();
+    if let Some(node) = entry.node.get("permissions") {
+        let mut verbs =
+            Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`permissions`", used: Vec::new() };
+        for verb in ["create", "read", "update", "delete"] {
+            if node.get(verb).is_some() {
+                permissions.insert(verb.to_owned(), verbs.texts(verb));
+            }
+        }
+        verbs.refuse_others();
+    }
+    reader.refuse_others();
+    let mut attributes = BTreeMap::new();
+    for attribute_entry in entry.node.get("attributes").map(Node::entries).unwrap_or_default() {
+        if RESERVED.contains(&attribute_entry.key.as_str()) {
+            diagnostics.push(
+                Diagnostic::error("reserved-attribute", format!("`{}` is a word of the engine", attribute_entry.key))
+                    .at(&attribute_entry.key_location, "no attribute may have this name"),
+            );
+        }
+        attributes.insert(
+            attribute_entry.key.clone(),
+            attribute(&attribute_entry.node, &attribute_entry.key_location, Milestone::Ready, diagnostics),
+        );
+    }
+    let known_attribute = |wanted: &String| attributes.contains_key(wanted);
+    let missing =
+        identity.iter().chain(ready.as_ref().map(|ready| &ready.attribute)).find(|wanted| !known_attribute(wanted));
+    if let Some(missing) = missing {
+        diagnostics.push(
+            Diagnostic::error("unknown-attribute", format!("type `{name}` has no attribute `{missing}`"))
+                .at(&entry.key_location, "its identity or readiness names it"),
+        );
+    }
+    ResourceType {
+        name,
+        doc,
+        cfn,
+        identity,
+        lookup_only,
+        taggable,
+        data_bearing,
+        expect,
+        timeout,
+        ready,
+        replace,
+        permissions,
+        attributes,
+        location: entry.key_location.clone(),
+    }
+}
+
+fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &mut Diagnostics) -> Attribute {
+    let is_definition = node.get("type").and_then(Node::text).is_some();
+    if !is_definition {
+        return Attribute {
+            shape: Shape::Object(
+                node.entries()
+                    .iter()
+                    .map(|entry| (entry.key.clone(), attribute(&entry.node, &entry.key_location, known, diagnostics)))
+                    .collect(),
+            ),
+            ..Attribute::plain(Shape::Json, location)
+        };
+    }
+    let mut reader = Reader { diagnostics, table: node, what: "attribute", used: vec!["of"] };
+    let mut result = Attribute::plain(Shape::Json, location);
+    let type_name = reader.text("type").unwrap_or_default();
+    result.doc = reader.text("doc").unwrap_or_default();
+    result.required = reader.flag("required", false);
+    result.immutable = reader.flag("immutable", false);
+    result.computed = reader.flag("computed", false);
+    result.sensitive = reader.flag("sensitive", false);
+    result.write_only = reader.flag("write_only", false);
+    result.unordered = reader.flag("unordered", false);
+    result.default_from_aws = reader.flag("default_from_aws", false);
+    result.volatile = reader.flag("volatile", false);
+    result.keyed_by = reader.text("keyed_by");
+    result.format = reader.text("format");
+    result.known = match reader.text("known").as_deref() {
+        Some("created") => Milestone::Created,
+        Some("ready") => Milestone::Ready,
+        None => known,
+        Some(_) => {
+            reader.wrong("known", "`created` or `ready`");
+            Milestone::Ready
+        }
+    };
+    result.compare = match reader.text("compare").as_deref() {
+        Some("version_prefix") => Some(Compare::VersionPrefix),
+        Some("policy") => Some(Compare::Policy),
+        Some("case_insensitive") => Some(Compare::CaseInsensitive),
+        None => None,
+        Some(_) => {
+            reader.wrong("compare", "`version_prefix`, `policy` or `case_insensitive`");
+            None
+        }
+    };
+    result.impact = match reader.text("impact").as_deref() {
+        Some("none") | None => Impact::None,
+        Some("rolling") => Impact::Rolling,
+        Some("brief") => Impact::Brief,
+        Some("outage") => Impact::Outage,
+        Some("data_loss") => Impact::DataLoss,
+        Some(_) => {
+            reader.wrong("impact", "`none`, `rolling`, `brief`, `outage` or `data_loss`");
+            Impact::None
+        }
+    };
+    reader.used.extend(["default", "values", "cfn"]);
+    result.default = node.get("default").map(Node::value);
+    result.values = match node.get("values").map(Node::value) {
+        Some(Value::List(values)) => values,
+        _ => Vec::new(),
+    };
+    match node.get("cfn").map(|cfn| &cfn.content) {
+        Some(Content::Text(text)) => result.cfn = Some(text.clone()),
+        Some(Content::Bool(false)) => result.outside_cfn = true,
+        None => {}
+        Some(_) => reader.wrong("cfn", "a property name, or false"),
+    }
+    let limits = Limits::read(&mut reader);
+    result.pattern = limits.pattern;
+    result.range = limits.range;
+    result.step = limits.step;
+    result.length = limits.length;
+    result.refers_to = reader.text("refers_to").and_then(|text| {
+        let parts = text.split_once('.').map(|(service, kind)| TypeName::new(service, kind));
+        if parts.is_none() {
+            reader.wrong("refers_to", "the name of a type");
+        }
+        parts
+    });
+    reader.refuse_others();
+    let element = |diagnostics: &mut Diagnostics| match node.get("of") {
+        Some(Node { content: Content::Text(scalar), location: of_location }) => {
+            Attribute::plain(scalar_shape(scalar, of_location, diagnostics), of_location)
+        }
+        Some(of) => attribute(of, &of.location, result.known, diagnostics),
+        None => {
+            diagnostics
+                .push(Diagnostic::error("missing-key", format!("a {type_name} needs `of`")).at(&node.location, ""));
+            Attribute::plain(Shape::Json, &node.location)
+        }
+    };
+    result.shape = match type_name.as_str() {
+        "list" => Shape::List(Box::new(element(diagnostics))),
+        "map" => Shape::Map(Box::new(element(diagnostics))),
+        "object" => match element(diagnostics).shape {
+            shape @ Shape::Object(_) => shape,
+            _ => Shape::Json,
+        },
+        scalar => scalar_shape(scalar, node.get("type").map_or(location, |node| &node.location), diagnostics),
+    };
+    result
+}
+
+fn scalar_shape(name: &str, location: &Location, diagnostics: &mut Diagnostics) -> Shape {
+    match name {
+        "string" => Shape::Text,
+        "integer" => Shape::Integer,
+        "number" => Shape::Number,
+        "bool" => Shape::Bool,
+        "json" => Shape::Json,
+        other => {
+            diagnostics.push(
+                Diagnostic::error("unknown-type", format!("`{other}` is not a type of attribute"))
+                    .at(location, "")
+                    .suggest(other, ["string", "integer", "number", "bool", "list", "map", "json", "object"]),
+            );
+            Shape::Json
+        }
+    }
+}
+
+impl Attribute {
+    fn plain(shape: Shape, location: &Location) -> Self {
+        Self {
+            doc: String::new(),
+            shape,
+            required: false,
+            immutable: false,
+            computed: false,
+            sensitive: false,
+            write_only: false,
+            known: Milestone::Ready,
+            unordered: false,
+            keyed_by: None,
+            compare: None,
+            default_from_aws: false,
+            volatile: false,
+            impact: Impact::None,
+            default: None,
+            values: Vec::new(),
+            pattern: None,
+            range: None,
+            step: None,
+            length: None,
+            refers_to: None,
+            cfn: None,
+            outside_cfn: false,
+            format: None,
+            location: location.clone(),
+        }
+    }
+}
+
+/// Bounds of a scalar, shared by attributes and inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    pub pattern: Option<Regex>,
+    pub range: Option<(f64, f64)>,
+    pub step: Option<f64>,
+    pub length: Option<(usize, usize)>,
+}
+
+impl Limits {
+    /// Reads `pattern`, `range`, `step` and `length` of a table.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let pattern = reader.text("pattern").and_then(|text| match Regex::new(&text) {
+            Ok(pattern) => Some(pattern),
+            Err(_) => {
+                reader.wrong("pattern", "a regular expression");
+                None
+            }
+        });
+        let range = reader.numbers("range").and_then(|numbers| match numbers[..] {
+            [low, high] => Some((low, high)),
+            _ => {
+                reader.wrong("range", "two numbers");
+                None
+            }
+        });
+        let length = reader.numbers("length").and_then(|numbers| match numbers[..] {
+            [low, high] => Some((low as usize, high as usize)),
+            _ => {
+                reader.wrong("length", "two numbers");
+                None
+            }
+        });
+        reader.used.push("step");
+        let step = reader.table.get("step").and_then(|node| node.value().as_number());
+        Self { pattern, range, step, length }
+    }
+
+    /// What is wrong with `value`, as the end of a sentence: "must be between 0 and 256".
+    pub fn complaint(&self, value: &Value) -> Option<String> {
+        if let (Some((low, high)), Some(number)) = (self.range, value.as_number())
+            && !(low..=high).contains(&number)
+        {
+            return Some(format!("must be between {low} and {high}"));
+        }
+        if let (Some(step), Some(number)) = (self.step, value.as_number())
+            && (number / step).fract() != 0.0
+        {
+            return Some(format!("must be a multiple of {step}"));
+        }
+        let text = value.as_text()?;
+        let count = text.chars().count();
+        if let Some((low, high)) = self.length
+            && !(low..=high).contains(&count)
+        {
+            return Some(format!("must have {low} to {high} characters, and has {count}"));
+        }
+        match &self.pattern {
+            Some(pattern) if !pattern.is_match(text) => Some(format!("must match `{pattern}`")),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the keys of one table and complains about the others.
+pub struct Reader<'document> {
+    pub diagnostics: &'document mut Diagnostics,
+    pub table: &'document Node,
+    /// What the table describes, for messages.
+    pub what: &'static str,
+    pub used: Vec<&'static str>,
+}
+
+impl Reader<'_> {
+    /// Complains that `key` is not what it should be.
+    pub fn wrong(&mut self, key: &str, expected: &str) {
+        let location = self.table.get(key).map_or(&self.table.location, |node| &node.location);
+        self.diagnostics.push(Diagnostic::error("wrong-type", format!("`{key}` must be {expected}")).at(location, ""));
+    }
+
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        self.used.push(key);
+        match &self.table.get(key)?.content {
+            Content::Text(text) => Some(text.clone()),
+            _ => {
+                self.wrong(key, "a string");
+                None
+            }
+        }
+    }
+
+    pub fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        self.used.push(key);
+        match self.table.get(key).map(|node| &node.content) {
+            None => default,
+            Some(Content::Bool(flag)) => *flag,
+            Some(_) => {
+                self.wrong(key, "true or false");
+                default
+            }
+        }
+    }
+
+    pub fn texts(&mut self, key: &'static str) -> Vec<String> {
+        self.used.push(key);
+        let Some(node) = self.table.get(key) else { return Vec::new() };
+        let texts = match &node.content {
+            Content::List(items) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),
+            _ => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.wrong(key, "a list of strings");
+            Vec::new()
+        })
+    }
+
+    pub fn numbers(&mut self, key: &'static str) -> Option<Vec<f64>> {
+        self.used.push(key);
+        let node = self.table.get(key)?;
+        let numbers = match &node.content {
+            Content::List(items) => items.iter().map(|item| item.value().as_number()).collect(),
+            _ => None,
+        };
+        if numbers.is_none() {
+            self.wrong(key, "a list of numbers");
+        }
+        numbers
+    }
+
+    /// A table of durations such as `{ create = "4m" }`; what is missing is `default`.
+    pub fn durations(&mut self, key: &'static str, default: Duration) -> Durations {
+        self.used.push(key);
+        let mut durations = Durations { create: default, update: default, delete: default };
+        let entries = self.table.get(key).map(Node::entries).unwrap_or_default();
+        for entry in entries {
+            let parsed = entry
+                .node
+                .text()
+                .and_then(|text| text.parse::<jiff::SignedDuration>().ok())
+                .and_then(|duration| Duration::try_from(duration).ok());
+            match (entry.key.as_str(), parsed) {
+                ("create", Some(duration)) => durations.create = duration,
+                ("update", Some(duration)) => durations.update = duration,
+                ("delete", Some(duration)) => durations.delete = duration,
+                _ => self.diagnostics.push(
+                    Diagnostic::error("wrong-type", "durations are written `{ create = \"4m\", update = \"90s\" }`")
+                        .at(&entry.key_location, ""),
+                ),
+            }
+        }
+        durations
+    }
+
+    /// Complains about every key nobody has read.
+    pub fn refuse_others(&mut self) {
+        for entry in self.table.entries() {
+            if !self.used.contains(&entry.key.as_str()) {
+                self.diagnostics.push(
+                    Diagnostic::error("unknown-key", format!("unknown key `{}` in {}", entry.key, self.what))
+                        .at(&entry.key_location, "")
+                        .suggest(&entry.key, self.used.iter().copied()),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Values in their stages: one shape, several kinds of leaf.
+//!
+//! A [`Tree`] is what TOML and JSON can say, plus one more kind of leaf, `L`, that says how far the value has come:
+//!
+//! | stage | type | the extra leaf |
+//! | --- | --- | --- |
+//! | as written in the specs | `Template` (see [`crate::expr`]) | an expression |
+//! | as far as a plan can know it | [`Planned`] | an [`Unknown`]: known only after apply, or a secret |
+//! | complete, for a provider | [`Known`] | a [`SecretText`] |
+//! | complete and free of secrets, for files | [`Value`] | none ([`Never`]) |
+//!
+//! A provider takes only [`Known`] and the state file only [`Value`], so that "apply never sees an unknown" and
+//! "a secret is never stored" are types, not promises.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::secret::SecretText;
+
+/// A tree of values whose extra leaf is `L`. Maps are ordered by key, so that equal trees print equal bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tree<L> {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Number(f64),
+    Text(String),
+    List(Vec<Tree<L>>),
+    Map(BTreeMap<String, Tree<L>>),
+    Leaf(L),
+}
+
+/// A leaf that cannot exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Never {}
+
+/// A complete value without secrets: configuration, observations, the state file.
+pub type Value = Tree<Never>;
+
+/// A value as far as a plan can know it.
+pub type Planned = Tree<Unknown>;
+
+/// A complete value for a provider; secrets stay wrapped.
+pub type Known = Tree<SecretText>;
+
+/// What a plan does not know: a value that depends on something made later, or on a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// The template as written, for example `${ecs.task_definition.mastodon.arn}`.
+    pub template: String,
+    /// The references that are not known: `address.attribute`.
+    pub references: Vec<String>,
+    /// Whether the value is a secret: it is read while applying and never shown.
+    pub sensitive: bool,
+}
+
+impl<L> Default for Tree<L> {
+    fn default() -> Self {
+        Self::Null
+    }
+}
+
+impl<L> Tree<L> {
+    /// Whether this is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The text, if this is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The boolean, if this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    /// The whole number, if this is one (`4.0` counts).
+    pub fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            Self::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
+            _ => None,
+        }
+    }
+
+    /// The number, if this is one.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(number) => Some(*number as f64),
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The list, if this is one.
+    pub fn as_list(&self) -> Option<&[Tree<L>]> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The map, if this is one.
+    pub fn as_map(&self) -> Option<&BTreeMap<String, Tree<L>>> {
+        match self {
+            Self::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The entry `key` of a map; `None` for anything else.
+    pub fn get(&self, key: &str) -> Option<&Tree<L>> {
+        self.as_map()?.get(key)
+    }
+
+    /// The value at a path of map keys, for example `["serverless_v2", "min"]`.
+    pub fn at<S: AsRef<str>>(&self, path: &[S]) -> Option<&Tree<L>> {
+        path.iter().try_fold(self, |tree, key| tree.get(key.as_ref()))
+    }
+
+    /// Sets the value at a path of map keys, making the maps on the way. Replaces what is not a map.
+    pub fn set<S: AsRef<str>>(&mut self, path: &[S], value: Tree<L>) {
+        let Some((key, rest)) = path.split_first() else {
+            *self = value;
+            return;
+        };
+        if !matches!(self, Self::Map(_)) {
+            *self = Self::Map(BTreeMap::new());
+        }
+        if let Self::Map(entries) = self {
+            entries.entry(key.as_ref().to_owned()).or_default().set(rest, value);
+        }
+    }
+
+    /// Rebuilds the tree with every extra leaf replaced by a whole tree of another stage.
+    pub fn try_map<M, E>(&self, leaf: &mut impl FnMut(&L) -> Result<Tree<M>, E>) -> Result<Tree<M>, E> {
+        Ok(match self {
+            Self::Null => Tree::Null,
+            Self::Bool(flag) => Tree::Bool(*flag),
+            Self::Integer(number) => Tree::Integer(*number),
+            Self::Number(number) => Tree::Number(*number),
+            Self::Text(text) => Tree::Text(text.clone()),
+            Self::List(items) => Tree::List(items.iter().map(|item| item.try_map(leaf)).collect::<Result<_, _>>()?),
+            Self::Map(entries) => Tree::Map(
+                entries.iter().map(|(key, entry)| Ok((key.clone(), entry.try_map(leaf)?))).collect::<Result<_, _>>()?,
+            ),
+            Self::Leaf(extra) => leaf(extra)?,
+        })
+    }
+
+    /// Calls `visit` with every extra leaf.
+    pub fn each_leaf<'tree>(&'tree self, visit: &mut impl FnMut(&'tree L)) {
+        match self {
+            Self::List(items) => items.iter().for_each(|item| item.each_leaf(visit)),
+            Self::Map(entries) => entries.values().for_each(|entry| entry.each_leaf(visit)),
+            Self::Leaf(extra) => visit(extra),
+            _ => {}
+        }
+    }
+
+    /// This tree without its extra leaves, or `None` if it has one.
+    pub fn plain(&self) -> Option<Value> {
+        self.try_map(&mut |_| Err(())).ok()
+    }
+
+    /// A one-word name of the kind of value, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Integer(_) => "an integer",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a table",
+            Self::Leaf(_) => "not known yet",
+        }
+    }
+}
+
+impl Value {
+    /// The same value at a later stage.
+    pub fn lift<L>(&self) -> Tree<L> {
+        match self.try_map::<L, Never>(&mut |never| match *never {}) {
+            Ok(tree) => tree,
+            Err(never) => match never {},
+        }
+    }
+
+    /// This value as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(flag) => (*flag).into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Number(number) => (*number).into(),
+            Self::Text(text) => text.as_str().into(),
+            Self::List(items) => items.iter().map(Self::to_json).collect(),
+            Self::Map(entries) => {
+                serde_json::Value::Object(entries.iter().map(|(key, entry)| (key.clone(), entry.to_json())).collect())
+            }
+            Self::Leaf(never) => match *never {},
+        }
+    }
+
+    /// A value from JSON. Numbers without a fraction become integers where they fit.
+    pub fn from_json(json: &serde_json::Value) -> Self {
+        match json {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(flag) => Self::Bool(*flag),
+            serde_json::Value::Number(number) => {
+                number.as_i64().map_or_else(|| Self::Number(number.as_f64().unwrap_or(f64::NAN)), Self::Integer)
+            }
+            serde_json::Value::String(text) => Self::Text(text.clone()),
+            serde_json::Value::Array(items) => Self::List(items.iter().map(Self::from_json).collect()),
+            serde_json::Value::Object(entries) => {
+                Self::Map(entries.iter().map(|(key, entry)| (key.clone(), Self::from_json(entry))).collect())
+            }
+        }
+    }
+}
+
+impl Known {
+    /// This value for a provider that needs the text of a string attribute, secret or not.
+    pub fn reveal(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Leaf(secret) => Some(secret.reveal()),
+            _ => None,
+        }
+    }
+}
+
+impl<L> From<&str> for Tree<L> {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl<L> From<String> for Tree<L> {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<L> From<bool> for Tree<L> {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
+impl<L> From<i64> for Tree<L> {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl<L> From<i32> for Tree<L> {
+    fn from(number: i32) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
+impl<L> From<f64> for Tree<L> {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl<L, T: Into<Tree<L>>> From<Vec<T>> for Tree<L> {
+    fn from(items: Vec<T>) -> Self {
+        Self::List(items.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<L, T: Into<Tree<L>>> From<Option<T>> for Tree<L> {
+    fn from(item: Option<T>) -> Self {
+        item.map_or(Self::Null, Into::into)
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_json::Value::deserialize(deserializer).map(|json| Self::from_json(&json))
+    }
+}
+
+/// A planned value as JSON: an unknown is `{"$unknown": {...}}`.
+impl Serialize for Planned {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Map(entries) => serializer.collect_map(entries),
+            Self::Leaf(unknown) => serializer.collect_map([("$unknown", unknown)]),
+            plain => plain.plain().unwrap_or_default().serialize(serializer),
+        }
+    }
+}
+
+/// JSON on one line with spaces, as people write it: `{"a": [1, 2]}`.
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::List(items) => {
+                formatter.write_str("[")?;
+                for (index, item) in items.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(formatter, "{comma}{item}")?;
+                }
+                formatter.write_str("]")
+            }
+            Self::Map(entries) => {
+                formatter.write_str("{")?;
+                for (index, (key, entry)) in entries.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(formatter, "{comma}{}: {entry}", serde_json::Value::from(key.as_str()))?;
+                }
+                formatter.write_str("}")
+            }
+            scalar => write!(formatter, "{}", scalar.to_json()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_makes_the_maps_on_the_way() {
+        let mut value = Value::Null;
+        value.set(&["serverless_v2", "min"], Value::Number(0.5));
+        assert_eq!(value.to_string(), r#"{"serverless_v2": {"min": 0.5}}"#);
+        assert_eq!(value.at(&["serverless_v2", "min"]).and_then(Tree::as_number), Some(0.5));
+    }
+
+    #[test]
+    fn json_round_trips() {
+        let json = serde_json::json!({"a": [1, 2.5, "x", null, true], "b": {"c": {}}});
+        assert_eq!(Value::from_json(&json).to_json(), json);
+    }
+
+    #[test]
+    fn a_tree_with_a_secret_has_no_plain_form() {
+        let known = Known::List(vec![Tree::Integer(1), Tree::Leaf(SecretText::new("s"))]);
+        assert_eq!(known.plain(), None);
+        assert!(!format!("{known:?}").contains("\"s\""));
+    }
+}
