@@ -2,6 +2,7 @@
 pub mod address;
 pub mod diagnostic;
 pub mod document;
+pub mod expr;
 pub mod provider;
 pub mod secret;
 pub mod spec;

@@ -1,0 +1,421 @@
+//! Evaluating templates, as far as they can be known.
+//!
+//! If anything an expression reads is not known yet, the expression is not known yet. If it reads a secret, its result
+//! is a secret. Four forms keep the structure of what they read, so that one unknown entry does not hide a whole table:
+//! a plain reference, `merge(a, b)`, `condition ? a : b` and `table[key]`.
+
+use std::collections::BTreeMap;
+
+use cel::common::ast::{Expr, operators};
+use cel::objects::{Key, Map};
+use cel::{Context, IdedExpr, Value as CelValue};
+
+use super::{Expression, Part, Reference, Template, TemplateTree, functions};
+use crate::diagnostic::Diagnostic;
+use crate::secret::SecretText;
+use crate::value::{Tree, Unknown, Value};
+
+/// What may stand in a tree while it is being evaluated.
+#[derive(Clone, Debug)]
+pub enum Late {
+    Unknown(Unknown),
+    Secret(SecretText),
+}
+
+/// Where references find their values.
+pub trait Scope {
+    /// The value of a reference. Its unknown leaves name what is not known.
+    fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic>;
+}
+
+/// Runs expressions. Made once per command: it holds CEL's functions.
+pub struct Evaluator {
+    context: Context<'static, 'static>,
+}
+
+impl Default for Evaluator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What an expression came to.
+enum Outcome {
+    Plain(Value),
+    Unknown { references: Vec<String>, sensitive: bool },
+    Secret(SecretText),
+}
+
+impl Evaluator {
+    pub fn new() -> Self {
+        Self { context: functions::context() }
+    }
+
+    /// Evaluates every template in a tree. Null entries of tables and null elements of lists are left out; elements
+    /// whose `when` is false too.
+    pub fn tree(&self, tree: &TemplateTree, scope: &dyn Scope) -> Result<Tree<Late>, Diagnostic> {
+        Ok(match tree {
+            Tree::List(items) => {
+                let mut list = Vec::with_capacity(items.len());
+                for item in items {
+                    if let Some(Tree::Leaf(when)) = item.get("when")
+                        && !self.condition(when, scope)?
+                    {
+                        continue;
+                    }
+                    let mut value = self.tree(item, scope)?;
+                    if let Tree::Map(entries) = &mut value {
+                        entries.remove("when");
+                    }
+                    if !value.is_null() {
+                        list.push(value);
+                    }
+                }
+                Tree::List(list)
+            }
+            Tree::Map(entries) => {
+                let mut map = BTreeMap::new();
+                for (key, entry) in entries {
+                    if key == "when" {
+                        continue;
+                    }
+                    let value = self.tree(entry, scope)?;
+                    if !value.is_null() {
+                        map.insert(key.clone(), value);
+                    }
+                }
+                Tree::Map(map)
+            }
+            Tree::Leaf(template) => self.template(template, scope)?,
+            plain => plain.plain().unwrap_or_default().lift(),
+        })
+    }
+
+    /// Evaluates one template.
+    pub fn template(&self, template: &Template, scope: &dyn Scope) -> Result<Tree<Late>, Diagnostic> {
+        if let Some(expression) = template.whole() {
+            return self.structural(&expression.tree, expression, template, scope);
+        }
+        let mut text = String::new();
+        let mut unknown: Vec<String> = Vec::new();
+        let (mut secret, mut sensitive) = (false, false);
+        for part in &template.parts {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Expression(expression) => match self.run(&expression.tree, expression, scope)? {
+                    Outcome::Plain(value) => match &value {
+                        Tree::Text(piece) => text.push_str(piece),
+                        Tree::Integer(_) | Tree::Number(_) | Tree::Bool(_) => text.push_str(&value.to_string()),
+                        other => {
+                            return Err(Diagnostic::error(
+                                "expression",
+                                format!("{} cannot stand in the middle of a string", other.kind()),
+                            )
+                            .at(&expression.location, ""));
+                        }
+                    },
+                    Outcome::Unknown { references, sensitive: is_sensitive } => {
+                        sensitive |= is_sensitive;
+                        unknown.extend(references);
+                    }
+                    Outcome::Secret(piece) => {
+                        secret = true;
+                        text.push_str(piece.reveal());
+                    }
+                },
+            }
+        }
+        Ok(if unknown.is_empty() {
+            if secret { Tree::Leaf(Late::Secret(SecretText::new(text))) } else { Tree::Text(text) }
+        } else {
+            Tree::Leaf(Late::Unknown(Unknown {
+                template: template.source.clone(),
+                references: unknown,
+                sensitive: sensitive || secret,
+            }))
+        })
+    }
+
+    /// Evaluates a template that must come to true or false.
+    pub fn condition(&self, template: &Template, scope: &dyn Scope) -> Result<bool, Diagnostic> {
+        match self.template(template, scope)? {
+            Tree::Bool(flag) => Ok(flag),
+            Tree::Leaf(Late::Unknown(unknown)) => Err(Diagnostic::error(
+                "condition-unknown",
+                format!("this condition depends on {}, which is known only after apply", unknown.references.join(", ")),
+            )
+            .at(&template.location, "")),
+            other => {
+                Err(Diagnostic::error("condition", format!("a condition must be a boolean, not {}", other.kind()))
+                    .at(&template.location, ""))
+            }
+        }
+    }
+
+    fn structural(
+        &self,
+        node: &IdedExpr,
+        expression: &Expression,
+        template: &Template,
+        scope: &dyn Scope,
+    ) -> Result<Tree<Late>, Diagnostic> {
+        if let Some(reference) = variable(node, expression) {
+            return scope.value(reference);
+        }
+        if let Expr::Call(call) = &node.expr {
+            match (call.func_name.as_str(), &call.args[..]) {
+                ("merge", [left, right]) => {
+                    let left = self.structural(left, expression, template, scope)?;
+                    let right = self.structural(right, expression, template, scope)?;
+                    match (left, right) {
+                        (Tree::Map(mut left), Tree::Map(right)) => {
+                            left.extend(right);
+                            return Ok(Tree::Map(left));
+                        }
+                        (Tree::Null, other) | (other, Tree::Null) => return Ok(other),
+                        _ => {}
+                    }
+                }
+                (operators::CONDITIONAL, [condition, yes, no]) => {
+                    if let Outcome::Plain(Tree::Bool(flag)) = self.run(condition, expression, scope)? {
+                        return self.structural(if flag { yes } else { no }, expression, template, scope);
+                    }
+                }
+                (operators::INDEX, [table, key]) => {
+                    if let (Tree::Map(mut entries), Outcome::Plain(Tree::Text(key))) =
+                        (self.structural(table, expression, template, scope)?, self.run(key, expression, scope)?)
+                    {
+                        return entries.remove(&key).ok_or_else(|| {
+                            Diagnostic::error("expression", format!("there is no entry `{key}`"))
+                                .at(&expression.location, "")
+                                .suggest(&key, entries.keys().map(String::as_str))
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(match self.run(node, expression, scope)? {
+            Outcome::Plain(value) => value.lift(),
+            Outcome::Unknown { references, sensitive } => {
+                Tree::Leaf(Late::Unknown(Unknown { template: template.source.clone(), references, sensitive }))
+            }
+            Outcome::Secret(secret) => Tree::Leaf(Late::Secret(secret)),
+        })
+    }
+
+    fn run(&self, node: &IdedExpr, expression: &Expression, scope: &dyn Scope) -> Result<Outcome, Diagnostic> {
+        let mut used = Vec::new();
+        variables(node, &mut used);
+        let mut context = self.context.new_inner_scope();
+        let mut unknown = Vec::new();
+        let (mut tainted, mut sensitive) = (false, false);
+        for index in used {
+            let Some(reference) = expression.references.get(index) else { continue };
+            let value = scope.value(reference)?;
+            value.each_leaf(&mut |leaf| match leaf {
+                Late::Unknown(missing) => {
+                    sensitive |= missing.sensitive;
+                    unknown.extend(missing.references.iter().cloned());
+                }
+                Late::Secret(_) => tainted = true,
+            });
+            if unknown.is_empty() {
+                context.add_variable_from_value(format!("@{index}"), to_cel(&value));
+            }
+        }
+        if !unknown.is_empty() {
+            return Ok(Outcome::Unknown { references: unknown, sensitive: sensitive || tainted });
+        }
+        let result = CelValue::resolve(node, &context).map_err(|error| {
+            // Errors of CEL quote the values they stumbled over, so a secret's error says nothing more.
+            let message = if tainted { "this expression over a secret failed".to_owned() } else { error.to_string() };
+            Diagnostic::error("expression", message).at(&expression.location, "")
+        })?;
+        let value = from_cel(&result)
+            .map_err(|message| Diagnostic::error("expression", message).at(&expression.location, ""))?;
+        Ok(if tainted {
+            match value {
+                Tree::Text(text) => Outcome::Secret(SecretText::new(text)),
+                _ => {
+                    return Err(Diagnostic::error("expression", "an expression over a secret must give a string")
+                        .at(&expression.location, ""));
+                }
+            }
+        } else {
+            Outcome::Plain(value)
+        })
+    }
+}
+
+/// The reference a node stands for, if it is nothing else.
+fn variable<'expression>(node: &IdedExpr, expression: &'expression Expression) -> Option<&'expression Reference> {
+    match &node.expr {
+        Expr::Ident(name) => expression.references.get(name.strip_prefix('@')?.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+/// Numbers of the variables under a node.
+fn variables(node: &IdedExpr, found: &mut Vec<usize>) {
+    use cel::common::ast::EntryExpr;
+    match &node.expr {
+        Expr::Ident(name) => found.extend(name.strip_prefix('@').and_then(|number| number.parse::<usize>().ok())),
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| variables(target, found));
+            call.args.iter().for_each(|argument| variables(argument, found));
+        }
+        Expr::Comprehension(comprehension) => {
+            for part in [
+                &comprehension.iter_range,
+                &comprehension.accu_init,
+                &comprehension.loop_cond,
+                &comprehension.loop_step,
+                &comprehension.result,
+            ] {
+                variables(part, found);
+            }
+        }
+        Expr::List(list) => list.elements.iter().for_each(|element| variables(element, found)),
+        Expr::Map(map) => map.entries.iter().for_each(|entry| match &entry.expr {
+            EntryExpr::MapEntry(entry) => {
+                variables(&entry.key, found);
+                variables(&entry.value, found);
+            }
+            EntryExpr::StructField(field) => variables(&field.value, found),
+        }),
+        Expr::Struct(_) | Expr::Literal(_) | Expr::Unspecified => {}
+        Expr::Select(select) => variables(&select.operand, found),
+    }
+}
+
+fn to_cel(tree: &Tree<Late>) -> CelValue {
+    match tree {
+        Tree::Null | Tree::Leaf(Late::Unknown(_)) => CelValue::Null,
+        Tree::Bool(flag) => CelValue::Bool(*flag),
+        Tree::Integer(number) => CelValue::Int(*number),
+        Tree::Number(number) => CelValue::Float(*number),
+        Tree::Text(text) => CelValue::from(text.as_str()),
+        Tree::List(items) => CelValue::List(items.iter().map(to_cel).collect::<Vec<_>>().into()),
+        Tree::Map(entries) => CelValue::Map(Map {
+            map: std::sync::Arc::new(
+                entries.iter().map(|(key, entry)| (Key::from(key.as_str()), to_cel(entry))).collect(),
+            ),
+        }),
+        Tree::Leaf(Late::Secret(secret)) => CelValue::from(secret.reveal()),
+    }
+}
+
+/// A CEL value as ours. The error says what it is instead.
+pub(super) fn from_cel(value: &CelValue) -> Result<Value, String> {
+    Ok(match value {
+        CelValue::Null => Tree::Null,
+        CelValue::Bool(flag) => Tree::Bool(*flag),
+        CelValue::Int(number) => Tree::Integer(*number),
+        CelValue::UInt(number) => Tree::Integer(i64::try_from(*number).map_err(|_| "a number is too large")?),
+        CelValue::Float(number) => Tree::Number(*number),
+        CelValue::String(text) => Tree::Text(text.to_string()),
+        CelValue::List(items) => Tree::List(items.iter().map(from_cel).collect::<Result<_, _>>()?),
+        CelValue::Map(map) => {
+            let mut entries = BTreeMap::new();
+            for (key, entry) in map.map.iter() {
+                let key = match key {
+                    Key::String(text) => text.to_string(),
+                    Key::Int(number) => number.to_string(),
+                    Key::Uint(number) => number.to_string(),
+                    Key::Bool(flag) => flag.to_string(),
+                };
+                entries.insert(key, from_cel(entry)?);
+            }
+            Tree::Map(entries)
+        }
+        _ => return Err("the result is neither a scalar nor a list nor a table".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::{Location, SourceFile};
+    use crate::expr::Root;
+
+    struct Fixed(Value);
+
+    impl Scope for Fixed {
+        fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
+            if let Root::Resource { .. } = reference.root {
+                return Ok(if reference.path == ["secret"] {
+                    Tree::Leaf(Late::Secret(SecretText::new("s3cret")))
+                } else {
+                    Tree::Leaf(Late::Unknown(Unknown {
+                        template: format!("${{{reference}}}"),
+                        references: vec![reference.to_string()],
+                        sensitive: false,
+                    }))
+                });
+            }
+            Ok(self.0.at(&reference.path).cloned().unwrap_or_default().lift())
+        }
+    }
+
+    fn evaluate(text: &str) -> Result<Tree<Late>, Diagnostic> {
+        let file = SourceFile::new("x.toml", text);
+        let template = Template::parse(text, &Location::new(&file, 0..text.len()))?.expect("an expression");
+        let json = serde_json::json!({
+            "name": "social", "port": 587, "half": 0.5, "mode": "debug",
+            "commands": {"debug": ["sleep"], "production": ["puma"]}, "names": ["a", "b"],
+        });
+        Evaluator::new().template(&template, &Fixed(Value::from_json(&json)))
+    }
+
+    fn plain(text: &str) -> String {
+        evaluate(text).expect("evaluates").plain().expect("known").to_string()
+    }
+
+    #[test]
+    fn whole_expressions_keep_their_type() {
+        assert_eq!(plain("${config.port}"), "587");
+        assert_eq!(plain("${config.half}"), "0.5");
+        assert_eq!(plain("${config.commands[config.mode]}"), r#"["sleep"]"#);
+        assert_eq!(plain("${config.port == 587 ? 'yes' : 'no'}"), r#""yes""#);
+        assert_eq!(plain("${config.names.map(name, name + '!')}"), r#"["a!", "b!"]"#);
+        assert_eq!(plain("${merge({'x': 1}, {'x': 2, 'y': config.port})}"), r#"{"x": 2, "y": 587}"#);
+        assert_eq!(plain("${has(config.nothing) ? 1 : 2}"), "2");
+    }
+
+    #[test]
+    fn parts_become_text() {
+        assert_eq!(plain("${config.name}-${config.port}"), r#""social-587""#);
+    }
+
+    #[test]
+    fn an_unknown_reference_makes_the_expression_unknown() {
+        let Tree::Leaf(Late::Unknown(unknown)) = evaluate("arn:${s3.bucket.media.arn}/x").expect("evaluates") else {
+            panic!("known");
+        };
+        assert_eq!(unknown.references, ["s3.bucket.media.arn"]);
+        assert_eq!(unknown.template, "arn:${s3.bucket.media.arn}/x");
+    }
+
+    #[test]
+    fn the_branch_not_taken_is_not_read() {
+        assert_eq!(plain("${config.port == 1 ? s3.bucket.media.arn : 'none'}"), r#""none""#);
+    }
+
+    #[test]
+    fn what_reads_a_secret_is_a_secret() {
+        let value = evaluate("redis://:${a.b.c.secret}@host").expect("evaluates");
+        let Tree::Leaf(Late::Secret(secret)) = &value else { panic!("not a secret: {value:?}") };
+        assert_eq!(secret.reveal(), "redis://:s3cret@host");
+        assert!(!format!("{value:?}").contains("s3cret"));
+        let error = evaluate("${int(a.b.c.secret)}").expect_err("not a number");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn errors_name_what_went_wrong() {
+        assert!(evaluate("${config.name + 1}").is_err());
+        let missing = evaluate("${config.commands['prod' + 'uctio']}").expect_err("no such entry");
+        assert_eq!(missing.hints, ["did you mean `production`?"]);
+    }
+}

@@ -1,0 +1,137 @@
+//! Functions of the specs beyond CEL's own.
+
+use std::sync::Arc;
+
+use cel::objects::{Key, Map};
+use cel::{Context, ExecutionError, Value as CelValue};
+use sha2::{Digest, Sha256};
+
+use super::evaluate::from_cel;
+
+/// Names of the functions, for messages and documentation.
+#[cfg(test)]
+pub const NAMES: [&str; 6] = ["json", "sha256", "cidr_subnet", "shorten", "merge", "slug"];
+
+/// A context with CEL's functions and ours.
+pub fn context() -> Context<'static, 'static> {
+    let mut context = Context::default();
+    let declared = [
+        context.add_function("json", json),
+        context.add_function("sha256", sha256),
+        context.add_function("cidr_subnet", cidr_subnet),
+        context.add_function("shorten", |text: Arc<String>, max: i64| -> String { shorten(&text, max) }),
+        context.add_function("merge", merge),
+        context.add_function("slug", |text: Arc<String>| -> String { slug(&text) }),
+    ];
+    debug_assert!(declared.iter().all(Result::is_ok), "BUG: a function is declared twice");
+    context
+}
+
+fn failed(function: &str, message: impl ToString) -> ExecutionError {
+    ExecutionError::FunctionError { function: function.to_owned(), message: message.to_string() }
+}
+
+/// `json(x)`: the value as compact JSON with sorted keys.
+fn json(value: CelValue) -> Result<CelValue, ExecutionError> {
+    let value = from_cel(&value).map_err(|message| failed("json", message))?;
+    Ok(value.to_json().to_string().into())
+}
+
+/// `sha256(x)`: 64 hexadecimal characters; of a string its UTF-8 bytes, of anything else its JSON.
+fn sha256(value: CelValue) -> Result<CelValue, ExecutionError> {
+    let value = from_cel(&value).map_err(|message| failed("sha256", message))?;
+    let text = value.as_text().map_or_else(|| value.to_json().to_string(), str::to_owned);
+    Ok(hex(&Sha256::digest(text.as_bytes())).into())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `shorten(text, max)`: the text if it fits, else its beginning, a hyphen and six characters of its hash.
+fn shorten(text: &str, max: i64) -> String {
+    let max = usize::try_from(max).unwrap_or(0);
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(max.saturating_sub(7)).collect();
+    format!("{}-{}", kept.trim_end_matches('-'), &hex(&Sha256::digest(text.as_bytes()))[..6])
+}
+
+/// `slug(text)`: lower case, everything but letters and digits becomes a single hyphen.
+fn slug(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for character in text.to_lowercase().chars() {
+        if character.is_ascii_alphanumeric() {
+            result.push(character);
+        } else if !result.is_empty() && !result.ends_with('-') {
+            result.push('-');
+        }
+    }
+    result.trim_end_matches('-').to_owned()
+}
+
+/// `merge(a, b)`: the entries of both tables, `b` winning.
+fn merge(left: CelValue, right: CelValue) -> Result<CelValue, ExecutionError> {
+    match (&left, &right) {
+        (CelValue::Map(first), CelValue::Map(second)) => {
+            let mut merged = (*first.map).clone();
+            merged.extend(second.map.iter().map(|(key, value): (&Key, &CelValue)| (key.clone(), value.clone())));
+            Ok(CelValue::Map(Map { map: Arc::new(merged) }))
+        }
+        (CelValue::Null, _) => Ok(right),
+        (_, CelValue::Null) => Ok(left),
+        _ => Err(failed("merge", "both sides must be tables")),
+    }
+}
+
+/// `cidr_subnet("10.0.0.0/16", 8, 2)` is `10.0.2.0/24`: the n-th part after cutting the range `bits` finer.
+fn cidr_subnet(range: Arc<String>, bits: i64, number: i64) -> Result<CelValue, ExecutionError> {
+    let error = |message: &str| failed("cidr_subnet", message);
+    let (base, prefix) = range.split_once('/').ok_or_else(|| error("not a range such as 10.0.0.0/16"))?;
+    let base: std::net::Ipv4Addr = base.parse().map_err(|_| error("not an IPv4 range"))?;
+    let prefix: u32 = prefix.parse().map_err(|_| error("not a prefix length"))?;
+    let finer = u32::try_from(bits).ok().and_then(|bits| prefix.checked_add(bits)).filter(|finer| *finer <= 32);
+    let finer = finer.ok_or_else(|| error("the range is too small for that"))?;
+    let number = u64::try_from(number).ok().filter(|number| *number < 1u64 << (finer - prefix));
+    let number = number.ok_or_else(|| error("there is no such part"))?;
+    let mask = if prefix == 0 { 0 } else { u32::MAX << (32 - prefix) };
+    let offset = number << (32 - finer);
+    let start = (u64::from(u32::from(base) & mask) + offset) as u32;
+    Ok(format!("{}/{finer}", std::net::Ipv4Addr::from(start)).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortened_names_stay_different() {
+        assert_eq!(shorten("short", 32), "short");
+        let first = shorten("a-very-long-instance-name-web-3000", 32);
+        let second = shorten("a-very-long-instance-name-web-3001", 32);
+        assert!(first.len() <= 32 && second.len() <= 32 && first != second, "{first} {second}");
+    }
+
+    #[test]
+    fn slugs_have_single_hyphens() {
+        assert_eq!(slug("Social.Example..org."), "social-example-org");
+    }
+
+    #[test]
+    fn ranges_are_cut() {
+        let cut = |range: &str, bits, number| cidr_subnet(Arc::new(range.to_owned()), bits, number);
+        assert_eq!(cut("10.0.0.0/16", 8, 2), Ok(CelValue::from("10.0.2.0/24")));
+        assert!(cut("10.0.0.0/16", 8, 256).is_err());
+        assert!(cut("10.0.0.0/30", 8, 0).is_err());
+    }
+
+    #[test]
+    fn every_function_is_declared() {
+        for name in NAMES {
+            let compiled = cel::Program::compile(&format!("{name}()")).expect("parses");
+            let error = compiled.execute(&context()).expect_err("no arguments");
+            assert!(!matches!(error, ExecutionError::UndeclaredReference(_)), "{name}: {error}");
+        }
+    }
+}

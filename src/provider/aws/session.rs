@@ -1,0 +1,180 @@
+//! The connection to AWS: configuration, and one client per service and region.
+//!
+//! Owns what is the same for every call: region, credentials, retries, timeouts, the trace. Everything the AWS
+//! command line honours (profiles, SSO, `AWS_ENDPOINT_URL`, proxies) is read by `aws-config`, never here.
+//!
+//! # Guarantees
+//!
+//! - Clients are made when first used and live as long as the session.
+//! - Retries and timeouts do not depend on the SDK's version: all are set here.
+//! - IAM and CloudFront are global; the SDK finds their one endpoint from any region.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_types::service_config::ServiceConfigKey;
+use tokio::sync::OnceCell;
+
+use super::error::{failed, unanswered};
+use super::trace::{Calls, Tracer};
+use crate::provider::ProviderError;
+
+/// Attempts of one call, the first included, before its failure is handed to the engine.
+const ATTEMPTS: u32 = 6;
+const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Twelve digits.
+    pub account: String,
+    /// `aws`, or `aws-cn` and the like: the second part of every ARN.
+    pub partition: String,
+}
+
+/// Configuration and clients.
+pub struct Session {
+    config: SdkConfig,
+    calls: Calls,
+    caller: Arc<OnceCell<Caller>>,
+    clients: Mutex<BTreeMap<String, Arc<Clients>>>,
+}
+
+impl Session {
+    /// Reads the configuration as the AWS command line does. No call is made.
+    pub async fn load(profile: Option<String>, region: String, calls: Calls) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).region(Region::new(region));
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        Self::new(loader.load().await, calls)
+    }
+
+    /// A session over a given configuration. Sets application name, retries and timeouts.
+    pub fn new(config: SdkConfig, calls: Calls) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let config = config
+            .into_builder()
+            .app_name(AppName::new("mastoform").ok())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_BACKOFF))
+            .timeout_config(timeouts)
+            .build();
+        Self { config, calls, caller: Arc::default(), clients: Mutex::default() }
+    }
+
+    /// The region the session was made for.
+    pub fn region(&self) -> &str {
+        self.config.region().map_or("", Region::as_ref)
+    }
+
+    /// Another address than AWS's own that calls go to, for every service or for S3.
+    pub fn endpoint_override(&self) -> Option<String> {
+        endpoint_override(&self.config, "S3")
+    }
+
+    /// The log of calls.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// The clients of a region.
+    pub fn clients(&self, region: &str) -> Arc<Clients> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.entry(region.to_owned()).or_insert_with(|| Arc::new(self.make_clients(region))).clone()
+    }
+
+    fn make_clients(&self, region: &str) -> Clients {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        Clients::new(region.to_owned(), config, self.calls.clone(), self.caller.clone())
+    }
+}
+
+fn endpoint_override(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let for_service = || config.service_config().zip(key.ok()).and_then(|(services, key)| services.load_config(key));
+    config.endpoint_url().map(str::to_owned).or_else(for_service)
+}
+
+macro_rules! clients {
+    ($($service:ident: $sdk:ident, $prefix:literal $(, $adjust:expr)?;)*) => {
+        /// The clients of one region, made when first asked for.
+        pub struct Clients {
+            region: String,
+            config: SdkConfig,
+            calls: Calls,
+            caller: Arc<OnceCell<Caller>>,
+            $($service: OnceLock<$sdk::Client>,)*
+        }
+
+        impl Clients {
+            fn new(region: String, config: SdkConfig, calls: Calls, caller: Arc<OnceCell<Caller>>) -> Self {
+                Self { region, config, calls, caller, $($service: OnceLock::new(),)* }
+            }
+
+            $(
+                pub fn $service(&self) -> &$sdk::Client {
+                    self.$service.get_or_init(|| {
+                        let tracer = Tracer {
+                            service: $prefix,
+                            region: self.region.clone(),
+                            calls: self.calls.clone(),
+                        };
+                        let builder = $sdk::config::Builder::from(&self.config).interceptor(tracer);
+                        $(let builder = ($adjust)(builder, &self.config);)?
+                        $sdk::Client::from_conf(builder.build())
+                    })
+                }
+            )*
+        }
+    };
+}
+
+clients! {
+    acm: aws_sdk_acm, "acm";
+    cloudfront: aws_sdk_cloudfront, "cloudfront";
+    ec2: aws_sdk_ec2, "ec2";
+    ecs: aws_sdk_ecs, "ecs";
+    elasticache: aws_sdk_elasticache, "elasticache";
+    elb: aws_sdk_elasticloadbalancingv2, "elasticloadbalancing";
+    iam: aws_sdk_iam, "iam";
+    logs: aws_sdk_cloudwatchlogs, "logs";
+    rds: aws_sdk_rds, "rds";
+    s3: aws_sdk_s3, "s3", path_style_at_other_endpoints;
+    secretsmanager: aws_sdk_secretsmanager, "secretsmanager";
+    ssm: aws_sdk_ssm, "ssm";
+    sts: aws_sdk_sts, "sts";
+}
+
+impl Clients {
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Who is calling; asked once per session.
+    pub async fn caller(&self) -> Result<&Caller, ProviderError> {
+        const OPERATION: &str = "sts:GetCallerIdentity";
+        self.caller
+            .get_or_try_init(|| async {
+                let identity = self.sts().get_caller_identity().send().await.map_err(failed(OPERATION))?;
+                let account = identity.account.ok_or_else(|| unanswered(OPERATION, "account"))?;
+                let arn = identity.arn.unwrap_or_default();
+                let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
+                Ok(Caller { account, partition })
+            })
+            .await
+    }
+}
+
+/// Emulators and other stores have no DNS name per bucket.
+fn path_style_at_other_endpoints(builder: aws_sdk_s3::config::Builder, config: &SdkConfig) -> aws_sdk_s3::config::Builder {
+    builder.force_path_style(endpoint_override(config, "S3").is_some())
+}
