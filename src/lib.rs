@@ -1,9 +1,11 @@
 //! mastoform
 pub mod address;
+pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod expr;
 pub mod provider;
 pub mod secret;
 pub mod spec;
+pub mod state;
 pub mod value;

@@ -1,1 +1,190 @@
-//! AWS.
+//! AWS: the real cloud, through its SDK.
+//!
+//! Owns the way from a resource type's name to the calls it needs. [`Aws`] implements [`Provider`] by finding the type's
+//! handler in [`HANDLERS`]; each handler is one small file, `<service>/<kind>.rs`.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `session.rs` | configuration, one client per service and region |
+//! | `trace.rs` | the log of calls |
+//! | `error.rs` | what AWS's error codes mean |
+//! | `attributes.rs` | reading desired attributes, reporting observed ones |
+//! | `tags.rs` | tags in each service's type |
+//! | `wave.rs` | several calls at once |
+//! | `handler.rs` | what a handler is |
+//!
+//! # Guarantees
+//!
+//! Those of [`Provider`]. A wave of observations makes one batch per type and region, and all batches run at once.
+//!
+//! # Assumptions
+//!
+//! Runs inside tokio: observing spawns tasks, which are aborted when their wave is dropped.
+
+pub mod attributes;
+pub mod error;
+pub mod handler;
+pub mod session;
+pub mod tags;
+pub mod trace;
+pub mod wave;
+
+mod ec2;
+mod iam;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use tokio::task::JoinSet;
+
+use self::handler::Handler;
+use self::session::{Clients, Session};
+use self::trace::Calls;
+use super::{
+    Account, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Provider, ProviderError,
+    Target, Update,
+};
+use crate::address::{Address, Identity, TypeName};
+use crate::secret::SecretText;
+use crate::value::Value;
+
+/// Every resource type this provider knows, by service and kind.
+pub static HANDLERS: &[&dyn Handler] = &[
+    &ec2::security_group::SecurityGroup,
+    &ec2::security_group_rule::SecurityGroupRule,
+    &ec2::subnets::Subnets,
+    &ec2::vpc::Vpc,
+];
+
+/// AWS, as one account and any of its regions.
+pub struct Aws {
+    session: Session,
+}
+
+impl Aws {
+    /// Reads the configuration as the AWS command line does, with `profile` in place of `AWS_PROFILE`. Makes no call:
+    /// missing credentials show at the first one, for example [`Provider::account`].
+    pub async fn connect(profile: Option<String>, region: String, calls: Calls) -> Self {
+        Self { session: Session::load(profile, region, calls).await }
+    }
+
+    /// AWS over a given configuration, for tests and other programs.
+    pub fn with_config(config: SdkConfig, calls: Calls) -> Self {
+        Self { session: Session::new(config, calls) }
+    }
+
+    /// Another address than AWS's own that calls go to: worth a warning.
+    pub fn endpoint_override(&self) -> Option<String> {
+        self.session.endpoint_override()
+    }
+
+    /// The log of calls made so far.
+    pub fn calls(&self) -> &Calls {
+        self.session.calls()
+    }
+
+    /// The clients of a region.
+    pub fn clients(&self, region: &str) -> Arc<Clients> {
+        self.session.clients(region)
+    }
+
+    fn at(&self, address: &Address, region: &str) -> Result<(&'static dyn Handler, Arc<Clients>), ProviderError> {
+        Ok((handler(&address.type_name)?, self.clients(region)))
+    }
+}
+
+/// The handler of a type.
+fn handler(type_name: &TypeName) -> Result<&'static dyn Handler, ProviderError> {
+    let name = type_name.to_string();
+    let found = HANDLERS.iter().find(|handler| handler.type_name() == name).copied();
+    found.ok_or_else(|| ProviderError::new(ErrorKind::Invalid, &name, format!("there is no type {name} in AWS")))
+}
+
+#[async_trait]
+impl Provider for Aws {
+    async fn account(&self) -> Result<Account, ProviderError> {
+        let caller = self.clients(self.session.region()).caller().await?.clone();
+        Ok(Account { id: caller.account })
+    }
+
+    async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
+        let (handler, clients) = self.at(&lookup.address, &lookup.region)?;
+        handler.lookup(&clients, lookup).await
+    }
+
+    async fn observe(&self, targets: &[Target]) -> Observations {
+        let mut groups: BTreeMap<(&TypeName, &str), Vec<Target>> = BTreeMap::new();
+        for target in targets {
+            groups.entry((&target.address.type_name, &target.region)).or_default().push(target.clone());
+        }
+        let mut observations = Observations::new();
+        let mut batches = JoinSet::new();
+        for ((type_name, region), group) in groups {
+            match handler(type_name) {
+                Ok(handler) => {
+                    let clients = self.clients(region);
+                    batches.spawn(async move {
+                        let group: Vec<&Target> = group.iter().collect();
+                        handler.observe_all(&clients, &group).await
+                    });
+                }
+                Err(error) => observations
+                    .extend(group.into_iter().map(|target| (target.address, Observation::Failed(error.clone())))),
+            }
+        }
+        while let Some(batch) = batches.join_next().await {
+            if let Ok(batch) = batch {
+                observations.extend(batch);
+            }
+        }
+        for target in targets {
+            observations.entry(target.address.clone()).or_insert_with(|| {
+                let message = "its batch gave no answer";
+                Observation::Failed(ProviderError::new(
+                    ErrorKind::Unknown,
+                    target.address.type_name.to_string(),
+                    message,
+                ))
+            });
+        }
+        observations
+    }
+
+    async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let (handler, clients) = self.at(&creation.address, &creation.region)?;
+        handler.find(&clients, creation).await
+    }
+
+    async fn create(&self, creation: &Creation) -> Result<Created, ProviderError> {
+        let (handler, clients) = self.at(&creation.address, &creation.region)?;
+        handler.create(&clients, creation).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<(), ProviderError> {
+        let (handler, clients) = self.at(&update.target.address, &update.target.region)?;
+        handler.update(&clients, update).await
+    }
+
+    async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError> {
+        let (handler, clients) = self.at(&target.address, &target.region)?;
+        handler.delete(&clients, target).await
+    }
+
+    async fn reveal(&self, target: &Target, path: &[String]) -> Result<SecretText, ProviderError> {
+        let (handler, clients) = self.at(&target.address, &target.region)?;
+        handler.reveal(&clients, target, path).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handlers_are_sorted_and_unique() {
+        let names: Vec<_> = HANDLERS.iter().map(|handler| handler.type_name()).collect();
+        assert!(names.is_sorted_by(|left, right| left < right), "{names:?}");
+    }
+}

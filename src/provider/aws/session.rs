@@ -62,9 +62,9 @@ impl Session {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
+        let mut config = config.into_builder();
+        config.set_app_name(AppName::new("mastoform").ok());
         let config = config
-            .into_builder()
-            .app_name(AppName::new("mastoform").ok())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_BACKOFF))
             .timeout_config(timeouts)
             .build();
@@ -175,6 +175,9 @@ impl Clients {
 }
 
 /// Emulators and other stores have no DNS name per bucket.
-fn path_style_at_other_endpoints(builder: aws_sdk_s3::config::Builder, config: &SdkConfig) -> aws_sdk_s3::config::Builder {
+fn path_style_at_other_endpoints(
+    builder: aws_sdk_s3::config::Builder,
+    config: &SdkConfig,
+) -> aws_sdk_s3::config::Builder {
     builder.force_path_style(endpoint_override(config, "S3").is_some())
 }

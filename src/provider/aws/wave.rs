@@ -10,7 +10,7 @@ use std::task::Poll;
 const WIDTH: usize = 8;
 
 /// Awaits all futures, eight at a time; answers in their order.
-pub async fn wave<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub async fn wave<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut waiting = futures.into_iter().enumerate();
     let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
     let mut answers: Vec<(usize, F::Output)> = Vec::new();
@@ -40,9 +40,7 @@ pub async fn wave<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Out
 }
 
 /// [`wave`] for calls that can fail: all answers, or the first error in order.
-pub async fn try_wave<T, E, F: Future<Output = Result<T, E>>>(
-    futures: impl IntoIterator<Item = F>,
-) -> Result<Vec<T>, E> {
+pub async fn try_wave<T, E, F: Future<Output = Result<T, E>>>(futures: Vec<F>) -> Result<Vec<T>, E> {
     wave(futures).await.into_iter().collect()
 }
 
@@ -52,14 +50,13 @@ mod tests {
 
     #[tokio::test]
     async fn answers_keep_their_order() {
-        let answers = wave((0..50_u64).map(|number| async move {
+        let slower_first = |number: u64| async move {
             for _ in 0..(50 - number) {
                 tokio::task::yield_now().await;
             }
             number
-        }))
-        .await;
-        assert_eq!(answers, (0..50).collect::<Vec<_>>());
+        };
+        assert_eq!(wave((0..50).map(slower_first).collect()).await, (0..50).collect::<Vec<_>>());
     }
 
     #[tokio::test]

@@ -1,0 +1,495 @@
+//! `mastodon.toml`, read against the blueprint's inputs.
+//!
+//! All problems of a file are found at once, each with its line: unknown keys, wrong types, values out of bounds,
+//! missing settings, failed checks, patches of what does not exist.
+
+pub mod init;
+pub mod schema;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, SourceFile};
+use crate::document::{self, Content, Node};
+use crate::expr::{Evaluator, Late, Reference, Root, Scope, Template};
+use crate::spec::Blueprint;
+use crate::spec::blueprint::{Check, Input, InputShape, Patch};
+use crate::value::{Tree, Value};
+
+/// The settings of one instance, complete: what the file does not say has its default.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub values: Value,
+    /// Where the file says something, by the input's path joined with dots (and keys of maps).
+    pub origins: BTreeMap<String, Location>,
+    pub source: Arc<SourceFile>,
+    /// Name of the instance: its state file, its tags.
+    pub name: String,
+    pub region: String,
+    pub title: String,
+}
+
+impl Config {
+    /// Where the file sets the input at `path`, or something it is part of, or something in it.
+    pub fn origin(&self, path: &[String]) -> Option<&Location> {
+        let whole = (1..=path.len()).rev().find_map(|length| self.origins.get(&path[..length].join(".")));
+        whole.or_else(|| {
+            let prefix = format!("{}.", path.join("."));
+            self.origins.range(prefix.clone()..).next().filter(|(key, _)| key.starts_with(&prefix)).map(|(_, at)| at)
+        })
+    }
+}
+
+/// Reads `mastodon.toml`. Patches are attached to the resources of `blueprint`. The warnings are those of checks.
+pub fn read(
+    source: &Arc<SourceFile>,
+    blueprint: &mut Blueprint,
+    evaluator: &Evaluator,
+) -> Result<(Config, Diagnostics), Diagnostics> {
+    let document = document::parse(source)?;
+    let mut problems = Diagnostics::default();
+    read_patches(&document, blueprint, &mut problems);
+    let mut reader = InputReader {
+        blueprint,
+        written: BTreeMap::new(),
+        origins: BTreeMap::new(),
+        poisoned: BTreeSet::new(),
+        problems: &mut problems,
+    };
+    reader.table(&document, &mut Vec::new());
+    let InputReader { written, origins, mut poisoned, .. } = reader;
+
+    let defaults = Defaults { blueprint, evaluator, written, resolved: RefCell::default(), open: RefCell::default() };
+    let mut values = Value::Map(BTreeMap::new());
+    for input in &blueprint.inputs {
+        if poisoned.contains(&input.name()) {
+            continue;
+        }
+        match defaults.value(input) {
+            Ok(value) => {
+                if input.required && value.is_null() {
+                    problems.push(missing(input, source));
+                    poisoned.insert(input.name());
+                }
+                if !value.is_null() {
+                    values.set(&input.path, value);
+                }
+            }
+            Err(problem) => {
+                poisoned.insert(input.name());
+                if !depends_on_poisoned(&problem) {
+                    problems.push(problem);
+                }
+            }
+        }
+    }
+    let scope = ConfigScope { values: &values };
+    for check in &blueprint.checks {
+        if only_config(check) && !reads_poisoned(check, &poisoned) {
+            problems.extend(run_check(check, &scope, evaluator, |path| origins.get(path).cloned(), source));
+        }
+    }
+    let mut instance = |key: &str| {
+        let tree = blueprint.instance.get(key)?;
+        match evaluator.tree(tree, &scope).map(|value| value.plain()) {
+            Ok(Some(Tree::Text(text))) => Some(text),
+            _ => {
+                if poisoned.is_empty() {
+                    problems.push(Diagnostic::error("instance", format!("`[instance]` {key} is not a string")));
+                }
+                None
+            }
+        }
+    };
+    let (name, region, title) = (instance("name"), instance("region"), instance("title"));
+    let config = Config {
+        name: name.unwrap_or_default(),
+        region: region.unwrap_or_default(),
+        title: title.unwrap_or_default(),
+        values: values.clone(),
+        origins,
+        source: Arc::clone(source),
+    };
+    problems.0.sort_by_key(|problem| {
+        let position = problem.labels.first().map_or(usize::MAX, |label| label.location.span.start);
+        (problem.severity, position)
+    });
+    problems.finish(config)
+}
+
+fn missing(input: &Input, source: &Arc<SourceFile>) -> Diagnostic {
+    let key = input.name();
+    let example = input.example.as_ref().map_or_else(|| "...".to_owned(), ToString::to_string);
+    Diagnostic::error("missing-setting", format!("`{key}` is missing"))
+        .at(&Location::new(source, 0..source.text.find('\n').unwrap_or(source.text.len())), "in this file")
+        .hint(format!("{} Write for example: {key} = {example}", input.doc))
+}
+
+fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagnostics) {
+    let Some(patches) = document.get("patch") else { return };
+    for entry in patches.entries() {
+        let Ok(address) = entry.key.parse::<Address>() else {
+            problems.push(
+                Diagnostic::error("unknown-patch", format!("`{}` is not an address", entry.key))
+                    .at(&entry.key_location, "")
+                    .hint("write [patch.\"rds.cluster.database\"], with the quotes"),
+            );
+            continue;
+        };
+        let names: Vec<String> = blueprint.resources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
+        let name = (address.type_name.clone(), address.name.clone());
+        match blueprint.resources.get_mut(&name) {
+            Some(resource) if resource.lookup.is_none() => resource.patches.push(Patch {
+                key: address.key,
+                attributes: entry
+                    .node
+                    .entries()
+                    .iter()
+                    .map(|item| (item.key.clone(), Template::read_tree(&item.node, &mut problems.0)))
+                    .collect(),
+                node: entry.node.clone(),
+            }),
+            Some(_) => problems.push(
+                Diagnostic::error("unknown-patch", format!("`{}` is looked up, not made", entry.key))
+                    .at(&entry.key_location, "cannot be patched"),
+            ),
+            None => problems.push(
+                Diagnostic::error("unknown-patch", format!("there is no resource `{}` to patch", entry.key))
+                    .at(&entry.key_location, "")
+                    .suggest(&entry.key, names.iter().map(String::as_str)),
+            ),
+        }
+    }
+}
+
+/// Reads what the file says.
+struct InputReader<'reading> {
+    blueprint: &'reading Blueprint,
+    written: BTreeMap<String, Value>,
+    origins: BTreeMap<String, Location>,
+    /// Inputs about which something is wrong already.
+    poisoned: BTreeSet<String>,
+    problems: &'reading mut Diagnostics,
+}
+
+impl InputReader<'_> {
+    fn table(&mut self, table: &Node, path: &mut Vec<String>) {
+        for entry in table.entries() {
+            if path.is_empty() && entry.key == "patch" {
+                continue;
+            }
+            path.push(entry.key.clone());
+            let blueprint = self.blueprint;
+            if let Some(input) = blueprint.inputs.iter().find(|input| input.path == *path) {
+                self.input(input, &entry.node);
+            } else if blueprint.inputs.iter().any(|input| input.path.starts_with(path)) {
+                if entry.node.is_table() {
+                    self.table(&entry.node, path);
+                } else {
+                    self.problems.push(
+                        Diagnostic::error("wrong-type", format!("`{}` is a section", path.join(".")))
+                            .at(&entry.node.location, format!("expected a table, found {}", entry.node.kind())),
+                    );
+                }
+            } else {
+                let parent = &path[..path.len() - 1];
+                let siblings: BTreeSet<&str> = blueprint
+                    .inputs
+                    .iter()
+                    .filter(|input| input.path.starts_with(parent))
+                    .filter_map(|input| input.path.get(parent.len()).map(String::as_str))
+                    .collect();
+                let mut problem = Diagnostic::error("unknown-key", format!("unknown key `{}`", path.join(".")))
+                    .at(&entry.key_location, "")
+                    .suggest(&entry.key, siblings.iter().copied());
+                if problem.hints.is_empty() {
+                    let known: Vec<&str> = siblings.into_iter().collect();
+                    problem = problem.hint(format!("known here: {}", known.join(", ")));
+                }
+                self.problems.push(problem);
+            }
+            path.pop();
+        }
+    }
+
+    fn input(&mut self, input: &Input, node: &Node) {
+        let name = input.name();
+        self.origins.insert(name.clone(), node.location.clone());
+        for entry in node.entries() {
+            self.origins.insert(format!("{name}.{}", entry.key), entry.node.location.clone());
+        }
+        if let Some(reason) = &input.deprecated {
+            self.problems.push(
+                Diagnostic::warning("deprecated", format!("`{name}` is deprecated"))
+                    .at(&node.location, reason.as_str()),
+            );
+        }
+        if self.check_shape(input, &input.shape, node) {
+            self.written.insert(name, node.value());
+        } else {
+            self.poisoned.insert(name);
+        }
+    }
+
+    fn check_shape(&mut self, input: &Input, shape: &InputShape, node: &Node) -> bool {
+        let name = input.name();
+        let fits = match (shape, &node.content) {
+            (InputShape::Text | InputShape::Enum, Content::Text(_))
+            | (InputShape::Integer, Content::Integer(_))
+            | (InputShape::Number, Content::Integer(_) | Content::Number(_))
+            | (InputShape::Bool, Content::Bool(_)) => true,
+            (InputShape::List(element), Content::List(items)) => {
+                // Every item is checked, so that every problem shows.
+                return items.iter().fold(true, |fine, item| self.check_shape(input, element, item) && fine);
+            }
+            (InputShape::Map(element), Content::Table(entries)) => {
+                return entries.iter().fold(true, |fine, entry| self.check_shape(input, element, &entry.node) && fine);
+            }
+            _ => false,
+        };
+        if !fits {
+            self.problems.push(
+                Diagnostic::error("wrong-type", format!("`{name}` must be {}", shape.words()))
+                    .at(&node.location, format!("found {}", node.kind()))
+                    .hint(input.doc.clone()),
+            );
+            return false;
+        }
+        let value = node.value();
+        if !input.values.is_empty() && !input.values.contains(&value) {
+            let known: Vec<String> = input.values.iter().map(ToString::to_string).collect();
+            self.problems.push(
+                Diagnostic::error("out-of-range", format!("`{name}` must be one of {}", known.join(", ")))
+                    .at(&node.location, "")
+                    .suggest(value.as_text().unwrap_or_default(), input.values.iter().filter_map(Tree::as_text)),
+            );
+            return false;
+        }
+        if let Some(complaint) = input.limits.complaint(&value) {
+            self.problems.push(
+                Diagnostic::error("out-of-range", format!("`{name}` {complaint}"))
+                    .at(&node.location, "")
+                    .hint(input.doc.clone()),
+            );
+            return false;
+        }
+        true
+    }
+}
+
+const POISONED: &str = "poisoned";
+
+fn depends_on_poisoned(problem: &Diagnostic) -> bool {
+    problem.code == POISONED
+}
+
+/// Values of inputs, with defaults that may read other inputs.
+struct Defaults<'reading> {
+    blueprint: &'reading Blueprint,
+    evaluator: &'reading Evaluator,
+    written: BTreeMap<String, Value>,
+    resolved: RefCell<BTreeMap<String, Value>>,
+    open: RefCell<Vec<String>>,
+}
+
+impl Defaults<'_> {
+    fn value(&self, input: &Input) -> Result<Value, Diagnostic> {
+        let name = input.name();
+        if let Some(value) = self.written.get(&name) {
+            return Ok(value.clone());
+        }
+        if let Some(value) = self.resolved.borrow().get(&name) {
+            return Ok(value.clone());
+        }
+        let Some(default) = &input.default else { return Ok(Value::Null) };
+        if self.open.borrow().contains(&name) {
+            return Err(
+                Diagnostic::error("cycle", format!("the default of `{name}` needs itself")).at(&input.location, "")
+            );
+        }
+        self.open.borrow_mut().push(name.clone());
+        let value = self.evaluator.tree(default, self);
+        self.open.borrow_mut().pop();
+        let value = value?.plain().unwrap_or_default();
+        if !value.is_null()
+            && let Some(complaint) = input.limits.complaint(&value)
+        {
+            return Err(Diagnostic::error("out-of-range", format!("the default of `{name}` {complaint}: {value}"))
+                .at(&input.location, "declared here")
+                .hint(format!("set `{name}` yourself")));
+        }
+        self.resolved.borrow_mut().insert(name, value.clone());
+        Ok(value)
+    }
+}
+
+impl Scope for Defaults<'_> {
+    fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
+        let mut found = Value::Null;
+        for input in &self.blueprint.inputs {
+            if reference.path.starts_with(&input.path) {
+                let value = Defaults::value(self, input)?;
+                if input.required && value.is_null() {
+                    return Err(Diagnostic::error(POISONED, "an input it reads is wrong"));
+                }
+                found = value.at(&reference.path[input.path.len()..]).cloned().unwrap_or_default();
+            } else if input.path.starts_with(&reference.path) {
+                let value = Defaults::value(self, input)?;
+                found.set(&input.path[reference.path.len()..], value);
+            }
+        }
+        Ok(found.lift())
+    }
+}
+
+/// Only the settings.
+pub struct ConfigScope<'values> {
+    pub values: &'values Value,
+}
+
+impl Scope for ConfigScope<'_> {
+    fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
+        match reference.root {
+            Root::Config => Ok(self.values.at(&reference.path).cloned().unwrap_or_default().lift()),
+            _ => Err(Diagnostic::error("expression", format!("`{reference}` cannot be read here"))
+                .at(&reference.location, "only `config` can")),
+        }
+    }
+}
+
+/// Whether a check reads nothing but settings, so that it can run before anything is looked up.
+pub fn only_config(check: &Check) -> bool {
+    let mut only = check.assert.references().all(|reference| reference.root == Root::Config);
+    check.message.each_leaf(&mut |template| {
+        only &= template.references().all(|reference| reference.root == Root::Config);
+    });
+    only
+}
+
+fn reads_poisoned(check: &Check, poisoned: &BTreeSet<String>) -> bool {
+    check.assert.references().any(|reference| {
+        let path = reference.path.join(".");
+        poisoned.iter().any(|name| path.starts_with(name.as_str()) || name.starts_with(&path))
+    })
+}
+
+/// Runs one check. `origin` finds where the file sets an input.
+pub fn run_check(
+    check: &Check,
+    scope: &dyn Scope,
+    evaluator: &Evaluator,
+    origin: impl Fn(&str) -> Option<Location>,
+    source: &Arc<SourceFile>,
+) -> Option<Diagnostic> {
+    match evaluator.condition(&check.assert, scope) {
+        Ok(true) => None,
+        Ok(false) => {
+            let message = evaluator
+                .tree(&check.message, scope)
+                .ok()
+                .and_then(|message| message.plain())
+                .and_then(|message| message.as_text().map(str::to_owned))
+                .unwrap_or_else(|| check.name.clone());
+            let mut problem = if check.is_warning {
+                Diagnostic::warning("failed-check", message)
+            } else {
+                Diagnostic::error("failed-check", message)
+            };
+            for path in &check.points_at {
+                if let Some(location) = origin(path) {
+                    problem = problem.at(&location, "");
+                }
+            }
+            if problem.labels.is_empty() {
+                let defaults = check.points_at.join(", ");
+                let first_line = source.text.find('\n').unwrap_or(source.text.len());
+                problem = problem.at(&Location::new(source, 0..first_line), format!("{defaults}: the default"));
+            }
+            Some(problem)
+        }
+        Err(problem) => Some(problem.at(&check.location, format!("in check `{}`", check.name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{OverlayFile, Specs};
+
+    const BLUEPRINT: &str = r#"
+[instance]
+name = "${config.name}"
+region = "eu"
+title = "${config.domain}"
+[input.name]
+type = "string"
+doc = "Name."
+default = "${config.domain.split('.')[0]}"
+pattern = "^[a-z]+$"
+[input.domain]
+type = "string"
+doc = "Domain."
+required = true
+[input.mode]
+type = "enum"
+values = ["production", "debug"]
+default = "production"
+doc = "Mode."
+[input.database.min]
+type = "number"
+range = [0, 256]
+default = 0.5
+doc = "Least."
+[input.database.max]
+type = "number"
+range = [1, 256]
+default = 1
+doc = "Most."
+[input.extra]
+type = "map"
+of = "string"
+default = {}
+doc = "More."
+[check.capacity]
+assert = "config.database.min <= config.database.max"
+message = "database.min must not exceed database.max (${config.database.max})"
+points_at = ["database.min", "database.max"]
+"#;
+
+    fn read_text(text: &str) -> Result<(Config, Diagnostics), Diagnostics> {
+        let file = OverlayFile { name: "specs/x.toml".into(), types_of: None, text: BLUEPRINT.into() };
+        let mut specs = Specs::from_files([file]).expect("valid specs");
+        read(&SourceFile::new("mastodon.toml", text), &mut specs.blueprint, &Evaluator::new())
+    }
+
+    #[test]
+    fn defaults_fill_what_the_file_leaves_out() {
+        let (config, _) =
+            read_text("name = 'social'\ndomain = 'social.example.org'\nextra = { A = '1' }\n").expect("valid");
+        assert_eq!(config.values.at(&["database", "min"]).and_then(Tree::as_number), Some(0.5));
+        assert_eq!(config.name, "social");
+        assert_eq!(config.origin(&["domain".into()]).map(ToString::to_string).as_deref(), Some("mastodon.toml:2"));
+        assert_eq!(config.origin(&["extra".into(), "A".into()]).map(|at| at.line_column()), Some((3, 15)));
+        assert_eq!(config.origin(&["mode".into()]), None);
+    }
+
+    #[test]
+    fn all_problems_of_a_file_come_at_once() {
+        let problems = read_text(
+            "name = 'social'\ndomain = 5\nmod = 'debug'\n[database]\nmin = 3.0\nmax = 2\n[patch.'rds.cluster.x']\na = 1\n[extra]\nX = 5\n",
+        )
+        .expect_err("wrong");
+        let codes: Vec<&str> = problems.0.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, ["wrong-type", "unknown-key", "failed-check", "unknown-patch", "wrong-type"]);
+        assert!(problems.0.iter().all(|problem| !problem.labels.is_empty()));
+        assert!(problems.to_string().contains("mastodon.toml:5:7: database.min must not exceed database.max (2)"));
+    }
+
+    #[test]
+    fn a_missing_setting_says_how_to_write_it() {
+        let problems = read_text("name = 'social'\n").expect_err("incomplete");
+        assert_eq!(problems.0[0].message, "`domain` is missing");
+    }
+}

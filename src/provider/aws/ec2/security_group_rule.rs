@@ -1,0 +1,203 @@
+//! `ec2.security_group_rule`: one allowed direction, port range and other side.
+//!
+//! AWS itself refuses a second rule that allows the same, so such a rule is ours, or does what ours would do: `find`
+//! answers it.
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{
+    IpPermission, IpRange, Ipv6Range, ResourceType, SecurityGroupRule as Rule, SecurityGroupRuleRequest,
+    SecurityGroupRuleUpdate, UserIdGroupPair,
+};
+
+use super::{FILTER_VALUES, filter};
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags;
+use crate::provider::{Created, Creation, Deletion, Observations, ProviderError, Target, Update};
+
+const AUTHORIZE_EGRESS: &str = "ec2:AuthorizeSecurityGroupEgress";
+const AUTHORIZE_INGRESS: &str = "ec2:AuthorizeSecurityGroupIngress";
+const DESCRIBE: &str = "ec2:DescribeSecurityGroupRules";
+const MODIFY: &str = "ec2:ModifySecurityGroupRules";
+const REVOKE_EGRESS: &str = "ec2:RevokeSecurityGroupEgress";
+const REVOKE_INGRESS: &str = "ec2:RevokeSecurityGroupIngress";
+
+pub struct SecurityGroupRule;
+
+#[async_trait]
+impl Handler for SecurityGroupRule {
+    fn type_name(&self) -> &'static str {
+        "ec2.security_group_rule"
+    }
+
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        let mut rules = Ok(Vec::new());
+        for ids in identities(targets).chunks(FILTER_VALUES) {
+            let batch = describe(clients, "security-group-rule-id", ids).await;
+            rules = rules.and_then(|before| Ok([before, batch?].concat()));
+        }
+        by_identity(targets, rules.map(|rules| rules.iter().map(report).collect()))
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let wanted = wanted(creation, DESCRIBE);
+        let signature = Signature::of_attributes(&wanted)?;
+        let rules = describe(clients, "group-id", &[wanted.text("group_id")?.to_owned()]).await?;
+        let same = rules.into_iter().filter(|rule| Signature::of_rule(rule) == signature);
+        Ok(same.filter_map(|rule| rule.security_group_rule_id).map(Identity::new).collect())
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let egress = wanted(creation, AUTHORIZE_INGRESS).text("direction")? == "egress";
+        let operation = if egress { AUTHORIZE_EGRESS } else { AUTHORIZE_INGRESS };
+        let wanted = wanted(creation, operation);
+        let group_id = wanted.text("group_id")?;
+        let permission = permission(&wanted)?;
+        let tags = tags::ec2_specification(ResourceType::SecurityGroupRule, &creation.tags);
+        let rules = if egress {
+            let request = clients.ec2().authorize_security_group_egress().group_id(group_id);
+            let answer = request.ip_permissions(permission).tag_specifications(tags).send().await;
+            answer.map_err(failed(AUTHORIZE_EGRESS))?.security_group_rules
+        } else {
+            let request = clients.ec2().authorize_security_group_ingress().group_id(group_id);
+            let answer = request.ip_permissions(permission).tag_specifications(tags).send().await;
+            answer.map_err(failed(AUTHORIZE_INGRESS))?.security_group_rules
+        };
+        let rule = rules.into_iter().flatten().next();
+        let id = rule.and_then(|rule| rule.security_group_rule_id).ok_or_else(|| unanswered(operation, "rule id"))?;
+        Ok(created(id.clone(), Report::new().set("id", id)))
+    }
+
+    /// AWS wants the whole rule again, whatever changes of it.
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let desired = desired(update, MODIFY);
+        let rule = SecurityGroupRuleRequest::builder()
+            .ip_protocol(desired.text("protocol")?)
+            .set_from_port(desired.optional_integer("from_port")?)
+            .set_to_port(desired.optional_integer("to_port")?)
+            .set_cidr_ipv4(desired.owned_text("cidr_ipv4")?)
+            .set_cidr_ipv6(desired.owned_text("cidr_ipv6")?)
+            .set_referenced_group_id(desired.owned_text("referenced_group_id")?)
+            .set_description(desired.owned_text("description")?)
+            .build();
+        let change = SecurityGroupRuleUpdate::builder()
+            .security_group_rule_id(update.target.identity.as_str())
+            .security_group_rule(rule)
+            .build();
+        let request = clients.ec2().modify_security_group_rules().group_id(desired.text("group_id")?);
+        request.security_group_rules(change).send().await.map_err(failed(MODIFY))?;
+        Ok(())
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let recorded = recorded(target, DESCRIBE);
+        let id = target.identity.as_str();
+        let known = recorded.owned_text("group_id")?.zip(recorded.optional_text("direction")?.map(is_egress));
+        let known = match known {
+            Some(known) => Some(known),
+            None => {
+                let rules = describe(clients, "security-group-rule-id", &[id.to_owned()]).await?;
+                rules.into_iter().next().and_then(|rule| rule.group_id.zip(rule.is_egress))
+            }
+        };
+        match known {
+            Some((group_id, true)) => {
+                let request = clients.ec2().revoke_security_group_egress().group_id(group_id);
+                request.security_group_rule_ids(id).send().await.map_err(failed(REVOKE_EGRESS)).or_absent()?;
+            }
+            Some((group_id, false)) => {
+                let request = clients.ec2().revoke_security_group_ingress().group_id(group_id);
+                request.security_group_rule_ids(id).send().await.map_err(failed(REVOKE_INGRESS)).or_absent()?;
+            }
+            None => {}
+        }
+        Ok(Deletion::Accepted)
+    }
+}
+
+fn is_egress(direction: &str) -> bool {
+    direction == "egress"
+}
+
+/// What makes two rules of a group the same for AWS: everything but the description.
+#[derive(PartialEq, Eq)]
+struct Signature {
+    egress: bool,
+    protocol: String,
+    ports: (i32, i32),
+    other_side: [Option<String>; 3],
+}
+
+impl Signature {
+    fn of_attributes(attributes: &Attributes<'_>) -> Result<Self, ProviderError> {
+        Ok(Self {
+            egress: is_egress(attributes.text("direction")?),
+            protocol: attributes.text("protocol")?.to_owned(),
+            ports: (
+                attributes.optional_integer("from_port")?.unwrap_or(-1),
+                attributes.optional_integer("to_port")?.unwrap_or(-1),
+            ),
+            other_side: [
+                attributes.owned_text("cidr_ipv4")?,
+                attributes.owned_text("cidr_ipv6")?,
+                attributes.owned_text("referenced_group_id")?,
+            ],
+        })
+    }
+
+    fn of_rule(rule: &Rule) -> Self {
+        let group = rule.referenced_group_info().and_then(|group| group.group_id());
+        Self {
+            egress: rule.is_egress().unwrap_or_default(),
+            protocol: rule.ip_protocol().unwrap_or_default().to_owned(),
+            ports: (rule.from_port().unwrap_or(-1), rule.to_port().unwrap_or(-1)),
+            other_side: [rule.cidr_ipv4(), rule.cidr_ipv6(), group].map(|side| side.map(str::to_owned)),
+        }
+    }
+}
+
+fn permission(wanted: &Attributes<'_>) -> Result<IpPermission, ProviderError> {
+    let description = wanted.owned_text("description")?;
+    let mut permission = IpPermission::builder()
+        .ip_protocol(wanted.text("protocol")?)
+        .set_from_port(wanted.optional_integer("from_port")?)
+        .set_to_port(wanted.optional_integer("to_port")?);
+    if let Some(cidr) = wanted.optional_text("cidr_ipv4")? {
+        permission =
+            permission.ip_ranges(IpRange::builder().cidr_ip(cidr).set_description(description.clone()).build());
+    }
+    if let Some(cidr) = wanted.optional_text("cidr_ipv6")? {
+        permission =
+            permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).set_description(description.clone()).build());
+    }
+    if let Some(group) = wanted.optional_text("referenced_group_id")? {
+        let pair = UserIdGroupPair::builder().group_id(group).set_description(description).build();
+        permission = permission.user_id_group_pairs(pair);
+    }
+    Ok(permission.build())
+}
+
+async fn describe(clients: &Clients, filter_name: &str, values: &[String]) -> Result<Vec<Rule>, ProviderError> {
+    let request = clients.ec2().describe_security_group_rules().filters(filter(filter_name, values));
+    request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))
+}
+
+fn report(rule: &Rule) -> crate::provider::Observed {
+    let id = rule.security_group_rule_id().unwrap_or_default();
+    let direction = rule.is_egress().map(|egress| if egress { "egress" } else { "ingress" });
+    let report = Report::new()
+        .set("group_id", rule.group_id())
+        .set("direction", direction)
+        .set("protocol", rule.ip_protocol())
+        .set("from_port", rule.from_port())
+        .set("to_port", rule.to_port())
+        .set("cidr_ipv4", rule.cidr_ipv4())
+        .set("cidr_ipv6", rule.cidr_ipv6())
+        .set("referenced_group_id", rule.referenced_group_info().and_then(|group| group.group_id()))
+        .set("description", rule.description())
+        .set("id", id);
+    observed(id, report)
+}

@@ -1,0 +1,52 @@
+//! `ec2.vpc`: a network, looked up and never changed.
+
+use async_trait::async_trait;
+
+use super::filter;
+use crate::provider::aws::attributes::{Report, filters};
+use crate::provider::aws::error::failed;
+use crate::provider::aws::handler::Handler;
+use crate::provider::aws::session::Clients;
+use crate::provider::{ErrorKind, Lookup, ProviderError};
+use crate::value::Value;
+
+const DESCRIBE: &str = "ec2:DescribeVpcs";
+
+pub struct Vpc;
+
+#[async_trait]
+impl Handler for Vpc {
+    fn type_name(&self) -> &'static str {
+        "ec2.vpc"
+    }
+
+    async fn lookup(&self, clients: &Clients, lookup: &Lookup) -> Result<Value, ProviderError> {
+        let wanted = filters(lookup, DESCRIBE);
+        let mut request = clients.ec2().describe_vpcs();
+        if let Some(is_default) = wanted.optional_flag("is_default")? {
+            request = request.filters(filter("is-default", [is_default.to_string()]));
+        }
+        for (attribute, name) in [("id", "vpc-id"), ("cidr_block", "cidr")] {
+            if let Some(text) = wanted.optional_text(attribute)? {
+                request = request.filters(filter(name, [text]));
+            }
+        }
+        let vpcs: Vec<_> =
+            request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))?;
+        match &vpcs[..] {
+            [vpc] => Ok(Report::new()
+                .set("is_default", vpc.is_default())
+                .set("id", vpc.vpc_id())
+                .set("cidr_block", vpc.cidr_block())
+                .value()),
+            [] => {
+                let message = format!("no network in {} is like {}", lookup.region, lookup.filters);
+                Err(ProviderError::new(ErrorKind::NotFound, DESCRIBE, message))
+            }
+            several => {
+                let message = format!("{} networks in {} are like {}", several.len(), lookup.region, lookup.filters);
+                Err(ProviderError::new(ErrorKind::Invalid, DESCRIBE, message))
+            }
+        }
+    }
+}

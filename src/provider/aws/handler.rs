@@ -1,0 +1,112 @@
+//! What one resource type must know of AWS, and what handlers share.
+//!
+//! A handler is a unit struct in `src/provider/aws/<service>/<kind>.rs`, listed once in [`super::HANDLERS`]. It turns
+//! attributes named as in `specs/types` into calls and answers into attributes, and keeps no state.
+//!
+//! # Guarantees a handler gives
+//!
+//! Those of [`crate::provider::Provider`]. A creation made of several calls may stop after any of them, so the first
+//! call must make the resource findable (by name or tags), and every later one must be safe to repeat.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::error::unsupported;
+use super::session::Clients;
+use super::wave::wave;
+use crate::address::Identity;
+use crate::provider::{
+    Created, Creation, Deletion, Lookup, Observation, Observations, Observed, ProviderError, Target, Update,
+};
+use crate::secret::SecretText;
+use crate::value::Value;
+
+/// What one resource type must know of AWS.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// As in `specs/types`: `ec2.security_group`.
+    fn type_name(&self) -> &'static str;
+
+    /// Reads something this program does not own.
+    async fn lookup(&self, _: &Clients, _: &Lookup) -> Result<Value, ProviderError> {
+        Err(unsupported(self.type_name(), "lookup"))
+    }
+
+    /// Reads targets of one region. Types whose API takes several at once answer with one call; see [`by_identity`].
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        let answers = wave(targets.iter().map(|target| self.observe(clients, target)).collect()).await;
+        targets.iter().zip(answers).map(|(target, answer)| (target.address.clone(), observation(answer))).collect()
+    }
+
+    /// Reads one target; `None` if it is gone. Types without a batch call write this and leave `observe_all` alone.
+    async fn observe(&self, _: &Clients, _: &Target) -> Result<Option<Observed>, ProviderError> {
+        Err(unsupported(self.type_name(), "observe"))
+    }
+
+    /// Finds what an interrupted creation may have made.
+    async fn find(&self, _: &Clients, _: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        Err(unsupported(self.type_name(), "find"))
+    }
+
+    async fn create(&self, _: &Clients, _: &Creation) -> Result<Created, ProviderError> {
+        Err(unsupported(self.type_name(), "create"))
+    }
+
+    async fn update(&self, _: &Clients, _: &Update) -> Result<(), ProviderError> {
+        Err(unsupported(self.type_name(), "update"))
+    }
+
+    async fn delete(&self, _: &Clients, _: &Target) -> Result<Deletion, ProviderError> {
+        Err(unsupported(self.type_name(), "delete"))
+    }
+
+    /// Reads a sensitive attribute.
+    async fn reveal(&self, _: &Clients, _: &Target, _: &[String]) -> Result<SecretText, ProviderError> {
+        Err(unsupported(self.type_name(), "reveal"))
+    }
+}
+
+/// One answer as the engine wants it.
+pub fn observation(answer: Result<Option<Observed>, ProviderError>) -> Observation {
+    match answer {
+        Ok(Some(observed)) => Observation::Found(observed),
+        Ok(None) => Observation::Gone,
+        Err(error) => Observation::Failed(error),
+    }
+}
+
+/// The answers of a batch: a target whose identity is not among `answers` is gone; an error is every target's.
+pub fn by_identity(targets: &[&Target], answers: Result<Vec<Observed>, ProviderError>) -> Observations {
+    let answers = answers.map(|answers| {
+        answers.into_iter().map(|observed| (observed.identity.clone(), observed)).collect::<BTreeMap<_, _>>()
+    });
+    targets
+        .iter()
+        .map(|target| {
+            let answer = match &answers {
+                Ok(answers) => Ok(answers.get(&target.identity).cloned()),
+                Err(error) => Err(error.clone()),
+            };
+            (target.address.clone(), observation(answer))
+        })
+        .collect()
+}
+
+/// The identities of a batch of targets, for a call or filter that takes many, without repetitions.
+pub fn identities(targets: &[&Target]) -> Vec<String> {
+    let mut identities: Vec<String> = targets.iter().map(|target| target.identity.0.clone()).collect();
+    identities.sort();
+    identities.dedup();
+    identities
+}
+
+/// A resource that was found, or made.
+pub fn observed(identity: impl Into<String>, attributes: impl Into<Value>) -> Observed {
+    Observed { identity: Identity::new(identity), attributes: attributes.into() }
+}
+
+/// A resource that was made, with what the answer told.
+pub fn created(identity: impl Into<String>, attributes: impl Into<Value>) -> Created {
+    Created { identity: Identity::new(identity), attributes: attributes.into() }
+}

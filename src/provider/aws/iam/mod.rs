@@ -1,0 +1,1 @@
+//! IAM: roles, policies and groups. Global: the region plays no part.

@@ -1,0 +1,427 @@
+//! The blueprint: inputs, resources and outputs, as `specs/mastodon/*.toml` describes them.
+//!
+//! Reading checks the form of what is written; whether the names in it exist is [`super::lint`]'s question.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::types::{Limits, Order, Reader};
+use crate::address::{Address, TypeName};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::document::{Content, Entry, Node};
+use crate::expr::{Template, TemplateTree};
+use crate::value::{Tree, Value};
+
+/// All files of the blueprint as one document.
+#[derive(Debug, Default)]
+pub struct Blueprint {
+    pub instance: BTreeMap<String, TemplateTree>,
+    /// By path joined with dots; in the order of the files for `init` and the documentation.
+    pub inputs: Vec<Input>,
+    pub locals: BTreeMap<String, Local>,
+    pub resources: BTreeMap<ResourceName, Resource>,
+    pub checks: Vec<Check>,
+    pub outputs: Vec<Output>,
+}
+
+/// Type and name of a resource: its address without the key of an `each`.
+pub type ResourceName = (TypeName, String);
+
+/// A setting of `mastodon.toml`.
+#[derive(Debug)]
+pub struct Input {
+    /// `["database", "min_capacity"]`
+    pub path: Vec<String>,
+    pub shape: InputShape,
+    pub values: Vec<Value>,
+    pub limits: Limits,
+    /// May read other inputs.
+    pub default: Option<TemplateTree>,
+    pub required: bool,
+    pub doc: String,
+    pub example: Option<Value>,
+    pub deprecated: Option<String>,
+    pub location: Location,
+}
+
+impl Input {
+    /// `database.min_capacity`
+    pub fn name(&self) -> String {
+        self.path.join(".")
+    }
+}
+
+/// What an input may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputShape {
+    Text,
+    Integer,
+    Number,
+    Bool,
+    Enum,
+    List(Box<InputShape>),
+    Map(Box<InputShape>),
+}
+
+impl InputShape {
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Text | Self::Enum => "a string",
+            Self::Integer => "an integer",
+            Self::Number => "a number",
+            Self::Bool => "true or false",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a table",
+        }
+    }
+}
+
+/// A named value.
+#[derive(Debug)]
+pub struct Local {
+    pub tree: TemplateTree,
+    pub location: Location,
+}
+
+/// A resource, or a family of them (`each`), as written.
+#[derive(Debug)]
+pub struct Resource {
+    pub type_name: TypeName,
+    pub name: String,
+    pub attributes: BTreeMap<String, TemplateTree>,
+    pub when: Option<Arc<Template>>,
+    pub each: Option<TemplateTree>,
+    pub after: Vec<(ResourceName, Location)>,
+    pub region: Option<TemplateTree>,
+    pub protect: Option<TemplateTree>,
+    pub replace: Option<Order>,
+    /// Attributes whose drift and changes are not acted on.
+    pub ignore: Vec<String>,
+    pub lookup: Option<TemplateTree>,
+    /// What `mastodon.toml` changes in it.
+    pub patches: Vec<Patch>,
+    pub node: Node,
+    pub location: Location,
+}
+
+/// A change of a resource's attributes from `mastodon.toml`.
+#[derive(Debug)]
+pub struct Patch {
+    /// Only this one of an `each`.
+    pub key: Option<String>,
+    pub attributes: BTreeMap<String, TemplateTree>,
+    pub node: Node,
+}
+
+/// Something that must be true before anything is planned.
+#[derive(Debug)]
+pub struct Check {
+    pub name: String,
+    pub assert: Arc<Template>,
+    pub message: TemplateTree,
+    pub points_at: Vec<String>,
+    pub is_warning: bool,
+    pub location: Location,
+}
+
+/// A value told after apply.
+#[derive(Debug)]
+pub struct Output {
+    pub name: String,
+    pub value: TemplateTree,
+    pub doc: String,
+    pub location: Location,
+}
+
+impl Resource {
+    /// Everything in the resource that can hold references.
+    pub fn trees(&self) -> impl Iterator<Item = &TemplateTree> {
+        self.attributes
+            .values()
+            .chain(self.each.iter())
+            .chain(self.region.iter())
+            .chain(self.protect.iter())
+            .chain(self.lookup.iter())
+            .chain(self.patches.iter().flat_map(|patch| patch.attributes.values()))
+    }
+
+    /// Every template in the resource, `when` included.
+    pub fn templates(&self) -> Vec<&Arc<Template>> {
+        let mut templates: Vec<&Arc<Template>> = self.when.iter().collect();
+        self.trees().for_each(|tree| tree.each_leaf(&mut |template| templates.push(template)));
+        templates
+    }
+
+    /// Where the attribute at `path` is written: in a patch, in the blueprint, or at least the resource's header.
+    pub fn location_of<S: AsRef<str>>(&self, path: &[S]) -> &Location {
+        fn deepest<'node, S: AsRef<str>>(node: &'node Node, path: &[S]) -> Option<&'node Location> {
+            let entry = node.entries().iter().find(|entry| entry.key == path.first().map_or("", AsRef::as_ref))?;
+            Some(deepest(&entry.node, &path[1..]).unwrap_or(&entry.key_location))
+        }
+        let patched = self.patches.iter().rev().find_map(|patch| deepest(&patch.node, path));
+        patched.or_else(|| deepest(&self.node, path)).unwrap_or(&self.location)
+    }
+}
+
+/// Reads one file of the blueprint into `blueprint`.
+pub fn read(document: &Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    for entry in document.entries() {
+        match entry.key.as_str() {
+            "instance" => {
+                for item in entry.node.entries() {
+                    let tree = Template::read_tree(&item.node, &mut diagnostics.0);
+                    blueprint.instance.insert(item.key.clone(), tree);
+                }
+            }
+            "input" => read_inputs(&entry.node, &mut Vec::new(), blueprint, diagnostics),
+            "local" => {
+                for item in entry.node.entries() {
+                    let local = Local {
+                        tree: Template::read_tree(&item.node, &mut diagnostics.0),
+                        location: item.key_location.clone(),
+                    };
+                    if let Some(earlier) = blueprint.locals.insert(item.key.clone(), local) {
+                        diagnostics.push(twice("local", item, &earlier.location));
+                    }
+                }
+            }
+            "check" => entry.node.entries().iter().for_each(|item| read_check(item, blueprint, diagnostics)),
+            "output" => entry.node.entries().iter().for_each(|item| read_output(item, blueprint, diagnostics)),
+            service => {
+                for kind in entry.node.entries() {
+                    for item in kind.node.entries() {
+                        if !item.node.is_table() {
+                            diagnostics.push(
+                                Diagnostic::error("blueprint", "a resource is a table `[service.kind.name]`")
+                                    .at(&item.key_location, ""),
+                            );
+                            continue;
+                        }
+                        let type_name = TypeName::new(service, kind.key.as_str());
+                        let resource = read_resource(type_name.clone(), item, diagnostics);
+                        let name = (type_name, item.key.clone());
+                        if let Some(earlier) = blueprint.resources.insert(name, resource) {
+                            diagnostics.push(twice("resource", item, &earlier.location));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn twice(what: &str, entry: &Entry, earlier: &Location) -> Diagnostic {
+    Diagnostic::error("duplicate", format!("{what} `{}` is written twice", entry.key))
+        .at(&entry.key_location, "again here")
+        .at(earlier, "first here")
+        .hint("change an existing resource with a patch instead")
+}
+
+fn read_inputs(table: &Node, path: &mut Vec<String>, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    for entry in table.entries() {
+        path.push(entry.key.clone());
+        if entry.node.get("type").and_then(Node::text).is_some() {
+            let input = read_input(path.clone(), entry, diagnostics);
+            if let Some(earlier) = blueprint.inputs.iter().find(|earlier| earlier.path == input.path) {
+                diagnostics.push(twice("input", entry, &earlier.location));
+            }
+            blueprint.inputs.push(input);
+        } else if entry.node.is_table() {
+            read_inputs(&entry.node, path, blueprint, diagnostics);
+        } else {
+            diagnostics
+                .push(Diagnostic::error("blueprint", "an input is a table with a `type`").at(&entry.key_location, ""));
+        }
+        path.pop();
+    }
+}
+
+fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -> Input {
+    let mut reader = Reader { diagnostics, table: &entry.node, what: "input", used: vec!["of"] };
+    let type_name = reader.text("type").unwrap_or_default();
+    let of = reader.text("of");
+    let shape = input_shape(&type_name, of.as_deref());
+    if shape.is_none() {
+        reader.wrong("type", "string, integer, number, bool, enum, list or map");
+    }
+    let doc = reader.text("doc").unwrap_or_default();
+    let deprecated = reader.text("deprecated");
+    let required = reader.flag("required", false);
+    let optional = reader.flag("optional", false);
+    let limits = Limits::read(&mut reader);
+    reader.used.extend(["default", "values", "example"]);
+    reader.refuse_others();
+    let default = entry.node.get("default").map(|node| Template::read_tree(node, &mut diagnostics.0));
+    if doc.is_empty() {
+        diagnostics.push(
+            Diagnostic::error("missing-doc", format!("input `{}` has no doc", path.join(".")))
+                .at(&entry.key_location, ""),
+        );
+    }
+    if usize::from(required) + usize::from(optional) + usize::from(default.is_some()) != 1 {
+        diagnostics.push(
+            Diagnostic::error("blueprint", "an input has a `default`, or is `required`, or is `optional`")
+                .at(&entry.key_location, "exactly one of the three"),
+        );
+    }
+    let values = match entry.node.get("values").map(Node::value) {
+        Some(Tree::List(values)) => values,
+        _ => Vec::new(),
+    };
+    Input {
+        path,
+        shape: shape.unwrap_or(InputShape::Text),
+        values,
+        limits,
+        default,
+        required,
+        doc,
+        example: entry.node.get("example").map(Node::value),
+        deprecated,
+        location: entry.key_location.clone(),
+    }
+}
+
+fn input_shape(name: &str, of: Option<&str>) -> Option<InputShape> {
+    let element = || input_shape(of.unwrap_or("string"), None).map(Box::new);
+    Some(match name {
+        "string" => InputShape::Text,
+        "integer" => InputShape::Integer,
+        "number" => InputShape::Number,
+        "bool" => InputShape::Bool,
+        "enum" => InputShape::Enum,
+        "list" => InputShape::List(element()?),
+        "map" => InputShape::Map(element()?),
+        _ => return None,
+    })
+}
+
+fn read_check(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    let mut reader = Reader { diagnostics, table: &entry.node, what: "check", used: vec!["message", "doc"] };
+    let assert = reader.text("assert");
+    let points_at = reader.texts("points_at");
+    let is_warning = match reader.text("severity").as_deref() {
+        Some("warning") => true,
+        Some("error") | None => false,
+        Some(_) => {
+            reader.wrong("severity", "`error` or `warning`");
+            false
+        }
+    };
+    reader.refuse_others();
+    let (Some(assert), Some(assert_node), Some(message)) =
+        (assert, entry.node.get("assert"), entry.node.get("message"))
+    else {
+        diagnostics
+            .push(Diagnostic::error("blueprint", "a check needs `assert` and `message`").at(&entry.key_location, ""));
+        return;
+    };
+    match Template::bare(&assert, &assert_node.location) {
+        Ok(template) => blueprint.checks.push(Check {
+            name: entry.key.clone(),
+            assert: Arc::new(template),
+            message: Template::read_tree(message, &mut diagnostics.0),
+            points_at,
+            is_warning,
+            location: entry.key_location.clone(),
+        }),
+        Err(problem) => diagnostics.push(problem),
+    }
+}
+
+fn read_output(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    let mut reader = Reader { diagnostics, table: &entry.node, what: "output", used: vec!["value"] };
+    let doc = reader.text("doc").unwrap_or_default();
+    reader.refuse_others();
+    if doc.is_empty() {
+        diagnostics.push(
+            Diagnostic::error("missing-doc", format!("output `{}` has no doc", entry.key)).at(&entry.key_location, ""),
+        );
+    }
+    match entry.node.get("value") {
+        Some(value) => blueprint.outputs.push(Output {
+            name: entry.key.clone(),
+            value: Template::read_tree(value, &mut diagnostics.0),
+            doc,
+            location: entry.key_location.clone(),
+        }),
+        None => {
+            diagnostics.push(Diagnostic::error("blueprint", "an output needs a `value`").at(&entry.key_location, ""))
+        }
+    }
+}
+
+fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -> Resource {
+    let table = &entry.node;
+    let when = table.get("when").and_then(|node| {
+        let parsed = match node.text() {
+            Some(text) => Template::bare(text, &node.location),
+            None => {
+                Err(Diagnostic::error("wrong-type", "`when` is a string with a CEL expression").at(&node.location, ""))
+            }
+        };
+        parsed.map(Arc::new).map_err(|problem| diagnostics.push(problem)).ok()
+    });
+    let mut tree = |key: &str| table.get(key).map(|node| Template::read_tree(node, &mut diagnostics.0));
+    let each = tree("each");
+    let region = tree("region");
+    let lookup = tree("lookup");
+    let after = match table.get("after").map(|node| &node.content) {
+        Some(Content::List(items)) => items.iter().filter_map(|item| read_after(item, diagnostics)).collect(),
+        Some(_) => {
+            diagnostics
+                .push(Diagnostic::error("wrong-type", "`after` is a list of addresses").at(&entry.key_location, ""));
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let (mut protect, mut replace, mut ignore) = (None, None, Vec::new());
+    if let Some(lifecycle) = table.get("lifecycle") {
+        let mut reader =
+            Reader { diagnostics: &mut *diagnostics, table: lifecycle, what: "`lifecycle`", used: vec!["protect"] };
+        ignore = reader.texts("ignore");
+        replace = match reader.text("replace").as_deref() {
+            Some("create_first") => Some(Order::CreateFirst),
+            Some("delete_first") => Some(Order::DeleteFirst),
+            None => None,
+            Some(_) => {
+                reader.wrong("replace", "`create_first` or `delete_first`");
+                None
+            }
+        };
+        reader.refuse_others();
+        protect = lifecycle.get("protect").map(|node| Template::read_tree(node, &mut diagnostics.0));
+    }
+    let attributes = table
+        .entries()
+        .iter()
+        .filter(|item| !super::types::RESERVED.contains(&item.key.as_str()))
+        .map(|item| (item.key.clone(), Template::read_tree(&item.node, &mut diagnostics.0)))
+        .collect();
+    Resource {
+        type_name,
+        name: entry.key.clone(),
+        attributes,
+        when,
+        each,
+        after,
+        region,
+        protect,
+        replace,
+        ignore,
+        lookup,
+        patches: Vec::new(),
+        node: entry.node.clone(),
+        location: entry.key_location.clone(),
+    }
+}
+
+fn read_after(item: &Node, diagnostics: &mut Diagnostics) -> Option<(ResourceName, Location)> {
+    let address = item.text().and_then(|text| text.parse::<Address>().ok());
+    if address.is_none() {
+        diagnostics.push(
+            Diagnostic::error("wrong-type", "`after` names resources as `service.kind.name`").at(&item.location, ""),
+        );
+    }
+    address.map(|address| ((address.type_name, address.name), item.location.clone()))
+}

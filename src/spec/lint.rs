@@ -1,0 +1,489 @@
+//! Whether the specs make sense: every name exists, every input is used, nothing waits for itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::blueprint::{Blueprint, InputShape, Resource, ResourceName};
+use super::types::{Attribute, ResourceType, Shape, Types};
+use crate::address::TypeName;
+use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::document::{Content, Entry, Node};
+use crate::expr::{Reference, Root, Template, TemplateTree};
+
+/// Checks types and blueprint against each other.
+pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
+    let mut linter = Linter { types, blueprint, used_inputs: BTreeSet::new(), problems: Diagnostics::default() };
+    linter.instance();
+    for resource in blueprint.resources.values() {
+        linter.resource(resource);
+    }
+    for local in blueprint.locals.values() {
+        linter.tree(&local.tree, None);
+    }
+    for input in &blueprint.inputs {
+        if let Some(default) = &input.default {
+            linter.tree(default, None);
+            linter.only_config(default, "the default of an input");
+        }
+    }
+    for check in &blueprint.checks {
+        linter.template(&check.assert, None);
+        linter.tree(&check.message, None);
+        for path in &check.points_at {
+            let segments: Vec<String> = path.split('.').map(str::to_owned).collect();
+            if linter.input(&segments).is_none() {
+                linter.problems.push(
+                    Diagnostic::error(
+                        "unknown-reference",
+                        format!("check `{}` points at `{path}`, which is no input", check.name),
+                    )
+                    .at(&check.location, ""),
+                );
+            }
+        }
+    }
+    for output in &blueprint.outputs {
+        linter.tree(&output.value, None);
+    }
+    linter.unused_inputs();
+    linter.local_cycles();
+    linter.cycles();
+    linter.refers_to();
+    linter.problems
+}
+
+struct Linter<'specs> {
+    types: &'specs Types,
+    blueprint: &'specs Blueprint,
+    used_inputs: BTreeSet<Vec<String>>,
+    problems: Diagnostics,
+}
+
+impl<'specs> Linter<'specs> {
+    fn instance(&mut self) {
+        for key in ["name", "region", "title"] {
+            match self.blueprint.instance.get(key) {
+                Some(tree) => {
+                    self.tree(tree, None);
+                    self.only_config(tree, "[instance]");
+                }
+                None => self.problems.push(Diagnostic::error("blueprint", format!("`[instance]` needs `{key}`"))),
+            }
+        }
+    }
+
+    fn resource(&mut self, resource: &'specs Resource) {
+        let Some(resource_type) = self.types.get(&resource.type_name) else {
+            let names: Vec<String> = self.types.keys().map(TypeName::to_string).collect();
+            self.problems.push(
+                Diagnostic::error("unknown-type", format!("there is no resource type `{}`", resource.type_name))
+                    .at(&resource.location, "")
+                    .suggest(&resource.type_name.to_string(), names.iter().map(String::as_str)),
+            );
+            return;
+        };
+        for template in resource.templates() {
+            self.template(template, Some(resource));
+        }
+        if resource_type.lookup_only && resource.lookup.is_none() {
+            self.problems.push(
+                Diagnostic::error("blueprint", format!("`{}` can only be looked up", resource.type_name))
+                    .at(&resource.location, "needs `lookup = { ... }`"),
+            );
+        }
+        for (name, location) in &resource.after {
+            if !self.blueprint.resources.contains_key(name) {
+                self.problems.push(unknown_resource(self.blueprint, name, location));
+            }
+        }
+        match resource.node.get("lookup") {
+            Some(filters) => {
+                self.attributes(filters.entries(), resource_type, true);
+                for entry in written(&resource.node) {
+                    self.problems.push(
+                        Diagnostic::error("blueprint", "what is looked up has no attributes of its own")
+                            .at(&entry.key_location, "belongs into `lookup`, or nowhere"),
+                    );
+                }
+            }
+            None => {
+                let entries: Vec<&Entry> = written(&resource.node).collect();
+                self.attributes(entries.iter().copied(), resource_type, false);
+                for (name, attribute) in &resource_type.attributes {
+                    if attribute.required && !resource.attributes.contains_key(name) {
+                        self.problems.push(
+                            Diagnostic::error("missing-attribute", format!("`{name}` is required"))
+                                .at(&resource.location, format!("a {} needs it", resource.type_name)),
+                        );
+                    }
+                }
+            }
+        }
+        for patch in &resource.patches {
+            self.attributes(patch.node.entries(), resource_type, false);
+        }
+        for name in &resource.ignore {
+            if !resource_type.attributes.contains_key(name) {
+                self.problems.push(unknown_attribute(name, &resource.location, resource_type));
+            }
+        }
+        for tree in resource.each.iter() {
+            self.only_early(tree, "each");
+        }
+        if let Some(when) = &resource.when {
+            for reference in when.references() {
+                self.early(reference, "when");
+            }
+        }
+    }
+
+    fn attributes<'node>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'node Entry>,
+        resource_type: &ResourceType,
+        computed_too: bool,
+    ) {
+        for entry in entries {
+            match resource_type.attributes.get(&entry.key) {
+                None => self.problems.push(unknown_attribute(&entry.key, &entry.key_location, resource_type)),
+                Some(attribute) if attribute.computed && !computed_too => self.problems.push(
+                    Diagnostic::error("computed-attribute", format!("only AWS sets `{}`", entry.key))
+                        .at(&entry.key_location, ""),
+                ),
+                Some(attribute) => self.shape(&entry.node, attribute),
+            }
+        }
+    }
+
+    /// Checks keys of nested tables, and the kinds of what is not a template.
+    fn shape(&mut self, node: &Node, attribute: &Attribute) {
+        match (&attribute.shape, &node.content) {
+            (_, Content::Text(text)) if text.contains("${") => {}
+            (Shape::Json, _) => {}
+            (Shape::Object(attributes), Content::Table(entries)) => {
+                for entry in entries.iter().filter(|entry| entry.key != "when") {
+                    match attributes.get(&entry.key) {
+                        Some(attribute) => self.shape(&entry.node, attribute),
+                        None => self.problems.push(
+                            Diagnostic::error("unknown-attribute", format!("unknown attribute `{}`", entry.key))
+                                .at(&entry.key_location, "")
+                                .suggest(&entry.key, attributes.keys().map(String::as_str)),
+                        ),
+                    }
+                }
+            }
+            (Shape::Map(element), Content::Table(entries)) => {
+                entries.iter().for_each(|entry| self.shape(&entry.node, element));
+            }
+            (Shape::List(element), Content::List(items)) => {
+                items.iter().for_each(|item| self.shape(item, element));
+            }
+            (Shape::Text, Content::Text(_))
+            | (Shape::Integer, Content::Integer(_))
+            | (Shape::Number, Content::Integer(_) | Content::Number(_))
+            | (Shape::Bool, Content::Bool(_)) => {}
+            (shape, _) => self.problems.push(
+                Diagnostic::error("wrong-type", format!("expected {}, found {}", shape.words(), node.kind()))
+                    .at(&node.location, ""),
+            ),
+        }
+    }
+
+    fn tree(&mut self, tree: &TemplateTree, resource: Option<&'specs Resource>) {
+        tree.each_leaf(&mut |template| self.template(template, resource));
+    }
+
+    fn template(&mut self, template: &Template, resource: Option<&'specs Resource>) {
+        for reference in template.references() {
+            self.reference(reference, resource);
+        }
+    }
+
+    fn reference(&mut self, reference: &Reference, resource: Option<&'specs Resource>) {
+        let problem = match &reference.root {
+            Root::Config => match self.input(&reference.path) {
+                Some(used) => {
+                    self.used_inputs.extend(used);
+                    None
+                }
+                None => {
+                    let names: Vec<String> = self.blueprint.inputs.iter().map(|input| input.name()).collect();
+                    Some(
+                        Diagnostic::error(
+                            "unknown-reference",
+                            format!("there is no input `{}`", reference.path.join(".")),
+                        )
+                        .at(&reference.location, "")
+                        .suggest(&reference.path.join("."), names.iter().map(String::as_str)),
+                    )
+                }
+            },
+            Root::Local => match reference.path.first() {
+                Some(name) if self.blueprint.locals.contains_key(name) => None,
+                name => Some(
+                    Diagnostic::error(
+                        "unknown-reference",
+                        format!("there is no local `{}`", name.map_or("", String::as_str)),
+                    )
+                    .at(&reference.location, "")
+                    .suggest(name.map_or("", String::as_str), self.blueprint.locals.keys().map(String::as_str)),
+                ),
+            },
+            Root::Each => {
+                let inside = resource.is_some_and(|resource| resource.each.is_some());
+                let known = matches!(reference.path.first().map(String::as_str), Some("key" | "value"));
+                (!inside || !known).then(|| {
+                    Diagnostic::error("unknown-reference", "only `each.key` and `each.value` exist, beside an `each`")
+                        .at(&reference.location, "")
+                })
+            }
+            Root::Resource { type_name, name, key } => {
+                self.resource_reference(reference, type_name, name, key.as_deref())
+            }
+        };
+        self.problems.extend(problem);
+    }
+
+    fn resource_reference(
+        &self,
+        reference: &Reference,
+        type_name: &TypeName,
+        name: &str,
+        key: Option<&str>,
+    ) -> Option<Diagnostic> {
+        let resource_name = (type_name.clone(), name.to_owned());
+        let Some(resource) = self.blueprint.resources.get(&resource_name) else {
+            return Some(unknown_resource(self.blueprint, &resource_name, &reference.location));
+        };
+        let resource_type = self.types.get(type_name)?;
+        match (&resource.each, key) {
+            (None, Some(_)) => {
+                return Some(
+                    Diagnostic::error("unknown-reference", format!("`{type_name}.{name}` has no `each`"))
+                        .at(&reference.location, "there is only one of it"),
+                );
+            }
+            (Some(_), None) if !reference.path.is_empty() => {
+                return Some(
+                    Diagnostic::error(
+                        "unknown-reference",
+                        format!("`{type_name}.{name}` stands for several resources"),
+                    )
+                    .at(&reference.location, format!("write {type_name}.{name}[\"...\"]")),
+                );
+            }
+            _ => {}
+        }
+        if reference.path.is_empty() {
+            return None;
+        }
+        if resource_type.attribute(&reference.path).is_none() {
+            let mut problem = unknown_attribute(&reference.path.join("."), &reference.location, resource_type);
+            problem.code = "unknown-reference";
+            return Some(problem);
+        }
+        None
+    }
+
+    /// The inputs a path means: one, one inside which it points, or all under it.
+    fn input(&self, path: &[String]) -> Option<Vec<Vec<String>>> {
+        for input in &self.blueprint.inputs {
+            if path == input.path {
+                return Some(vec![input.path.clone()]);
+            }
+            if path.starts_with(&input.path) && matches!(input.shape, InputShape::Map(_) | InputShape::List(_)) {
+                return Some(vec![input.path.clone()]);
+            }
+        }
+        let under: Vec<Vec<String>> = self
+            .blueprint
+            .inputs
+            .iter()
+            .filter(|input| input.path.starts_with(path) && !path.is_empty())
+            .map(|input| input.path.clone())
+            .collect();
+        (!under.is_empty()).then_some(under)
+    }
+
+    fn only_config(&mut self, tree: &TemplateTree, what: &str) {
+        tree.each_leaf(&mut |template| {
+            for reference in template.references().filter(|reference| reference.root != Root::Config) {
+                self.problems.push(
+                    Diagnostic::error("blueprint", format!("{what} may read only `config`"))
+                        .at(&reference.location, ""),
+                );
+            }
+        });
+    }
+
+    fn only_early(&mut self, tree: &TemplateTree, what: &str) {
+        tree.each_leaf(&mut |template| template.references().for_each(|reference| self.early(reference, what)));
+    }
+
+    /// The set of nodes may not depend on anything known only after apply.
+    fn early(&mut self, reference: &Reference, what: &str) {
+        if let Root::Resource { type_name, name, .. } = &reference.root
+            && let Some(resource) = self.blueprint.resources.get(&(type_name.clone(), name.clone()))
+            && resource.lookup.is_none()
+        {
+            self.problems.push(
+                Diagnostic::error(
+                    "blueprint",
+                    format!(
+                        "`{what}` may read only config, local and lookups: which resources exist is known before apply"
+                    ),
+                )
+                .at(&reference.location, "known only after apply"),
+            );
+        }
+    }
+
+    fn unused_inputs(&mut self) {
+        for input in &self.blueprint.inputs {
+            if !self.used_inputs.contains(&input.path) {
+                self.problems.push(
+                    Diagnostic::error("unused-input", format!("input `{}` is used nowhere", input.name()))
+                        .at(&input.location, ""),
+                );
+            }
+        }
+    }
+
+    fn local_cycles(&mut self) {
+        let mut edges: BTreeMap<&str, Vec<(&str, &Location)>> = BTreeMap::new();
+        for (name, local) in &self.blueprint.locals {
+            let mut targets = Vec::new();
+            local.tree.each_leaf(&mut |template| {
+                targets.extend(
+                    template
+                        .references()
+                        .filter(|reference| reference.root == Root::Local)
+                        .filter_map(|reference| Some((reference.path.first()?.as_str(), &reference.location))),
+                );
+            });
+            edges.insert(name, targets);
+        }
+        self.ring("locals", |name| format!("local.{name}"), &edges);
+    }
+
+    fn cycles(&mut self) {
+        let names: BTreeMap<&ResourceName, String> =
+            self.blueprint.resources.keys().map(|name| (name, format!("{}.{}", name.0, name.1))).collect();
+        let mut edges: BTreeMap<&str, Vec<(&str, &Location)>> = BTreeMap::new();
+        for (name, resource) in &self.blueprint.resources {
+            let mut targets: Vec<(&str, &Location)> = Vec::new();
+            for template in resource.templates() {
+                collect_resources(self.blueprint, template, &mut BTreeSet::new(), &mut |target, location| {
+                    targets.extend(names.get(target).map(|text| (text.as_str(), location)));
+                });
+            }
+            for (target, location) in &resource.after {
+                targets.extend(names.get(target).map(|text| (text.as_str(), location)));
+            }
+            edges.insert(&names[name], targets);
+        }
+        self.ring("resources", str::to_owned, &edges);
+    }
+
+    fn ring(&mut self, what: &str, spell: impl Fn(&str) -> String, edges: &BTreeMap<&str, Vec<(&str, &Location)>>) {
+        let mut graph: DiGraph<&str, &Location> = DiGraph::new();
+        let nodes: BTreeMap<&str, NodeIndex> = edges.keys().map(|name| (*name, graph.add_node(name))).collect();
+        for (name, targets) in edges {
+            for (target, location) in targets {
+                if let Some(index) = nodes.get(target) {
+                    graph.add_edge(nodes[name], *index, location);
+                }
+            }
+        }
+        for component in tarjan_scc(&graph) {
+            let looped = component.len() > 1 || component.first().is_some_and(|node| graph.contains_edge(*node, *node));
+            if !looped {
+                continue;
+            }
+            let mut ring: Vec<String> = component.iter().rev().map(|node| spell(graph[*node])).collect();
+            ring.sort();
+            let mut problem = Diagnostic::error("cycle", format!("these {what} need each other: {}", ring.join(" → ")));
+            for edge in graph.edge_indices() {
+                if let Some((from, to)) = graph.edge_endpoints(edge)
+                    && component.contains(&from)
+                    && component.contains(&to)
+                {
+                    let text = format!("{} needs {}", spell(graph[from]), spell(graph[to]));
+                    problem = problem.at(graph[edge], text);
+                }
+            }
+            self.problems.push(problem);
+        }
+    }
+
+    fn refers_to(&mut self) {
+        fn walk<'types>(attribute: &'types Attribute, found: &mut Vec<(&'types TypeName, &'types Location)>) {
+            found.extend(attribute.refers_to.iter().map(|target| (target, &attribute.location)));
+            match &attribute.shape {
+                Shape::Object(attributes) => attributes.values().for_each(|child| walk(child, found)),
+                Shape::List(child) | Shape::Map(child) => walk(child, found),
+                _ => {}
+            }
+        }
+        let mut found = Vec::new();
+        for resource_type in self.types.values() {
+            resource_type.attributes.values().for_each(|attribute| walk(attribute, &mut found));
+        }
+        for (target, location) in found {
+            if !self.types.contains_key(target) {
+                self.problems.push(
+                    Diagnostic::error("unknown-type", format!("`refers_to` names `{target}`, which is no type"))
+                        .at(location, ""),
+                );
+            }
+        }
+    }
+}
+
+/// The entries of a resource that are attributes.
+fn written(node: &Node) -> impl Iterator<Item = &Entry> {
+    node.entries().iter().filter(|entry| !super::types::RESERVED.contains(&entry.key.as_str()))
+}
+
+/// Calls `visit` for every resource a template reads, directly or through locals.
+pub fn collect_resources<'specs>(
+    blueprint: &'specs Blueprint,
+    template: &'specs Template,
+    seen: &mut BTreeSet<&'specs str>,
+    visit: &mut impl FnMut(&ResourceName, &'specs Location),
+) {
+    for reference in template.references() {
+        match &reference.root {
+            Root::Resource { type_name, name, .. } => visit(&(type_name.clone(), name.clone()), &reference.location),
+            Root::Local => {
+                if let Some(name) = reference.path.first()
+                    && seen.insert(name)
+                    && let Some(local) = blueprint.locals.get(name)
+                {
+                    let mut templates = Vec::new();
+                    local.tree.each_leaf(&mut |template| templates.push(template));
+                    for template in templates {
+                        collect_resources(blueprint, template, seen, visit);
+                    }
+                }
+            }
+            Root::Config | Root::Each => {}
+        }
+    }
+}
+
+fn unknown_attribute(name: &str, location: &Location, resource_type: &ResourceType) -> Diagnostic {
+    Diagnostic::error("unknown-attribute", format!("`{}` has no attribute `{name}`", resource_type.name))
+        .at(location, "")
+        .suggest(name, resource_type.attributes.keys().map(String::as_str))
+}
+
+fn unknown_resource(blueprint: &Blueprint, name: &ResourceName, location: &Location) -> Diagnostic {
+    let spelled = format!("{}.{}", name.0, name.1);
+    let names: Vec<String> = blueprint.resources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
+    Diagnostic::error("unknown-reference", format!("there is no resource `{spelled}`"))
+        .at(location, "")
+        .suggest(&spelled, names.iter().map(String::as_str))
+}

@@ -1,0 +1,793 @@
+//! The state file: what exists, and with which attributes.
+//!
+//! Owns the format of `<name>.json` and the only ways to read and write it, [`State::read`] and [`State::write`].
+//!
+//! # Guarantees
+//!
+//! - Canonical: header fields and the fields of a row in a fixed order, everything else sorted by name, one scalar per
+//!   line, two spaces of indent, a newline at the end. The same content is the same bytes, so `git diff` shows changes
+//!   of content only.
+//! - Checked: the digest in the header is taken over all the rest. What was cut off, edited or merged is refused, and
+//!   so is what no longer fits together (a dependency on nothing, one object at two addresses).
+//! - Gated: [`State`] has no public `Deserialize`, so every way in passes the check of the format version.
+//! - Atomic: a write goes to a new file in the same folder, is flushed to the disk, and takes the name of the old file
+//!   in one step. A failing write leaves the old file as it was. A failing read never touches it.
+//!
+//! # Assumptions
+//!
+//! - Callers put no volatile values into facts, and the template instead of the value for sensitive attributes. Secrets
+//!   themselves cannot get in: [`Value`] has no room for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, Identity, TypeName};
+use crate::diagnostic::Diagnostic;
+use crate::state::{folder_of, sha256, sync_folder};
+use crate::value::Value;
+
+/// The version of the format this program writes, and the newest it reads.
+pub const FORMAT: u64 = 1;
+
+/// Everything remembered of one instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Chosen once, when the instance is first applied: two states with different lineages are different instances.
+    pub lineage: String,
+    /// Counts the commands that changed something.
+    pub serial: u64,
+    /// The digest of the state that this one came from; `None` for the first.
+    pub parent: Option<String>,
+    pub instance: String,
+    /// The region of resources that name no other.
+    pub region: String,
+    /// The account, once it is known.
+    pub account: Option<String>,
+    pub rows: BTreeMap<Address, Row>,
+    /// The last answers of lookups, so that a plan can be made without a network.
+    pub lookups: BTreeMap<Address, Value>,
+}
+
+/// What is remembered of one resource.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    pub status: Status,
+    /// The cloud's name of it; `None` until a creation has been answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// An old object that a replacement has superseded and that is still to be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Identity>,
+    pub region: String,
+    /// Whether deleting and replacing it is refused, also when it is gone from the configuration.
+    pub protect: bool,
+    /// The client token of the creation in progress: every attempt at it uses the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The attributes we set, and only those. A sensitive one is a marker, `{"secret": "<template>"}`.
+    pub inputs: Value,
+    /// Attributes the cloud set and others read. Nothing volatile.
+    pub facts: Value,
+    /// Resources and lookups that it was made from: it goes before they do.
+    pub depends_on: BTreeSet<Address>,
+}
+
+/// How far a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Creating,
+    Ready,
+    Updating,
+    Replacing,
+    Deleting,
+    Failed,
+}
+
+impl Row {
+    /// Inputs and facts in one tree; where both know a value, the fact, which is the cloud's word.
+    pub fn recorded(&self) -> Value {
+        let mut recorded = self.inputs.clone();
+        overlay(&mut recorded, &self.facts);
+        recorded
+    }
+}
+
+fn overlay(below: &mut Value, above: &Value) {
+    match (below, above) {
+        (_, Value::Null) => {}
+        (Value::Map(below), Value::Map(above)) => {
+            for (key, value) in above {
+                overlay(below.entry(key.clone()).or_default(), value);
+            }
+        }
+        (below, above) => *below = above.clone(),
+    }
+}
+
+/// Why a state file was not read or written. Every one names the file; [`StateError::hint`] says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("cannot {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{}:{line}:{column}: the state file ends in the middle", path.display())]
+    Truncated { path: PathBuf, line: usize, column: usize },
+    #[error("{}:{line}: the state file holds a merge conflict", path.display())]
+    Conflict { path: PathBuf, line: usize },
+    #[error("{}:{line}:{column}: the state file is not JSON: {problem}", path.display())]
+    NotJson { path: PathBuf, line: usize, column: usize, problem: String },
+    #[error("{}:{line}:{column}: not a state file: {problem}", path.display())]
+    NotState { path: PathBuf, line: usize, column: usize, problem: String },
+    #[error("{} was written by a newer mastoform: format {format}, this one knows formats up to {FORMAT}", path.display())]
+    Newer { path: PathBuf, format: u64 },
+    #[error("{} was edited by hand or merged: its content is {found}, its header says {expected}", path.display())]
+    Edited { path: PathBuf, expected: String, found: String },
+    #[error("{}: {address} depends on {dependency}, which is not in the state", path.display())]
+    Dangling { path: PathBuf, address: Address, dependency: Address },
+    #[error("{}: {first} and {second} are the same object, {identity} in {region}", path.display())]
+    Twice { path: PathBuf, first: Address, second: Address, identity: Identity, region: String },
+    #[error("{}: the state would not read back as it was written", path.display())]
+    Unfaithful { path: PathBuf },
+}
+
+impl StateError {
+    /// The file it is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. }
+            | Self::Truncated { path, .. }
+            | Self::Conflict { path, .. }
+            | Self::NotJson { path, .. }
+            | Self::NotState { path, .. }
+            | Self::Newer { path, .. }
+            | Self::Edited { path, .. }
+            | Self::Dangling { path, .. }
+            | Self::Twice { path, .. }
+            | Self::Unfaithful { path } => path,
+        }
+    }
+
+    /// A stable word for the kind of problem.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "state-file",
+            Self::Truncated { .. } => "state-truncated",
+            Self::Conflict { .. } => "state-conflict",
+            Self::NotJson { .. } | Self::NotState { .. } => "state-malformed",
+            Self::Newer { .. } => "state-newer",
+            Self::Edited { .. } => "state-edited",
+            Self::Dangling { .. } | Self::Twice { .. } => "state-inconsistent",
+            Self::Unfaithful { .. } => "state-unfaithful",
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        let path = self.path().display();
+        match self {
+            Self::Io { .. } => "the folder must exist and be writable; the file is as it was".to_owned(),
+            Self::Newer { .. } => "use the version of mastoform that wrote it, or a later one".to_owned(),
+            Self::Conflict { .. } => {
+                format!("take one side whole, `git checkout --ours {path}` or `--theirs`, then run `mastoform plan`")
+            }
+            Self::Unfaithful { .. } => "this is a mistake in mastoform; the file is as it was".to_owned(),
+            _ => format!(
+                "take back the last good one with `git checkout -- {path}` or from {path}.backup, then run `mastoform plan`"
+            ),
+        }
+    }
+}
+
+impl From<&StateError> for Diagnostic {
+    fn from(error: &StateError) -> Self {
+        Diagnostic::error(error.code(), error.to_string()).hint(error.hint())
+    }
+}
+
+/// The file as it is written. The digest is taken with `digest` left out.
+#[derive(Serialize)]
+struct Written<'state> {
+    format: u64,
+    lineage: &'state str,
+    serial: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<&'state str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'state str>,
+    instance: &'state str,
+    region: &'state str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'state str>,
+    resources: &'state BTreeMap<Address, Row>,
+    lookups: &'state BTreeMap<Address, Value>,
+}
+
+/// The file as it is read, once its format version is known to be 1.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    #[serde(rename = "format")]
+    _format: u64,
+    lineage: String,
+    serial: u64,
+    parent: Option<String>,
+    digest: String,
+    instance: String,
+    region: String,
+    account: Option<String>,
+    resources: BTreeMap<Address, ReadRow>,
+    lookups: BTreeMap<Address, Value>,
+}
+
+/// A row as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadRow {
+    status: Status,
+    identity: Option<Identity>,
+    replaced: Option<Identity>,
+    region: String,
+    protect: bool,
+    token: Option<String>,
+    inputs: Value,
+    facts: Value,
+    depends_on: BTreeSet<Address>,
+}
+
+/// The first look at a file: only its version.
+#[derive(Deserialize)]
+struct Gate {
+    format: u64,
+}
+
+impl From<ReadRow> for Row {
+    fn from(row: ReadRow) -> Self {
+        let ReadRow { status, identity, replaced, region, protect, token, inputs, facts, depends_on } = row;
+        Self { status, identity, replaced, region, protect, token, inputs, facts, depends_on }
+    }
+}
+
+impl State {
+    /// The state of an instance of which nothing exists yet. `lineage` is a fresh unique text.
+    pub fn new(lineage: impl Into<String>, instance: impl Into<String>, region: impl Into<String>) -> Self {
+        Self {
+            lineage: lineage.into(),
+            serial: 0,
+            parent: None,
+            instance: instance.into(),
+            region: region.into(),
+            account: None,
+            rows: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+        }
+    }
+
+    /// The state in the file at `path`; `None` if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StateError`] but `Unfaithful`. The file is left as it is.
+    pub fn read(path: &Path) -> Result<Option<Self>, StateError> {
+        match fs_err::read(path) {
+            Ok(bytes) => Self::parse(path, &bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StateError::Io { action: "read", path: path.to_owned(), source }),
+        }
+    }
+
+    /// The state in a text; `path` is its name in errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::read`].
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, StateError> {
+        let text = decode(path, bytes)?;
+        let gate: Gate = serde_json::from_str(text).map_err(|error| misread(path, text, &error))?;
+        if gate.format > FORMAT {
+            return Err(StateError::Newer { path: path.to_owned(), format: gate.format });
+        }
+        if gate.format < FORMAT {
+            let problem = format!("format {} never existed", gate.format);
+            return Err(StateError::NotState { path: path.to_owned(), line: 1, column: 1, problem });
+        }
+        let read: Read = serde_json::from_str(text).map_err(|error| misread(path, text, &error))?;
+        if !text.ends_with('\n') {
+            let (line, column) = end_of(text);
+            return Err(StateError::Truncated { path: path.to_owned(), line, column });
+        }
+        let state = Self {
+            lineage: read.lineage,
+            serial: read.serial,
+            parent: read.parent,
+            instance: read.instance,
+            region: read.region,
+            account: read.account,
+            rows: read.resources.into_iter().map(|(address, row)| (address, row.into())).collect(),
+            lookups: read.lookups,
+        };
+        let found = state.digest();
+        if found != read.digest {
+            return Err(StateError::Edited { path: path.to_owned(), expected: read.digest, found });
+        }
+        state.check(path)?;
+        Ok(state)
+    }
+
+    /// Writes the state to `path`, atomically and durably, and returns its digest. Follows a symbolic link, keeps the
+    /// mode of the file, and does nothing if the file holds the same bytes already. The folder must exist.
+    ///
+    /// # Errors
+    ///
+    /// `Dangling`, `Twice` and `Unfaithful` before anything is written; `Io` if writing failed. The old file is
+    /// whole in either case.
+    pub fn write(&self, path: &Path) -> Result<String, StateError> {
+        self.check(path)?;
+        let text = self.text();
+        match Self::parse(path, text.as_bytes()) {
+            Ok(read_back) if read_back == *self => {}
+            _ => return Err(StateError::Unfaithful { path: path.to_owned() }),
+        }
+        replace(path, text.as_bytes()).map_err(|source| StateError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(self.digest())
+    }
+
+    /// Keeps a copy of the file at `path` as `backup`, before a command changes it. Without a file, does nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Io`.
+    pub fn back_up(path: &Path, backup: &Path) -> Result<(), StateError> {
+        match fs_err::read(path) {
+            Ok(bytes) => replace(backup, &bytes).map_err(|source| StateError::Io {
+                action: "write",
+                path: backup.to_owned(),
+                source,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(StateError::Io { action: "read", path: path.to_owned(), source }),
+        }
+    }
+
+    /// Makes this the successor of itself: the next serial, with its digest until now as the parent. To be called once
+    /// by a command that is about to change something, so that the parent is what the last command left (and what git
+    /// knows), however often this command writes.
+    pub fn advance(&mut self) {
+        self.parent = Some(self.digest());
+        self.serial += 1;
+    }
+
+    /// Removes a row, and every dependency on it.
+    pub fn forget(&mut self, address: &Address) -> Option<Row> {
+        let row = self.rows.remove(address)?;
+        if !self.lookups.contains_key(address) {
+            for other in self.rows.values_mut() {
+                other.depends_on.remove(address);
+            }
+        }
+        Some(row)
+    }
+
+    /// The canonical text: the exact content of the file.
+    pub fn text(&self) -> String {
+        self.text_with(Some(&self.digest()))
+    }
+
+    /// `sha256:` and the SHA-256 of the canonical text without the digest itself.
+    pub fn digest(&self) -> String {
+        format!("sha256:{}", sha256(self.text_with(None).as_bytes()))
+    }
+
+    fn text_with(&self, digest: Option<&str>) -> String {
+        let written = Written {
+            format: FORMAT,
+            lineage: &self.lineage,
+            serial: self.serial,
+            parent: self.parent.as_deref(),
+            digest,
+            instance: &self.instance,
+            region: &self.region,
+            account: self.account.as_deref(),
+            resources: &self.rows,
+            lookups: &self.lookups,
+        };
+        #[expect(clippy::expect_used, reason = "keys are texts and nothing in a state can fail to serialize")]
+        let mut text = serde_json::to_string_pretty(&written).expect("a state serializes");
+        text.push('\n');
+        text
+    }
+
+    /// Whether everything fits together.
+    fn check(&self, path: &Path) -> Result<(), StateError> {
+        let mut seen: BTreeMap<(&TypeName, &str, &Identity), &Address> = BTreeMap::new();
+        for (address, row) in &self.rows {
+            for dependency in &row.depends_on {
+                if !self.rows.contains_key(dependency) && !self.lookups.contains_key(dependency) {
+                    return Err(StateError::Dangling {
+                        path: path.to_owned(),
+                        address: address.clone(),
+                        dependency: dependency.clone(),
+                    });
+                }
+            }
+            for identity in row.identity.iter().chain(&row.replaced) {
+                if let Some(first) = seen.insert((&address.type_name, &row.region, identity), address) {
+                    return Err(StateError::Twice {
+                        path: path.to_owned(),
+                        first: first.clone(),
+                        second: address.clone(),
+                        identity: identity.clone(),
+                        region: row.region.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes as text. What is cut off inside a character is truncated; anything else that is no text is no JSON.
+fn decode<'bytes>(path: &Path, bytes: &'bytes [u8]) -> Result<&'bytes str, StateError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let (line, column) = end_of(&String::from_utf8_lossy(valid));
+        let path = path.to_owned();
+        match error.error_len() {
+            None => StateError::Truncated { path, line, column },
+            Some(_) => StateError::NotJson { path, line, column, problem: "this is not UTF-8".to_owned() },
+        }
+    })
+}
+
+/// What a parser's error means for a state file.
+fn misread(path: &Path, text: &str, error: &serde_json::Error) -> StateError {
+    let path = path.to_owned();
+    let (line, column) = (error.line(), error.column());
+    let message = error.to_string();
+    let problem = message.rsplit_once(" at line ").map_or(message.as_str(), |(problem, _)| problem).to_owned();
+    let conflict = text.lines().position(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "));
+    match (conflict, error.classify()) {
+        (Some(index), _) => StateError::Conflict { path, line: index + 1 },
+        (None, serde_json::error::Category::Eof) => StateError::Truncated { path, line, column },
+        (None, serde_json::error::Category::Data) => StateError::NotState { path, line, column, problem },
+        (None, serde_json::error::Category::Syntax | serde_json::error::Category::Io) => {
+            StateError::NotJson { path, line, column, problem }
+        }
+    }
+}
+
+/// Line and column of the end of a text, both from 1.
+fn end_of(text: &str) -> (usize, usize) {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    (text.matches('\n').count() + 1, last.chars().count() + 1)
+}
+
+/// Gives the file at `path` the content `bytes`: at every moment it holds all of the old or all of the new.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = &behind_links(path)?;
+    let existing = match fs_err::read(path) {
+        Ok(existing) if existing == bytes => return Ok(()),
+        Ok(_) => Some(fs_err::metadata(path)?.permissions()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{name}.");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".temporary");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file, less the user's umask; tempfile's own default is for secrets.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder.tempfile_in(folder_of(path))?;
+    temporary.write_all(bytes)?;
+    if let Some(permissions) = existing {
+        temporary.as_file().set_permissions(permissions)?;
+    }
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    sync_folder(path)
+}
+
+/// The path a chain of symbolic links leads to, whether or not anything is there.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    // As many as Linux follows.
+    const LIMIT: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LIMIT {
+        match fs_err::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_symlink() => path = folder_of(&path).join(fs_err::read_link(&path)?),
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other(format!("too many symbolic links at {}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The state in `state/example.json`: two rows, one of them in the middle of a replacement, and a lookup.
+    fn example() -> State {
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        let value = |json: serde_json::Value| Value::from_json(&json);
+        let mut state = State::new("6f1d0c52a7e94b0f", "example", "eu-central-1");
+        state.advance();
+        state.account = Some("123456789012".to_owned());
+        state.lookups.insert(
+            address("ec2.vpc.default"),
+            value(serde_json::json!({"id": "vpc-0a1b2c3d", "cidr_block": "172.31.0.0/16"})),
+        );
+        state.rows.insert(
+            address("ec2.security_group.database"),
+            Row {
+                status: Status::Ready,
+                identity: Some(Identity::new("sg-0aa11bb22cc33dd44")),
+                replaced: None,
+                region: "eu-central-1".to_owned(),
+                protect: false,
+                token: None,
+                inputs: value(serde_json::json!({
+                    "group_name": "example-database",
+                    "description": "Aurora, reached by the tasks – and nobody else",
+                    "vpc_id": "vpc-0a1b2c3d",
+                })),
+                facts: value(serde_json::json!({"id": "sg-0aa11bb22cc33dd44"})),
+                depends_on: [address("ec2.vpc.default")].into(),
+            },
+        );
+        state.rows.insert(
+            address("rds.cluster.database"),
+            Row {
+                status: Status::Replacing,
+                identity: Some(Identity::new("example-2")),
+                replaced: Some(Identity::new("example")),
+                region: "eu-central-1".to_owned(),
+                protect: true,
+                token: Some("4f2d1c0b9a8e7f6d5c4b3a2918070605".to_owned()),
+                inputs: value(serde_json::json!({
+                    "engine_version": "17",
+                    "identifier": "example-2",
+                    "master_password": {"secret": "${secretsmanager.secret.database.value}"},
+                    "security_groups": ["sg-0aa11bb22cc33dd44"],
+                    "serverless_v2": {"min": 0.5, "max": 2},
+                    "tags": {},
+                })),
+                facts: value(
+                    serde_json::json!({"endpoint": "example-2.cluster-abc.eu-central-1.rds.amazonaws.com", "serverless_v2": {"seconds": 300}}),
+                ),
+                depends_on: [address("ec2.security_group.database")].into(),
+            },
+        );
+        state
+    }
+
+    fn parse(text: &str) -> Result<State, StateError> {
+        State::parse(Path::new("social.json"), text.as_bytes())
+    }
+
+    /// Every error has to name the file and carry a hint.
+    fn refusal(text: &str) -> StateError {
+        let error = parse(text).expect_err(text);
+        assert!(error.to_string().starts_with("social.json"), "{error}");
+        assert!(!error.hint().is_empty());
+        error
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.json");
+        assert_eq!(State::read(&path).unwrap(), None);
+        let digest = example().write(&path).unwrap();
+        let state = State::read(&path).unwrap().unwrap();
+        assert_eq!(state, example());
+        assert_eq!(state.digest(), digest);
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn the_example_in_the_state_folder_is_what_is_written() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("state/example.json");
+        assert_eq!(example().text(), fs_err::read_to_string(path).unwrap());
+    }
+
+    #[test]
+    fn the_text_is_canonical() {
+        let text = example().text();
+        let scalars = |line: &str| line.matches("\": ").count() <= 1;
+        assert!(text.lines().all(scalars) && text.ends_with("}\n"));
+        assert!(text.contains("\"tags\": {}\n") && !text.contains('\t') && !text.contains(" \n"));
+        let order = ["format", "lineage", "serial", "parent", "digest", "instance", "region", "account", "resources"];
+        let places: Vec<_> = order.map(|key| text.find(&format!("\n  \"{key}\": ")).unwrap()).into();
+        assert!(places.is_sorted(), "{places:?}");
+        assert_eq!(parse(&text).unwrap().text(), text);
+        assert_eq!(parse(&text.replace('\n', "\r\n")).unwrap().text(), text, "what git does to line ends is harmless");
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_refused() {
+        let text = example().text();
+        for length in 0..text.len() {
+            let error = State::parse(Path::new("social.json"), &text.as_bytes()[..length]).unwrap_err();
+            assert!(matches!(error, StateError::Truncated { .. }), "{length}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_any_one_line_is_refused() {
+        let text = example().text();
+        for missing in 0..text.lines().count() {
+            let rest: String =
+                text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != missing).map(|(_, l)| l).collect();
+            refusal(&rest);
+        }
+    }
+
+    #[test]
+    fn an_edit_is_noticed_and_said() {
+        let error = refusal(&example().text().replace("\"min\": 0.5", "\"min\": 1.5"));
+        assert!(matches!(error, StateError::Edited { .. }));
+        assert!(error.to_string().contains("edited by hand"));
+        assert!(error.hint().contains("git checkout -- social.json"));
+    }
+
+    #[test]
+    fn a_newer_format_is_named_whatever_else_it_holds() {
+        let error = refusal("{\"format\": 2, \"novelty\": []}\n");
+        assert!(error.to_string().contains("written by a newer mastoform: format 2"), "{error}");
+        assert!(matches!(refusal("{\"format\": 0}\n"), StateError::NotState { .. }));
+        assert!(matches!(refusal("{}\n"), StateError::NotState { .. }));
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_with_its_place() {
+        let error = refusal(&example().text().replace("\"protect\": true", "\"protect\": yes"));
+        let StateError::NotJson { line, .. } = error else { panic!("{error}") };
+        assert_eq!(example().text().lines().nth(line - 1).unwrap().trim(), "\"protect\": true,");
+        let error = refusal(&example().text().replace("\"protect\": true", "\"protect\": 1"));
+        assert!(matches!(error, StateError::NotState { .. }), "{error}");
+        let error = refusal(&example().text().replace("  \"serial\"", "<<<<<<< HEAD\n  \"serial\""));
+        assert!(matches!(error, StateError::Conflict { line: 4, .. }), "{error}");
+        let error = State::parse(Path::new("social.json"), b"{\n \xff}\n").unwrap_err();
+        assert!(matches!(error, StateError::NotJson { line: 2, column: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_neither_written_nor_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.json");
+        let mut state = example();
+        state.lookups.clear();
+        assert!(matches!(state.write(&path), Err(StateError::Dangling { .. })));
+        assert!(matches!(parse(&state.text()), Err(StateError::Dangling { .. })));
+
+        let mut state = example();
+        let row = state.rows[&"rds.cluster.database".parse::<Address>().unwrap()].clone();
+        state.rows.insert(
+            "rds.cluster.copy".parse().unwrap(),
+            Row { identity: row.replaced.clone(), replaced: None, ..row.clone() },
+        );
+        assert!(matches!(state.write(&path), Err(StateError::Twice { .. })));
+        let elsewhere = Row { region: "us-east-1".to_owned(), ..row };
+        state.rows.insert("rds.cluster.copy".parse().unwrap(), elsewhere);
+        state.write(&path).unwrap();
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.json");
+        example().write(&path).unwrap();
+        let mut state = example();
+        state.lookups.insert("a.b.c".parse().unwrap(), Value::Number(f64::NAN));
+        assert!(matches!(state.write(&path), Err(StateError::Unfaithful { .. })));
+        assert_eq!(State::read(&path).unwrap().unwrap(), example());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_same_content_is_not_written_again() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.json");
+        let mut state = example();
+        state.write(&path).unwrap();
+        let before = fs_err::metadata(&path).unwrap().ino();
+        state.write(&path).unwrap();
+        assert_eq!(fs_err::metadata(&path).unwrap().ino(), before);
+        state.advance();
+        state.write(&path).unwrap();
+        assert_ne!(fs_err::metadata(&path).unwrap().ino(), before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_modes_are_kept() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::create_dir(folder.path().join("real")).unwrap();
+        let (link, real) = (folder.path().join("social.json"), folder.path().join("real/social.json"));
+        fs_err::os::unix::fs::symlink("real/social.json", &link).unwrap();
+        let mut state = example();
+        state.write(&link).unwrap();
+        fs_err::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+        state.advance();
+        state.write(&link).unwrap();
+        assert!(fs_err::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs_err::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(State::read(&real).unwrap().unwrap(), state);
+        assert_eq!(fs_err::read_dir(folder.path().join("real")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failing_write_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing/social.json");
+        let error = example().write(&missing).unwrap_err();
+        assert!(error.to_string().ends_with("missing/social.json"), "{error}");
+        let occupied = folder.path().join("social.json");
+        fs_err::create_dir(&occupied).unwrap();
+        fs_err::write(occupied.join("inside"), "x").unwrap();
+        assert!(matches!(example().write(&occupied), Err(StateError::Io { .. })));
+        assert!(occupied.join("inside").exists());
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failing_read_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.json");
+        fs_err::write(&path, "{\"format\": 1,").unwrap();
+        assert!(State::read(&path).is_err());
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "{\"format\": 1,");
+    }
+
+    #[test]
+    fn the_backup_is_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, backup) = (folder.path().join("social.json"), folder.path().join("social.json.backup"));
+        State::back_up(&path, &backup).unwrap();
+        assert!(!backup.exists());
+        let mut state = example();
+        state.write(&path).unwrap();
+        State::back_up(&path, &backup).unwrap();
+        state.advance();
+        state.write(&path).unwrap();
+        assert_eq!(State::read(&backup).unwrap().unwrap(), example());
+    }
+
+    #[test]
+    fn a_successor_names_its_parent() {
+        let mut state = example();
+        let parent = state.digest();
+        state.advance();
+        assert_eq!((state.serial, state.parent), (2, Some(parent)));
+    }
+
+    #[test]
+    fn forgetting_leaves_nothing_dangling() {
+        let mut state = example();
+        assert!(state.forget(&"ec2.security_group.database".parse().unwrap()).is_some());
+        state.check(Path::new("social.json")).unwrap();
+        assert!(state.forget(&"ec2.security_group.database".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn recorded_is_inputs_and_facts() {
+        let row = &example().rows[&"rds.cluster.database".parse::<Address>().unwrap()];
+        let recorded = row.recorded();
+        assert_eq!(recorded.get("serverless_v2").unwrap().to_string(), r#"{"max": 2, "min": 0.5, "seconds": 300}"#);
+        assert_eq!(recorded.get("engine_version"), Some(&Value::from("17")));
+    }
+}

@@ -1,0 +1,797 @@
+//! The journal: what was begun, and what came of it, since the state file was last written.
+//!
+//! Owns `<name>.journal`: JSON lines, one [`Record`] each, with a sequence number and a checksum. Before every call that
+//! changes the cloud an intent is recorded, after its answer a `did`, later `ready`, `failed` or `gone`; after every
+//! write of the state file a `checkpoint`.
+//!
+//! # Guarantees
+//!
+//! - [`Journal::append`] returns when the record is on the disk. After a failed append the journal takes no more.
+//! - Only the last line can be torn, since every line is flushed before the next. It is dropped and reported; it was
+//!   never promised to anybody. Any other damaged, missing or repeated line is an error that names it.
+//! - [`Progress::next`] says for every record whether it may follow; [`Journal::append`] refuses what may not, so a
+//!   journal it wrote always folds.
+//! - [`fold`] loses nothing: what the state file may not know yet is in its result.
+//!
+//! # Assumptions
+//!
+//! - Whoever appends holds the lock and makes no call before its intent is recorded, and lets nothing depend on an
+//!   answer before its `did` is.
+//! - The text of a failure holds no secret.
+//! - Whoever folds can take the same news twice: a crash between writing the state file and recording the checkpoint
+//!   leaves records that the state knows already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, Identity};
+use crate::diagnostic::Diagnostic;
+use crate::state::{sha256, sync_folder};
+use crate::value::{Tree, Value};
+
+/// What a call does to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    Create,
+    Update,
+    Delete,
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        })
+    }
+}
+
+/// A call about to be made, with all that is needed to find out later whether it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    pub action: Verb,
+    pub region: String,
+    /// The client token: the same for every attempt.
+    pub token: String,
+    /// The object to update or delete; none for a creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// The inputs as the state keeps them: enough to find the object by its name.
+    pub natural: Value,
+    pub protect: bool,
+    pub depends_on: BTreeSet<Address>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A call is about to be made.
+    Intent {
+        address: Address,
+        #[serde(flatten)]
+        intent: Intent,
+    },
+    /// The cloud has accepted the call. May come again with more facts.
+    Did { address: Address, identity: Identity, facts: Value },
+    /// What was created or updated is ready.
+    Ready { address: Address },
+    /// The call was refused, or what it began went wrong.
+    Failed { address: Address, error: String },
+    /// The object does not exist: deleted, or never made.
+    Gone { address: Address },
+    /// The state file holds everything up to here.
+    Checkpoint { serial: u64, digest: String },
+}
+
+impl Record {
+    /// The resource it is about; none for a checkpoint.
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Intent { address, .. }
+            | Self::Did { address, .. }
+            | Self::Ready { address }
+            | Self::Failed { address, .. }
+            | Self::Gone { address } => Some(address),
+            Self::Checkpoint { .. } => None,
+        }
+    }
+
+    /// As the journal spells its kind.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Intent { .. } => "intent",
+            Self::Did { .. } => "did",
+            Self::Ready { .. } => "ready",
+            Self::Failed { .. } => "failed",
+            Self::Gone { .. } => "gone",
+            Self::Checkpoint { .. } => "checkpoint",
+        }
+    }
+}
+
+/// A line: a record with its number, counted from 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub seq: u64,
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+/// What the answer to a call told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    pub identity: Identity,
+    pub facts: Value,
+}
+
+/// How far one operation on one address has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Progress {
+    /// Nothing was begun.
+    #[default]
+    Idle,
+    /// The call may or may not have been made.
+    Intended {
+        intent: Intent,
+    },
+    /// The cloud has accepted the call.
+    Done {
+        intent: Intent,
+        made: Made,
+    },
+    Ready {
+        intent: Intent,
+        made: Made,
+    },
+    /// Refused, or went wrong; with `made`, something exists.
+    Failed {
+        intent: Intent,
+        made: Option<Made>,
+        error: String,
+    },
+    /// The intent's object does not exist (any more).
+    Gone {
+        intent: Intent,
+    },
+}
+
+/// A record that cannot follow what came before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{address} is {progress}, so `{record}` cannot follow")]
+pub struct IllegalTransition {
+    pub address: String,
+    pub progress: String,
+    pub record: &'static str,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle => formatter.write_str("idle"),
+            Self::Intended { intent } => write!(formatter, "intended ({})", intent.action),
+            Self::Done { intent, made } => write!(formatter, "done ({} {})", intent.action, made.identity),
+            Self::Ready { intent, .. } => write!(formatter, "ready ({})", intent.action),
+            Self::Failed { intent, .. } => write!(formatter, "failed ({})", intent.action),
+            Self::Gone { intent } => write!(formatter, "gone ({})", intent.action),
+        }
+    }
+}
+
+impl Progress {
+    /// The progress after `record`, for every pair of the two.
+    ///
+    /// # Errors
+    ///
+    /// The record cannot follow: no answer without an intent, no second intent before the first is settled, no second
+    /// object for one intent, nothing after the end, and what is being deleted never becomes ready.
+    pub fn next(self, record: &Record) -> Result<Self, IllegalTransition> {
+        match (self, record) {
+            (same, Record::Checkpoint { .. }) => Ok(same),
+            (
+                Self::Idle | Self::Ready { .. } | Self::Failed { .. } | Self::Gone { .. },
+                Record::Intent { intent, .. },
+            ) => Ok(Self::Intended { intent: intent.clone() }),
+            (Self::Intended { intent }, Record::Did { identity, facts, .. }) => {
+                Ok(Self::Done { intent, made: Made { identity: identity.clone(), facts: facts.clone() } })
+            }
+            (Self::Done { intent, made }, Record::Did { identity, facts, .. }) if made.identity == *identity => {
+                Ok(Self::Done { intent, made: made.with(facts) })
+            }
+            (Self::Done { intent, made }, Record::Ready { .. }) if intent.action != Verb::Delete => {
+                Ok(Self::Ready { intent, made })
+            }
+            (Self::Intended { intent }, Record::Failed { error, .. }) => {
+                Ok(Self::Failed { intent, made: None, error: error.clone() })
+            }
+            (Self::Done { intent, made }, Record::Failed { error, .. }) => {
+                Ok(Self::Failed { intent, made: Some(made), error: error.clone() })
+            }
+            (Self::Intended { intent } | Self::Done { intent, .. }, Record::Gone { .. }) => Ok(Self::Gone { intent }),
+            (from @ Self::Intended { .. }, Record::Intent { .. } | Record::Ready { .. })
+            | (from @ Self::Done { .. }, Record::Intent { .. } | Record::Did { .. } | Record::Ready { .. })
+            | (
+                from @ (Self::Idle | Self::Ready { .. } | Self::Failed { .. } | Self::Gone { .. }),
+                Record::Did { .. } | Record::Ready { .. } | Record::Failed { .. } | Record::Gone { .. },
+            ) => Err(IllegalTransition {
+                address: record.address().map(Address::to_string).unwrap_or_default(),
+                progress: from.to_string(),
+                record: record.word(),
+            }),
+        }
+    }
+
+    /// The intent it began with.
+    pub fn intent(&self) -> Option<&Intent> {
+        match self {
+            Self::Idle => None,
+            Self::Intended { intent }
+            | Self::Done { intent, .. }
+            | Self::Ready { intent, .. }
+            | Self::Failed { intent, .. }
+            | Self::Gone { intent } => Some(intent),
+        }
+    }
+
+    /// Whether the operation is still under way.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Intended { .. } | Self::Done { .. } => true,
+            Self::Idle | Self::Ready { .. } | Self::Failed { .. } | Self::Gone { .. } => false,
+        }
+    }
+}
+
+impl Made {
+    /// With newer facts laid over the older ones, by attribute.
+    fn with(mut self, newer: &Value) -> Self {
+        match newer {
+            Tree::Map(entries) => entries.iter().for_each(|(name, fact)| self.facts.set(&[name], fact.clone())),
+            Tree::Null => {}
+            other => self.facts = other.clone(),
+        }
+        self
+    }
+}
+
+/// What the state file may not know: by address, the operations that got a record after the last checkpoint, oldest
+/// first, and those of before whose call was never answered. No list is empty, and only the last operation of a list
+/// can be open.
+///
+/// # Errors
+///
+/// The entries do not follow from each other.
+pub fn fold(entries: &[Entry]) -> Result<BTreeMap<Address, Vec<Progress>>, IllegalTransition> {
+    struct Operation {
+        progress: Progress,
+        news: bool,
+    }
+    let mut by_address: BTreeMap<&Address, Vec<Operation>> = BTreeMap::new();
+    for Entry { record, .. } in entries {
+        let Some(address) = record.address() else {
+            for operations in by_address.values_mut() {
+                operations.drain(..operations.len().saturating_sub(1));
+                for last in operations {
+                    last.news = matches!(last.progress, Progress::Intended { .. });
+                }
+            }
+            continue;
+        };
+        let operations = by_address.entry(address).or_default();
+        let progress = match record {
+            Record::Intent { .. } => operations.last().map(|last| last.progress.clone()),
+            _ => operations.pop().map(|last| last.progress),
+        };
+        operations.push(Operation { progress: progress.unwrap_or_default().next(record)?, news: true });
+    }
+    let news = |operations: Vec<Operation>| -> Vec<Progress> {
+        operations.into_iter().filter(|operation| operation.news).map(|operation| operation.progress).collect()
+    };
+    Ok(by_address
+        .into_iter()
+        .map(|(address, operations)| (address.clone(), news(operations)))
+        .filter(|(_, operations)| !operations.is_empty())
+        .collect())
+}
+
+/// Why a journal was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("cannot {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{}:{line}: the journal is damaged: {problem}", path.display())]
+    Damaged { path: PathBuf, line: usize, problem: String },
+    #[error("{}:{line}: the record is whole, but this version of mastoform does not know it", path.display())]
+    Foreign { path: PathBuf, line: usize, source: serde_json::Error },
+    #[error("{}:{line}: {illegal}", path.display())]
+    Illegal { path: PathBuf, line: usize, illegal: IllegalTransition },
+    #[error("{} takes no more records, because an earlier one could not be written", path.display())]
+    Closed { path: PathBuf },
+}
+
+impl JournalError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io { .. } | Self::Closed { .. } => {
+                "the folder must be writable and have room; nothing that was recorded is lost, and the next run continues"
+            }
+            Self::Foreign { .. } => "use the version of mastoform that was interrupted",
+            Self::Damaged { .. } | Self::Illegal { .. } => {
+                "move the journal away to go on without it; what it alone knew is then found by its ownership tags"
+            }
+        }
+    }
+}
+
+impl From<&JournalError> for Diagnostic {
+    fn from(error: &JournalError) -> Self {
+        Diagnostic::error("state-journal", error.to_string()).hint(error.hint())
+    }
+}
+
+/// What a journal held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    pub entries: Vec<Entry>,
+    /// The end of the file that was dropped.
+    pub torn: Option<Torn>,
+    /// How many bytes of the file are whole records.
+    whole: usize,
+    /// Where they leave every address.
+    progress: BTreeMap<Address, Progress>,
+}
+
+/// A last line that was not written completely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Torn {
+    pub line: usize,
+    pub bytes: usize,
+}
+
+impl Reading {
+    /// Serial and digest of the state file as of the last checkpoint.
+    pub fn checkpoint(&self) -> Option<(u64, &str)> {
+        self.entries.iter().rev().find_map(|entry| match &entry.record {
+            Record::Checkpoint { serial, digest } => Some((*serial, digest.as_str())),
+            _ => None,
+        })
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, JournalError> {
+        let mut reading = Self::default();
+        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let number = index + 1;
+            let content = line.strip_suffix(b"\n").unwrap_or(line);
+            let Some(json) = verified(content) else {
+                if reading.whole + line.len() == bytes.len() {
+                    reading.torn = Some(Torn { line: number, bytes: line.len() });
+                    break;
+                }
+                let problem = "the line does not match its checksum".to_owned();
+                return Err(JournalError::Damaged { path: path.to_owned(), line: number, problem });
+            };
+            let entry: Entry = serde_json::from_str(&json).map_err(|source| JournalError::Foreign {
+                path: path.to_owned(),
+                line: number,
+                source,
+            })?;
+            if usize::try_from(entry.seq) != Ok(number) {
+                let problem = format!("record {} stands where record {number} should", entry.seq);
+                return Err(JournalError::Damaged { path: path.to_owned(), line: number, problem });
+            }
+            follow(&mut reading.progress, &entry.record).map_err(|illegal| JournalError::Illegal {
+                path: path.to_owned(),
+                line: number,
+                illegal,
+            })?;
+            reading.entries.push(entry);
+            reading.whole += line.len();
+        }
+        Ok(reading)
+    }
+}
+
+/// Lets one record follow in the progress of all addresses.
+fn follow(progress: &mut BTreeMap<Address, Progress>, record: &Record) -> Result<(), IllegalTransition> {
+    if let Some(address) = record.address() {
+        let next = progress.get(address).cloned().unwrap_or_default().next(record)?;
+        progress.insert(address.clone(), next);
+    }
+    Ok(())
+}
+
+const CHECK: &str = "{\"check\":\"";
+const CHECK_LENGTH: usize = 8;
+
+/// The line of an entry: its JSON with the first digits of the JSON's own SHA-256 as its first member.
+fn line(entry: &Entry) -> serde_json::Result<String> {
+    let json = serde_json::to_string(entry)?;
+    let members = json.strip_prefix('{').unwrap_or(&json);
+    Ok(format!("{CHECK}{}\",{members}\n", checksum(&json)))
+}
+
+/// The JSON of a line if its checksum is right.
+fn verified(line: &[u8]) -> Option<String> {
+    let rest = std::str::from_utf8(line).ok()?.strip_prefix(CHECK)?;
+    let (check, members) = (rest.get(..CHECK_LENGTH)?, rest.get(CHECK_LENGTH..)?);
+    let json = format!("{{{}", members.strip_prefix("\",")?);
+    (check == checksum(&json)).then_some(json)
+}
+
+fn checksum(json: &str) -> String {
+    let mut digits = sha256(json.as_bytes());
+    digits.truncate(CHECK_LENGTH);
+    digits
+}
+
+/// A journal open for appending.
+#[derive(Debug)]
+pub struct Journal {
+    file: fs_err::File,
+    /// The number of the next record.
+    next: u64,
+    progress: BTreeMap<Address, Progress>,
+    closed: bool,
+}
+
+impl Journal {
+    /// The records in the file at `path`; none if there is no file. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Damaged`, `Foreign` or `Illegal`.
+    pub fn read(path: &Path) -> Result<Reading, JournalError> {
+        match fs_err::read(path) {
+            Ok(bytes) => Reading::parse(path, &bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Reading::default()),
+            Err(source) => Err(JournalError::Io { action: "read", path: path.to_owned(), source }),
+        }
+    }
+
+    /// Opens the journal at `path` for appending, makes it if it is missing, and cuts off a torn end. Returns what it
+    /// holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::read`].
+    pub fn open(path: &Path) -> Result<(Self, Reading), JournalError> {
+        let reading = Self::read(path)?;
+        let error = |source| JournalError::Io { action: "open", path: path.to_owned(), source };
+        let file = fs_err::OpenOptions::new().read(true).append(true).create(true).open(path).map_err(error)?;
+        let next = reading.entries.last().map_or(1, |entry| entry.seq + 1);
+        let mut journal = Self { file, next, progress: reading.progress.clone(), closed: false };
+        journal.mend(path, &reading).map_err(error)?;
+        Ok((journal, reading))
+    }
+
+    /// Leaves nothing but whole lines in the file, and makes it findable after a power cut.
+    fn mend(&mut self, path: &Path, reading: &Reading) -> io::Result<()> {
+        let length = u64::try_from(reading.whole).unwrap_or(u64::MAX);
+        if self.file.metadata()?.len() > length {
+            self.file.set_len(length)?;
+        }
+        // A last record may be whole but for its newline.
+        let bytes = fs_err::read(path)?;
+        if bytes.last().is_some_and(|byte| *byte != b'\n') {
+            self.file.write_all(b"\n")?;
+        }
+        self.file.sync_all()?;
+        sync_folder(path)
+    }
+
+    /// Adds a record and returns its number once it is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// `Illegal` if it cannot follow what is recorded of its address: nothing is written then. `Io` if it could not be
+    /// written; from then on every append is refused as `Closed`, since nobody knows what the file's end looks like.
+    pub fn append(&mut self, record: Record) -> Result<u64, JournalError> {
+        let path = self.file.path().to_owned();
+        if self.closed {
+            return Err(JournalError::Closed { path });
+        }
+        let seq = self.next;
+        let number = usize::try_from(seq).unwrap_or(usize::MAX);
+        let before = record.address().and_then(|address| self.progress.get(address).cloned());
+        let after = before.unwrap_or_default().next(&record).map_err(|illegal| JournalError::Illegal {
+            path: path.clone(),
+            line: number,
+            illegal,
+        })?;
+        let entry = Entry { seq, record };
+        let written = line(&entry).map_err(io::Error::from).and_then(|line| {
+            self.file.write_all(line.as_bytes())?;
+            self.file.sync_data()
+        });
+        if let Err(source) = written {
+            self.closed = true;
+            return Err(JournalError::Io { action: "write", path, source });
+        }
+        if let Some(address) = entry.record.address() {
+            self.progress.insert(address.clone(), after);
+        }
+        self.next += 1;
+        Ok(seq)
+    }
+
+    /// How far the last operation on an address has come.
+    pub fn progress(&self, address: &Address) -> &Progress {
+        static IDLE: Progress = Progress::Idle;
+        self.progress.get(address).unwrap_or(&IDLE)
+    }
+
+    /// Whether some operation is still under way: then the journal must stay.
+    pub fn has_open(&self) -> bool {
+        self.progress.values().any(Progress::is_open)
+    }
+
+    /// Deletes the journal: the state file knows everything.
+    ///
+    /// # Errors
+    ///
+    /// `Io`.
+    pub fn remove(self) -> Result<(), JournalError> {
+        let path = self.file.path().to_owned();
+        drop(self);
+        fs_err::remove_file(&path).and_then(|()| sync_folder(&path)).map_err(|source| JournalError::Io {
+            action: "remove",
+            path,
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(name: &str) -> Address {
+        format!("rds.cluster.{name}").parse().unwrap()
+    }
+
+    fn intent(name: &str, action: Verb) -> Record {
+        let identity = (action != Verb::Create).then(|| Identity::new(name));
+        let natural = Value::from_json(&serde_json::json!({"identifier": name, "min": 0.5, "big": 1e20}));
+        Record::Intent {
+            address: address(name),
+            intent: Intent {
+                action,
+                region: "eu-central-1".to_owned(),
+                token: "00112233445566778899aabbccddeeff".to_owned(),
+                identity,
+                natural,
+                protect: false,
+                depends_on: ["ec2.vpc.default".parse().unwrap()].into(),
+            },
+        }
+    }
+
+    fn did(name: &str, identity: &str) -> Record {
+        let facts = Value::from_json(&serde_json::json!({"endpoint": "ä.example", "port": 5432}));
+        Record::Did { address: address(name), identity: Identity::new(identity), facts }
+    }
+
+    fn ready(name: &str) -> Record {
+        Record::Ready { address: address(name) }
+    }
+
+    fn gone(name: &str) -> Record {
+        Record::Gone { address: address(name) }
+    }
+
+    fn failed(name: &str) -> Record {
+        Record::Failed { address: address(name), error: "rds:CreateDBCluster: Quota".to_owned() }
+    }
+
+    fn checkpoint(serial: u64) -> Record {
+        Record::Checkpoint { serial, digest: format!("sha256:{serial}") }
+    }
+
+    fn story() -> Vec<Record> {
+        vec![
+            intent("a", Verb::Create),
+            intent("b", Verb::Create),
+            did("a", "a"),
+            ready("a"),
+            checkpoint(1),
+            failed("b"),
+            intent("a", Verb::Delete),
+            did("a", "a"),
+            gone("a"),
+            intent("a", Verb::Create),
+            did("a", "a-2"),
+        ]
+    }
+
+    fn entries(records: &[Record]) -> Vec<Entry> {
+        (1..).zip(records).map(|(seq, record)| Entry { seq, record: record.clone() }).collect()
+    }
+
+    fn text(records: &[Record]) -> String {
+        entries(records).iter().map(|entry| line(entry).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_appended_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.journal");
+        assert_eq!(Journal::read(&path).unwrap(), Reading::default());
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        for (number, record) in (1..).zip(story()) {
+            assert_eq!(journal.append(record).unwrap(), number);
+            assert_eq!(Journal::read(&path).unwrap().entries.len() as u64, number, "durable before it returns");
+        }
+        drop(journal);
+        let (mut journal, reading) = Journal::open(&path).unwrap();
+        assert_eq!(reading.entries, entries(&story()));
+        assert_eq!((reading.torn, reading.checkpoint()), (None, Some((1, "sha256:1"))));
+        assert!(journal.has_open());
+        assert_eq!(journal.append(ready("a")).unwrap(), 12);
+        assert!(!journal.has_open());
+        journal.remove().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_line_is_plain_json() {
+        assert_eq!(
+            text(&[ready("a")]),
+            "{\"check\":\"c4e5dd0a\",\"seq\":1,\"record\":\"ready\",\"address\":\"rds.cluster.a\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_journal_cut_off_anywhere_gives_its_whole_records_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.journal");
+        let whole = text(&story());
+        for length in 0..=whole.len() {
+            let reading = Reading::parse(&path, &whole.as_bytes()[..length]).unwrap();
+            let lines = whole.as_bytes()[..length].iter().filter(|byte| **byte == b'\n').count();
+            // A record that lacks only its newline is whole.
+            let unended = whole.as_bytes().get(length) == Some(&b'\n');
+            assert_eq!(reading.entries, entries(&story()[..lines + usize::from(unended)]), "{length}");
+            let at_end = length == 0 || whole.as_bytes()[length - 1] == b'\n';
+            assert_eq!(reading.torn.is_some(), !at_end && !unended, "{length}");
+            fold(&reading.entries).unwrap();
+        }
+        // Opening mends the file: around the end of a line, and in the middle of one.
+        let end = whole.trim_end().len();
+        for length in [0, 1, end - 40, end - 1, end, end + 1] {
+            fs_err::write(&path, &whole.as_bytes()[..length]).unwrap();
+            let (mut journal, before) = Journal::open(&path).unwrap();
+            journal.append(checkpoint(2)).unwrap();
+            let after = Journal::read(&path).unwrap();
+            assert_eq!((after.entries.len(), after.torn), (before.entries.len() + 1, None), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_last_line_is_torn_even_with_its_newline() {
+        let whole = text(&story());
+        let damaged = whole.replace("a-2", "a-3");
+        let reading = Reading::parse(Path::new("social.journal"), damaged.as_bytes()).unwrap();
+        assert_eq!(reading.entries.len(), story().len() - 1);
+        assert_eq!(reading.torn.map(|torn| torn.line), Some(story().len()));
+    }
+
+    #[test]
+    fn any_other_damage_names_its_line() {
+        let whole = text(&story());
+        let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+        for index in 0..lines.len() - 1 {
+            let mut damaged = lines.clone();
+            let changed = damaged[index].replace("\"seq\"", "\"sEq\"");
+            damaged[index] = &changed;
+            let error = Reading::parse(Path::new("social.journal"), damaged.concat().as_bytes()).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("social.journal:{}: ", index + 1)), "{error}");
+
+            let mut missing = lines.clone();
+            missing.remove(index);
+            let error = Reading::parse(Path::new("social.journal"), missing.concat().as_bytes()).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("social.journal:{}: ", index + 1)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_named() {
+        let json = "{\"seq\":1,\"record\":\"novelty\"}";
+        let line = format!("{CHECK}{}\",{}\n", checksum(json), &json[1..]);
+        let error = Reading::parse(Path::new("social.journal"), line.as_bytes()).unwrap_err();
+        assert!(matches!(error, JournalError::Foreign { line: 1, .. }), "{error}");
+    }
+
+    /// The whole table: every record after every progress.
+    #[test]
+    fn every_transition_is_decided() {
+        let after = |records: &[Record]| records.iter().try_fold(Progress::Idle, Progress::next).unwrap();
+        let (create, delete) = (intent("a", Verb::Create), intent("a", Verb::Delete));
+        let records =
+            [create.clone(), did("a", "a"), did("a", "other"), ready("a"), failed("a"), gone("a"), checkpoint(1)];
+        // Which of `records` may follow: i intent, d did, o did of another object, r ready, f failed, g gone, c checkpoint.
+        let table = [
+            (vec![], "i.....c"),
+            (vec![create.clone()], ".do.fgc"),
+            (vec![create.clone(), did("a", "a")], ".d.rfgc"),
+            (vec![create.clone(), did("a", "a"), ready("a")], "i.....c"),
+            (vec![create.clone(), failed("a")], "i.....c"),
+            (vec![create.clone(), did("a", "a"), failed("a")], "i.....c"),
+            (vec![create.clone(), gone("a")], "i.....c"),
+            (vec![delete.clone()], ".do.fgc"),
+            (vec![delete, did("a", "a")], ".d..fgc"),
+        ];
+        for (before, expected) in table {
+            let progress = after(&before);
+            let allowed: String = "idorfgc"
+                .chars()
+                .zip(&records)
+                .map(|(letter, record)| if progress.clone().next(record).is_ok() { letter } else { '.' })
+                .collect();
+            assert_eq!(allowed, expected, "{progress}");
+        }
+    }
+
+    #[test]
+    fn an_illegal_record_names_both_sides_and_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.journal");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.append(intent("a", Verb::Create)).unwrap();
+        let error = journal.append(ready("a")).unwrap_err();
+        assert!(error.to_string().ends_with("rds.cluster.a is intended (create), so `ready` cannot follow"), "{error}");
+        assert_eq!(journal.append(did("a", "a")).unwrap(), 2);
+        assert_eq!(journal.progress(&address("b")), &Progress::Idle);
+    }
+
+    #[test]
+    fn later_facts_join_earlier_ones() {
+        let more = Record::Did {
+            address: address("a"),
+            identity: Identity::new("a"),
+            facts: Value::from_json(&serde_json::json!({"arn": "arn:a", "port": 5433})),
+        };
+        let progress = [intent("a", Verb::Create), did("a", "a"), more].iter().try_fold(Progress::Idle, Progress::next);
+        let Ok(Progress::Done { made, .. }) = progress else { panic!("{progress:?}") };
+        assert_eq!(made.facts.to_string(), r#"{"arn": "arn:a", "endpoint": "ä.example", "port": 5433}"#);
+    }
+
+    fn words(records: &[Record]) -> Vec<(String, Vec<String>)> {
+        let folded = fold(&entries(records)).unwrap();
+        folded
+            .iter()
+            .map(|(address, all)| (address.name.clone(), all.iter().map(Progress::to_string).collect()))
+            .collect()
+    }
+
+    fn expect(expected: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        expected.iter().map(|(name, all)| ((*name).to_owned(), owned(all))).collect()
+    }
+
+    #[test]
+    fn folding_gives_what_the_state_may_not_know() {
+        let story = story();
+        assert_eq!(words(&[]), []);
+        // Before the checkpoint, everything.
+        assert_eq!(words(&story[..4]), expect(&[("a", &["ready (create)"]), ("b", &["intended (create)"])]));
+        // A checkpoint answers no question: `b` may or may not exist.
+        assert_eq!(words(&story[..5]), expect(&[("b", &["intended (create)"])]));
+        assert_eq!(words(&story[..6]), expect(&[("b", &["failed (create)"])]));
+        // Two operations on one address since the checkpoint: neither is lost.
+        assert_eq!(
+            words(&story),
+            expect(&[("a", &["gone (delete)", "done (create a-2)"]), ("b", &["failed (create)"])])
+        );
+        // An answer after the checkpoint comes with the intent from before it.
+        let records = [intent("a", Verb::Create), did("a", "a"), checkpoint(1), ready("a")];
+        assert_eq!(words(&records[..3]), []);
+        assert_eq!(words(&records), expect(&[("a", &["ready (create)"])]));
+    }
+}

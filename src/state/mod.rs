@@ -1,0 +1,119 @@
+//! What the program remembers between two runs: the state file, the journal of what it is doing, and the lock.
+//!
+//! | file | in git | holds |
+//! | --- | --- | --- |
+//! | `<name>.json` | yes | [`State`]: what exists and with which attributes, as of the last checkpoint |
+//! | `<name>.journal` | no | [`Journal`]: what was begun and finished since then, one line per step |
+//! | `<name>.lock` | no | [`Lock`]: who is at work right now |
+//! | `<name>.json.backup` | no | the state as it was before the last command that changed something |
+//!
+//! This module owns these four files: nothing else in the program reads or writes them. It knows nothing of clouds or
+//! plans; ids, names and times come from its callers.
+//!
+//! # Guarantees
+//!
+//! - At every moment, also after a crash or a power cut, the state file is a whole one: the old or the new.
+//! - A file that was cut off, edited, merged or written by a newer program is refused, with the place and a way out.
+//!   A failing read never touches it.
+//! - The same content is the same bytes. No time stamp, no secret (the types cannot hold one).
+//! - A step that was recorded in the journal is on the disk before [`Journal::append`] returns.
+//! - One command at a time per instance and folder; the lock of a process that died is free.
+//!
+//! # Assumptions
+//!
+//! - Whoever writes holds the [`Lock`].
+//! - The folder is on a local file system, where renaming is atomic and locks are kept by the kernel.
+
+mod file;
+mod journal;
+mod lock;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use file::{FORMAT, Row, State, StateError, Status};
+pub use journal::{
+    Entry, IllegalTransition, Intent, Journal, JournalError, Made, Progress, Reading, Record, Torn, Verb, fold,
+};
+pub use lock::{Holder, Lock, LockError};
+
+/// Where the files of one instance are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    folder: PathBuf,
+    instance: String,
+}
+
+impl Paths {
+    /// The files of `instance` in `folder`. The name is one that the configuration has accepted: a plain file name.
+    pub fn new(folder: impl Into<PathBuf>, instance: impl Into<String>) -> Self {
+        Self { folder: folder.into(), instance: instance.into() }
+    }
+
+    /// The folder all files are in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// `<name>.json`
+    pub fn state(&self) -> PathBuf {
+        self.file("json")
+    }
+
+    /// `<name>.journal`
+    pub fn journal(&self) -> PathBuf {
+        self.file("journal")
+    }
+
+    /// `<name>.lock`
+    pub fn lock(&self) -> PathBuf {
+        self.file("lock")
+    }
+
+    /// `<name>.json.backup`
+    pub fn backup(&self) -> PathBuf {
+        self.file("json.backup")
+    }
+
+    /// Makes the folder if it is missing.
+    pub fn make_folder(&self) -> io::Result<()> {
+        fs_err::create_dir_all(&self.folder)
+    }
+
+    fn file(&self, extension: &str) -> PathBuf {
+        self.folder.join(format!("{}.{extension}", self.instance))
+    }
+}
+
+/// The folder a file is in, as a path that can be opened.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes the names in the folder of `path` durable: a new or renamed file is found again after a power cut.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { fs_err::File::open(folder_of(path))?.sync_all() } else { Ok(()) }
+}
+
+/// SHA-256 in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_an_instance_stand_side_by_side() {
+        let paths = Paths::new("state", "social");
+        assert_eq!(paths.state(), Path::new("state/social.json"));
+        assert_eq!(paths.journal(), Path::new("state/social.journal"));
+        assert_eq!(paths.lock(), Path::new("state/social.lock"));
+        assert_eq!(paths.backup(), Path::new("state/social.json.backup"));
+    }
+}
