@@ -4,6 +4,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod expr;
+pub mod plan;
 pub mod provider;
 pub mod secret;
 pub mod spec;

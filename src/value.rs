@@ -17,6 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::address::Address;
 use crate::secret::SecretText;
 
 /// A tree of values whose extra leaf is `L`. Maps are ordered by key, so that equal trees print equal bytes.
@@ -50,10 +51,23 @@ pub type Known = Tree<SecretText>;
 pub struct Unknown {
     /// The template as written, for example `${ecs.task_definition.mastodon.arn}`.
     pub template: String,
-    /// The references that are not known: `address.attribute`.
-    pub references: Vec<String>,
+    /// What is not known.
+    pub references: Vec<Missing>,
     /// Whether the value is a secret: it is read while applying and never shown.
     pub sensitive: bool,
+}
+
+/// An attribute of a resource that is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    pub address: Address,
+    pub attribute: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.address, self.attribute)
+    }
 }
 
 impl<L> Default for Tree<L> {

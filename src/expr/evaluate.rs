@@ -13,7 +13,7 @@ use cel::{Context, IdedExpr, Value as CelValue};
 use super::{Expression, Part, Reference, Template, TemplateTree, functions};
 use crate::diagnostic::Diagnostic;
 use crate::secret::SecretText;
-use crate::value::{Tree, Unknown, Value};
+use crate::value::{Missing, Tree, Unknown, Value};
 
 /// What may stand in a tree while it is being evaluated.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl Default for Evaluator {
 /// What an expression came to.
 enum Outcome {
     Plain(Value),
-    Unknown { references: Vec<String>, sensitive: bool },
+    Unknown { references: Vec<Missing>, sensitive: bool },
     Secret(SecretText),
 }
 
@@ -97,7 +97,7 @@ impl Evaluator {
             return self.structural(&expression.tree, expression, template, scope);
         }
         let mut text = String::new();
-        let mut unknown: Vec<String> = Vec::new();
+        let mut unknown: Vec<Missing> = Vec::new();
         let (mut secret, mut sensitive) = (false, false);
         for part in &template.parts {
             match part {
@@ -142,7 +142,10 @@ impl Evaluator {
             Tree::Bool(flag) => Ok(flag),
             Tree::Leaf(Late::Unknown(unknown)) => Err(Diagnostic::error(
                 "condition-unknown",
-                format!("this condition depends on {}, which is known only after apply", unknown.references.join(", ")),
+                format!(
+                    "this condition depends on {}, which is known only after apply",
+                    unknown.references.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                ),
             )
             .at(&template.location, "")),
             other => {
@@ -349,7 +352,11 @@ mod tests {
                 } else {
                     Tree::Leaf(Late::Unknown(Unknown {
                         template: format!("${{{reference}}}"),
-                        references: vec![reference.to_string()],
+                        references: reference
+                            .address()
+                            .map(|address| Missing { address, attribute: reference.path.join(".") })
+                            .into_iter()
+                            .collect(),
                         sensitive: false,
                     }))
                 });
@@ -393,7 +400,7 @@ mod tests {
         let Tree::Leaf(Late::Unknown(unknown)) = evaluate("arn:${s3.bucket.media.arn}/x").expect("evaluates") else {
             panic!("known");
         };
-        assert_eq!(unknown.references, ["s3.bucket.media.arn"]);
+        assert_eq!(unknown.references[0].to_string(), "s3.bucket.media.arn");
         assert_eq!(unknown.template, "arn:${s3.bucket.media.arn}/x");
     }
 

@@ -10,7 +10,7 @@ use super::evaluate::from_cel;
 
 /// Names of the functions, for messages and documentation.
 #[cfg(test)]
-pub const NAMES: [&str; 6] = ["json", "sha256", "cidr_subnet", "shorten", "merge", "slug"];
+pub const NAMES: [&str; 8] = ["json", "sha256", "cidr_subnet", "shorten", "merge", "slug", "keys", "values"];
 
 /// A context with CEL's functions and ours.
 pub fn context() -> Context<'static, 'static> {
@@ -21,6 +21,8 @@ pub fn context() -> Context<'static, 'static> {
         context.add_function("cidr_subnet", cidr_subnet),
         context.add_function("shorten", |text: Arc<String>, max: i64| -> String { shorten(&text, max) }),
         context.add_function("merge", merge),
+        context.add_function("keys", keys),
+        context.add_function("values", values),
         context.add_function("slug", |text: Arc<String>| -> String { slug(&text) }),
     ];
     debug_assert!(declared.iter().all(Result::is_ok), "BUG: a function is declared twice");
@@ -82,6 +84,36 @@ fn merge(left: CelValue, right: CelValue) -> Result<CelValue, ExecutionError> {
         (CelValue::Null, _) => Ok(right),
         (_, CelValue::Null) => Ok(left),
         _ => Err(failed("merge", "both sides must be tables")),
+    }
+}
+
+/// `keys(table)`: its keys in alphabetical order. (CEL's own iteration over a table has no order.)
+fn keys(table: CelValue) -> Result<CelValue, ExecutionError> {
+    let sorted = sorted_entries("keys", &table)?;
+    Ok(CelValue::List(sorted.into_iter().map(|(key, _)| CelValue::from(key)).collect::<Vec<_>>().into()))
+}
+
+/// `values(table)`: its values in the order of their keys.
+fn values(table: CelValue) -> Result<CelValue, ExecutionError> {
+    let sorted = sorted_entries("values", &table)?;
+    Ok(CelValue::List(sorted.into_iter().map(|(_, value)| value).collect::<Vec<_>>().into()))
+}
+
+fn sorted_entries(
+    function: &str,
+    table: &CelValue,
+) -> Result<std::collections::BTreeMap<String, CelValue>, ExecutionError> {
+    match table {
+        CelValue::Map(map) => map
+            .map
+            .iter()
+            .map(|(key, value)| match key {
+                Key::String(text) => Ok((text.to_string(), value.clone())),
+                _ => Err(failed(function, "the keys must be strings")),
+            })
+            .collect(),
+        CelValue::Null => Ok(std::collections::BTreeMap::new()),
+        _ => Err(failed(function, "only a table has keys and values")),
     }
 }
 

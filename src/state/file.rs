@@ -126,9 +126,9 @@ pub enum StateError {
     #[error("{} was edited by hand or merged: its content is {found}, its header says {expected}", path.display())]
     Edited { path: PathBuf, expected: String, found: String },
     #[error("{}: {address} depends on {dependency}, which is not in the state", path.display())]
-    Dangling { path: PathBuf, address: Address, dependency: Address },
+    Dangling { path: PathBuf, address: Box<Address>, dependency: Box<Address> },
     #[error("{}: {first} and {second} are the same object, {identity} in {region}", path.display())]
-    Twice { path: PathBuf, first: Address, second: Address, identity: Identity, region: String },
+    Twice { path: PathBuf, first: Box<Address>, second: Box<Address>, identity: Identity, region: String },
     #[error("{}: the state would not read back as it was written", path.display())]
     Unfaithful { path: PathBuf },
 }
@@ -411,8 +411,8 @@ impl State {
                 if !self.rows.contains_key(dependency) && !self.lookups.contains_key(dependency) {
                     return Err(StateError::Dangling {
                         path: path.to_owned(),
-                        address: address.clone(),
-                        dependency: dependency.clone(),
+                        address: Box::new(address.clone()),
+                        dependency: Box::new(dependency.clone()),
                     });
                 }
             }
@@ -420,8 +420,8 @@ impl State {
                 if let Some(first) = seen.insert((&address.type_name, &row.region, identity), address) {
                     return Err(StateError::Twice {
                         path: path.to_owned(),
-                        first: first.clone(),
-                        second: address.clone(),
+                        first: Box::new(first.clone()),
+                        second: Box::new(address.clone()),
                         identity: identity.clone(),
                         region: row.region.clone(),
                     });
@@ -451,10 +451,15 @@ fn misread(path: &Path, text: &str, error: &serde_json::Error) -> StateError {
     let (line, column) = (error.line(), error.column());
     let message = error.to_string();
     let problem = message.rsplit_once(" at line ").map_or(message.as_str(), |(problem, _)| problem).to_owned();
+    // A number cut off after its point is a mistake of syntax to the parser, but it stands at the very end.
+    let last = text.lines().count();
+    let at_end = line == last && text.lines().last().is_some_and(|text| column >= text.len());
+    let cut = at_end && !text.ends_with('\n');
     let conflict = text.lines().position(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "));
     match (conflict, error.classify()) {
         (Some(index), _) => StateError::Conflict { path, line: index + 1 },
         (None, serde_json::error::Category::Eof) => StateError::Truncated { path, line, column },
+        _ if cut => StateError::Truncated { path, line, column },
         (None, serde_json::error::Category::Data) => StateError::NotState { path, line, column, problem },
         (None, serde_json::error::Category::Syntax | serde_json::error::Category::Io) => {
             StateError::NotJson { path, line, column, problem }

@@ -1,6 +1,7 @@
 //! What one resource type must know of AWS, and what handlers share.
 //!
-//! A handler is a unit struct in `src/provider/aws/<service>/<kind>.rs`, listed once in [`super::HANDLERS`]. It turns
+//! A handler is a unit struct in `src/provider/aws/<service>/<kind>.rs`, listed in its service's
+//! `HANDLERS`. It turns
 //! attributes named as in `specs/types` into calls and answers into attributes, and keeps no state.
 //!
 //! # Guarantees a handler gives

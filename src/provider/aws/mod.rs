@@ -1,7 +1,7 @@
 //! AWS: the real cloud, through its SDK.
 //!
 //! Owns the way from a resource type's name to the calls it needs. [`Aws`] implements [`Provider`] by finding the type's
-//! handler in [`HANDLERS`]; each handler is one small file, `<service>/<kind>.rs`.
+//! handler in [`HANDLERS`]; each handler is one small file, `<service>/<kind>.rs`, listed in its service's `HANDLERS`.
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -29,8 +29,18 @@ pub mod tags;
 pub mod trace;
 pub mod wave;
 
+mod acm;
+mod cloudfront;
 mod ec2;
+mod ecs;
+mod elasticache;
+mod elb;
 mod iam;
+mod logs;
+mod rds;
+mod s3;
+mod secretsmanager;
+mod ssm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,12 +60,20 @@ use crate::address::{Address, Identity, TypeName};
 use crate::secret::SecretText;
 use crate::value::Value;
 
-/// Every resource type this provider knows, by service and kind.
-pub static HANDLERS: &[&dyn Handler] = &[
-    &ec2::security_group::SecurityGroup,
-    &ec2::security_group_rule::SecurityGroupRule,
-    &ec2::subnets::Subnets,
-    &ec2::vpc::Vpc,
+/// Every resource type this provider knows, by service.
+pub static HANDLERS: &[&[&dyn Handler]] = &[
+    acm::HANDLERS,
+    cloudfront::HANDLERS,
+    ec2::HANDLERS,
+    ecs::HANDLERS,
+    elasticache::HANDLERS,
+    elb::HANDLERS,
+    iam::HANDLERS,
+    logs::HANDLERS,
+    rds::HANDLERS,
+    s3::HANDLERS,
+    secretsmanager::HANDLERS,
+    ssm::HANDLERS,
 ];
 
 /// AWS, as one account and any of its regions.
@@ -98,7 +116,7 @@ impl Aws {
 /// The handler of a type.
 fn handler(type_name: &TypeName) -> Result<&'static dyn Handler, ProviderError> {
     let name = type_name.to_string();
-    let found = HANDLERS.iter().find(|handler| handler.type_name() == name).copied();
+    let found = HANDLERS.iter().copied().flatten().copied().find(|handler| handler.type_name() == name);
     found.ok_or_else(|| ProviderError::new(ErrorKind::Invalid, &name, format!("there is no type {name} in AWS")))
 }
 
@@ -184,7 +202,7 @@ mod tests {
 
     #[test]
     fn handlers_are_sorted_and_unique() {
-        let names: Vec<_> = HANDLERS.iter().map(|handler| handler.type_name()).collect();
+        let names: Vec<_> = HANDLERS.iter().copied().flatten().map(|handler| handler.type_name()).collect();
         assert!(names.is_sorted_by(|left, right| left < right), "{names:?}");
     }
 }

@@ -1,1 +1,315 @@
-//! A simulated cloud.
+//! A simulated cloud, interpreted from `specs/types`.
+//!
+//! [`Sim`] knows no service: what it accepts, refuses, adds and takes time for follows from the resource types it is
+//! given. It is the cloud behind `--sandbox` (kept in a file, living faster than the wall clock) and the double in
+//! tests (seeded, on a virtual clock, with faults on command).
+//!
+//! # How it behaves
+//!
+//! - A type with `ready` takes `expect` (divided by the speed) for what happens to it, shows an in-between status
+//!   meanwhile, and shows computed attributes that are `known = "ready"` only then. Any other type is done at once.
+//! - Names are unique: a second creation with the same identity, or with the same attributes in the format of its
+//!   identity, is a conflict. Where there is no such name, a second creation with the same token is the first one.
+//! - What an attribute `refers_to` must exist, and cannot be deleted while something that refers to it lives.
+//! - Whatever a lookup asks for exists, unless a fault says otherwise, and is the same every time.
+//! - Secrets are neither kept nor observed. A revealed one is made from the seed, the identity and the path.
+//!
+//! # Time
+//!
+//! Instants come from the [`Clock`] in the [`Options`], latency is slept on tokio's clock. The file holds instants, so
+//! that the time between two runs of the program passes in the cloud too.
+
+mod backstage;
+mod check;
+mod cloud;
+mod effects;
+mod faults;
+mod references;
+mod synthesis;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+pub use self::cloud::{Cloud, Ending, Object, Phase, Stage};
+pub use self::faults::{CrashPoint, Fault, Faults, Operation, Rule, Subject};
+pub use self::synthesis::SECRET_MARK;
+
+use self::check::Complaint;
+use crate::address::{Address, Identity, TypeName};
+use crate::provider::{
+    Account, Created, Creation, Deletion, ErrorKind, Lookup, Observations, Provider, ProviderError, Target, Update,
+};
+use crate::secret::SecretText;
+use crate::spec::types::{ResourceType, Types};
+use crate::value::Value;
+
+/// The only account there is.
+pub const ACCOUNT: &str = "123456789012";
+
+/// The tags by which an object is known to be ours.
+const OWNERSHIP: [&str; 2] = ["mastoform:instance", "mastoform:address"];
+
+/// The time since some epoch.
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// Tokio's clock, which tests can pause, from now on.
+pub fn tokio_clock() -> Clock {
+    let start = tokio::time::Instant::now();
+    Arc::new(move || start.elapsed())
+}
+
+/// How a simulated cloud lives.
+#[derive(Clone)]
+pub struct Options {
+    /// Decides everything that looks random. A cloud that is loaded keeps its own.
+    pub seed: u64,
+    /// How much faster than the clock resources become ready; more than 0.
+    pub speed: f64,
+    /// How long each call takes, on tokio's clock.
+    pub latency: Duration,
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    /// Real speed on tokio's clock, 20 ms of latency.
+    fn default() -> Self {
+        Self { seed: 1, speed: 1.0, latency: Duration::from_millis(20), clock: tokio_clock() }
+    }
+}
+
+/// A call that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub operation: Operation,
+    pub address: Address,
+    pub at: Duration,
+}
+
+/// An object with its names, for tests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub type_name: TypeName,
+    pub identity: Identity,
+    pub object: Object,
+    /// What an observation would show.
+    pub shown: Value,
+}
+
+/// A simulated cloud.
+pub struct Sim {
+    types: Arc<Types>,
+    path: Option<PathBuf>,
+    options: Options,
+    world: Mutex<World>,
+    crashed: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    cloud: Cloud,
+    faults: Faults,
+    calls: Vec<Call>,
+}
+
+type Outcome<T> = Result<T, ProviderError>;
+
+impl Sim {
+    /// Opens the cloud kept in the file at `path`, or an empty one that is kept there after each change. Without a path
+    /// it lives in memory.
+    pub fn open(types: Arc<Types>, path: Option<PathBuf>, options: Options) -> io::Result<Self> {
+        let cloud = match &path {
+            Some(path) => Cloud::load(path, options.seed, (options.clock)())?,
+            None => Cloud { seed: options.seed, ..Cloud::default() },
+        };
+        let world = Mutex::new(World { cloud, ..World::default() });
+        Ok(Self { types, path, options, world, crashed: watch::Sender::new(false) })
+    }
+
+    fn now(&self) -> Duration {
+        (self.options.clock)()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resource_type(&self, operation: Operation, type_name: &TypeName) -> Outcome<&ResourceType> {
+        let unknown = || {
+            let message = format!("{type_name} is not a resource type");
+            refusal(operation, type_name, ErrorKind::Invalid, "InvalidAction", message)
+        };
+        self.types.get(type_name).ok_or_else(unknown)
+    }
+
+    /// How long something that usually takes `expected` takes here.
+    fn takes(&self, resource_type: &ResourceType, expected: Duration) -> Duration {
+        if resource_type.ready.is_none() {
+            return Duration::ZERO;
+        }
+        Duration::try_from_secs_f64(expected.as_secs_f64() / self.options.speed).unwrap_or_default()
+    }
+
+    fn save(&self, world: &mut World, operation: Operation, type_name: &TypeName) -> Outcome<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        world.cloud.save(path, self.now()).map_err(|error| {
+            let message = format!("cannot save the simulated cloud: {error}");
+            refusal(operation, type_name, ErrorKind::Unknown, "InternalFailure", message)
+        })
+    }
+
+    /// The way of a call to the cloud. Gives the fault that is to go with its effect.
+    async fn arrive(&self, operation: Operation, address: &Address) -> Outcome<Option<Fault>> {
+        self.travel().await;
+        let struck = self.strike(&mut self.world(), operation, address);
+        if struck == Some(Fault::Crash(CrashPoint::BeforeTheEffect)) {
+            self.crash().await;
+        }
+        match struck.as_ref().and_then(|fault| refused(operation, address, fault)) {
+            Some(error) => Err(error),
+            None => Ok(struck),
+        }
+    }
+
+    /// The way of an answer back.
+    async fn answer<T>(
+        &self,
+        operation: Operation,
+        address: &Address,
+        struck: Option<Fault>,
+        outcome: Outcome<T>,
+    ) -> Outcome<T> {
+        match struck {
+            Some(Fault::Crash(_)) => self.crash().await,
+            Some(Fault::LoseResponse) => {
+                self.travel().await;
+                return Err(lost(operation, address));
+            }
+            _ => {}
+        }
+        self.travel().await;
+        outcome
+    }
+
+    async fn travel(&self) {
+        if !self.options.latency.is_zero() {
+            tokio::time::sleep(self.options.latency / 2).await;
+        }
+        if *self.crashed.borrow() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn crash(&self) {
+        self.crashed.send_replace(true);
+        std::future::pending::<()>().await;
+    }
+
+    fn strike(&self, world: &mut World, operation: Operation, address: &Address) -> Option<Fault> {
+        world.calls.push(Call { operation, address: address.clone(), at: self.now() });
+        world.faults.strike(operation, address)
+    }
+}
+
+#[async_trait]
+impl Provider for Sim {
+    async fn account(&self) -> Outcome<Account> {
+        self.travel().await;
+        Ok(Account { id: ACCOUNT.to_owned() })
+    }
+
+    async fn lookup(&self, lookup: &Lookup) -> Outcome<Value> {
+        let struck = self.arrive(Operation::Lookup, &lookup.address).await?;
+        let outcome = self.lookup_now(lookup);
+        self.answer(Operation::Lookup, &lookup.address, struck, outcome).await
+    }
+
+    async fn observe(&self, targets: &[Target]) -> Observations {
+        self.travel().await;
+        let mut observations = Observations::new();
+        for target in targets {
+            let (struck, observation) = {
+                let mut world = self.world();
+                let struck = self.strike(&mut world, Operation::Observe, &target.address);
+                let observation = self.observe_now(target, struck.as_ref(), &mut world);
+                (struck, observation)
+            };
+            observations.insert(target.address.clone(), observation);
+            if matches!(struck, Some(Fault::Crash(_))) {
+                self.crash().await;
+            }
+        }
+        self.travel().await;
+        observations
+    }
+
+    async fn find(&self, creation: &Creation) -> Outcome<Vec<Identity>> {
+        let struck = self.arrive(Operation::Find, &creation.address).await?;
+        let outcome = self.find_now(creation);
+        self.answer(Operation::Find, &creation.address, struck, outcome).await
+    }
+
+    async fn create(&self, creation: &Creation) -> Outcome<Created> {
+        let struck = self.arrive(Operation::Create, &creation.address).await?;
+        let outcome = self.create_now(creation, struck.as_ref());
+        self.answer(Operation::Create, &creation.address, struck, outcome).await
+    }
+
+    async fn update(&self, update: &Update) -> Outcome<()> {
+        let struck = self.arrive(Operation::Update, &update.target.address).await?;
+        let outcome = self.update_now(update, struck.as_ref());
+        self.answer(Operation::Update, &update.target.address, struck, outcome).await
+    }
+
+    async fn delete(&self, target: &Target) -> Outcome<Deletion> {
+        let struck = self.arrive(Operation::Delete, &target.address).await?;
+        let outcome = self.delete_now(target, struck.as_ref());
+        self.answer(Operation::Delete, &target.address, struck, outcome).await
+    }
+
+    async fn reveal(&self, target: &Target, path: &[String]) -> Outcome<SecretText> {
+        let struck = self.arrive(Operation::Reveal, &target.address).await?;
+        let outcome = self.reveal_now(target, path);
+        self.answer(Operation::Reveal, &target.address, struck, outcome).await
+    }
+
+    fn time_lapse(&self) -> f64 {
+        self.options.speed
+    }
+}
+/// The error of a fault that keeps a call from having its effect.
+fn refused(operation: Operation, address: &Address, fault: &Fault) -> Option<ProviderError> {
+    let (kind, code, message) = match fault {
+        Fault::Throttle => (ErrorKind::Throttled, "Throttling", "rate exceeded"),
+        Fault::Refuse { code, kind } => (*kind, code.as_str(), "refused by the simulation"),
+        _ => return None,
+    };
+    Some(refusal(operation, &address.type_name, kind, code, message.to_owned()))
+}
+
+fn lost(operation: Operation, address: &Address) -> ProviderError {
+    let message = "the connection was closed before an answer arrived".to_owned();
+    refusal(operation, &address.type_name, ErrorKind::Network, "ConnectionClosed", message)
+}
+
+fn complained(operation: Operation, type_name: &TypeName, complaint: Complaint) -> ProviderError {
+    let error = refusal(operation, type_name, ErrorKind::Invalid, complaint.code, complaint.message);
+    ProviderError { attribute: Some(complaint.attribute), ..error }
+}
+
+/// An error as the cloud would put it: `service:DescribeSomeKind`.
+fn refusal(operation: Operation, type_name: &TypeName, kind: ErrorKind, code: &str, message: String) -> ProviderError {
+    let mut name = format!("{}:{}", type_name.service, operation.words());
+    for word in type_name.kind.split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    ProviderError::new(kind, name, message).code(code)
+}

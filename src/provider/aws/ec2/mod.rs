@@ -5,6 +5,12 @@ pub mod security_group_rule;
 pub mod subnets;
 pub mod vpc;
 
+use super::handler::Handler;
+
+/// The types of this service, by name.
+pub static HANDLERS: &[&dyn Handler] =
+    &[&security_group::SecurityGroup, &security_group_rule::SecurityGroupRule, &subnets::Subnets, &vpc::Vpc];
+
 /// How many values one filter of EC2 takes.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>
 const FILTER_VALUES: usize = 200;

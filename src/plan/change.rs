@@ -1,0 +1,194 @@
+//! A plan as data: what would change, why, and what it would mean.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::address::{Address, Identity};
+use crate::spec::types::{Impact, Milestone, Order};
+use crate::value::{Planned, Value};
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    Apply,
+    Destroy,
+}
+
+/// Everything one apply would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    pub purpose: Purpose,
+    pub instance: String,
+    pub title: String,
+    pub region: String,
+    /// What the plan was made from.
+    pub made_from: Fingerprint,
+    /// In an order in which everything comes after what it needs.
+    pub changes: Vec<Change>,
+    pub unchanged: usize,
+    /// Why this plan may not be applied; empty if it may.
+    pub refusals: Vec<Refusal>,
+    /// Seconds along the longest chain of steps.
+    pub expected_seconds: u64,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// How many changes there are of each kind: create, update, replace, delete.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for change in &self.changes {
+            match change.action {
+                Action::Create => counts.create += 1,
+                Action::Update { .. } | Action::Adopt => counts.update += 1,
+                Action::Replace { .. } => counts.replace += 1,
+                Action::Delete => counts.delete += 1,
+                Action::Forget => counts.forget += 1,
+            }
+        }
+        counts
+    }
+
+    /// The worst impact of all changes.
+    pub fn impact(&self) -> Impact {
+        self.changes.iter().map(|change| change.impact).max().unwrap_or_default()
+    }
+}
+
+/// Numbers of changes by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub create: usize,
+    pub update: usize,
+    pub replace: usize,
+    pub delete: usize,
+    pub forget: usize,
+}
+
+/// What a plan was made from: if any of it has changed, the plan is stale.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Fingerprint {
+    /// SHA-256 of `mastodon.toml`; empty for a destroy, which does not read it.
+    pub file: String,
+    /// SHA-256 of all specs.
+    pub specs: String,
+    pub lineage: String,
+    pub serial: u64,
+    /// Digest of the state file's content.
+    pub state: String,
+}
+
+/// What happens to one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Action {
+    Create,
+    Update {
+        /// Top-level attributes that are sent. Empty: only the state file changes.
+        attributes: Vec<String>,
+    },
+    Replace {
+        because: Reasons,
+        order: Order,
+    },
+    Delete,
+    /// It exists and an interrupted run left it half known: wait for it and record it.
+    Adopt,
+    /// It is gone from AWS; the state forgets it.
+    Forget,
+}
+
+/// Why something is replaced: at least one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Reasons(Vec<String>);
+
+impl Reasons {
+    pub fn new(first: String, others: impl IntoIterator<Item = String>) -> Self {
+        let mut all = vec![first];
+        all.extend(others);
+        Self(all)
+    }
+
+    /// From a list, if it is not empty.
+    pub fn from_list(list: Vec<String>) -> Option<Self> {
+        (!list.is_empty()).then_some(Self(list))
+    }
+
+    pub fn all(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// Why something changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Cause {
+    /// It is new in the file or the specs.
+    New,
+    /// The file, or the specs, say something else than at the last apply. `location` is `file:line`.
+    Written { location: String },
+    /// Somebody changed it in AWS.
+    Drift,
+    /// Another resource's change makes it necessary.
+    Cascade { address: Address },
+    /// The file does not want it any more.
+    Orphan,
+    /// An earlier run was interrupted or failed here.
+    Interrupted,
+    /// The instance is being destroyed.
+    Destroy,
+}
+
+/// One changed attribute, or one leaf of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttributeChange {
+    pub path: Vec<String>,
+    pub before: Option<Value>,
+    pub after: Option<Planned>,
+    pub cause: Cause,
+    /// The change cannot be made in place.
+    pub forces_replacement: bool,
+    /// Neither side may be shown.
+    pub sensitive: bool,
+    pub impact: Impact,
+}
+
+/// One resource's part of a plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    pub address: Address,
+    pub region: String,
+    pub action: Action,
+    /// Without duplicates, most telling first.
+    pub causes: Vec<Cause>,
+    pub attributes: Vec<AttributeChange>,
+    pub unchanged_attributes: usize,
+    pub impact: Impact,
+    /// Seconds AWS usually takes.
+    pub expected_seconds: u64,
+    /// The guard against deletion after this change, and before it where that differs.
+    pub protect: bool,
+    pub was_protected: bool,
+    /// What is changed, replaced or deleted.
+    pub identity: Option<Identity>,
+    /// An older object that an interrupted replacement left behind and that is deleted too.
+    pub leftover: Option<Identity>,
+    /// The complete attributes to be; absent for deletions.
+    pub desired: Option<Planned>,
+    pub depends_on: BTreeMap<Address, Milestone>,
+}
+
+/// Why a plan may not be applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    pub address: Address,
+    pub reason: String,
+    pub hint: String,
+}

@@ -1,0 +1,58 @@
+//! Whether a plan keeps the rules. It always should: what is found here is a bug of the planner, found before it can
+//! do harm.
+
+use std::collections::BTreeSet;
+
+use super::change::{Action, Plan};
+use super::order::Steps;
+use crate::spec::types::Types;
+use crate::state::State;
+
+/// Everything wrong with a plan; empty for a sound one.
+pub fn check(plan: &Plan, state: &State, types: &Types) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if let Err(error) = Steps::of(plan, state, types) {
+        wrong.push(error.to_string());
+    }
+    let mut seen = BTreeSet::new();
+    let mut identities = BTreeSet::new();
+    for change in &plan.changes {
+        let address = &change.address;
+        if !seen.insert(address) {
+            wrong.push(format!("{address} has two changes"));
+        }
+        if let Some(identity) = &change.identity
+            && !identities.insert((&address.type_name, &change.region, identity))
+        {
+            wrong.push(format!("{address} is changed under two addresses"));
+        }
+        let row = state.rows.get(address);
+        match &change.action {
+            Action::Create => {
+                if change.desired.is_none() {
+                    wrong.push(format!("{address} is created of nothing"));
+                }
+            }
+            Action::Update { .. } | Action::Adopt => {
+                if row.is_none_or(|row| row.identity.is_none()) {
+                    wrong.push(format!("{address} is changed but was never recorded"));
+                }
+            }
+            Action::Replace { .. } | Action::Delete => {
+                if change.identity.is_none() && change.leftover.is_none() {
+                    wrong.push(format!("{address} is deleted but has no identity"));
+                }
+                let guarded = match change.action {
+                    Action::Delete => row.is_some_and(|row| row.protect),
+                    _ => change.protect,
+                };
+                let refused = plan.refusals.iter().any(|refusal| refusal.address == *address);
+                if guarded && !refused {
+                    wrong.push(format!("{address} is protected and would be deleted"));
+                }
+            }
+            Action::Forget => {}
+        }
+    }
+    wrong
+}

@@ -1,0 +1,552 @@
+//! From blueprint and settings to the graph of desired resources.
+//!
+//! Which resources exist depends on settings and lookups alone; their attributes may depend on one another and are
+//! evaluated later, by [`super::walk`] as far as a plan can and by `apply` completely.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::{Address, TypeName};
+use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::expr::{Evaluator, Late, Reference, Root, Scope, Template, TemplateTree};
+use crate::provider::Lookup;
+use crate::spec::blueprint::{Resource, ResourceName};
+use crate::spec::lint::collect_resources;
+use crate::spec::types::{Milestone, Order, ResourceType};
+use crate::spec::{Blueprint, Specs};
+use crate::value::{Missing, Tree, Unknown, Value};
+
+/// One resource as the file and the specs want it.
+#[derive(Debug)]
+pub struct Desired<'specs> {
+    pub address: Address,
+    pub resource: &'specs Resource,
+    pub resource_type: &'specs ResourceType,
+    /// Key and value of the `each` entry it stands for.
+    pub each: Option<(String, Value)>,
+    pub region: String,
+    pub protect: bool,
+    pub replace: Order,
+    /// What it needs, and how far that must have come.
+    pub depends_on: BTreeMap<Address, Milestone>,
+}
+
+impl Desired<'_> {
+    /// The attribute as written, with the patches of `mastodon.toml` over it.
+    pub fn templates(&self) -> BTreeMap<String, TemplateTree> {
+        let mut attributes = self.resource.attributes.clone();
+        for patch in &self.resource.patches {
+            if patch.key.is_none() || patch.key == self.address.key {
+                for (name, tree) in &patch.attributes {
+                    overlay(attributes.entry(name.clone()).or_default(), tree);
+                }
+            }
+        }
+        attributes
+    }
+}
+
+/// Lays a patch over a tree: tables are merged, everything else is replaced.
+fn overlay(base: &mut TemplateTree, patch: &TemplateTree) {
+    match (base, patch) {
+        (Tree::Map(base), Tree::Map(patch)) => {
+            for (key, tree) in patch {
+                overlay(base.entry(key.clone()).or_default(), tree);
+            }
+        }
+        (base, patch) => *base = patch.clone(),
+    }
+}
+
+/// All desired resources.
+#[derive(Debug, Default)]
+pub struct Graph<'specs> {
+    pub nodes: BTreeMap<Address, Desired<'specs>>,
+    /// Addresses such that everything comes after what it needs.
+    pub order: Vec<Address>,
+}
+
+/// What stands behind references while something is evaluated.
+pub struct World<'a> {
+    pub specs: &'a Specs,
+    pub config: &'a Config,
+    /// Answers of lookups by address. One that is missing is not known.
+    pub lookups: &'a BTreeMap<Address, Value>,
+    pub evaluator: &'a Evaluator,
+}
+
+/// Values of resources' attributes.
+pub trait Facts {
+    /// The value at `path` of a resource that exists in the graph; unknown leaves say what is not known.
+    fn value(&self, address: &Address, path: &[String], reference: &Reference) -> Result<Tree<Late>, Diagnostic>;
+    /// All addresses of a resource with `each`, or the one.
+    fn instances(&self, name: &ResourceName) -> Vec<Address>;
+    /// Whether locals may be remembered between evaluations.
+    fn locals(&self) -> Option<&RefCell<BTreeMap<String, Tree<Late>>>>;
+}
+
+/// No resources are known: for settings, lookups, `when` and `each`.
+pub struct NoFacts;
+
+impl Facts for NoFacts {
+    fn value(&self, address: &Address, path: &[String], reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
+        Ok(unknown(address, path, reference, false))
+    }
+
+    fn instances(&self, _: &ResourceName) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn locals(&self) -> Option<&RefCell<BTreeMap<String, Tree<Late>>>> {
+        None
+    }
+}
+
+/// The unknown that stands for an attribute.
+pub fn unknown(address: &Address, path: &[String], reference: &Reference, sensitive: bool) -> Tree<Late> {
+    Tree::Leaf(Late::Unknown(Unknown {
+        template: format!("${{{reference}}}"),
+        references: vec![Missing { address: address.clone(), attribute: path.join(".") }],
+        sensitive,
+    }))
+}
+
+/// Everything an expression of one resource may read.
+pub struct ResourceScope<'a> {
+    pub world: &'a World<'a>,
+    pub each: Option<&'a (String, Value)>,
+    pub facts: &'a dyn Facts,
+}
+
+impl Scope for ResourceScope<'_> {
+    fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
+        match &reference.root {
+            Root::Config => Ok(self.world.config.values.at(&reference.path).map(Value::lift).unwrap_or_default()),
+            Root::Each => Ok(match (self.each, reference.path.split_first()) {
+                (Some((key, _)), Some((word, _))) if word == "key" => Tree::Text(key.clone()),
+                (Some((_, value)), Some((_, rest))) => value.at(rest).map(Value::lift).unwrap_or_default(),
+                _ => Tree::Null,
+            }),
+            Root::Local => self.local(reference),
+            Root::Resource { type_name, name, key } => {
+                let resource_name = (type_name.clone(), name.clone());
+                let address = Address::new(type_name.clone(), name.clone(), key.clone());
+                if self.is_lookup(&resource_name) {
+                    return Ok(match self.world.lookups.get(&address) {
+                        Some(found) => found.at(&reference.path).map(Value::lift).unwrap_or_default(),
+                        None => unknown(&address, &reference.path, reference, false),
+                    });
+                }
+                let is_each =
+                    self.world.specs.blueprint.resources.get(&resource_name).is_some_and(|r| r.each.is_some());
+                if is_each && key.is_none() {
+                    let mut all = BTreeMap::new();
+                    for instance in self.facts.instances(&resource_name) {
+                        let value = self.facts.value(&instance, &[], reference)?;
+                        all.insert(instance.key.unwrap_or_default(), value);
+                    }
+                    return Ok(Tree::Map(all));
+                }
+                self.facts.value(&address, &reference.path, reference)
+            }
+        }
+    }
+}
+
+impl ResourceScope<'_> {
+    fn is_lookup(&self, name: &ResourceName) -> bool {
+        self.world.specs.blueprint.resources.get(name).is_some_and(|resource| resource.lookup.is_some())
+    }
+
+    fn local(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
+        let Some((name, rest)) = reference.path.split_first() else { return Ok(Tree::Null) };
+        if let Some(cached) = self.facts.locals().and_then(|locals| locals.borrow().get(name).cloned()) {
+            return Ok(cached.at(rest).cloned().unwrap_or_default());
+        }
+        let Some(local) = self.world.specs.blueprint.locals.get(name) else { return Ok(Tree::Null) };
+        let scope = ResourceScope { each: None, ..*self };
+        let value = self.world.evaluator.tree(&local.tree, &scope)?;
+        if let Some(locals) = self.facts.locals() {
+            locals.borrow_mut().insert(name.clone(), value.clone());
+        }
+        Ok(value.at(rest).cloned().unwrap_or_default())
+    }
+}
+
+/// Lookups that can be asked now: everything they read is known, and they have no answer yet.
+pub fn wanted_lookups(world: &World<'_>) -> Result<Vec<Lookup>, Diagnostics> {
+    let mut wanted = Vec::new();
+    let mut problems = Diagnostics::default();
+    for resource in world.specs.blueprint.resources.values() {
+        let Some(filters) = &resource.lookup else { continue };
+        let address = Address::new(resource.type_name.clone(), resource.name.clone(), None);
+        if world.lookups.contains_key(&address) {
+            continue;
+        }
+        let scope = ResourceScope { world, each: None, facts: &NoFacts };
+        let outcome = (|| {
+            if let Some(when) = &resource.when
+                && !world.evaluator.condition(when, &scope)?
+            {
+                return Ok(None);
+            }
+            let filters = world.evaluator.tree(filters, &scope)?;
+            let region = region(world, resource, &scope)?;
+            Ok(filters.plain().map(|filters| Lookup { address, region, filters }))
+        })();
+        match outcome {
+            Ok(lookup) => wanted.extend(lookup),
+            // It waits for another lookup's answer.
+            Err(problem) if problem_is_unknown(&problem) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.finish(wanted).map(|(wanted, _)| wanted)
+}
+
+fn problem_is_unknown(problem: &Diagnostic) -> bool {
+    problem.code == "condition-unknown"
+}
+
+fn region(world: &World<'_>, resource: &Resource, scope: &ResourceScope<'_>) -> Result<String, Diagnostic> {
+    match &resource.region {
+        None => Ok(world.config.region.clone()),
+        Some(tree) => match world.evaluator.tree(tree, scope)? {
+            Tree::Text(text) => Ok(text),
+            _ => Err(Diagnostic::error("wrong-type", "`region` must be a string known before apply")
+                .at(&resource.location, "")),
+        },
+    }
+}
+
+/// Makes the graph.
+pub fn resolve<'specs>(world: &World<'_>, specs: &'specs Specs) -> Result<Graph<'specs>, Diagnostics> {
+    let mut problems = Diagnostics::default();
+    let mut nodes: BTreeMap<Address, Desired<'specs>> = BTreeMap::new();
+    let mut instances: BTreeMap<ResourceName, Vec<Address>> = BTreeMap::new();
+    for (name, resource) in &specs.blueprint.resources {
+        if resource.lookup.is_some() {
+            continue;
+        }
+        match expand(world, specs, resource) {
+            Ok(expanded) => {
+                instances.insert(name.clone(), expanded.iter().map(|desired| desired.address.clone()).collect());
+                nodes.extend(expanded.into_iter().map(|desired| (desired.address.clone(), desired)));
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let needs = Needs::of(&specs.blueprint, specs);
+    for desired in nodes.values_mut() {
+        let name = (desired.address.type_name.clone(), desired.address.name.clone());
+        for (target, key, milestone) in needs.of_resource(&name) {
+            for address in instances.get(target).into_iter().flatten() {
+                if key.is_none() || *key == address.key {
+                    let entry = desired.depends_on.entry(address.clone()).or_insert(*milestone);
+                    *entry = (*entry).max(*milestone);
+                }
+            }
+        }
+        desired.depends_on.remove(&desired.address);
+    }
+    for patch in specs.blueprint.resources.values().flat_map(|r| r.patches.iter().map(move |patch| (r, patch))) {
+        let (resource, patch) = patch;
+        let name = (resource.type_name.clone(), resource.name.clone());
+        let known = instances.get(&name).is_some_and(|all| all.iter().any(|address| address.key == patch.key));
+        if patch.key.is_some() && !known {
+            problems.push(
+                Diagnostic::error(
+                    "unknown-patch",
+                    format!(
+                        "there is no {}.{}[{:?}] to patch",
+                        name.0,
+                        name.1,
+                        patch.key.as_deref().unwrap_or_default()
+                    ),
+                )
+                .at(&patch.node.location, ""),
+            );
+        }
+    }
+    let order = topological(&nodes);
+    problems.finish(Graph { nodes, order }).map(|(graph, _)| graph)
+}
+
+fn expand<'specs>(
+    world: &World<'_>,
+    specs: &'specs Specs,
+    resource: &'specs Resource,
+) -> Result<Vec<Desired<'specs>>, Diagnostic> {
+    let Some(resource_type) = specs.types.get(&resource.type_name) else { return Ok(Vec::new()) };
+    let outer = ResourceScope { world, each: None, facts: &NoFacts };
+    let entries: Vec<Option<(String, Value)>> = match &resource.each {
+        None => vec![None],
+        Some(tree) => match world.evaluator.tree(tree, &outer)?.plain() {
+            Some(Tree::Map(entries)) => entries.into_iter().map(Some).collect(),
+            Some(Tree::Null) => Vec::new(),
+            _ => {
+                return Err(Diagnostic::error("wrong-type", "`each` must be a table known before apply")
+                    .at(&resource.location, ""));
+            }
+        },
+    };
+    let mut expanded = Vec::new();
+    for each in entries {
+        let scope = ResourceScope { world, each: each.as_ref(), facts: &NoFacts };
+        if let Some(when) = &resource.when
+            && !world.evaluator.condition(when, &scope)?
+        {
+            continue;
+        }
+        let protect = match &resource.protect {
+            None => false,
+            Some(tree) => world.evaluator.tree(tree, &scope)?.as_bool().ok_or_else(|| {
+                Diagnostic::error("wrong-type", "`lifecycle.protect` must be true or false").at(&resource.location, "")
+            })?,
+        };
+        expanded.push(Desired {
+            address: Address::new(
+                resource.type_name.clone(),
+                resource.name.clone(),
+                each.as_ref().map(|(key, _)| key.clone()),
+            ),
+            resource,
+            resource_type,
+            region: region(world, resource, &scope)?,
+            each,
+            protect,
+            replace: resource.replace.unwrap_or(resource_type.replace),
+            depends_on: BTreeMap::new(),
+        });
+    }
+    Ok(expanded)
+}
+
+/// A resource that is needed, the key of the one instance (none: all of them), and how far it must have come.
+type Need = (ResourceName, Option<String>, Milestone);
+
+/// What each resource reads of others, read off its templates once.
+struct Needs {
+    by_resource: BTreeMap<ResourceName, Vec<Need>>,
+}
+
+impl Needs {
+    fn of(blueprint: &Blueprint, specs: &Specs) -> Self {
+        let mut by_resource = BTreeMap::new();
+        for (name, resource) in &blueprint.resources {
+            let mut needs = Vec::new();
+            for template in resource.templates() {
+                collect(blueprint, specs, template, &mut BTreeSet::new(), &mut needs);
+            }
+            needs.extend(resource.after.iter().map(|(target, _)| (target.clone(), None, Milestone::Ready)));
+            by_resource.insert(name.clone(), needs);
+        }
+        Self { by_resource }
+    }
+
+    fn of_resource(&self, name: &ResourceName) -> impl Iterator<Item = &Need> {
+        self.by_resource.get(name).into_iter().flatten()
+    }
+}
+
+fn collect<'specs>(
+    blueprint: &'specs Blueprint,
+    specs: &Specs,
+    template: &'specs Template,
+    seen: &mut BTreeSet<&'specs str>,
+    needs: &mut Vec<Need>,
+) {
+    for reference in template.references() {
+        match &reference.root {
+            Root::Resource { type_name, name, key } => {
+                needs.push((
+                    (type_name.clone(), name.clone()),
+                    key.clone(),
+                    milestone(specs, type_name, &reference.path),
+                ));
+            }
+            Root::Local => {
+                if let Some(local_name) = reference.path.first()
+                    && seen.insert(local_name)
+                    && let Some(local) = blueprint.locals.get(local_name)
+                {
+                    let mut templates = Vec::new();
+                    local.tree.each_leaf(&mut |template| templates.push(template));
+                    for template in templates {
+                        collect(blueprint, specs, template, seen, needs);
+                    }
+                }
+            }
+            Root::Config | Root::Each => {}
+        }
+    }
+}
+
+/// How far a resource must have come for an attribute of it to be readable. What we set ourselves is known once it
+/// is created.
+fn milestone(specs: &Specs, type_name: &TypeName, path: &[String]) -> Milestone {
+    let attribute = specs.types.get(type_name).and_then(|resource_type| resource_type.attribute(path));
+    match attribute {
+        Some(attribute) if attribute.computed => attribute.known,
+        _ => Milestone::Created,
+    }
+}
+
+/// Kahn's algorithm over ordered maps: the order depends on nothing but the graph. Lint has refused cycles.
+fn topological(nodes: &BTreeMap<Address, Desired<'_>>) -> Vec<Address> {
+    let mut waiting: BTreeMap<&Address, usize> = BTreeMap::new();
+    let mut dependents: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
+    for (address, desired) in nodes {
+        waiting.insert(address, desired.depends_on.len());
+        for needed in desired.depends_on.keys() {
+            dependents.entry(needed).or_default().push(address);
+        }
+    }
+    let mut ready: BTreeSet<&Address> =
+        waiting.iter().filter(|(_, count)| **count == 0).map(|(address, _)| *address).collect();
+    let mut order = Vec::with_capacity(nodes.len());
+    while let Some(address) = ready.pop_first() {
+        order.push(address.clone());
+        for dependent in dependents.get(address).into_iter().flatten() {
+            if let Some(count) = waiting.get_mut(dependent) {
+                *count -= 1;
+                if *count == 0 {
+                    ready.insert(dependent);
+                }
+            }
+        }
+    }
+    order
+}
+
+/// The settings that decide the value at `path` of a resource, by path.
+pub fn deciding_inputs(desired: &Desired<'_>, blueprint: &Blueprint, path: &[String]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let templates = desired.templates();
+    if let Some((name, rest)) = path.split_first()
+        && let Some(tree) = templates.get(name)
+    {
+        inputs_under(tree, rest, blueprint, desired, &mut BTreeSet::new(), &mut found);
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn inputs_under<'specs>(
+    tree: &TemplateTree,
+    path: &[String],
+    blueprint: &'specs Blueprint,
+    desired: &Desired<'_>,
+    seen: &mut BTreeSet<&'specs str>,
+    found: &mut Vec<Vec<String>>,
+) {
+    match (tree, path.split_first()) {
+        (Tree::Map(entries), Some((key, rest))) => {
+            if let Some(Tree::Leaf(when)) = entries.get("when") {
+                inputs_of(when, &[], blueprint, desired, seen, found);
+            }
+            match entries.get(key) {
+                Some(entry) => inputs_under(entry, rest, blueprint, desired, seen, found),
+                None => entries.values().for_each(|entry| inputs_under(entry, &[], blueprint, desired, seen, found)),
+            }
+        }
+        (Tree::List(items), Some((key, rest))) => {
+            // An element of a keyed list: the one that carries the key as the value of some attribute.
+            let carries = |item: &&TemplateTree| {
+                item.as_map().is_some_and(|entries| {
+                    entries.values().any(|entry| match entry {
+                        Tree::Text(text) => text == key,
+                        Tree::Integer(number) => number.to_string() == *key,
+                        _ => false,
+                    })
+                })
+            };
+            match items.iter().find(carries) {
+                Some(Tree::Map(entries)) => {
+                    if let Some(Tree::Leaf(when)) = entries.get("when") {
+                        inputs_of(when, &[], blueprint, desired, seen, found);
+                    }
+                    // A whole element that comes or goes does so because of its condition.
+                    if !rest.is_empty() || !entries.contains_key("when") {
+                        let item = Tree::Map(entries.clone());
+                        inputs_under(&item, rest, blueprint, desired, seen, found);
+                    }
+                }
+                _ => items.iter().for_each(|item| inputs_under(item, rest, blueprint, desired, seen, found)),
+            }
+        }
+        (Tree::Map(entries), None) => {
+            entries.values().for_each(|entry| inputs_under(entry, &[], blueprint, desired, seen, found));
+        }
+        (Tree::List(items), None) => {
+            items.iter().for_each(|item| inputs_under(item, &[], blueprint, desired, seen, found));
+        }
+        (Tree::Leaf(template), _) => inputs_of(template, path, blueprint, desired, seen, found),
+        _ => {}
+    }
+}
+
+fn inputs_of<'specs>(
+    template: &Template,
+    path: &[String],
+    blueprint: &'specs Blueprint,
+    desired: &Desired<'_>,
+    seen: &mut BTreeSet<&'specs str>,
+    found: &mut Vec<Vec<String>>,
+) {
+    for reference in template.references() {
+        match &reference.root {
+            Root::Config => {
+                let mut whole = reference.path.clone();
+                if template.whole().is_some_and(|expression| expression.references.len() == 1) {
+                    whole.extend(path.iter().cloned());
+                }
+                found.push(whole);
+            }
+            Root::Each => {
+                if let Some(each) = &desired.resource.each {
+                    inputs_under(each, &[], blueprint, desired, seen, found);
+                }
+            }
+            Root::Local => {
+                if let Some((name, rest)) = reference.path.split_first()
+                    && let Some((name, local)) = blueprint.locals.get_key_value(name)
+                    && seen.insert(name)
+                {
+                    let mut inner: Vec<String> = rest.to_vec();
+                    inner.extend(path.iter().cloned());
+                    let known = local.tree.at(&inner).is_some();
+                    inputs_under(&local.tree, if known { &inner } else { rest }, blueprint, desired, seen, found);
+                    seen.remove(name.as_str());
+                }
+            }
+            Root::Resource { .. } => {}
+        }
+    }
+}
+
+/// The resources a template of `desired` reads, for causes.
+pub fn read_resources(desired: &Desired<'_>, blueprint: &Blueprint, name: &str) -> BTreeSet<ResourceName> {
+    let mut found = BTreeSet::new();
+    if let Some(tree) = desired.templates().get(name) {
+        tree.each_leaf(&mut |template| {
+            for reference in template.references() {
+                if let Root::Resource { type_name, name, .. } = &reference.root {
+                    found.insert((type_name.clone(), name.clone()));
+                }
+                if let (Root::Local, Some(local)) =
+                    (&reference.root, reference.path.first().and_then(|name| blueprint.locals.get(name)))
+                {
+                    local.tree.each_leaf(&mut |template| {
+                        collect_resources(blueprint, template, &mut BTreeSet::new(), &mut |target, _| {
+                            found.insert(target.clone());
+                        });
+                    });
+                }
+            }
+        });
+    }
+    found
+}

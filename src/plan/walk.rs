@@ -1,0 +1,607 @@
+//! From graph, state and observations to a plan: one walk along the dependencies.
+//!
+//! Every resource is evaluated as far as its dependencies are known, then compared. What is made anew makes the values
+//! read from it unknown, and so the consequences of a change find their way through the graph.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Reasons, Refusal};
+use super::diff::{self, Difference, Sides};
+use super::order;
+use super::resolve::{Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
+use crate::address::Address;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::expr::{Late, Reference};
+use crate::provider::{Observation, Observations};
+use crate::spec::blueprint::ResourceName;
+use crate::spec::types::{Attribute, Impact, Limits, Milestone, Order, ResourceType, Shape, Types};
+use crate::state::{Row, State, Status};
+use crate::value::{Planned, Tree, Value};
+
+/// What is known of a resource once the walk has passed it.
+struct Settled<'specs> {
+    resource_type: &'specs ResourceType,
+    /// The attributes we set, as far as they are known.
+    desired: Planned,
+    /// Computed attributes, unless it is made anew.
+    facts: Option<Value>,
+    /// It is created or replaced by this plan.
+    is_new: bool,
+    /// It is changed in any way by this plan.
+    is_changed: bool,
+}
+
+struct Walked<'specs> {
+    settled: BTreeMap<Address, Settled<'specs>>,
+    instances: BTreeMap<ResourceName, Vec<Address>>,
+    locals: RefCell<BTreeMap<String, Tree<Late>>>,
+}
+
+impl Facts for Walked<'_> {
+    fn value(&self, address: &Address, path: &[String], reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
+        // What `when` left out is null.
+        let Some(settled) = self.settled.get(address) else { return Ok(Tree::Null) };
+        let Some((name, _)) = path.split_first() else {
+            return Ok(settled
+                .desired
+                .try_map(&mut |missing| Ok::<_, Diagnostic>(Tree::Leaf(Late::Unknown(missing.clone()))))?);
+        };
+        let attribute = settled.resource_type.attributes.get(name);
+        if attribute.is_some_and(|attribute| attribute.sensitive) {
+            return Ok(unknown(address, path, reference, true));
+        }
+        if attribute.is_some_and(|attribute| attribute.computed) {
+            return Ok(match settled.facts.as_ref().and_then(|facts| facts.at(path)) {
+                Some(known) => known.lift(),
+                None => unknown(address, path, reference, false),
+            });
+        }
+        match settled.desired.at(path) {
+            Some(value) => {
+                value.try_map(&mut |missing| Ok::<_, Diagnostic>(Tree::Leaf(Late::Unknown(missing.clone()))))
+            }
+            None => Ok(attribute.and_then(|attribute| attribute.default.as_ref()).map(Value::lift).unwrap_or_default()),
+        }
+    }
+
+    fn instances(&self, name: &ResourceName) -> Vec<Address> {
+        self.instances.get(name).cloned().unwrap_or_default()
+    }
+
+    fn locals(&self) -> Option<&RefCell<BTreeMap<String, Tree<Late>>>> {
+        Some(&self.locals)
+    }
+}
+
+/// Attributes as far as a plan knows them. A secret cannot occur: plans never read one.
+fn planned(tree: &Tree<Late>) -> Planned {
+    let plain = tree.try_map(&mut |late| match late {
+        Late::Unknown(missing) => Ok::<_, std::convert::Infallible>(Tree::Leaf(missing.clone())),
+        Late::Secret(_) => Ok(Tree::Null),
+    });
+    match plain {
+        Ok(planned) => planned,
+        Err(never) => match never {},
+    }
+}
+
+/// What a plan is made of besides the world.
+pub struct Situation<'a> {
+    pub state: &'a State,
+    /// `None`: offline; what is recorded counts as observed.
+    pub observations: Option<&'a Observations>,
+    pub made_from: Fingerprint,
+}
+
+/// Makes the plan for an apply.
+pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> Result<Plan, Diagnostics> {
+    let mut instances: BTreeMap<ResourceName, Vec<Address>> = BTreeMap::new();
+    for address in graph.nodes.keys() {
+        instances.entry((address.type_name.clone(), address.name.clone())).or_default().push(address.clone());
+    }
+    let mut walked = Walked { settled: BTreeMap::new(), instances, locals: RefCell::default() };
+    let mut problems = Diagnostics::default();
+    let mut changes: Vec<Change> = Vec::new();
+    let mut orders: BTreeMap<Address, Order> = BTreeMap::new();
+    let mut refusals = Vec::new();
+    let mut unchanged = 0;
+    for address in &graph.order {
+        let Some(desired) = graph.nodes.get(address) else { continue };
+        let scope = ResourceScope { world, each: desired.each.as_ref(), facts: &walked };
+        let attributes = match attributes(world, desired, &scope) {
+            Ok(attributes) => attributes,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        problems.extend(validate(desired, &attributes));
+        let settled = settle(world, desired, attributes, situation, &walked, &orders);
+        if let Some(change) = settled.1 {
+            if let Action::Replace { order, .. } = &change.action {
+                orders.insert(address.clone(), *order);
+                if desired.protect {
+                    refusals.push(refusal(&change));
+                }
+            }
+            changes.push(change);
+        } else {
+            unchanged += 1;
+        }
+        walked.settled.insert(address.clone(), settled.0);
+    }
+    for (address, row) in situation.state.rows.iter().rev() {
+        if graph.nodes.contains_key(address) {
+            continue;
+        }
+        let change = removal(address, row, situation, &world.specs.types, Cause::Orphan);
+        if matches!(change.action, Action::Delete) && row.protect {
+            refusals.push(refusal(&change));
+        }
+        changes.push(change);
+    }
+    let plan = Plan {
+        purpose: Purpose::Apply,
+        instance: world.config.name.clone(),
+        title: world.config.title.clone(),
+        region: world.config.region.clone(),
+        made_from: situation.made_from.clone(),
+        changes,
+        unchanged,
+        refusals,
+        expected_seconds: 0,
+    };
+    let plan = order::with_duration(plan, situation.state, &world.specs.types);
+    problems.finish(plan).map(|(plan, _)| plan)
+}
+
+/// Makes the plan that takes everything down. Needs neither `mastodon.toml` nor a graph.
+pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str) -> Plan {
+    let mut changes = Vec::new();
+    let mut refusals = Vec::new();
+    for (address, row) in &situation.state.rows {
+        let change = removal(address, row, situation, types, Cause::Destroy);
+        if matches!(change.action, Action::Delete) && row.protect {
+            refusals.push(refusal(&change));
+        }
+        changes.push(change);
+    }
+    let plan = Plan {
+        purpose: Purpose::Destroy,
+        instance: situation.state.instance.clone(),
+        title: title.to_owned(),
+        region: situation.state.region.clone(),
+        made_from: situation.made_from.clone(),
+        changes,
+        unchanged: 0,
+        refusals,
+        expected_seconds: 0,
+    };
+    order::with_duration(plan, situation.state, types)
+}
+
+fn refusal(change: &Change) -> Refusal {
+    let verb = if matches!(change.action, Action::Replace { .. }) { "replaced" } else { "deleted" };
+    Refusal {
+        address: change.address.clone(),
+        reason: format!("{} is protected and would be {verb}", change.address),
+        hint: "take the protection off in mastodon.toml and apply that first".to_owned(),
+    }
+}
+
+/// The attributes of a resource as far as they are known.
+pub fn attributes(world: &World<'_>, desired: &Desired<'_>, scope: &ResourceScope<'_>) -> Result<Planned, Diagnostic> {
+    let templates = Tree::Map(desired.templates());
+    world.evaluator.tree(&templates, scope).map(|tree| planned(&tree))
+}
+
+fn settle<'specs>(
+    world: &World<'_>,
+    desired: &Desired<'specs>,
+    attributes: Planned,
+    situation: &Situation<'_>,
+    walked: &Walked<'specs>,
+    orders: &BTreeMap<Address, Order>,
+) -> (Settled<'specs>, Option<Change>) {
+    let address = &desired.address;
+    let resource_type = desired.resource_type;
+    let row = situation.state.rows.get(address);
+    let mut change = Change {
+        address: address.clone(),
+        region: desired.region.clone(),
+        action: Action::Create,
+        causes: Vec::new(),
+        attributes: Vec::new(),
+        unchanged_attributes: 0,
+        impact: Impact::None,
+        expected_seconds: resource_type.expect.create.as_secs(),
+        protect: desired.protect,
+        was_protected: row.is_some_and(|row| row.protect),
+        identity: row.and_then(|row| row.identity.clone()),
+        leftover: row.and_then(|row| row.replaced.clone()),
+        desired: Some(attributes.clone()),
+        depends_on: desired.depends_on.clone(),
+    };
+    let mut settled =
+        Settled { resource_type, desired: attributes.clone(), facts: None, is_new: true, is_changed: true };
+    let observation = situation.observations.map(|all| all.get(address));
+    let existing = match (row, observation) {
+        (None, _) => None,
+        (Some(row), _) if row.identity.is_none() => {
+            change.causes.push(Cause::Interrupted);
+            None
+        }
+        (Some(_), Some(Some(Observation::Gone))) => {
+            change.causes.push(Cause::Drift);
+            None
+        }
+        (Some(row), Some(Some(Observation::Found(observed)))) => Some((row, Some(&observed.attributes))),
+        (Some(row), _) => Some((row, None)),
+    };
+    let Some((row, observed)) = existing else {
+        if change.causes.is_empty() {
+            change.causes.push(Cause::New);
+        }
+        change.identity = None;
+        change.attributes = all_attributes(&attributes, resource_type, change.causes[0].clone());
+        return (settled, Some(change));
+    };
+    let recorded_facts = row.recorded();
+    let facts = match observed {
+        Some(observed) => merged(&row.facts, observed, resource_type),
+        None => recorded_facts,
+    };
+    let is_changing = |value: &Planned| {
+        let mut changing = false;
+        value.each_leaf(&mut |missing| {
+            changing |= missing.references.iter().any(|missing| {
+                walked.settled.get(&missing.address).is_some_and(|settled| {
+                    // A secret stays what it is unless it is made anew; what else is unknown will be another value.
+                    settled.is_new
+                })
+            });
+        });
+        changing
+    };
+    let sides = Sides { desired: &attributes, recorded: &row.inputs, observed };
+    let differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &is_changing);
+    let total = attributes.as_map().map_or(0, BTreeMap::len);
+    let touched: BTreeSet<&str> =
+        differences.iter().filter_map(|difference| difference.path.first().map(String::as_str)).collect();
+    change.unchanged_attributes = total.saturating_sub(touched.len());
+    change.attributes =
+        differences.iter().map(|difference| attribute_change(world, desired, difference, walked)).collect();
+    let failed = failed_status(resource_type, row, observed);
+    let mut reasons: Vec<String> = change
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.forces_replacement)
+        .map(|attribute| attribute.path.join("."))
+        .collect();
+    if let Some(status) = &failed {
+        reasons.push(format!("AWS reports it as {status}"));
+        change.causes.push(Cause::Interrupted);
+    }
+    if row.status == Status::Replacing && row.replaced.is_none() && reasons.is_empty() {
+        change.causes.push(Cause::Interrupted);
+    }
+    for attribute in &change.attributes {
+        if !change.causes.contains(&attribute.cause) {
+            change.causes.push(attribute.cause.clone());
+        }
+    }
+    change.causes.sort();
+    change.impact = change.attributes.iter().map(|attribute| attribute.impact).max().unwrap_or_default();
+    let unfinished = !matches!(row.status, Status::Ready) || not_ready(resource_type, observed);
+    let protection_changes = row.protect != desired.protect;
+    if let Some(because) = Reasons::from_list(reasons) {
+        let order = replace_order(desired, &attributes, &row.inputs, orders);
+        change.expected_seconds = (resource_type.expect.create + resource_type.expect.delete).as_secs();
+        if resource_type.data_bearing {
+            change.impact = Impact::DataLoss;
+        } else if order == Order::DeleteFirst {
+            change.impact = change.impact.max(Impact::Brief);
+        }
+        change.action = Action::Replace { because, order };
+        return (settled, Some(change));
+    }
+    settled.is_new = false;
+    settled.facts = Some(facts);
+    change.expected_seconds = resource_type.expect.update.as_secs();
+    if !change.attributes.is_empty() {
+        let attributes = touched.iter().map(|name| (*name).to_owned()).collect();
+        change.action = Action::Update { attributes };
+        return (settled, Some(change));
+    }
+    if unfinished || row.replaced.is_some() {
+        change.action = Action::Adopt;
+        change.causes = vec![Cause::Interrupted];
+        return (settled, Some(change));
+    }
+    if protection_changes {
+        change.action = Action::Update { attributes: Vec::new() };
+        let location = desired.resource.location.to_string();
+        change.causes = vec![Cause::Written { location }];
+        change.expected_seconds = 0;
+        settled.is_changed = false;
+        return (settled, Some(change));
+    }
+    settled.is_changed = false;
+    (settled, None)
+}
+
+/// Creating first needs another name than the old one's, and nothing below that is deleted first.
+fn replace_order(
+    desired: &Desired<'_>,
+    attributes: &Planned,
+    recorded: &Value,
+    orders: &BTreeMap<Address, Order>,
+) -> Order {
+    let resource_type = desired.resource_type;
+    let natural: Vec<&String> = resource_type
+        .identity
+        .iter()
+        .filter(|name| resource_type.attributes.get(*name).is_some_and(|attribute| !attribute.computed))
+        .collect();
+    let all_natural = natural.len() == resource_type.identity.len();
+    let same_name = all_natural
+        && natural.iter().all(|name| attributes.get(name).and_then(Tree::plain).as_ref() == recorded.get(name));
+    let below_is_deleted_first =
+        desired.depends_on.keys().any(|needed| orders.get(needed) == Some(&Order::DeleteFirst));
+    if same_name || below_is_deleted_first { Order::DeleteFirst } else { desired.replace }
+}
+
+fn status_of<'a>(resource_type: &ResourceType, observed: Option<&'a Value>) -> Option<&'a str> {
+    let ready = resource_type.ready.as_ref()?;
+    observed?.get(&ready.attribute)?.as_text()
+}
+
+fn failed_status(resource_type: &ResourceType, row: &Row, observed: Option<&Value>) -> Option<String> {
+    let ready = resource_type.ready.as_ref();
+    let status = status_of(resource_type, observed);
+    if let (Some(ready), Some(status)) = (ready, status)
+        && ready.failed.iter().any(|failed| failed == status)
+    {
+        // A failed change of something that lives is no reason to take it away; a failed creation is.
+        return (row.status == Status::Creating
+            || row.status == Status::Failed
+            || resource_type_is_dead(resource_type))
+        .then(|| status.to_owned());
+    }
+    None
+}
+
+/// Types whose failed state cannot be left by waiting or changing: those that hold no data.
+fn resource_type_is_dead(resource_type: &ResourceType) -> bool {
+    !resource_type.data_bearing
+        && resource_type.ready.as_ref().is_some_and(|ready| ready.failed.iter().any(|failed| failed == "failed"))
+}
+
+fn not_ready(resource_type: &ResourceType, observed: Option<&Value>) -> bool {
+    match (resource_type.ready.as_ref(), status_of(resource_type, observed)) {
+        (Some(ready), Some(status)) => {
+            !ready.values.iter().any(|value| value == status) && !ready.failed.iter().any(|value| value == status)
+        }
+        _ => false,
+    }
+}
+
+/// Computed attributes: those observed now over those recorded.
+pub fn merged(recorded: &Value, observed: &Value, resource_type: &ResourceType) -> Value {
+    let mut facts = recorded.as_map().cloned().unwrap_or_default();
+    for (name, value) in observed.as_map().into_iter().flatten() {
+        let computed = resource_type.attributes.get(name).is_some_and(|attribute| attribute.computed);
+        if computed && !value.is_null() {
+            facts.insert(name.clone(), value.clone());
+        }
+    }
+    Tree::Map(facts)
+}
+
+fn attribute_change(
+    world: &World<'_>,
+    desired: &Desired<'_>,
+    difference: &Difference,
+    walked: &Walked<'_>,
+) -> AttributeChange {
+    AttributeChange {
+        path: difference.path.clone(),
+        before: difference.before.clone(),
+        after: difference.after.clone(),
+        cause: cause(world, desired, difference, walked),
+        forces_replacement: difference.immutable,
+        sensitive: difference.sensitive,
+        impact: difference.impact,
+    }
+}
+
+fn cause(world: &World<'_>, desired: &Desired<'_>, difference: &Difference, walked: &Walked<'_>) -> Cause {
+    if difference.is_drift {
+        return Cause::Drift;
+    }
+    let mut origin = None;
+    if let Some(after) = &difference.after {
+        after.each_leaf(&mut |missing| {
+            let newcomer = missing
+                .references
+                .iter()
+                .find(|missing| walked.settled.get(&missing.address).is_some_and(|settled| settled.is_changed));
+            if let Some(missing) = newcomer {
+                origin.get_or_insert_with(|| missing.address.clone());
+            }
+        });
+    }
+    if let Some(address) = origin {
+        return Cause::Cascade { address };
+    }
+    let patched = desired.resource.patches.iter().any(|patch| {
+        difference.path.first().is_some_and(|name| patch.attributes.contains_key(name))
+            && (patch.key.is_none() || patch.key == desired.address.key)
+    });
+    if !patched {
+        let inputs = deciding_inputs(desired, &world.specs.blueprint, &difference.path);
+        if let Some(location) = inputs.iter().find_map(|path| world.config.origin(path)) {
+            return Cause::Written { location: location.to_string() };
+        }
+        if let Some(name) = difference.path.first() {
+            let read = read_resources(desired, &world.specs.blueprint, name);
+            let changed = walked.settled.iter().find(|(address, settled)| {
+                settled.is_changed && read.contains(&(address.type_name.clone(), address.name.clone()))
+            });
+            if let Some((address, _)) = changed {
+                return Cause::Cascade { address: address.clone() };
+            }
+        }
+        if let Some(input) = inputs.first() {
+            return Cause::Written {
+                location: format!("{}, {} at its default", world.config.source.name, input.join(".")),
+            };
+        }
+    }
+    Cause::Written { location: desired.resource.location_of(&difference.path).to_string() }
+}
+
+/// Every attribute of something new, for the plan to show.
+fn all_attributes(attributes: &Planned, resource_type: &ResourceType, cause: Cause) -> Vec<AttributeChange> {
+    attributes
+        .as_map()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| AttributeChange {
+            path: vec![name.clone()],
+            before: None,
+            after: Some(value.clone()),
+            cause: cause.clone(),
+            forces_replacement: false,
+            sensitive: resource_type.attributes.get(name).is_some_and(|attribute| attribute.sensitive),
+            impact: Impact::None,
+        })
+        .collect()
+}
+
+fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Types, cause: Cause) -> Change {
+    let resource_type = types.get(&address.type_name);
+    let gone = match situation.observations.and_then(|all| all.get(address)) {
+        Some(Observation::Gone) => true,
+        _ => row.identity.is_none(),
+    };
+    Change {
+        address: address.clone(),
+        region: row.region.clone(),
+        action: if gone && row.replaced.is_none() { Action::Forget } else { Action::Delete },
+        causes: vec![if gone { Cause::Drift } else { cause }],
+        attributes: Vec::new(),
+        unchanged_attributes: 0,
+        impact: if !gone && resource_type.is_some_and(|resource_type| resource_type.data_bearing) {
+            Impact::DataLoss
+        } else {
+            Impact::None
+        },
+        expected_seconds: if gone { 0 } else { resource_type.map_or(0, |found| found.expect.delete.as_secs()) },
+        protect: row.protect,
+        was_protected: row.protect,
+        identity: row.identity.clone(),
+        leftover: row.replaced.clone(),
+        desired: None,
+        depends_on: row.depends_on.iter().map(|needed| (needed.clone(), Milestone::Created)).collect(),
+    }
+}
+
+/// What AWS would refuse, found before it is asked.
+fn validate(desired: &Desired<'_>, attributes: &Planned) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for (name, attribute) in &desired.resource_type.attributes {
+        let mut path = vec![name.clone()];
+        match attributes.get(name) {
+            Some(value) => validate_value(desired, attribute, value, &mut path, &mut problems),
+            None if attribute.required => problems.push(
+                Diagnostic::error("missing-attribute", format!("`{name}` of {} has no value", desired.address))
+                    .at(desired.resource.location_of(&path), "is null"),
+            ),
+            None => {}
+        }
+    }
+    problems
+}
+
+fn validate_value(
+    desired: &Desired<'_>,
+    attribute: &Attribute,
+    value: &Planned,
+    path: &mut Vec<String>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    if matches!(value, Tree::Leaf(_) | Tree::Null) {
+        return;
+    }
+    let mut complain = |text: String| {
+        problems.push(
+            Diagnostic::error("invalid-value", format!("`{}` of {} {text}", path.join("."), desired.address))
+                .at(desired.resource.location_of(path.as_slice()), ""),
+        );
+    };
+    match (&attribute.shape, value) {
+        (Shape::Json, _) => {}
+        (Shape::Object(attributes), Tree::Map(entries)) => {
+            for (name, child) in attributes {
+                path.push(name.clone());
+                match entries.get(name) {
+                    Some(entry) => validate_value(desired, child, entry, path, problems),
+                    None if child.required => problems.push(
+                        Diagnostic::error(
+                            "missing-attribute",
+                            format!("`{}` of {} has no value", path.join("."), desired.address),
+                        )
+                        .at(desired.resource.location_of(path.as_slice()), "is null"),
+                    ),
+                    None => {}
+                }
+                path.pop();
+            }
+            if let Some(unknown) = entries.keys().find(|key| !attributes.contains_key(*key)) {
+                path.push(unknown.clone());
+                problems.push(
+                    Diagnostic::error("invalid-value", format!("{} has no `{}`", desired.address, path.join(".")))
+                        .at(desired.resource.location_of(path.as_slice()), ""),
+                );
+                path.pop();
+            }
+        }
+        (Shape::Map(element), Tree::Map(entries)) => {
+            for (key, entry) in entries {
+                path.push(key.clone());
+                validate_value(desired, element, entry, path, problems);
+                path.pop();
+            }
+        }
+        (Shape::List(element), Tree::List(items)) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(index.to_string());
+                validate_value(desired, element, item, path, problems);
+                path.pop();
+            }
+        }
+        (Shape::Text, Tree::Text(_))
+        | (Shape::Integer, Tree::Integer(_))
+        | (Shape::Number, Tree::Integer(_) | Tree::Number(_))
+        | (Shape::Bool, Tree::Bool(_)) => {
+            let plain = value.plain().unwrap_or_default();
+            if !attribute.values.is_empty() && !attribute.values.contains(&plain) {
+                let known: Vec<String> = attribute.values.iter().map(ToString::to_string).collect();
+                complain(format!("must be one of {}, not {plain}", known.join(", ")));
+            } else {
+                let limits = Limits {
+                    pattern: attribute.pattern.clone(),
+                    range: attribute.range,
+                    step: attribute.step,
+                    length: attribute.length,
+                };
+                if let Some(complaint) = limits.complaint(&plain) {
+                    complain(if attribute.sensitive { complaint } else { format!("{complaint}: {plain}") });
+                }
+            }
+        }
+        (shape, _) => complain(format!("must be {}, not {}", shape.words(), value.kind())),
+    }
+}

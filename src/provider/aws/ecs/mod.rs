@@ -1,0 +1,6 @@
+//! ECS: clusters, task definitions, services.
+
+use super::handler::Handler;
+
+/// The types of this service, by name.
+pub static HANDLERS: &[&dyn Handler] = &[];

@@ -1,0 +1,6 @@
+//! CloudWatch Logs: log groups.
+
+use super::handler::Handler;
+
+/// The types of this service, by name.
+pub static HANDLERS: &[&dyn Handler] = &[];

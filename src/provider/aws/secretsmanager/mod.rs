@@ -1,0 +1,6 @@
+//! Secrets Manager: secrets.
+
+use super::handler::Handler;
+
+/// The types of this service, by name.
+pub static HANDLERS: &[&dyn Handler] = &[];

@@ -1,0 +1,442 @@
+//! What calls do to the world, and what the world shows: no waiting and no faults but those that stay with an object.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::check;
+use super::cloud::{self, Cloud, Ending, Object, Phase, Stage};
+use super::faults::{Fault, Operation};
+use super::references::references;
+use super::synthesis::{self, Forge};
+use super::{ACCOUNT, OWNERSHIP, Outcome, Sim, World, complained, lost, refusal, refused};
+use crate::address::{Identity, TypeName};
+use crate::provider::{
+    Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Target, Update,
+};
+use crate::secret::SecretText;
+use crate::spec::types::{Attribute, Milestone, ResourceType, Shape};
+use crate::value::{Tree, Value};
+
+impl Sim {
+    /// What an object shows at `now`.
+    pub(super) fn shown(&self, type_name: &TypeName, object: &Object, now: Duration) -> Value {
+        let mut shown = object.attributes.clone();
+        let Some(resource_type) = self.types.get(type_name) else { return shown };
+        let stage = object.stage(now);
+        let unready = object.phase == Phase::Creating && !matches!(stage, Stage::Ready);
+        if let (true, Tree::Map(entries)) = (unready && resource_type.ready.is_some(), &mut shown) {
+            hide_unready(&resource_type.attributes, &resource_type.identity, entries);
+        }
+        if let Some(status) = status(resource_type, stage)
+            && let Some(ready) = &resource_type.ready
+            && (stage != Stage::Ready || shown.get(&ready.attribute).is_none())
+        {
+            let shape = resource_type.attributes.get(&ready.attribute).map(|attribute| &attribute.shape);
+            let value = if matches!(shape, Some(Shape::Bool)) { (status == "true").into() } else { status.into() };
+            shown.set(&[&ready.attribute], value);
+        }
+        shown
+    }
+
+    /// Whether everything that `attributes` refer to exists.
+    fn resolve(
+        &self,
+        world: &mut World,
+        operation: Operation,
+        resource_type: &ResourceType,
+        attributes: &Value,
+    ) -> Outcome<()> {
+        let mut wanted = Vec::new();
+        references(&resource_type.attributes, attributes, &mut |attribute, type_name, identity| {
+            wanted.push((attribute.to_owned(), type_name.clone(), Identity::new(identity)));
+        });
+        for (attribute, type_name, identity) in wanted {
+            let Some(referred) = self.types.get(&type_name) else { continue };
+            if referred.lookup_only || is_foreign(referred, identity.as_str()) {
+                continue;
+            }
+            if !world.cloud.get_mut(&type_name, &identity).is_some_and(Object::look) {
+                let message = format!("{type_name} {identity} does not exist");
+                let error = refusal(operation, &resource_type.name, ErrorKind::NotYet, "DependencyNotFound", message);
+                return Err(ProviderError { attribute: Some(attribute), ..error });
+            }
+        }
+        Ok(())
+    }
+
+    fn created(&self, resource_type: &ResourceType, identity: &Identity, object: &Object, now: Duration) -> Created {
+        let told = |name: &String| {
+            let attribute = resource_type.attributes.get(name);
+            attribute.is_some_and(|attribute| attribute.computed && !attribute.volatile)
+        };
+        let Tree::Map(mut attributes) = self.shown(&resource_type.name, object, now) else {
+            return Created { identity: identity.clone(), attributes: Tree::Null };
+        };
+        attributes.retain(|name, _| told(name));
+        Created { identity: identity.clone(), attributes: Tree::Map(attributes) }
+    }
+
+    pub(super) fn create_now(&self, creation: &Creation, struck: Option<&Fault>) -> Outcome<Created> {
+        let type_name = &creation.address.type_name;
+        let refuse = |kind, code, message| Err(refusal(Operation::Create, type_name, kind, code, message));
+        let resource_type = self.resource_type(Operation::Create, type_name)?;
+        if resource_type.lookup_only {
+            return refuse(ErrorKind::Invalid, "InvalidAction", format!("{type_name} can only be looked up"));
+        }
+        check::creation(resource_type, &creation.attributes)
+            .map_err(|complaint| complained(Operation::Create, type_name, complaint))?;
+        let stored = synthesis::stored(resource_type, &creation.attributes);
+        let now = self.now();
+        let mut guard = self.world();
+        let world = &mut *guard;
+        world.cloud.sweep(now);
+        let natural = synthesis::natural_name(resource_type, &stored);
+        let same = world.cloud.of_type(type_name).find(|(_, object)| match &natural {
+            Some(_) => synthesis::natural_name(resource_type, &object.attributes) == natural,
+            None => {
+                let again = !creation.token.is_empty() && object.token == creation.token;
+                again && object.phase != Phase::Deleting
+            }
+        });
+        if let Some((identity, object)) = same {
+            return match natural {
+                Some(name) => {
+                    refuse(ErrorKind::Conflict, "AlreadyExists", format!("{type_name} {name} already exists"))
+                }
+                None => Ok(self.created(resource_type, identity, object, now)),
+            };
+        }
+        self.resolve(world, Operation::Create, resource_type, &stored)?;
+        let subject = creation.address.to_string();
+        let family = format!("{type_name} {} {}", creation.region, synthesis::named_by(resource_type, &stored));
+        let mut object = Object {
+            region: creation.region.clone(),
+            address: Some(creation.address.clone()),
+            tags: if resource_type.taggable { creation.tags.clone() } else { BTreeMap::new() },
+            token: creation.token.clone(),
+            ..blank(now)
+        };
+        object.begin(Phase::Creating, now, self.takes(resource_type, resource_type.expect.create));
+        afflict(resource_type, &mut object, struck);
+        let identity = forge(&mut world.cloud, resource_type, &creation.region, &subject, &family, stored, &mut object);
+        let created = self.created(resource_type, &identity, &object, now);
+        world.cloud.insert(type_name, identity, object);
+        self.save(world, Operation::Create, type_name)?;
+        Ok(created)
+    }
+
+    pub(super) fn update_now(&self, update: &Update, struck: Option<&Fault>) -> Outcome<()> {
+        let type_name = &update.target.address.type_name;
+        let refuse = |kind, code, message: &str| {
+            let message = format!("{type_name} {} {message}", update.target.identity);
+            Err(refusal(Operation::Update, type_name, kind, code, message))
+        };
+        let resource_type = self.resource_type(Operation::Update, type_name)?;
+        let now = self.now();
+        let mut guard = self.world();
+        let world = &mut *guard;
+        world.cloud.sweep(now);
+        let Some(object) = world
+            .cloud
+            .get_mut(type_name, &update.target.identity)
+            .filter(|object| object.region == update.target.region)
+        else {
+            return refuse(ErrorKind::NotFound, "NotFound", "does not exist");
+        };
+        match (object.stage(now), object.phase) {
+            (Stage::Ready, _) | (Stage::Failed, Phase::Updating) => {}
+            (Stage::Failed, _) => return refuse(ErrorKind::Invalid, "InvalidState", "has failed"),
+            _ => return refuse(ErrorKind::NotYet, "InvalidState", "is busy"),
+        }
+        check::change(resource_type, &object.attributes, &update.changed, &update.desired)
+            .map_err(|complaint| complained(Operation::Update, type_name, complaint))?;
+        let mut attributes = object.attributes.clone();
+        let mut patch = Value::default();
+        for name in &update.changed {
+            let Some(attribute) = resource_type.attributes.get(name) else { continue };
+            let wanted = update.changed(name).unwrap_or(&Tree::Null);
+            let Some(stored) = synthesis::storable(attribute, wanted) else { continue };
+            let kept = computed_parts(attribute, attributes.get(name));
+            match merged(synthesis::filled(attribute, stored), kept) {
+                Some(value) => {
+                    patch.set(&[name], value.clone());
+                    attributes.set(&[name], value);
+                }
+                None => {
+                    if let Tree::Map(entries) = &mut attributes {
+                        entries.remove(name);
+                    }
+                }
+            }
+        }
+        self.resolve(world, Operation::Update, resource_type, &patch)?;
+        if let Some(object) = world.cloud.get_mut(type_name, &update.target.identity) {
+            object.attributes = attributes;
+            object.begin(Phase::Updating, now, self.takes(resource_type, resource_type.expect.update));
+            afflict(resource_type, object, struck);
+        }
+        self.save(world, Operation::Update, type_name)
+    }
+
+    pub(super) fn delete_now(&self, target: &Target, struck: Option<&Fault>) -> Outcome<Deletion> {
+        let type_name = &target.address.type_name;
+        let resource_type = self.resource_type(Operation::Delete, type_name)?;
+        let now = self.now();
+        let mut guard = self.world();
+        let world = &mut *guard;
+        world.cloud.sweep(now);
+        let wanted = world.cloud.get_mut(type_name, &target.identity);
+        let Some(object) = wanted.filter(|object| object.region == target.region) else {
+            return Ok(Deletion::Accepted);
+        };
+        if object.phase == Phase::Deleting && !matches!(object.stage(now), Stage::Failed) {
+            return Ok(Deletion::Accepted);
+        }
+        if let Some((by_type, by)) = world.cloud.dependent(&self.types, type_name, &target.identity) {
+            let message = format!("{type_name} {} is in use by {by_type} {by}", target.identity);
+            return Err(refusal(Operation::Delete, type_name, ErrorKind::NotYet, "DependencyViolation", message));
+        }
+        if let Some(object) = world.cloud.get_mut(type_name, &target.identity) {
+            object.begin(Phase::Deleting, now, self.takes(resource_type, resource_type.expect.delete));
+            afflict(resource_type, object, struck);
+        }
+        world.cloud.sweep(now);
+        self.save(world, Operation::Delete, type_name)?;
+        Ok(Deletion::Accepted)
+    }
+
+    pub(super) fn lookup_now(&self, lookup: &Lookup) -> Outcome<Value> {
+        let type_name = &lookup.address.type_name;
+        let refuse = |kind, code, message| Err(refusal(Operation::Lookup, type_name, kind, code, message));
+        let resource_type = self.resource_type(Operation::Lookup, type_name)?;
+        let filters = lookup.filters.as_map().into_iter().flatten();
+        for (name, _) in filters {
+            if !resource_type.attributes.contains_key(name) {
+                return refuse(ErrorKind::Invalid, "UnknownParameter", format!("{name} is not known"));
+            }
+        }
+        let now = self.now();
+        let mut guard = self.world();
+        let world = &mut *guard;
+        world.cloud.sweep(now);
+        let matching = world.cloud.of_type(type_name).filter(|(_, object)| {
+            let alive = object.region == lookup.region && object.phase != Phase::Deleting;
+            alive && contains(&self.shown(type_name, object, now), &lookup.filters)
+        });
+        let (outside, inside): (Vec<_>, Vec<_>) = matching.partition(|(_, object)| object.outside);
+        let candidates = if inside.is_empty() { outside } else { inside };
+        match candidates[..] {
+            [(_, object)] => return Ok(self.shown(type_name, object, now)),
+            [] => {}
+            _ => {
+                let message = format!("{} match, and one is wanted", candidates.len());
+                return refuse(ErrorKind::Invalid, "AmbiguousLookup", message);
+            }
+        }
+        let subject = lookup.filters.to_string();
+        let forge = Forge {
+            resource_type,
+            region: &lookup.region,
+            seed: world.cloud.seed,
+            subject: &subject,
+            birth: 0,
+            revision: 1,
+        };
+        let attributes = forge.invent(&lookup.filters);
+        let identity = cloud::identity(resource_type, &attributes).unwrap_or_else(|| Identity::new(&subject));
+        let object = Object { region: lookup.region.clone(), attributes, outside: true, ..blank(now) };
+        let shown = self.shown(type_name, &object, now);
+        world.cloud.insert(type_name, identity, object);
+        self.save(world, Operation::Lookup, type_name)?;
+        Ok(shown)
+    }
+
+    pub(super) fn find_now(&self, creation: &Creation) -> Outcome<Vec<Identity>> {
+        let type_name = &creation.address.type_name;
+        let resource_type = self.resource_type(Operation::Find, type_name)?;
+        let stored = synthesis::stored(resource_type, &creation.attributes);
+        let natural = synthesis::natural_name(resource_type, &stored);
+        let now = self.now();
+        let mut world = self.world();
+        world.cloud.sweep(now);
+        let ours = |object: &Object| {
+            let has = |tag: &str| creation.tags.get(tag).is_some_and(|value| object.tags.get(tag) == Some(value));
+            let tagged = resource_type.taggable && OWNERSHIP.iter().all(|tag| has(tag));
+            let named = natural.is_some() && synthesis::natural_name(resource_type, &object.attributes) == natural;
+            // What has neither tags nor a name is known by what it is.
+            let alike = !resource_type.taggable && natural.is_none() && contains(&object.attributes, &stored);
+            tagged || named || alike
+        };
+        let alive =
+            |object: &Object| object.region == creation.region && object.phase != Phase::Deleting && !object.outside;
+        let found = world.cloud.of_type(type_name).filter(|(_, object)| alive(object) && ours(object));
+        Ok(found.map(|(identity, _)| identity.clone()).collect())
+    }
+
+    pub(super) fn reveal_now(&self, target: &Target, path: &[String]) -> Outcome<SecretText> {
+        let type_name = &target.address.type_name;
+        let refuse = |kind, code, message| Err(refusal(Operation::Reveal, type_name, kind, code, message));
+        let resource_type = self.resource_type(Operation::Reveal, type_name)?;
+        let name = path.join(".");
+        if !path.first().and_then(|first| resource_type.attributes.get(first)).is_some_and(|found| found.sensitive) {
+            return refuse(ErrorKind::Invalid, "InvalidParameterValue", format!("{name} is not a secret"));
+        }
+        let now = self.now();
+        let mut world = self.world();
+        world.cloud.sweep(now);
+        let seed = world.cloud.seed;
+        match world.cloud.get_mut(type_name, &target.identity).filter(|object| object.region == target.region) {
+            Some(_) => Ok(synthesis::secret(seed, target.identity.as_str(), path)),
+            None => refuse(ErrorKind::NotFound, "NotFound", format!("{type_name} {} does not exist", target.identity)),
+        }
+    }
+
+    pub(super) fn observe_now(&self, target: &Target, struck: Option<&Fault>, world: &mut World) -> Observation {
+        if let Some(fault) = struck
+            && let Some(error) = refused(Operation::Observe, &target.address, fault)
+        {
+            return Observation::Failed(error);
+        }
+        if struck == Some(&Fault::LoseResponse) {
+            return Observation::Failed(lost(Operation::Observe, &target.address));
+        }
+        let now = self.now();
+        world.cloud.sweep(now);
+        let type_name = &target.address.type_name;
+        let found = world.cloud.get_mut(type_name, &target.identity);
+        let Some(object) = found.filter(|object| object.region == target.region) else { return Observation::Gone };
+        if let Some(resource_type) = self.types.get(type_name) {
+            afflict(resource_type, object, struck);
+        }
+        if !object.look() {
+            return Observation::Gone;
+        }
+        let attributes = self.shown(type_name, object, now);
+        Observation::Found(Observed { identity: target.identity.clone(), attributes })
+    }
+}
+
+/// A fresh object without a name.
+pub(super) fn blank(now: Duration) -> Object {
+    Object {
+        region: String::new(),
+        address: None,
+        tags: BTreeMap::new(),
+        attributes: Tree::Null,
+        token: String::new(),
+        created_at: now,
+        changed_at: now,
+        phase: Phase::Creating,
+        settles_at: now,
+        ending: Ending::Well,
+        hidden: 0,
+        outside: false,
+    }
+}
+
+/// Completes the attributes of `object`, and gives its identity.
+pub(super) fn forge(
+    cloud: &mut Cloud,
+    resource_type: &ResourceType,
+    region: &str,
+    subject: &str,
+    family: &str,
+    given: Value,
+    object: &mut Object,
+) -> Identity {
+    let birth = cloud.births.entry(subject.to_owned()).and_modify(|count| *count += 1).or_insert(0);
+    let revision = cloud.revisions.entry(family.to_owned()).and_modify(|last| *last += 1).or_insert(1);
+    let forge = Forge { resource_type, region, seed: cloud.seed, subject, birth: *birth, revision: *revision };
+    object.attributes = forge.complete(given);
+    cloud::identity(resource_type, &object.attributes).unwrap_or_else(|| Identity::new(format!("{subject}#{birth}")))
+}
+
+/// Gives an object the fault that came with a call. A type without `ready` has no status to get stuck in.
+fn afflict(resource_type: &ResourceType, object: &mut Object, struck: Option<&Fault>) {
+    match struck {
+        Some(Fault::HideFor(looks)) => object.hidden = *looks,
+        Some(Fault::StickIn(status)) if resource_type.ready.is_some() => object.ending = Ending::Stuck(status.clone()),
+        Some(Fault::FailLater) if resource_type.ready.is_some() => object.ending = Ending::Failed,
+        _ => {}
+    }
+}
+
+/// The status a type with `ready` shows.
+fn status<'a>(resource_type: &'a ResourceType, stage: Stage<'a>) -> Option<String> {
+    let ready = resource_type.ready.as_ref()?;
+    let phase = match stage {
+        Stage::Ready => return ready.values.first().cloned(),
+        Stage::Failed => return Some(ready.failed.first().map_or("failed", String::as_str).to_owned()),
+        Stage::Stuck(status) => return Some(status.to_owned()),
+        Stage::Gone => return None,
+        Stage::Changing(phase) => phase,
+    };
+    let word = match phase {
+        Phase::Creating => "creating",
+        Phase::Updating => "updating",
+        Phase::Deleting => "deleting",
+    };
+    let allowed = resource_type.attributes.get(&ready.attribute).map(|attribute| attribute.values.as_slice());
+    let mut between = allowed.unwrap_or_default().iter().filter_map(Tree::as_text).filter(|text| {
+        [&ready.values, &ready.failed, &ready.gone].iter().all(|settled| !settled.iter().any(|value| value == text))
+    });
+    let listed = between.clone().find(|text| text.eq_ignore_ascii_case(word)).or_else(|| between.next());
+    let loud = ready
+        .values
+        .first()
+        .is_some_and(|value| value.chars().any(char::is_uppercase) && *value == value.to_uppercase());
+    Some(listed.map_or_else(|| if loud { word.to_uppercase() } else { word.to_owned() }, str::to_owned))
+}
+
+/// Removes computed attributes that cannot be read before their object is ready.
+fn hide_unready(described: &BTreeMap<String, Attribute>, identity: &[String], entries: &mut BTreeMap<String, Value>) {
+    entries.retain(|name, value| match (described.get(name), value) {
+        (Some(Attribute { shape: Shape::Object(children), .. }), Tree::Map(inner)) => {
+            hide_unready(children, &[], inner);
+            true
+        }
+        (Some(attribute), _) => !attribute.computed || attribute.known == Milestone::Created || identity.contains(name),
+        (None, _) => true,
+    });
+}
+
+/// The parts of an object-shaped attribute that only the cloud sets.
+fn computed_parts(attribute: &Attribute, before: Option<&Value>) -> BTreeMap<String, Value> {
+    let (Shape::Object(children), Some(Tree::Map(entries))) = (&attribute.shape, before) else {
+        return BTreeMap::new();
+    };
+    let computed = entries.iter().filter(|(key, _)| children.get(*key).is_some_and(|child| child.computed));
+    computed.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn merged(value: Option<Value>, kept: BTreeMap<String, Value>) -> Option<Value> {
+    match value {
+        Some(Tree::Map(mut entries)) => {
+            entries.extend(kept);
+            Some(Tree::Map(entries))
+        }
+        None if !kept.is_empty() => Some(Tree::Map(kept)),
+        value => value,
+    }
+}
+
+/// Whether an identity says by itself that it belongs to another account, such as that of the cloud's own objects.
+fn is_foreign(resource_type: &ResourceType, identity: &str) -> bool {
+    let formats = resource_type.identity.iter().filter_map(|name| resource_type.attributes.get(name)?.format.as_ref());
+    let mut accounted = formats.filter(|format| format.contains("{account}"));
+    accounted.any(|format| {
+        let start = format.split('{').next().unwrap_or_default();
+        identity.starts_with(start) && !identity.contains(ACCOUNT)
+    })
+}
+
+/// Whether `value` has everything `wanted` has.
+fn contains(value: &Value, wanted: &Value) -> bool {
+    match (value, wanted) {
+        (_, Tree::Null) => true,
+        (Tree::Map(entries), Tree::Map(wanted)) => {
+            wanted.iter().all(|(key, wanted)| entries.get(key).is_some_and(|entry| contains(entry, wanted)))
+        }
+        _ => value == wanted,
+    }
+}

@@ -1,0 +1,116 @@
+"""Writes tests/specs/cloudformation.toml: what AWS's own resource schemas say about the types in specs/types.
+
+The schemas come with cfn-lint, which publishes AWS's at every release. To run again, from the root of the repository:
+
+    python3 -m venv target/cfn-lint
+    target/cfn-lint/bin/pip install cfn-lint
+    target/cfn-lint/bin/python tests/specs/cloudformation.py
+
+A table per CloudFormation type that specs/types names: `create_only` (a change replaces the resource),
+`conditional_create_only` (some changes do), `read_only` (only AWS sets it), `properties` (all that exist).
+Nested properties are joined with dots, lists are passed through: Actions.TargetGroupArn.
+
+The tables [deviation."service.kind.attribute"] at the end of the file are written by hand and kept. Each says why our
+`immutable` differs from AWS's `create_only`.
+"""
+
+import json
+import tomllib
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "tests/specs/cloudformation.toml"
+REGION = "us-east-1"
+DEEPEST = 5
+
+
+def schemas():
+    """Type name to schema, for one region. The schemas are files named after their hash."""
+    data = files("cfnlint") / "data/schemas"
+    index = json.loads((data / f"providers/{REGION}.json").read_text())
+    by_hash = {path.name.removesuffix(".json"): path for path in (data / "resources").iterdir()}
+    return index, by_hash
+
+
+def without_stars(pointer):
+    """/properties/Actions/*/TargetGroupArn -> Actions.TargetGroupArn"""
+    return ".".join(part for part in pointer.split("/") if part not in ("", "properties", "*", "items"))
+
+
+def marked(schema, key, properties):
+    """The properties that the schema lists under the key, and all that are nested below them."""
+    listed = {without_stars(pointer) for pointer in schema.get(key, [])}
+    return {path for path in properties if any(path == top or path.startswith(f"{top}.") for top in listed)}
+
+
+def paths(schema, node, prefix="", depth=1):
+    """All properties below a node of the schema."""
+    while True:
+        if "$ref" in node:
+            node = schema["definitions"][node["$ref"].rsplit("/", 1)[1]]
+        elif "items" in node:
+            node = node["items"]
+        else:
+            break
+    for name, child in node.get("properties", {}).items():
+        yield prefix + name
+        if depth < DEEPEST:
+            yield from paths(schema, child, f"{prefix}{name}.", depth + 1)
+
+
+def named_types():
+    """The CloudFormation types that specs/types names, each with our attributes."""
+    for path in sorted((ROOT / "specs/types").glob("*.toml")):
+        for kind, table in tomllib.loads(path.read_text()).items():
+            if "cfn" in table:
+                yield table["cfn"], table["attributes"]
+
+
+def wanted(attributes, prefix=""):
+    """The CloudFormation paths an attribute table names, so that only the branches in use are listed in depth."""
+    for name, attribute in attributes.items():
+        if not isinstance(attribute, dict):
+            continue
+        if not isinstance(attribute.get("type"), str):
+            yield from wanted(attribute, f"{prefix}{pascal(name)}.")
+            continue
+        cfn = attribute.get("cfn", pascal(name) if not prefix else prefix.split(".")[0])
+        if cfn is not False:
+            yield cfn
+
+
+def pascal(name):
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def line(name, values):
+    if not values:
+        return f"{name} = []\n"
+    return f"{name} = [\n" + "".join(f'  "{value}",\n' for value in sorted(values)) + "]\n"
+
+
+def main():
+    index, by_hash = schemas()
+    kept = TABLE.read_text() if TABLE.exists() else ""
+    kept = kept[kept.find("# Deviations"):] if "# Deviations" in kept else "# Deviations\n"
+
+    out = [
+        "# Written by tests/specs/cloudformation.py from AWS's resource schemas. Only the deviations at the end are by hand.\n\n",
+        f'source = "cfn-lint {version("cfn-lint")}, {REGION}"\n',
+    ]
+    for name, attributes in named_types():
+        schema = json.loads(by_hash[index[name]].read_text())
+        branches = {path.split(".")[0] for path in wanted(attributes)}
+        properties = {path for path in paths(schema, schema) if "." not in path or path.split(".")[0] in branches}
+        out.append(f'\n["{name}"]\n')
+        out.append(line("create_only", marked(schema, "createOnlyProperties", properties)))
+        out.append(line("conditional_create_only", marked(schema, "conditionalCreateOnlyProperties", properties)))
+        out.append(line("read_only", marked(schema, "readOnlyProperties", properties)))
+        out.append(line("properties", properties))
+    TABLE.write_text("".join(out) + "\n" + kept)
+
+
+if __name__ == "__main__":
+    main()
