@@ -25,6 +25,7 @@
 //! Every `.await` may be the last one: a call that was sent may have had its effect even though its answer was never
 //! seen. The engine finds out by [`Provider::find`].
 
+pub mod generate;
 pub mod sim;
 
 #[cfg(feature = "aws")]

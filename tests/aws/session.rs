@@ -1,21 +1,23 @@
 //! What all types share: the account, the log of calls, errors of unknown types.
 
 use mastoform::address::{Address, Identity};
+use mastoform::provider::aws::Aws;
+use mastoform::provider::aws::trace::Calls;
 use mastoform::provider::{ErrorKind, Observation, Provider, Target};
 use mastoform::value::Value;
 use serde_json::json;
 
 use super::{Life, default_vpc};
-use crate::support::emulator::REGION;
+use crate::support::emulator::{REGION, free_port};
 use crate::support::{ministack, moto};
 
 #[tokio::test]
 async fn the_account_is_asked_once() {
     let moto = moto::start();
     let aws = moto.aws();
-    assert_eq!(aws.account().await.unwrap().id, "123456789012");
-    assert_eq!(aws.account().await.unwrap().id, "123456789012");
-    assert_eq!(aws.endpoint_override(), Some(moto.endpoint()));
+    assert_eq!(aws.account().await.unwrap().id, moto.account());
+    assert_eq!(aws.account().await.unwrap().id, moto.account());
+    assert_eq!(aws.endpoint_override(), Some(moto.endpoint().to_owned()));
     let calls = aws.calls().snapshot();
     assert_eq!(calls.len(), 1);
     assert_eq!(
@@ -27,7 +29,9 @@ async fn the_account_is_asked_once() {
 
 #[tokio::test]
 async fn both_emulators_start() {
-    assert_eq!(ministack::start().aws().account().await.unwrap().id, "123456789012");
+    for emulator in [moto::start(), ministack::start(), moto::start(), ministack::start()] {
+        assert_eq!(emulator.aws().account().await.unwrap().id, emulator.account());
+    }
 }
 
 /// Calls grow with the number of types, not of resources.
@@ -73,9 +77,16 @@ async fn an_unknown_type_is_an_answer_too() {
 
 #[tokio::test]
 async fn no_answer_is_a_network_error() {
-    let moto = moto::start();
-    let aws = moto.aws();
-    drop(moto);
-    let error = aws.account().await.unwrap_err();
+    let endpoint = format!("http://127.0.0.1:{}", free_port());
+    let config = moto::start().config().into_builder().endpoint_url(endpoint).build();
+    let error = Aws::with_config(config, Calls::new()).account().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Network, "{error}");
+}
+
+/// Missing credentials are told apart from a missing network.
+#[tokio::test]
+async fn no_credentials_are_an_error_of_their_own() {
+    let config = moto::start().config().into_builder().set_credentials_provider(None).build();
+    let error = Aws::with_config(config, Calls::new()).account().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Credentials, "{error}");
 }

@@ -1,12 +1,14 @@
 //! An emulator of AWS in a process of its own.
 //!
-//! The process lives as long as the value: it is killed when the value is dropped, also by a panic, and it ends by
-//! itself when its standard input closes, which happens even when the test process is killed.
+//! One process serves all tests of a test binary: the first answers of a new one take seconds. Tests do not see each
+//! other, because each works in an account of its own. The process ends when its standard input closes, which happens
+//! however the test process ends.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -39,17 +41,25 @@ pub struct Program<'text> {
     pub ready: &'text str,
 }
 
-/// A running emulator.
-pub struct Emulator {
+/// A running process.
+pub struct Server {
     process: Child,
     port: u16,
 }
 
-impl Emulator {
+/// An account in an emulator.
+#[derive(Clone)]
+pub struct Emulator {
+    endpoint: String,
+    account: String,
+    credentials: Credentials,
+}
+
+impl Server {
     /// Starts it on a free port and waits until it is ready.
     pub fn start(program: &Program<'_>) -> Self {
         for _ in 0..3 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             let script = format!("{WATCH}PORT = {port}\n{}", program.script);
             let process = Command::new(program.python)
                 .args(["-c", &script])
@@ -60,9 +70,9 @@ impl Emulator {
                 .current_dir(env!("CARGO_TARGET_TMPDIR"))
                 .spawn()
                 .unwrap();
-            let mut emulator = Self { process, port };
-            if emulator.wait(program.ready) {
-                return emulator;
+            let mut server = Self { process, port };
+            if server.wait(program.ready) {
+                return server;
             }
         }
         panic!("the emulator does not start: {}", program.script);
@@ -72,7 +82,7 @@ impl Emulator {
     fn wait(&mut self, ready: &str) -> bool {
         let started = Instant::now();
         while started.elapsed() < START_TIMEOUT && self.process.try_wait().unwrap().is_none() {
-            if self.http("GET", ready).is_some_and(|answer| answer.contains(" 200 ")) {
+            if self.http(&format!("GET {ready}"), "", "").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
                 return true;
             }
             sleep(Duration::from_millis(50));
@@ -80,21 +90,53 @@ impl Emulator {
         false
     }
 
-    /// The first line of its answer to a request without a body.
-    pub fn http(&self, method: &str, path: &str) -> Option<String> {
+    /// The whole answer to a request.
+    pub fn http(&self, request: &str, headers: &str, body: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        let host = format!("127.0.0.1:{}", self.port);
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            .ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        let host = format!("Host: 127.0.0.1:{}\r\n", self.port);
+        let length = format!("Content-Length: {}\r\nConnection: close\r\n", body.len());
+        write!(stream, "{request} HTTP/1.1\r\n{host}{length}{headers}\r\n{body}").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
-        answer.lines().next().map(str::to_owned)
+        Some(answer)
     }
 
+    /// An account with these credentials.
+    pub fn account(&self, account: &str, credentials: Credentials) -> Emulator {
+        let endpoint = format!("http://127.0.0.1:{}", self.port);
+        Emulator { endpoint, account: account.to_owned(), credentials }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Emulator {
     /// Its address, for `AWS_ENDPOINT_URL`.
-    pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The number of the account.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// What a program needs in its environment to use it.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = vec![
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.credentials.access_key_id().to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", self.credentials.secret_access_key().to_owned()),
+        ];
+        environment.extend(self.credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
+        environment
     }
 
     /// The SDK's configuration for it, without a look at this machine's own.
@@ -102,8 +144,8 @@ impl Emulator {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(REGION))
-            .endpoint_url(self.endpoint())
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .build()
     }
 
@@ -113,9 +155,13 @@ impl Emulator {
     }
 }
 
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// A port nobody listens on now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The number of an account that no other test of this process uses.
+pub fn fresh_account() -> String {
+    static LAST: AtomicU64 = AtomicU64::new(100_000_000_000);
+    (LAST.fetch_add(1, Ordering::Relaxed) + 1).to_string()
 }

@@ -1,23 +1,27 @@
 //! ministack: a second emulator that shares no code with moto, for what moto answers wrongly.
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::emulator::{Emulator, Program};
+use aws_credential_types::Credentials;
+
+use super::emulator::{Emulator, Program, Server, fresh_account};
 use super::python;
 
-const SCRIPT: &str = "import os, runpy
+const SCRIPT: &str = "import runpy
 os.environ['GATEWAY_PORT'] = str(PORT)
 sys.argv = ['hypercorn', 'ministack.app:app', '--bind', f'127.0.0.1:{PORT}']
 runpy.run_module('hypercorn', run_name='__main__')
 ";
 
-/// The account is moto's.
-const ENVIRONMENT: &[(&str, &str)] = &[("MINISTACK_ACCOUNT_ID", "123456789012")];
-
-/// Starts an empty ministack.
+/// An empty account in ministack, which is started if it does not run yet.
+///
+/// ministack has an account for every access key of twelve digits.
 pub fn start() -> Emulator {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    let python = PYTHON.get_or_init(|| python::environment("ministack", include_str!("requirements-ministack.txt")));
-    Emulator::start(&Program { python, script: SCRIPT, environment: ENVIRONMENT, ready: "/_ministack/health" })
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    let server = SERVER.get_or_init(|| {
+        let python = python::environment("ministack", include_str!("requirements-ministack.txt"));
+        Server::start(&Program { python: &python, script: SCRIPT, environment: &[], ready: "/_ministack/health" })
+    });
+    let account = fresh_account();
+    server.account(&account, Credentials::new(&account, "test", None, None, "test"))
 }

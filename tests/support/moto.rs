@@ -2,23 +2,47 @@
 //!
 //! What it answers differently from AWS is written where a test meets it, as a gap of that test.
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::emulator::{Emulator, Program};
+use aws_credential_types::Credentials;
+
+use super::emulator::{Emulator, Program, Server, fresh_account};
 use super::python;
 
 const SCRIPT: &str = "from moto.server import main
 main(['-H', '127.0.0.1', '-p', str(PORT)])
 ";
 
-/// Services become steady with this many tasks; certificates are issued after a second; AWS's own policies exist.
+/// Services become steady with one task; certificates are issued after a second; AWS's own policies exist.
 const ENVIRONMENT: &[(&str, &str)] =
     &[("MOTO_ECS_SERVICE_RUNNING", "1"), ("MOTO_ACM_VALIDATION_WAIT", "1"), ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")];
 
-/// Starts an empty moto.
+/// An empty account in moto, which is started if it does not run yet.
+///
+/// moto has another account for whoever takes on a role in it.
 pub fn start() -> Emulator {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    let python = PYTHON.get_or_init(|| python::environment("moto", include_str!("requirements.txt")));
-    Emulator::start(&Program { python, script: SCRIPT, environment: ENVIRONMENT, ready: "/moto-api/" })
+    let server = server();
+    let account = fresh_account();
+    let scope = "test/20260101/us-east-1/sts/aws4_request";
+    let headers = format!(
+        "Authorization: AWS4-HMAC-SHA256 Credential={scope}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    );
+    let role = format!("arn:aws:iam::{account}:role/test");
+    let body = format!("Action=AssumeRole&Version=2011-06-15&RoleSessionName=test&RoleArn={role}");
+    let answer = server.http("POST /", &headers, &body).expect("an answer to AssumeRole");
+    let element = |name: &str| {
+        let (_, rest) = answer.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {answer}"));
+        rest.split('<').next().unwrap_or_default().to_owned()
+    };
+    let token = element("SessionToken");
+    let credentials = Credentials::new(element("AccessKeyId"), element("SecretAccessKey"), Some(token), None, "test");
+    server.account(&account, credentials)
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let python = python::environment("moto", include_str!("requirements.txt"));
+        Server::start(&Program { python: &python, script: SCRIPT, environment: ENVIRONMENT, ready: "/moto-api/" })
+    })
 }

@@ -24,7 +24,7 @@ use super::trace::{Calls, Tracer};
 use crate::provider::ProviderError;
 
 /// Attempts of one call, the first included, before its failure is handed to the engine.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 4;
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
