@@ -25,7 +25,7 @@
 //! - The folder is on a local file system, where renaming is atomic and locks are kept by the kernel.
 
 mod file;
-mod journal;
+pub mod journal;
 mod lock;
 
 use std::io;

@@ -1,0 +1,177 @@
+//! Single calls to a provider, with as many tries as make sense.
+//!
+//! A creation whose answer was lost is looked for before it is tried again, so that nothing is made twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{Instant, sleep};
+
+use crate::address::Address;
+use crate::provider::{
+    Created, Creation, Deletion, ErrorKind, Observation, Observations, Provider, ProviderError, Target, Update,
+};
+use crate::secret::SecretText;
+use crate::value::Value;
+
+/// What a task brings back to the loop.
+#[derive(Debug)]
+pub enum Answer {
+    Revealed {
+        step: usize,
+        secrets: Vec<((Address, String), SecretText)>,
+    },
+    Created {
+        step: usize,
+        created: Created,
+    },
+    Updated {
+        step: usize,
+    },
+    Deleting {
+        step: usize,
+        deletion: Deletion,
+    },
+    /// A deletion is refused for now; it is tried again with the next poll.
+    DeleteLater {
+        step: usize,
+        error: ProviderError,
+    },
+    Failed {
+        step: usize,
+        error: ProviderError,
+    },
+    Observed {
+        steps: Vec<usize>,
+        observations: Observations,
+    },
+}
+
+/// Why a call is tried again.
+#[derive(Debug)]
+pub struct Again {
+    pub step: usize,
+    pub reason: String,
+    pub after: Duration,
+}
+
+/// Waits between tries: 1, 2, 4, 8, 15, 15, ... seconds of the cloud's time, until its patience ends.
+struct Tries<'a> {
+    provider: &'a dyn Provider,
+    started: Instant,
+    next: Duration,
+    step: usize,
+    tell: &'a UnboundedSender<Again>,
+}
+
+impl<'a> Tries<'a> {
+    fn new(provider: &'a dyn Provider, step: usize, tell: &'a UnboundedSender<Again>) -> Self {
+        Self { provider, started: Instant::now(), next: Duration::from_secs(1), step, tell }
+    }
+
+    /// Waits for the next try, or gives the error back.
+    async fn wait(&mut self, error: ProviderError) -> Result<(), ProviderError> {
+        let lapse = self.provider.time_lapse();
+        if !error.kind.is_transient() || self.started.elapsed() >= self.provider.patience().div_f64(lapse) {
+            return Err(error);
+        }
+        let pause = self.next.div_f64(lapse);
+        // Nobody listening means the loop has left; the task will be dropped with it.
+        let _ = self.tell.send(Again { step: self.step, reason: error.to_string(), after: pause });
+        sleep(pause).await;
+        self.next = (self.next * 2).min(Duration::from_secs(15));
+        Ok(())
+    }
+}
+
+/// Reads secrets.
+pub async fn reveal(
+    provider: Arc<dyn Provider>,
+    step: usize,
+    wanted: Vec<(Target, Vec<String>)>,
+    tell: UnboundedSender<Again>,
+) -> Answer {
+    let mut tries = Tries::new(&*provider, step, &tell);
+    let mut secrets = Vec::new();
+    for (target, path) in wanted {
+        loop {
+            match provider.reveal(&target, &path).await {
+                Ok(secret) => {
+                    secrets.push(((target.address.clone(), path.join(".")), secret));
+                    break;
+                }
+                Err(error) => {
+                    if let Err(error) = tries.wait(error).await {
+                        return Answer::Failed { step, error };
+                    }
+                }
+            }
+        }
+    }
+    Answer::Revealed { step, secrets }
+}
+
+/// Creates a resource, or finds the one that an earlier try has made.
+pub async fn create(
+    provider: Arc<dyn Provider>,
+    step: usize,
+    creation: Creation,
+    tell: UnboundedSender<Again>,
+) -> Answer {
+    let mut tries = Tries::new(&*provider, step, &tell);
+    loop {
+        let error = match provider.create(&creation).await {
+            Ok(created) => return Answer::Created { step, created },
+            Err(error) => error,
+        };
+        if matches!(error.kind, ErrorKind::Network | ErrorKind::Conflict | ErrorKind::Unknown) {
+            match provider.find(&creation).await {
+                Ok(mut found) if found.len() == 1 => {
+                    let created = Created { identity: found.remove(0), attributes: Value::Null };
+                    return Answer::Created { step, created };
+                }
+                Ok(_) => {}
+                Err(finding) if finding.kind.is_transient() => {}
+                Err(finding) => return Answer::Failed { step, error: finding },
+            }
+        }
+        if let Err(error) = tries.wait(error).await {
+            return Answer::Failed { step, error };
+        }
+    }
+}
+
+/// Changes a resource in place.
+pub async fn update(provider: Arc<dyn Provider>, step: usize, update: Update, tell: UnboundedSender<Again>) -> Answer {
+    let mut tries = Tries::new(&*provider, step, &tell);
+    loop {
+        match provider.update(&update).await {
+            Ok(()) => return Answer::Updated { step },
+            Err(error) => {
+                if let Err(error) = tries.wait(error).await {
+                    return Answer::Failed { step, error };
+                }
+            }
+        }
+    }
+}
+
+/// Deletes a resource. What is only refused for now goes back to the loop, which tries again while it waits.
+pub async fn delete(provider: Arc<dyn Provider>, step: usize, target: Target) -> Answer {
+    match provider.delete(&target).await {
+        Ok(deletion) => Answer::Deleting { step, deletion },
+        Err(error) if error.kind == ErrorKind::NotFound => Answer::Deleting { step, deletion: Deletion::Accepted },
+        Err(error) if error.kind.is_transient() => Answer::DeleteLater { step, error },
+        Err(error) => Answer::Failed { step, error },
+    }
+}
+
+/// Reads resources that are waited for, all of one type in one call.
+pub async fn observe(provider: Arc<dyn Provider>, steps: Vec<usize>, targets: Vec<Target>) -> Answer {
+    let mut observations = provider.observe(&targets).await;
+    for target in &targets {
+        observations.entry(target.address.clone()).or_insert(Observation::Gone);
+    }
+    Answer::Observed { steps, observations }
+}

@@ -1,0 +1,849 @@
+//! The loop of an apply: starts steps, takes answers, polls, records.
+//!
+//! # Guarantees
+//!
+//! - No call is made before its intent is in the journal, and nothing starts before the `did` of what it needs is.
+//! - The state file is written whenever a milestone is reached.
+//! - A journal or state file that cannot be written stops everything that has not begun; the report has what is not
+//!   saved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::call::{self, Again, Answer};
+use super::event::Event;
+use super::late::{self, Existing, Revealed};
+use super::queue::{Queue, Stage};
+use super::{Done, Failure, Outcome, Report, Run, Stop};
+use crate::address::{Address, Identity};
+use crate::plan::order::{Steps, Verb};
+use crate::plan::{Action, Change};
+use crate::provider::{
+    Created, Creation, Deletion, ErrorKind, Observation, Observations, ProviderError, Target, Update,
+};
+use crate::spec::types::{Milestone, ResourceType};
+use crate::state::{self, Intent, Record, Row, Status};
+use crate::value::{Known, Planned, Tree, Value};
+
+/// Tags that say whose a resource is.
+pub const INSTANCE_TAG: &str = "mastoform:instance";
+pub const ADDRESS_TAG: &str = "mastoform:address";
+
+/// How often the progress display is told that time passes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A step that has begun.
+struct Flight {
+    since: Instant,
+    /// What is read after the call, and until when; `None` while a call is made.
+    poll: Option<Poll>,
+    status: Option<String>,
+}
+
+struct Poll {
+    due: Instant,
+    asked: bool,
+    /// The deletion must be asked for again.
+    delete_again: bool,
+}
+
+pub(super) struct Engine<'a> {
+    run: Run<'a>,
+    steps: &'a Steps,
+    queue: Queue<'a>,
+    changes: BTreeMap<&'a Address, &'a Change>,
+    flights: BTreeMap<usize, Flight>,
+    tasks: JoinSet<Answer>,
+    tell: UnboundedSender<Again>,
+    told: UnboundedReceiver<Again>,
+    done: Vec<Done>,
+    failed: Vec<Failure>,
+    skipped: Vec<(Address, Address)>,
+    unsaved: Option<String>,
+    began: bool,
+}
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(run: Run<'a>, steps: &'a Steps) -> Self {
+        let (tell, told) = unbounded_channel();
+        let plan = run.plan;
+        Self {
+            queue: Queue::new(steps),
+            changes: plan.changes.iter().map(|change| (&change.address, change)).collect(),
+            run,
+            steps,
+            flights: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            tell,
+            told,
+            done: Vec::new(),
+            failed: Vec::new(),
+            skipped: Vec::new(),
+            unsaved: None,
+            began: false,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Outcome {
+        let mut stop = self.run.stop.clone();
+        let mut asked = *stop.borrow_and_update();
+        let mut listening = true;
+        loop {
+            if asked == Stop::No && self.unsaved.is_none() {
+                self.start_ready();
+            }
+            self.poll_due();
+            if self.flights.is_empty() && self.tasks.is_empty() {
+                break;
+            }
+            let wake = self.next_wake();
+            tokio::select! {
+                Some(joined) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    match joined {
+                        Ok(answer) => self.take(answer),
+                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                        Err(_) => {}
+                    }
+                }
+                Some(again) = self.told.recv() => {
+                    let address = self.steps.step(again.step).address.clone();
+                    self.tell(Event::Retrying { address, reason: again.reason, after: again.after });
+                }
+                changed = stop.changed(), if listening => {
+                    listening = changed.is_ok();
+                    let wish = *stop.borrow_and_update();
+                    if wish > asked {
+                        asked = wish;
+                        self.tell(Event::Stopping { now: wish == Stop::Now });
+                    }
+                }
+                () = sleep_until(wake) => self.run.progress.tick(),
+            }
+            if asked == Stop::Now {
+                break;
+            }
+        }
+        self.finish(asked)
+    }
+
+    fn tell(&self, event: Event) {
+        self.run.progress.event(&event);
+    }
+
+    fn finish(mut self, asked: Stop) -> Outcome {
+        self.tasks.abort_all();
+        let pending: Vec<Address> = self.flights.keys().map(|index| self.steps.step(*index).address.clone()).collect();
+        if self.began {
+            self.save();
+        }
+        let not_started: Vec<Address> =
+            self.queue.waiting().map(|index| self.steps.step(index).address.clone()).collect();
+        let stopped = asked != Stop::No && (!not_started.is_empty() || !pending.is_empty());
+        let clean = self.unsaved.is_none() && !self.run.journal.has_open();
+        let report = Report {
+            state: self.run.state,
+            done: self.done,
+            failed: self.failed,
+            skipped: self.skipped,
+            pending,
+            not_started,
+            unsaved: self.unsaved,
+        };
+        if clean && let Err(error) = self.run.journal.remove() {
+            tracing::warn!(%error, "the journal stays; the next run folds it");
+        }
+        if !report.failed.is_empty() || report.unsaved.is_some() {
+            Outcome::Halted(report)
+        } else if stopped {
+            Outcome::Interrupted(report)
+        } else {
+            Outcome::Completed(report)
+        }
+    }
+
+    // Starting ------------------------------------------------------------------------------------------------------
+
+    fn start_ready(&mut self) {
+        let calling = self.flights.values().filter(|flight| flight.poll.is_none()).count();
+        for _ in calling..self.run.at_once.max(1) {
+            let Some(index) = self.queue.take() else { break };
+            self.start(index);
+            if self.unsaved.is_some() {
+                break;
+            }
+        }
+    }
+
+    fn verb_word(&self, index: usize) -> &'static str {
+        let step = self.steps.step(index);
+        let replaces =
+            self.changes.get(&step.address).is_some_and(|change| matches!(change.action, Action::Replace { .. }));
+        match &step.verb {
+            Verb::Create if replaces => "replace",
+            Verb::Create => "create",
+            Verb::Update { .. } => "update",
+            Verb::Delete { .. } => "delete",
+            Verb::Adopt => "adopt",
+            Verb::Forget => "forget",
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        self.began = true;
+        let step = self.steps.step(index);
+        let expected = Duration::from_secs(step.expected_seconds).div_f64(self.run.provider.time_lapse());
+        self.flights.insert(index, Flight { since: Instant::now(), poll: None, status: None });
+        self.tell(Event::Started { address: step.address.clone(), verb: self.verb_word(index), expected });
+        match step.verb.clone() {
+            Verb::Create => self.reveal_or_go(index, &|_| true),
+            Verb::Update { attributes } if attributes.is_empty() => {
+                self.set_protection(&step.address.clone());
+                self.finish_step(index);
+            }
+            Verb::Update { attributes } => {
+                self.reveal_or_go(index, &|name| attributes.iter().any(|attribute| attribute == name));
+            }
+            Verb::Delete { identity } => self.start_delete(index, identity),
+            Verb::Adopt => {
+                self.set_protection(&step.address.clone());
+                self.poll_now(index);
+            }
+            Verb::Forget => {
+                self.run.state.forget(&step.address);
+                self.finish_step(index);
+            }
+        }
+    }
+
+    fn set_protection(&mut self, address: &Address) {
+        if let (Some(change), Some(row)) = (self.changes.get(address), self.run.state.rows.get_mut(address)) {
+            row.protect = change.protect;
+        }
+    }
+
+    /// Reads the secrets a step needs, if it needs any, and goes on.
+    fn reveal_or_go(&mut self, index: usize, wanted: &dyn Fn(&str) -> bool) {
+        let address = &self.steps.step(index).address;
+        let planned = self.changes.get(address).and_then(|change| change.desired.as_ref());
+        let secrets: Vec<(Address, Vec<String>)> = match (planned, self.run.desired) {
+            (Some(planned), Some((_, graph))) => late::secrets_to_read(graph, planned, wanted),
+            _ => Vec::new(),
+        };
+        if secrets.is_empty() {
+            self.go(index, &Revealed::new());
+            return;
+        }
+        let mut targets = Vec::new();
+        for (address, path) in secrets {
+            match self.target(&address) {
+                Some(target) => targets.push((target, path)),
+                None => {
+                    self.fail(index, format!("the secret of {address} does not exist"), false);
+                    return;
+                }
+            }
+        }
+        self.tasks.spawn(call::reveal(Arc::clone(&self.run.provider), index, targets, self.tell.clone()));
+    }
+
+    fn target(&self, address: &Address) -> Option<Target> {
+        let row = self.run.state.rows.get(address)?;
+        Some(Target {
+            address: address.clone(),
+            region: row.region.clone(),
+            identity: row.identity.clone()?,
+            recorded: row.recorded(),
+        })
+    }
+
+    /// Completes the attributes of a creation or an update, records the intent and makes the call.
+    fn go(&mut self, index: usize, revealed: &Revealed) {
+        let step = self.steps.step(index);
+        let address = step.address.clone();
+        let (Some(change), Some((world, graph))) = (self.changes.get(&address).copied(), self.run.desired) else {
+            self.fail(index, "BUG: there is nothing to make it from".to_owned(), false);
+            return;
+        };
+        let (Some(desired), Some(planned)) = (graph.nodes.get(&address), change.desired.as_ref()) else {
+            self.fail(index, "BUG: the plan does not say what to make".to_owned(), false);
+            return;
+        };
+        let changed: Option<Vec<String>> = match &step.verb {
+            Verb::Update { attributes } => Some(attributes.clone()),
+            _ => None,
+        };
+        let existing = Existing { state: &self.run.state, graph, revealed };
+        let wanted = |name: &str| changed.as_ref().is_none_or(|changed| changed.iter().any(|one| one == name));
+        let known = match late::complete(world, desired, planned, &existing, &wanted) {
+            Ok(known) => known,
+            Err(error) => {
+                self.fail(index, error.to_string(), false);
+                return;
+            }
+        };
+        match changed {
+            None => self.call_create(index, change, planned, known),
+            Some(changed) => self.call_update(index, change, planned, known, changed),
+        }
+    }
+
+    fn depends_on(&self, change: &Change) -> BTreeSet<Address> {
+        change.depends_on.keys().filter(|needed| self.run.state.rows.contains_key(*needed)).cloned().collect()
+    }
+
+    fn call_create(&mut self, index: usize, change: &Change, planned: &Planned, known: Known) {
+        let address = change.address.clone();
+        let natural = late::stored(planned, Some(&known));
+        let token = self.token(&address);
+        let intent = Intent {
+            action: state::Verb::Create,
+            region: change.region.clone(),
+            token: token.clone(),
+            identity: None,
+            natural,
+            protect: change.protect,
+            depends_on: self.depends_on(change),
+        };
+        if !self.record(Record::Intent { address: address.clone(), intent }) {
+            self.flights.remove(&index);
+            return;
+        }
+        let tags = BTreeMap::from([
+            (INSTANCE_TAG.to_owned(), self.run.state.instance.clone()),
+            (ADDRESS_TAG.to_owned(), address.to_string()),
+        ]);
+        let creation = Creation { address, region: change.region.clone(), attributes: known, tags, token };
+        self.tasks.spawn(call::create(Arc::clone(&self.run.provider), index, creation, self.tell.clone()));
+    }
+
+    fn call_update(&mut self, index: usize, change: &Change, planned: &Planned, known: Known, changed: Vec<String>) {
+        let address = change.address.clone();
+        let Some(target) = self.target(&address) else {
+            self.fail(index, "BUG: it is changed but was never made".to_owned(), false);
+            return;
+        };
+        let intent = Intent {
+            action: state::Verb::Update,
+            region: change.region.clone(),
+            token: self.token(&address),
+            identity: Some(target.identity.clone()),
+            natural: late::stored(planned, Some(&known)),
+            protect: change.protect,
+            depends_on: self.depends_on(change),
+        };
+        if !self.record(Record::Intent { address, intent }) {
+            self.flights.remove(&index);
+            return;
+        }
+        let update = Update { target, desired: known, changed };
+        self.tasks.spawn(call::update(Arc::clone(&self.run.provider), index, update, self.tell.clone()));
+    }
+
+    fn start_delete(&mut self, index: usize, identity: Identity) {
+        let address = self.steps.step(index).address.clone();
+        let Some(row) = self.run.state.rows.get(&address) else {
+            self.fail(index, "BUG: it is deleted but was never recorded".to_owned(), false);
+            return;
+        };
+        let target =
+            Target { address: address.clone(), region: row.region.clone(), identity, recorded: row.recorded() };
+        let intent = Intent {
+            action: state::Verb::Delete,
+            region: row.region.clone(),
+            token: self.token(&address),
+            identity: Some(target.identity.clone()),
+            natural: row.inputs.clone(),
+            protect: row.protect,
+            depends_on: row.depends_on.clone(),
+        };
+        if !self.record(Record::Intent { address, intent }) {
+            self.flights.remove(&index);
+            return;
+        }
+        self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
+    }
+
+    /// The same for every try at one creation in this run: AWS recognises a repeated request by it.
+    fn token(&self, address: &Address) -> String {
+        let text = format!("{} {} {address}", self.run.state.lineage, self.run.state.serial);
+        Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    // Answers -------------------------------------------------------------------------------------------------------
+
+    fn take(&mut self, answer: Answer) {
+        match answer {
+            Answer::Revealed { step, secrets } => self.go(step, &secrets.into_iter().collect()),
+            Answer::Created { step, created } => self.created(step, created),
+            Answer::Updated { step } => self.updated(step),
+            Answer::Deleting { step, deletion } => self.deleting(step, deletion),
+            Answer::DeleteLater { step, error } => self.delete_later(step, &error),
+            Answer::Failed { step, error } => {
+                self.fail(step, error.to_string(), error.kind == ErrorKind::Credentials);
+            }
+            Answer::Observed { steps, observations } => self.observed(&steps, observations),
+        }
+    }
+
+    fn resource_type(&self, index: usize) -> Option<&'a ResourceType> {
+        self.run.types.get(&self.steps.step(index).address.type_name)
+    }
+
+    fn created(&mut self, index: usize, created: Created) {
+        let address = self.steps.step(index).address.clone();
+        let Some(change) = self.changes.get(&address).copied() else { return };
+        let Some(intent) = self.run.journal.progress(&address).intent().cloned() else { return };
+        let old = self.run.state.rows.get(&address).and_then(|row| row.identity.clone());
+        let leftover = self.run.state.rows.get(&address).and_then(|row| row.replaced.clone());
+        let facts = self.facts(index, &Value::Null, &created.attributes);
+        let row = Row {
+            status: Status::Creating,
+            identity: Some(created.identity.clone()),
+            replaced: old.filter(|old| *old != created.identity).or(leftover),
+            region: change.region.clone(),
+            protect: change.protect,
+            token: Some(intent.token.clone()),
+            inputs: intent.natural.clone(),
+            facts: facts.clone(),
+            depends_on: intent.depends_on.clone(),
+        };
+        self.run.state.rows.insert(address.clone(), row);
+        self.record(Record::Did { address, identity: created.identity, facts });
+        self.save();
+        self.after_call(index);
+    }
+
+    fn updated(&mut self, index: usize) {
+        let address = self.steps.step(index).address.clone();
+        let Some(change) = self.changes.get(&address).copied() else { return };
+        let Some(intent) = self.run.journal.progress(&address).intent().cloned() else { return };
+        if let Some(row) = self.run.state.rows.get_mut(&address) {
+            row.status = Status::Updating;
+            row.inputs = intent.natural.clone();
+            row.depends_on = intent.depends_on.clone();
+            row.protect = change.protect;
+            if let Some(identity) = row.identity.clone() {
+                self.record(Record::Did { address, identity, facts: Value::Null });
+            }
+        }
+        self.save();
+        self.after_call(index);
+    }
+
+    /// After a creation or an update was accepted: what can be told at once, and what must be read.
+    fn after_call(&mut self, index: usize) {
+        let Some(resource_type) = self.resource_type(index) else { return };
+        let address = &self.steps.step(index).address;
+        let facts = self.run.state.rows.get(address).map(|row| row.facts.clone()).unwrap_or_default();
+        let missing = |milestone: Milestone| {
+            resource_type.attributes.iter().any(|(name, attribute)| {
+                attribute.computed
+                    && !attribute.sensitive
+                    && !attribute.volatile
+                    && attribute.known <= milestone
+                    && facts.get(name).is_none()
+            })
+        };
+        let is_created = !missing(Milestone::Created);
+        if resource_type.ready.is_none() && !missing(Milestone::Ready) {
+            self.ready(index);
+            return;
+        }
+        if is_created {
+            self.reach_created(index);
+        }
+        if is_created && resource_type.ready.is_some() {
+            self.poll_later(index);
+        } else {
+            self.poll_now(index);
+        }
+    }
+
+    fn reach_created(&mut self, index: usize) {
+        if self.queue.stage(index) == Stage::Running {
+            self.queue.reach(index, Milestone::Created);
+            self.tell(Event::Created { address: self.steps.step(index).address.clone() });
+        }
+    }
+
+    fn ready(&mut self, index: usize) {
+        let address = self.steps.step(index).address.clone();
+        if let Some(row) = self.run.state.rows.get_mut(&address) {
+            row.status = Status::Ready;
+            row.token = None;
+        }
+        if self.run.journal.progress(&address).is_open() {
+            self.record(Record::Ready { address });
+        }
+        self.finish_step(index);
+    }
+
+    fn deleting(&mut self, index: usize, deletion: Deletion) {
+        let Some(resource_type) = self.resource_type(index) else { return };
+        let address = self.steps.step(index).address.clone();
+        if !self.steps.step(index).is_old
+            && let Some(row) = self.run.state.rows.get_mut(&address)
+            && row.status != Status::Deleting
+        {
+            row.status = Status::Deleting;
+            self.save();
+        }
+        match deletion {
+            Deletion::Accepted if resource_type.ready.is_none() => self.gone(index),
+            Deletion::Accepted => self.poll_soon(index, false),
+            Deletion::Again => self.poll_soon(index, true),
+        }
+    }
+
+    fn delete_later(&mut self, index: usize, error: &ProviderError) {
+        let address = self.steps.step(index).address.clone();
+        if self.is_over(index) {
+            self.fail(index, error.to_string(), false);
+            return;
+        }
+        let after = self.pause(index);
+        self.tell(Event::Retrying { address, reason: error.to_string(), after });
+        self.poll_soon(index, true);
+    }
+
+    fn gone(&mut self, index: usize) {
+        let step = self.steps.step(index);
+        let address = step.address.clone();
+        let replaced_later = self
+            .changes
+            .get(&address)
+            .is_some_and(|change| matches!(change.action, Action::Replace { .. }) && !step.is_old);
+        if step.is_old {
+            if let Some(row) = self.run.state.rows.get_mut(&address) {
+                row.replaced = None;
+            }
+        } else if replaced_later {
+            if let Some(row) = self.run.state.rows.get_mut(&address) {
+                row.identity = None;
+                row.status = Status::Replacing;
+                row.facts = Value::Null;
+            }
+        } else {
+            self.run.state.forget(&address);
+        }
+        self.record(Record::Gone { address });
+        self.finish_step(index);
+    }
+
+    fn finish_step(&mut self, index: usize) {
+        let step = self.steps.step(index);
+        let elapsed = self.flights.remove(&index).map_or(Duration::ZERO, |flight| flight.since.elapsed());
+        let verb = self.verb_word(index);
+        self.save();
+        self.queue.reach(index, Milestone::Ready);
+        self.tell(Event::Finished { address: step.address.clone(), verb, elapsed });
+        self.done.push(Done { address: step.address.clone(), verb, elapsed });
+    }
+
+    fn fail(&mut self, index: usize, message: String, credentials: bool) {
+        let address = self.steps.step(index).address.clone();
+        self.flights.remove(&index);
+        if self.run.journal.progress(&address).is_open() {
+            self.record(Record::Failed { address: address.clone(), error: message.clone() });
+        }
+        if let Some(row) = self.run.state.rows.get_mut(&address)
+            && row.status == Status::Creating
+        {
+            row.status = Status::Failed;
+        }
+        self.save();
+        self.tell(Event::Failed { address: address.clone(), message: message.clone() });
+        self.failed.push(Failure { address: address.clone(), message, credentials });
+        for skipped in self.queue.fail(index) {
+            let skipped = self.steps.step(skipped).address.clone();
+            self.tell(Event::Skipped { address: skipped.clone(), because: address.clone() });
+            self.skipped.push((skipped, address.clone()));
+        }
+    }
+
+    // Polling -------------------------------------------------------------------------------------------------------
+
+    /// How long until the next look: a tenth of the time it has taken, two to fifteen seconds of the cloud's time.
+    fn pause(&self, index: usize) -> Duration {
+        let lapse = self.run.provider.time_lapse();
+        let elapsed = self.flights.get(&index).map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
+        (elapsed / 10).clamp(Duration::from_secs(2), Duration::from_secs(15)).div_f64(lapse)
+    }
+
+    fn poll_at(&mut self, index: usize, due: Instant, delete_again: bool) {
+        if let Some(flight) = self.flights.get_mut(&index) {
+            flight.poll = Some(Poll { due, asked: false, delete_again });
+        }
+    }
+
+    fn poll_now(&mut self, index: usize) {
+        self.poll_at(index, Instant::now(), false);
+    }
+
+    fn poll_later(&mut self, index: usize) {
+        let due = Instant::now() + self.pause(index);
+        self.poll_at(index, due, false);
+    }
+
+    fn poll_soon(&mut self, index: usize, delete_again: bool) {
+        let due = Instant::now() + self.pause(index);
+        self.poll_at(index, due, delete_again);
+    }
+
+    fn next_wake(&self) -> Instant {
+        let tick = Instant::now() + TICK;
+        let due = self.flights.values().filter_map(|flight| flight.poll.as_ref());
+        due.filter(|poll| !poll.asked).map(|poll| poll.due).min().map_or(tick, |due| due.min(tick))
+    }
+
+    /// Asks for everything that is due, and with it for everything of the same type that will be due soon: one call.
+    fn poll_due(&mut self) {
+        let now = Instant::now();
+        let mut due: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
+        for (index, flight) in &self.flights {
+            let Some(poll) = flight.poll.as_ref().filter(|poll| !poll.asked) else { continue };
+            let step = self.steps.step(*index);
+            let region = self.run.state.rows.get(&step.address).map(|row| row.region.clone()).unwrap_or_default();
+            let group = due.entry((step.address.type_name.to_string(), region)).or_default();
+            if poll.due <= now {
+                group.insert(0, *index);
+            } else {
+                group.push(*index);
+            }
+        }
+        for indexes in due.into_values() {
+            let any_due = indexes.iter().any(|index| {
+                self.flights.get(index).and_then(|flight| flight.poll.as_ref()).is_some_and(|poll| poll.due <= now)
+            });
+            if !any_due {
+                continue;
+            }
+            let mut steps = Vec::new();
+            let mut targets = Vec::new();
+            for index in indexes {
+                let Some(target) = self.poll_target(index) else { continue };
+                if let Some(poll) = self.flights.get_mut(&index).and_then(|flight| flight.poll.as_mut()) {
+                    poll.asked = true;
+                    steps.push(index);
+                    targets.push(target);
+                }
+            }
+            if !targets.is_empty() {
+                self.tasks.spawn(call::observe(Arc::clone(&self.run.provider), steps, targets));
+            }
+        }
+    }
+
+    fn poll_target(&self, index: usize) -> Option<Target> {
+        let step = self.steps.step(index);
+        let row = self.run.state.rows.get(&step.address)?;
+        let identity = match &step.verb {
+            Verb::Delete { identity } => identity.clone(),
+            _ => row.identity.clone()?,
+        };
+        Some(Target { address: step.address.clone(), region: row.region.clone(), identity, recorded: row.recorded() })
+    }
+
+    fn is_over(&self, index: usize) -> bool {
+        let Some((flight, resource_type)) = self.flights.get(&index).zip(self.resource_type(index)) else {
+            return false;
+        };
+        let limit = match self.steps.step(index).verb {
+            Verb::Create | Verb::Adopt => resource_type.timeout.create,
+            Verb::Update { .. } => resource_type.timeout.update,
+            Verb::Delete { .. } | Verb::Forget => resource_type.timeout.delete,
+        };
+        flight.since.elapsed() > limit.div_f64(self.run.provider.time_lapse()).max(Duration::from_secs(5))
+    }
+
+    fn observed(&mut self, steps: &[usize], mut observations: Observations) {
+        for index in steps {
+            let address = self.steps.step(*index).address.clone();
+            let Some(observation) = observations.remove(&address) else { continue };
+            if !self.flights.contains_key(index) {
+                continue;
+            }
+            if matches!(self.steps.step(*index).verb, Verb::Delete { .. }) {
+                self.observed_deletion(*index, observation);
+            } else {
+                self.observed_making(*index, observation);
+            }
+        }
+    }
+
+    fn tell_status(&mut self, index: usize, status: &str) {
+        let address = self.steps.step(index).address.clone();
+        if let Some(flight) = self.flights.get_mut(&index)
+            && flight.status.as_deref() != Some(status)
+        {
+            flight.status = Some(status.to_owned());
+            self.tell(Event::Status { address, status: status.to_owned() });
+        }
+    }
+
+    fn observed_deletion(&mut self, index: usize, observation: Observation) {
+        let Some(resource_type) = self.resource_type(index) else { return };
+        let attributes = match observation {
+            Observation::Gone => {
+                self.gone(index);
+                return;
+            }
+            Observation::Found(observed) => observed.attributes,
+            Observation::Failed(error) => {
+                self.poll_failed(index, &error);
+                return;
+            }
+        };
+        if let Some(ready) = &resource_type.ready
+            && let Some(status) = attributes.get(&ready.attribute).and_then(Tree::as_text)
+        {
+            self.tell_status(index, status);
+            if ready.gone.iter().any(|gone| gone == status) {
+                self.gone(index);
+                return;
+            }
+        }
+        if self.is_over(index) {
+            self.fail(index, "it was not gone in time".to_owned(), false);
+            return;
+        }
+        let again =
+            self.flights.get(&index).and_then(|flight| flight.poll.as_ref()).is_some_and(|poll| poll.delete_again);
+        match self.poll_target(index) {
+            Some(target) if again => {
+                if let Some(flight) = self.flights.get_mut(&index) {
+                    flight.poll = None;
+                }
+                self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
+            }
+            _ => self.poll_soon(index, false),
+        }
+    }
+
+    fn poll_failed(&mut self, index: usize, error: &ProviderError) {
+        if error.kind.is_transient() && !self.is_over(index) {
+            self.poll_later(index);
+        } else {
+            self.fail(index, error.to_string(), error.kind == ErrorKind::Credentials);
+        }
+    }
+
+    fn observed_making(&mut self, index: usize, observation: Observation) {
+        let Some(resource_type) = self.resource_type(index) else { return };
+        let attributes = match observation {
+            Observation::Found(observed) => observed.attributes,
+            // What was just made may not be visible yet.
+            Observation::Gone if self.is_over(index) => {
+                self.fail(index, "it disappeared while it was waited for".to_owned(), false);
+                return;
+            }
+            Observation::Gone => {
+                self.poll_later(index);
+                return;
+            }
+            Observation::Failed(error) => {
+                self.poll_failed(index, &error);
+                return;
+            }
+        };
+        let address = self.steps.step(index).address.clone();
+        let facts = {
+            let before = self.run.state.rows.get(&address).map(|row| row.facts.clone()).unwrap_or_default();
+            self.facts(index, &before, &attributes)
+        };
+        if let Some(row) = self.run.state.rows.get_mut(&address) {
+            row.facts = facts.clone();
+        }
+        let status = resource_type
+            .ready
+            .as_ref()
+            .and_then(|ready| attributes.get(&ready.attribute))
+            .and_then(Tree::as_text)
+            .map(str::to_owned);
+        if let (Some(ready), Some(status)) = (&resource_type.ready, &status) {
+            self.tell_status(index, status);
+            if ready.failed.contains(status) {
+                self.fail(index, format!("AWS reports it as {status}"), false);
+                return;
+            }
+        }
+        let is_ready = match (&resource_type.ready, &status) {
+            (None, _) => true,
+            (Some(ready), Some(status)) => ready.values.contains(status),
+            (Some(_), None) => false,
+        };
+        if is_ready {
+            self.ready(index);
+            return;
+        }
+        if self.queue.stage(index) == Stage::Running {
+            if let Some(identity) = self.run.state.rows.get(&address).and_then(|row| row.identity.clone())
+                && self.run.journal.progress(&address).is_open()
+            {
+                self.record(Record::Did { address, identity, facts });
+            }
+            self.save();
+            self.reach_created(index);
+        }
+        if self.is_over(index) {
+            let status = status.map_or_else(String::new, |status| format!("; AWS reports it as {status}"));
+            self.fail(index, format!("it was not ready in time{status}"), false);
+            return;
+        }
+        self.poll_later(index);
+    }
+
+    /// Computed attributes worth remembering: neither secret nor volatile.
+    fn facts(&self, index: usize, before: &Value, observed: &Value) -> Value {
+        let mut facts = before.as_map().cloned().unwrap_or_default();
+        let Some(resource_type) = self.resource_type(index) else { return Tree::Map(facts) };
+        for (name, value) in observed.as_map().into_iter().flatten() {
+            let worth = resource_type
+                .attributes
+                .get(name)
+                .is_some_and(|attribute| attribute.computed && !attribute.sensitive && !attribute.volatile);
+            if worth && !value.is_null() {
+                facts.insert(name.clone(), value.clone());
+            }
+        }
+        Tree::Map(facts)
+    }
+
+    // Recording -----------------------------------------------------------------------------------------------------
+
+    /// Writes a record; after a failure nothing new is started.
+    fn record(&mut self, record: Record) -> bool {
+        match self.run.journal.append(record) {
+            Ok(_) => true,
+            Err(error) => {
+                self.cannot_save(&error.to_string());
+                false
+            }
+        }
+    }
+
+    fn save(&mut self) {
+        if self.unsaved.is_some() {
+            self.unsaved = Some(self.run.state.text());
+            return;
+        }
+        match self.run.state.write(&self.run.paths.state()) {
+            Ok(digest) => {
+                let serial = self.run.state.serial;
+                self.record(Record::Checkpoint { serial, digest });
+            }
+            Err(error) => self.cannot_save(&error.to_string()),
+        }
+    }
+
+    fn cannot_save(&mut self, message: &str) {
+        tracing::error!(message, "the state cannot be saved; nothing new is started");
+        self.unsaved = Some(self.run.state.text());
+    }
+}

@@ -1,0 +1,65 @@
+//! What an apply tells while it runs.
+
+use std::time::Duration;
+
+use crate::address::Address;
+
+/// Something happened to a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A call is being made. `verb` is `create`, `update`, `replace`, `delete`, `adopt` or `forget`.
+    Started {
+        address: Address,
+        verb: &'static str,
+        expected: Duration,
+    },
+    /// AWS reports this status.
+    Status {
+        address: Address,
+        status: String,
+    },
+    /// AWS has accepted it; what waits only for that goes on.
+    Created {
+        address: Address,
+    },
+    /// The step is done.
+    Finished {
+        address: Address,
+        verb: &'static str,
+        elapsed: Duration,
+    },
+    /// The call is tried again.
+    Retrying {
+        address: Address,
+        reason: String,
+        after: Duration,
+    },
+    Failed {
+        address: Address,
+        message: String,
+    },
+    /// The step is not tried, because of another one's failure.
+    Skipped {
+        address: Address,
+        because: Address,
+    },
+    /// Someone asked to stop.
+    Stopping {
+        now: bool,
+    },
+}
+
+/// Whoever wants to know.
+pub trait Progress {
+    fn event(&self, event: &Event);
+
+    /// Called about ten times a second while something is in flight.
+    fn tick(&self) {}
+}
+
+/// Nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _: &Event) {}
+}

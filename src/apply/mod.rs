@@ -1,0 +1,128 @@
+//! Applying a plan: exactly its steps, as many at once as their dependencies allow.
+//!
+//! [`queue`] counts which steps may start, [`call`] makes the calls, [`late`] completes what the plan could not know,
+//! [`engine`] is the loop between them: it records each intent before its call and each milestone in the state file
+//! when it is reached. [`recover`] folds what an interrupted run left behind.
+//!
+//! The result is an [`Outcome`], not a `Result`: whatever happens, the report says what was built.
+
+mod call;
+mod engine;
+pub mod event;
+pub mod late;
+mod queue;
+pub mod recover;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use event::{Event, Progress, Silent};
+
+use crate::address::Address;
+use crate::plan::resolve::{Graph, World};
+use crate::plan::{Plan, order::Steps};
+use crate::provider::Provider;
+use crate::spec::Types;
+use crate::state::{Journal, Paths, State};
+
+/// What the user asks of a running apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    #[default]
+    No,
+    /// Start nothing new; let what runs come to its end.
+    Gently,
+    /// Save and leave; AWS goes on by itself.
+    Now,
+}
+
+/// Everything an apply needs.
+pub struct Run<'a> {
+    pub provider: Arc<dyn Provider>,
+    pub types: &'a Types,
+    pub plan: &'a Plan,
+    /// Where values come from that the plan could not know. `None` when everything is destroyed.
+    pub desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
+    pub state: State,
+    pub paths: &'a Paths,
+    pub journal: Journal,
+    pub progress: &'a dyn Progress,
+    pub stop: watch::Receiver<Stop>,
+    /// How many steps may have a call in flight at once.
+    pub at_once: usize,
+}
+
+/// How an apply ended.
+#[derive(Debug)]
+#[must_use = "an outcome says what was built and what was not"]
+pub enum Outcome {
+    /// Every step was done.
+    Completed(Report),
+    /// Some step failed; what did not need it was done.
+    Halted(Report),
+    /// The user stopped it.
+    Interrupted(Report),
+}
+
+impl Outcome {
+    pub fn report(&self) -> &Report {
+        match self {
+            Self::Completed(report) | Self::Halted(report) | Self::Interrupted(report) => report,
+        }
+    }
+}
+
+/// What an apply did.
+#[derive(Debug)]
+pub struct Report {
+    pub state: State,
+    pub done: Vec<Done>,
+    pub failed: Vec<Failure>,
+    /// Not tried, and because of which failure.
+    pub skipped: Vec<(Address, Address)>,
+    /// Begun and not finished: AWS goes on with it, and the next run resumes.
+    pub pending: Vec<Address>,
+    /// Never begun.
+    pub not_started: Vec<Address>,
+    /// The state file or the journal could not be written: the content that should be in the file.
+    pub unsaved: Option<String>,
+}
+
+/// A step that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub address: Address,
+    pub verb: &'static str,
+    pub elapsed: Duration,
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub address: Address,
+    pub message: String,
+    /// The credentials must be renewed.
+    pub credentials: bool,
+}
+
+/// Applies a plan.
+pub async fn run(run: Run<'_>) -> Outcome {
+    let steps = match Steps::of(run.plan, &run.state, run.types) {
+        Ok(steps) => steps,
+        Err(error) => {
+            let failure = Failure { address: error.0.clone(), message: error.to_string(), credentials: false };
+            return Outcome::Halted(Report {
+                state: run.state,
+                done: Vec::new(),
+                failed: vec![failure],
+                skipped: Vec::new(),
+                pending: Vec::new(),
+                not_started: Vec::new(),
+                unsaved: None,
+            });
+        }
+    };
+    engine::Engine::new(run, &steps).run().await
+}

@@ -1,0 +1,117 @@
+//! Which steps may start: no clock, no calls, only counting.
+
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use crate::plan::order::Steps;
+use crate::spec::types::Milestone;
+
+/// How far a step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Waiting,
+    Running,
+    /// Its `created` milestone is reached.
+    Created,
+    Done,
+    Failed,
+    /// Not tried: the step with this number failed.
+    Skipped(usize),
+}
+
+/// The steps of a plan and how far each has come.
+pub struct Queue<'steps> {
+    steps: &'steps Steps,
+    stages: Vec<Stage>,
+    /// Milestones each waiting step still waits for.
+    unmet: Vec<usize>,
+    /// Steps that may start, the longest remaining path first.
+    ready: BinaryHeap<(u64, std::cmp::Reverse<usize>)>,
+}
+
+impl<'steps> Queue<'steps> {
+    pub fn new(steps: &'steps Steps) -> Self {
+        let unmet: Vec<usize> = (0..steps.len()).map(|index| steps.needs(index).count()).collect();
+        let ready = (0..steps.len())
+            .filter(|index| unmet[*index] == 0)
+            .map(|index| (steps.step(index).priority, std::cmp::Reverse(index)))
+            .collect();
+        Self { steps, stages: vec![Stage::Waiting; steps.len()], unmet, ready }
+    }
+
+    /// Takes the step that should start next.
+    pub fn take(&mut self) -> Option<usize> {
+        while let Some((_, std::cmp::Reverse(index))) = self.ready.pop() {
+            if self.stages[index] == Stage::Waiting {
+                self.stages[index] = Stage::Running;
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    /// Notes that a step has reached a milestone. Reaching `ready` includes `created`.
+    pub fn reach(&mut self, index: usize, milestone: Milestone) {
+        let before = self.stages[index];
+        let newly: &[Milestone] = match (before, milestone) {
+            (Stage::Running, Milestone::Created) => &[Milestone::Created],
+            (Stage::Running, Milestone::Ready) => &[Milestone::Created, Milestone::Ready],
+            (Stage::Created, Milestone::Ready) => &[Milestone::Ready],
+            _ => &[],
+        };
+        for reached in newly {
+            let followers: Vec<usize> = self
+                .steps
+                .followers(index)
+                .filter(|(_, wanted)| wanted == reached)
+                .map(|(follower, _)| follower)
+                .collect();
+            for follower in followers {
+                self.unmet[follower] -= 1;
+                if self.unmet[follower] == 0 && self.stages[follower] == Stage::Waiting {
+                    self.ready.push((self.steps.step(follower).priority, std::cmp::Reverse(follower)));
+                }
+            }
+        }
+        if !newly.is_empty() {
+            self.stages[index] = if milestone == Milestone::Ready { Stage::Done } else { Stage::Created };
+        }
+    }
+
+    /// Notes that a step failed, and skips everything that needs it. Returns what is skipped.
+    pub fn fail(&mut self, index: usize) -> Vec<usize> {
+        self.stages[index] = Stage::Failed;
+        let mut skipped = BTreeSet::new();
+        let mut open = vec![index];
+        while let Some(failed) = open.pop() {
+            for (follower, _) in self.steps.followers(failed) {
+                if self.stages[follower] == Stage::Waiting && self.still_needs(follower) {
+                    self.stages[follower] = Stage::Skipped(index);
+                    skipped.insert(follower);
+                    open.push(follower);
+                }
+            }
+        }
+        skipped.into_iter().collect()
+    }
+
+    fn still_needs(&self, index: usize) -> bool {
+        self.unmet[index] > 0
+    }
+
+    pub fn stage(&self, index: usize) -> Stage {
+        self.stages[index]
+    }
+
+    /// Steps that were never started.
+    pub fn waiting(&self) -> impl Iterator<Item = usize> {
+        self.stages.iter().enumerate().filter(|(_, stage)| **stage == Stage::Waiting).map(|(index, _)| index)
+    }
+
+    /// Number of steps by stage, for reports.
+    pub fn done(&self) -> usize {
+        self.stages.iter().filter(|stage| **stage == Stage::Done).count()
+    }
+}
+
+/// Numbers of steps in flight by step, for the main loop.
+pub type InFlight<T> = BTreeMap<usize, T>;

@@ -1,0 +1,212 @@
+//! Coming back after an interruption: what the journal knows and the state file does not.
+//!
+//! Nobody is asked to look at the AWS console: an intent without an answer is looked up by its natural name and
+//! ownership tags, and either adopted or known never to have happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::engine::{ADDRESS_TAG, INSTANCE_TAG};
+use crate::address::Address;
+use crate::plan::diff::marker_template;
+use crate::provider::{Creation, Provider, ProviderError};
+use crate::state::journal::{self, Entry, IllegalTransition, Made};
+use crate::state::{Intent, Row, State, Status, Verb};
+use crate::value::{Known, Tree, Value};
+
+/// Something that was found out about an interrupted run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub address: Address,
+    pub text: String,
+}
+
+/// Why an interrupted run could not be folded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    #[error("the journal contradicts itself")]
+    Journal(#[from] IllegalTransition),
+    #[error("looking for what an interrupted creation of {address} made failed")]
+    Find {
+        address: Address,
+        #[source]
+        source: ProviderError,
+    },
+    #[error("an interrupted creation of {address} made more than one: {found}")]
+    Several { address: Address, found: String },
+}
+
+/// Folds what the journal holds into the state. Changes nothing in the cloud and no file.
+pub async fn fold(state: &mut State, entries: &[Entry], provider: &dyn Provider) -> Result<Vec<Note>, RecoverError> {
+    let mut notes = Vec::new();
+    for (address, operations) in journal::fold(entries)? {
+        for progress in operations {
+            let note = settle(state, &address, progress, provider).await?;
+            notes.extend(note.map(|text| Note { address: address.clone(), text }));
+        }
+    }
+    // A dependency that never came to be has no row to depend on.
+    let known: BTreeSet<Address> = state.rows.keys().chain(state.lookups.keys()).cloned().collect();
+    for row in state.rows.values_mut() {
+        row.depends_on.retain(|needed| known.contains(needed));
+    }
+    Ok(notes)
+}
+
+async fn settle(
+    state: &mut State,
+    address: &Address,
+    progress: journal::Progress,
+    provider: &dyn Provider,
+) -> Result<Option<String>, RecoverError> {
+    use journal::Progress;
+    Ok(match progress {
+        Progress::Idle => None,
+        Progress::Intended { intent } => match intent.action {
+            Verb::Create => find(state, address, &intent, provider).await?,
+            // The next comparison with the cloud shows how far it came.
+            Verb::Update => mark(state, address, Status::Updating, "its change was interrupted"),
+            Verb::Delete => None,
+        },
+        Progress::Done { intent, made } => match intent.action {
+            Verb::Create => {
+                adopt(state, address, &intent, &made, Status::Creating);
+                Some("its creation goes on".to_owned())
+            }
+            Verb::Update => {
+                if let Some(row) = state.rows.get_mut(address) {
+                    row.inputs = intent.natural.clone();
+                    row.protect = intent.protect;
+                    row.depends_on = intent.depends_on.clone();
+                    row.status = Status::Updating;
+                }
+                Some("its change goes on".to_owned())
+            }
+            Verb::Delete => mark(state, address, Status::Deleting, "its deletion goes on"),
+        },
+        Progress::Ready { intent, made } => {
+            if intent.action == Verb::Create {
+                adopt(state, address, &intent, &made, Status::Ready);
+            } else if let Some(row) = state.rows.get_mut(address) {
+                row.inputs = intent.natural.clone();
+                row.status = Status::Ready;
+            }
+            None
+        }
+        Progress::Failed { intent, made, .. } => {
+            if let (Verb::Create, Some(made)) = (intent.action, &made) {
+                adopt(state, address, &intent, made, Status::Failed);
+            }
+            None
+        }
+        Progress::Gone { intent } => {
+            if intent.action == Verb::Delete {
+                gone(state, address, &intent);
+            }
+            None
+        }
+    })
+}
+
+fn mark(state: &mut State, address: &Address, status: Status, note: &str) -> Option<String> {
+    let row = state.rows.get_mut(address)?;
+    row.status = status;
+    Some(note.to_owned())
+}
+
+fn gone(state: &mut State, address: &Address, intent: &Intent) {
+    let Some(row) = state.rows.get_mut(address) else { return };
+    if row.replaced.is_some() && row.replaced == intent.identity {
+        row.replaced = None;
+    } else if row.identity == intent.identity {
+        // Whether it comes back is the next plan's question; until then the state knows that it is not there.
+        row.identity = None;
+        row.facts = Value::Null;
+        row.status = Status::Replacing;
+    }
+}
+
+fn adopt(state: &mut State, address: &Address, intent: &Intent, made: &Made, status: Status) {
+    let before = state.rows.get(address);
+    if before.is_some_and(|row| row.identity.as_ref() == Some(&made.identity) && row.status == Status::Ready) {
+        return;
+    }
+    let replaced = before.and_then(|row| {
+        row.identity.clone().filter(|identity| *identity != made.identity).or_else(|| row.replaced.clone())
+    });
+    let facts = match before {
+        Some(row) if row.identity.as_ref() == Some(&made.identity) => {
+            let mut facts = row.facts.as_map().cloned().unwrap_or_default();
+            facts.extend(made.facts.as_map().cloned().unwrap_or_default());
+            Tree::Map(facts)
+        }
+        _ => made.facts.clone(),
+    };
+    let row = Row {
+        status,
+        identity: Some(made.identity.clone()),
+        replaced,
+        region: intent.region.clone(),
+        protect: intent.protect,
+        token: (status == Status::Creating).then(|| intent.token.clone()),
+        inputs: intent.natural.clone(),
+        facts,
+        depends_on: intent.depends_on.clone(),
+    };
+    state.rows.insert(address.clone(), row);
+}
+
+/// Looks for what an unanswered creation may have made.
+async fn find(
+    state: &mut State,
+    address: &Address,
+    intent: &Intent,
+    provider: &dyn Provider,
+) -> Result<Option<String>, RecoverError> {
+    let creation = Creation {
+        address: address.clone(),
+        region: intent.region.clone(),
+        attributes: without_markers(&intent.natural),
+        tags: BTreeMap::from([
+            (INSTANCE_TAG.to_owned(), state.instance.clone()),
+            (ADDRESS_TAG.to_owned(), address.to_string()),
+        ]),
+        token: intent.token.clone(),
+    };
+    let found =
+        provider.find(&creation).await.map_err(|source| RecoverError::Find { address: address.clone(), source })?;
+    // During a replacement the old object answers to the same tags.
+    let old: Vec<_> = state
+        .rows
+        .get(address)
+        .map(|row| [row.identity.clone(), row.replaced.clone()])
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    let mut new: Vec<_> = found.into_iter().filter(|identity| !old.contains(identity)).collect();
+    match (new.pop(), new.is_empty()) {
+        (None, _) => Ok(None),
+        (Some(identity), true) => {
+            let made = Made { identity, facts: Value::Null };
+            adopt(state, address, intent, &made, Status::Creating);
+            Ok(Some("an interrupted run had made it; it is adopted".to_owned()))
+        }
+        (Some(identity), false) => {
+            new.push(identity);
+            let found = new.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Err(RecoverError::Several { address: address.clone(), found })
+        }
+    }
+}
+
+/// Recorded attributes as a provider may see them: without the markers of secrets.
+fn without_markers(value: &Value) -> Known {
+    match value {
+        Tree::Map(_) if marker_template(value).is_some() => Tree::Null,
+        Tree::Map(entries) => {
+            Tree::Map(entries.iter().map(|(key, entry)| (key.clone(), without_markers(entry))).collect())
+        }
+        Tree::List(items) => Tree::List(items.iter().map(without_markers).collect()),
+        other => other.lift(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Reading the cloud: lookups and everything the state knows of. Nothing here changes anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::address::Address;
+use crate::diagnostic::Diagnostics;
+use crate::plan::resolve::{World, wanted_lookups};
+use crate::provider::{Observation, Observations, Provider, ProviderError, Target};
+use crate::state::State;
+use crate::value::Value;
+
+/// Why the cloud could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    #[error("looking up {address} failed")]
+    Lookup {
+        address: Address,
+        #[source]
+        source: ProviderError,
+    },
+    #[error("reading {address} failed")]
+    Observe {
+        address: Address,
+        #[source]
+        source: ProviderError,
+    },
+    #[error("{0}")]
+    Specs(Diagnostics),
+}
+
+/// Asks everything that is looked up, in as few rounds as lookups depend on one another.
+pub async fn look_up(
+    provider: &Arc<dyn Provider>,
+    world: &World<'_>,
+) -> Result<BTreeMap<Address, Value>, RefreshError> {
+    let mut answers = BTreeMap::new();
+    loop {
+        let round = World { lookups: &answers, ..*world };
+        let wanted = wanted_lookups(&round).map_err(RefreshError::Specs)?;
+        if wanted.is_empty() {
+            return Ok(answers);
+        }
+        let mut asking = JoinSet::new();
+        for lookup in wanted {
+            let provider = Arc::clone(provider);
+            asking.spawn(async move {
+                let answer = provider.lookup(&lookup).await;
+                (lookup.address, answer)
+            });
+        }
+        let mut failures = BTreeMap::new();
+        while let Some(joined) = asking.join_next().await {
+            let Ok((address, answer)) = joined else { continue };
+            match answer {
+                Ok(value) => {
+                    answers.insert(address, value);
+                }
+                Err(source) => {
+                    failures.insert(address, source);
+                }
+            }
+        }
+        if let Some((address, source)) = failures.pop_first() {
+            return Err(RefreshError::Lookup { address, source });
+        }
+    }
+}
+
+/// What the state knows of, as targets of an observation.
+pub fn targets(state: &State) -> Vec<Target> {
+    state
+        .rows
+        .iter()
+        .filter_map(|(address, row)| {
+            Some(Target {
+                address: address.clone(),
+                region: row.region.clone(),
+                identity: row.identity.clone()?,
+                recorded: row.recorded(),
+            })
+        })
+        .collect()
+}
+
+/// Reads everything the state knows of, at once. One resource that cannot be read fails the whole: a plan over a hole
+/// would be a guess.
+pub async fn observe(provider: &dyn Provider, state: &State) -> Result<Observations, RefreshError> {
+    let targets = targets(state);
+    if targets.is_empty() {
+        return Ok(Observations::new());
+    }
+    let observations = provider.observe(&targets).await;
+    for (address, observation) in &observations {
+        if let Observation::Failed(source) = observation {
+            return Err(RefreshError::Observe { address: address.clone(), source: source.clone() });
+        }
+    }
+    Ok(observations)
+}
