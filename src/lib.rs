@@ -12,3 +12,4 @@ pub mod secret;
 pub mod spec;
 pub mod state;
 pub mod value;
+pub mod session;

@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod engine;
 mod support;
 
 #[cfg(feature = "aws")]

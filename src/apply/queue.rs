@@ -1,6 +1,6 @@
 //! Which steps may start: no clock, no calls, only counting.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap};
 
 use crate::plan::order::Steps;
 use crate::spec::types::Milestone;
@@ -106,12 +106,104 @@ impl<'steps> Queue<'steps> {
     pub fn waiting(&self) -> impl Iterator<Item = usize> {
         self.stages.iter().enumerate().filter(|(_, stage)| **stage == Stage::Waiting).map(|(index, _)| index)
     }
-
-    /// Number of steps by stage, for reports.
-    pub fn done(&self) -> usize {
-        self.stages.iter().filter(|stage| **stage == Stage::Done).count()
-    }
 }
 
-/// Numbers of steps in flight by step, for the main loop.
-pub type InFlight<T> = BTreeMap<usize, T>;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::plan::{Action, Cause, Change, Plan, Purpose};
+    use crate::spec::types::Impact;
+    use crate::spec::Types;
+    use crate::state::State;
+
+    fn plan(edges: &[(&str, &[(&str, Milestone)])]) -> Plan {
+        let address = |name: &str| format!("x.y.{name}").parse::<Address>().expect("address");
+        Plan {
+            purpose: Purpose::Apply,
+            instance: String::new(),
+            title: String::new(),
+            region: String::new(),
+            made_from: Default::default(),
+            changes: edges
+                .iter()
+                .map(|(name, needs)| Change {
+                    address: address(name),
+                    region: String::new(),
+                    action: Action::Create,
+                    causes: vec![Cause::New],
+                    attributes: Vec::new(),
+                    unchanged_attributes: 0,
+                    impact: Impact::None,
+                    expected_seconds: 0,
+                    protect: false,
+                    was_protected: false,
+                    identity: None,
+                    leftover: None,
+                    desired: None,
+                    depends_on: needs.iter().map(|(name, milestone)| (address(name), *milestone)).collect(),
+                })
+                .collect(),
+            unchanged: 0,
+            refusals: Vec::new(),
+            expected_seconds: 0,
+        }
+    }
+
+    fn steps(plan: &Plan) -> Steps {
+        Steps::of(plan, &State::new("l", "i", "r"), &Types::new()).expect("no cycle")
+    }
+
+    fn taken(queue: &mut Queue<'_>, steps: &Steps) -> Vec<String> {
+        let mut names: Vec<String> =
+            std::iter::from_fn(|| queue.take()).map(|index| steps.step(index).address.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_edge_waits_only_for_its_milestone() {
+        let plan = plan(&[
+            ("cluster", &[]),
+            ("instance", &[("cluster", Milestone::Created)]),
+            ("service", &[("cluster", Milestone::Ready)]),
+        ]);
+        let steps = steps(&plan);
+        let mut queue = Queue::new(&steps);
+        assert_eq!(taken(&mut queue, &steps), ["cluster"]);
+        queue.reach(0, Milestone::Created);
+        assert_eq!(taken(&mut queue, &steps), ["instance"]);
+        queue.reach(0, Milestone::Ready);
+        assert_eq!(taken(&mut queue, &steps), ["service"]);
+    }
+
+    #[test]
+    fn the_longest_remaining_path_starts_first() {
+        let plan = plan(&[
+            ("a_short", &[]),
+            ("b_long", &[]),
+            ("c_after_long", &[("b_long", Milestone::Ready)]),
+        ]);
+        let steps = steps(&plan);
+        let first = Queue::new(&steps).take().expect("one is ready");
+        assert_eq!(steps.step(first).address.name, "b_long");
+    }
+
+    #[test]
+    fn a_failure_skips_only_what_needs_it() {
+        let plan = plan(&[
+            ("bad", &[]),
+            ("needs_bad", &[("bad", Milestone::Created)]),
+            ("needs_both", &[("needs_bad", Milestone::Ready), ("good", Milestone::Ready)]),
+            ("good", &[]),
+        ]);
+        let steps = steps(&plan);
+        let mut queue = Queue::new(&steps);
+        assert_eq!(taken(&mut queue, &steps), ["bad", "good"]);
+        assert_eq!(queue.fail(0), [1, 2]);
+        queue.reach(3, Milestone::Ready);
+        assert_eq!(queue.take(), None);
+        assert_eq!(queue.stage(2), Stage::Skipped(0));
+        assert_eq!(queue.stage(3), Stage::Done);
+    }
+}

@@ -5,12 +5,12 @@ use serde_json::json;
 use super::{Life, assert_error, default_subnets, default_vpc, look_up, make};
 use crate::support::emulator::REGION;
 use crate::support::moto;
-use mastoform::provider::ErrorKind;
+use mastoform::provider::aws::Aws;
+use mastoform::provider::{ErrorKind, Provider, Target};
 
 #[tokio::test]
 async fn the_default_network_is_found() {
-    let moto = moto::start();
-    let aws = moto.aws();
+    let aws = moto::start().aws();
     assert!(default_vpc(&aws).await.starts_with("vpc-"));
     let found = look_up(&aws, "ec2.vpc", json!({ "id": "vpc-0123456789abcdef0" })).await;
     assert_error(found, ErrorKind::NotFound, "ec2:DescribeVpcs");
@@ -18,16 +18,14 @@ async fn the_default_network_is_found() {
 
 #[tokio::test]
 async fn several_networks_are_no_answer() {
-    let moto = moto::start();
-    let aws = moto.aws();
+    let aws = moto::start().aws();
     aws.clients(REGION).ec2().create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap();
     assert_error(look_up(&aws, "ec2.vpc", json!({})).await, ErrorKind::Invalid, "ec2:DescribeVpcs");
 }
 
 #[tokio::test]
 async fn default_subnets_are_found() {
-    let moto = moto::start();
-    let aws = moto.aws();
+    let aws = moto::start().aws();
     assert!(default_subnets(&aws).await.len() >= 2);
     let none = look_up(&aws, "ec2.subnets", json!({ "vpc_id": "vpc-0123456789abcdef0" })).await;
     assert_error(none, ErrorKind::NotFound, "ec2:DescribeSubnets");
@@ -35,8 +33,7 @@ async fn default_subnets_are_found() {
 
 #[tokio::test]
 async fn a_security_group_lives() {
-    let moto = moto::start();
-    let aws = moto.aws();
+    let aws = moto::start().aws();
     let vpc_id = default_vpc(&aws).await;
     let attributes = json!({ "group_name": "social-tasks", "description": "Web, streaming", "vpc_id": vpc_id });
     let group = Life::of("ec2.security_group").repeats().create(&aws, attributes).await;
@@ -48,8 +45,7 @@ async fn a_security_group_lives() {
 /// A creation that stopped before AWS's own rule was removed is completed by an update, which leaves our rules alone.
 #[tokio::test]
 async fn an_adopted_security_group_is_completed() {
-    let moto = moto::start();
-    let aws = moto.aws();
+    let aws = moto::start().aws();
     let vpc_id = default_vpc(&aws).await;
     let attributes = json!({ "group_name": "social-tasks", "description": "Web, streaming", "vpc_id": vpc_id });
     let mut group = Life::of("ec2.security_group").create(&aws, attributes).await;
@@ -71,22 +67,20 @@ async fn an_adopted_security_group_is_completed() {
 
 #[tokio::test]
 async fn a_group_of_somebody_else_is_not_taken() {
-    let moto = moto::start();
-    let aws = moto.aws();
+    let aws = moto::start().aws();
     let vpc_id = default_vpc(&aws).await;
     let clients = aws.clients(REGION);
     let theirs = clients.ec2().create_security_group().group_name("social-tasks").description("theirs");
     theirs.vpc_id(&vpc_id).send().await.unwrap();
     let attributes = json!({ "group_name": "social-tasks", "description": "ours", "vpc_id": vpc_id });
     let creation = super::creation(&super::type_of("ec2.security_group"), REGION, attributes);
-    let answer = mastoform::provider::Provider::create(&aws, &creation).await;
+    let answer = aws.create(&creation).await;
     assert_error(answer, ErrorKind::Conflict, "ec2:CreateSecurityGroup");
 }
 
 #[tokio::test]
 async fn a_security_group_rule_lives() {
-    let moto = moto::start();
-    let aws = moto.aws();
+    let aws = moto::start().aws();
     let vpc_id = default_vpc(&aws).await;
     let group = |name: &str| json!({ "group_name": name, "description": "test", "vpc_id": vpc_id });
     let tasks = make(&aws, "ec2.security_group", group("tasks")).await;
@@ -108,24 +102,34 @@ async fn a_security_group_rule_lives() {
         }
         let mut rule = story.create(&aws, attributes).await;
         rule.update(json!({ "description": "from web" })).await;
-        let clients = aws.clients(REGION);
-        let description = aws_sdk_ec2::types::SecurityGroupRuleDescription::builder()
-            .security_group_rule_id(rule.identity())
-            .description("by hand")
-            .build();
-        if rule.target().recorded.get("direction").and_then(|direction| direction.as_text()) == Some("egress") {
-            let change = clients.ec2().update_security_group_rule_descriptions_egress().group_id(&database);
-            change.security_group_rule_descriptions(description).send().await.unwrap();
-        } else {
-            let change = clients.ec2().update_security_group_rule_descriptions_ingress().group_id(&database);
-            change.security_group_rule_descriptions(description).send().await.unwrap();
-        }
+        change_by_hand(&aws, &rule.target()).await;
         rule.shows(json!({ "description": "by hand" })).await;
         rule.end().await;
     }
 }
 
-async fn egress_rules(aws: &mastoform::provider::aws::Aws, group: &str) -> Vec<String> {
+async fn change_by_hand(aws: &Aws, target: &Target) {
+    let text = |name: &str| target.recorded.get(name).and_then(|value| value.as_text()).map(str::to_owned);
+    let port = |name: &str| target.recorded.get(name).and_then(|value| value.as_integer()).unwrap() as i32;
+    let rule = aws_sdk_ec2::types::SecurityGroupRuleRequest::builder()
+        .set_ip_protocol(text("protocol"))
+        .from_port(port("from_port"))
+        .to_port(port("to_port"))
+        .set_cidr_ipv4(text("cidr_ipv4"))
+        .set_cidr_ipv6(text("cidr_ipv6"))
+        .set_referenced_group_id(text("referenced_group_id"))
+        .description("by hand")
+        .build();
+    let change = aws_sdk_ec2::types::SecurityGroupRuleUpdate::builder()
+        .security_group_rule_id(target.identity.as_str())
+        .security_group_rule(rule)
+        .build();
+    let clients = aws.clients(REGION);
+    let request = clients.ec2().modify_security_group_rules().set_group_id(text("group_id"));
+    request.security_group_rules(change).send().await.unwrap();
+}
+
+async fn egress_rules(aws: &Aws, group: &str) -> Vec<String> {
     let clients = aws.clients(REGION);
     let filter = aws_sdk_ec2::types::Filter::builder().name("group-id").values(group).build();
     let answer = clients.ec2().describe_security_group_rules().filters(filter).send().await.unwrap();

@@ -1,5 +1,7 @@
 //! What all types share: the account, the log of calls, errors of unknown types.
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use mastoform::address::{Address, Identity};
 use mastoform::provider::aws::Aws;
 use mastoform::provider::aws::trace::Calls;
@@ -86,7 +88,57 @@ async fn no_answer_is_a_network_error() {
 /// Missing credentials are told apart from a missing network.
 #[tokio::test]
 async fn no_credentials_are_an_error_of_their_own() {
-    let config = moto::start().config().into_builder().set_credentials_provider(None).build();
+    #[derive(Debug)]
+    struct Nobody;
+    impl ProvideCredentials for Nobody {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("there is no profile")))
+        }
+    }
+    let nobody = SharedCredentialsProvider::new(Nobody);
+    let config = moto::start().config().into_builder().credentials_provider(nobody).build();
     let error = Aws::with_config(config, Calls::new()).account().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Credentials, "{error}");
+}
+
+/// The same group name in two regions is two groups.
+#[tokio::test]
+async fn regions_are_separate() {
+    let aws = moto::start().aws();
+    let clients = aws.clients("us-east-1");
+    let vpcs = clients.ec2().describe_vpcs().send().await.unwrap();
+    let attributes = json!({ "group_name": "tasks", "description": "test", "vpc_id": vpcs.vpcs()[0].vpc_id() });
+    let there = Life::of("ec2.security_group").region("us-east-1").create(&aws, attributes).await;
+    let attributes = json!({ "group_name": "tasks", "description": "test", "vpc_id": default_vpc(&aws).await });
+    let here = Life::of("ec2.security_group").create(&aws, attributes).await;
+    there.end().await;
+    here.observe().await;
+}
+
+/// Configuration comes from the environment: this runs the next test in a process that has one.
+#[tokio::test]
+async fn the_environment_is_honoured() {
+    let moto = moto::start();
+    let test = "aws::session::connects_by_environment";
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored"])
+        .env("AWS_CONFIG_FILE", "/nowhere")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        .envs(moto.environment())
+        .output()
+        .unwrap();
+    let talk = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && talk.contains("1 passed"), "{talk}");
+}
+
+#[tokio::test]
+#[ignore = "needs the environment that `the_environment_is_honoured` gives it"]
+async fn connects_by_environment() {
+    let aws = Aws::connect(None, REGION.to_owned(), Calls::new()).await;
+    assert!(aws.endpoint_override().is_some_and(|endpoint| endpoint.starts_with("http://127.0.0.1:")));
+    assert!(aws.account().await.unwrap().id.starts_with("1000000"));
+    default_vpc(&aws).await;
 }

@@ -1,5 +1,6 @@
 //! What tests need beside the program: emulators of AWS, started on demand.
 
+pub mod instance;
 #[cfg(feature = "aws")]
 pub mod emulator;
 #[cfg(feature = "aws")]

@@ -1,0 +1,198 @@
+//! `iam.role`: permissions that a service takes on, with the policies that live and die with it.
+//!
+//! A role is made first and gets its policies then, so a creation that stopped between can be repeated: it finds its
+//! own role by name and tags, and writes all policies again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use aws_sdk_iam::types::Role as Answer;
+
+use super::is_own;
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, decoded_structure, desired, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags;
+use crate::provider::aws::wave::try_wave;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::value::Value;
+
+const ATTACH: &str = "iam:AttachRolePolicy";
+const CREATE: &str = "iam:CreateRole";
+const DELETE: &str = "iam:DeleteRole";
+const DELETE_INLINE: &str = "iam:DeleteRolePolicy";
+const DETACH: &str = "iam:DetachRolePolicy";
+const GET: &str = "iam:GetRole";
+const GET_INLINE: &str = "iam:GetRolePolicy";
+const LIST_ATTACHED: &str = "iam:ListAttachedRolePolicies";
+const LIST_INLINE: &str = "iam:ListRolePolicies";
+const PUT_INLINE: &str = "iam:PutRolePolicy";
+const UPDATE: &str = "iam:UpdateRole";
+const UPDATE_TRUST: &str = "iam:UpdateAssumeRolePolicy";
+
+/// Seconds; what AWS sets if a call does not say.
+const DEFAULT_SESSION: i32 = 3600;
+
+pub struct Role;
+
+#[async_trait]
+impl Handler for Role {
+    fn type_name(&self) -> &'static str {
+        "iam.role"
+    }
+
+    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
+        let name = target.identity.as_str();
+        let read =
+            async { tokio::try_join!(get(clients, name), inline_policies(clients, name), attached(clients, name)) };
+        let Some((role, policies, arns)) = read.await.or_absent()? else { return Ok(None) };
+        let report = Report::new()
+            .set("name", role.role_name())
+            .set("path", role.path())
+            .set("description", role.description().unwrap_or_default())
+            .set("assume_role_policy", role.assume_role_policy_document().map(decoded_structure))
+            .set("managed_policy_arns", arns.into_iter().collect::<Vec<_>>())
+            .set("max_session_duration", role.max_session_duration())
+            .set("policies", Value::Map(policies))
+            .set("arn", role.arn());
+        Ok(Some(observed(name, report)))
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let role = own(clients, creation).await?;
+        Ok(role.map(|role| Identity::new(role.role_name)).into_iter().collect())
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let name = wanted.text("name")?;
+        let request = clients
+            .iam()
+            .create_role()
+            .role_name(name)
+            .set_path(wanted.owned_text("path")?)
+            .set_description(wanted.owned_text("description")?)
+            .set_max_session_duration(wanted.optional_integer("max_session_duration")?)
+            .assume_role_policy_document(wanted.document("assume_role_policy")?)
+            .set_tags(Some(tags::iam(&creation.tags)?));
+        let role = match request.send().await.map_err(failed(CREATE)) {
+            Ok(answer) => answer.role.ok_or_else(|| unanswered(CREATE, "role"))?,
+            Err(error) if error.kind == ErrorKind::Conflict => own(clients, creation).await?.ok_or(error)?,
+            Err(error) => return Err(error),
+        };
+        put_policies(clients, name, &wanted.table("policies")?).await?;
+        attach(clients, name, wanted.texts("managed_policy_arns")?).await?;
+        Ok(created(name, Report::new().set("arn", role.arn)))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let name = update.target.identity.as_str();
+        let desired = desired(update, UPDATE);
+        if update.changed("description").is_some() || update.changed("max_session_duration").is_some() {
+            // A duration that is not said becomes AWS's default again, so it is always said.
+            let duration = desired.optional_integer("max_session_duration")?.unwrap_or(DEFAULT_SESSION);
+            let mut request = clients.iam().update_role().role_name(name).max_session_duration(duration);
+            if update.changed("description").is_some() {
+                request = request.description(desired.optional_text("description")?.unwrap_or_default());
+            }
+            request.send().await.map_err(failed(UPDATE))?;
+        }
+        if update.changed("assume_role_policy").is_some() {
+            let request = clients.iam().update_assume_role_policy().role_name(name);
+            let request = request.policy_document(desired.document("assume_role_policy")?);
+            request.send().await.map_err(failed(UPDATE_TRUST))?;
+        }
+        if update.changed("policies").is_some() {
+            let policies = desired.table("policies")?;
+            put_policies(clients, name, &policies).await?;
+            let kept: BTreeSet<&str> = policies.names().into_iter().collect();
+            let mut others = inline_names(clients, name).await?;
+            others.retain(|name| !kept.contains(name.as_str()));
+            delete_policies(clients, name, others).await?;
+        }
+        if update.changed("managed_policy_arns").is_some() {
+            let kept: BTreeSet<String> = desired.texts("managed_policy_arns")?.into_iter().collect();
+            let present = attached(clients, name).await?;
+            attach(clients, name, kept.difference(&present).cloned().collect()).await?;
+            detach(clients, name, present.difference(&kept).cloned().collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let name = target.identity.as_str();
+        let policies = async { tokio::try_join!(inline_names(clients, name), attached(clients, name)) };
+        if let Some((names, arns)) = policies.await.or_absent()? {
+            delete_policies(clients, name, names).await?;
+            detach(clients, name, arns.into_iter().collect()).await?;
+            clients.iam().delete_role().role_name(name).send().await.map_err(failed(DELETE)).or_absent()?;
+        }
+        Ok(Deletion::Accepted)
+    }
+}
+
+async fn get(clients: &Clients, name: &str) -> Result<Answer, ProviderError> {
+    let answer = clients.iam().get_role().role_name(name).send().await.map_err(failed(GET))?;
+    answer.role.ok_or_else(|| unanswered(GET, "role"))
+}
+
+/// The role of a creation's name, if it carries the creation's tags.
+async fn own(clients: &Clients, creation: &Creation) -> Result<Option<Answer>, ProviderError> {
+    let role = get(clients, wanted(creation, GET).text("name")?).await.or_absent()?;
+    Ok(role.filter(|role| is_own(&creation.tags, role.tags())))
+}
+
+async fn inline_names(clients: &Clients, role: &str) -> Result<Vec<String>, ProviderError> {
+    let names = clients.iam().list_role_policies().role_name(role).into_paginator().items().send();
+    names.collect::<Result<_, _>>().await.map_err(failed(LIST_INLINE))
+}
+
+async fn inline_policies(clients: &Clients, role: &str) -> Result<BTreeMap<String, Value>, ProviderError> {
+    let read = async |name: String| {
+        let request = clients.iam().get_role_policy().role_name(role).policy_name(&name);
+        let answer = request.send().await.map_err(failed(GET_INLINE)).or_absent()?;
+        Ok(answer.map(|answer| (name, decoded_structure(&answer.policy_document))))
+    };
+    let policies = try_wave(inline_names(clients, role).await?.into_iter().map(read).collect()).await?;
+    Ok(policies.into_iter().flatten().collect())
+}
+
+async fn attached(clients: &Clients, role: &str) -> Result<BTreeSet<String>, ProviderError> {
+    let policies = clients.iam().list_attached_role_policies().role_name(role).into_paginator().items().send();
+    let policies: Vec<_> = policies.collect::<Result<_, _>>().await.map_err(failed(LIST_ATTACHED))?;
+    Ok(policies.into_iter().filter_map(|policy| policy.policy_arn).collect())
+}
+
+async fn put_policies(clients: &Clients, role: &str, policies: &Attributes<'_>) -> Result<(), ProviderError> {
+    for name in policies.names() {
+        let request = clients.iam().put_role_policy().role_name(role).policy_name(name);
+        request.policy_document(policies.document(name)?).send().await.map_err(failed(PUT_INLINE))?;
+    }
+    Ok(())
+}
+
+async fn delete_policies(clients: &Clients, role: &str, names: Vec<String>) -> Result<(), ProviderError> {
+    for name in names {
+        let request = clients.iam().delete_role_policy().role_name(role).policy_name(name);
+        request.send().await.map_err(failed(DELETE_INLINE)).or_absent()?;
+    }
+    Ok(())
+}
+
+async fn attach(clients: &Clients, role: &str, arns: Vec<String>) -> Result<(), ProviderError> {
+    for arn in arns {
+        let request = clients.iam().attach_role_policy().role_name(role).policy_arn(arn);
+        request.send().await.map_err(failed(ATTACH))?;
+    }
+    Ok(())
+}
+
+async fn detach(clients: &Clients, role: &str, arns: Vec<String>) -> Result<(), ProviderError> {
+    for arn in arns {
+        let request = clients.iam().detach_role_policy().role_name(role).policy_arn(arn);
+        request.send().await.map_err(failed(DETACH)).or_absent()?;
+    }
+    Ok(())
+}

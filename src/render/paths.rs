@@ -1,0 +1,45 @@
+//! Paths of attributes as people write them: `serverless_v2.max`, `containers["web"].image`, `listeners[443]`.
+
+use std::fmt::Write;
+
+use crate::spec::types::{Attribute, ResourceType, Shape};
+
+/// The path in words. Keys of maps, and of lists whose elements have names, stand in brackets.
+pub fn display(path: &[String], resource_type: Option<&ResourceType>) -> String {
+    let mut text = String::new();
+    let mut attribute: Option<&Attribute> = None;
+    for (index, key) in path.iter().enumerate() {
+        if index == 0 {
+            text.push_str(key);
+            attribute = resource_type.and_then(|found| found.attributes.get(key));
+            continue;
+        }
+        match attribute.map(|parent| &parent.shape) {
+            Some(Shape::List(_)) if key.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let _ = write!(text, "[{key}]");
+            }
+            Some(Shape::List(_) | Shape::Map(_)) => {
+                let _ = write!(text, "[{key:?}]");
+            }
+            Some(Shape::Json) | None if !is_word(key) => {
+                let _ = write!(text, "[{key:?}]");
+            }
+            _ => {
+                let _ = write!(text, ".{key}");
+            }
+        }
+        attribute = attribute.and_then(|parent| parent.child(key));
+    }
+    text
+}
+
+fn is_word(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether something on the way to `path`, or at it, is secret.
+pub fn is_sensitive(path: &[String], resource_type: Option<&ResourceType>) -> bool {
+    (1..=path.len()).any(|length| {
+        resource_type.and_then(|found| found.attribute(&path[..length])).is_some_and(|attribute| attribute.sensitive)
+    })
+}

@@ -1,0 +1,118 @@
+//! One instance on a simulated cloud, driven through the library as the program drives it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mastoform::apply::{self, Outcome, Run, Silent, Stop};
+use mastoform::config;
+use mastoform::diagnostic::{Diagnostics, SourceFile};
+use mastoform::expr::Evaluator;
+use mastoform::plan::Plan;
+use mastoform::plan::resolve::{World, resolve};
+use mastoform::provider::Provider;
+use mastoform::provider::sim::{Options, Sim};
+use mastoform::session;
+use mastoform::spec::Specs;
+use mastoform::state::{Journal, Paths, State};
+use tokio::sync::watch;
+
+/// The example of this repository.
+pub const EXAMPLE: &str = include_str!("../../mastodon.toml");
+
+/// A simulated cloud with a state folder.
+pub struct Instance {
+    pub sim: Arc<Sim>,
+    pub folder: tempfile::TempDir,
+}
+
+/// The example with some of its lines replaced.
+pub fn example(changes: &[(&str, &str)]) -> String {
+    let mut text = EXAMPLE.to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "the example has no {from:?}");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+impl Instance {
+    pub fn new() -> Self {
+        let specs = Specs::read(&[]).unwrap_or_else(|problems| panic!("{problems}"));
+        let options = Options { speed: 10_000.0, latency: std::time::Duration::ZERO, ..Options::default() };
+        let sim = Sim::open(Arc::clone(&specs.types), None, options).expect("a cloud");
+        Self { sim: Arc::new(sim), folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub fn paths(&self) -> Paths {
+        Paths::new(PathBuf::from(self.folder.path()), "social")
+    }
+
+    pub fn state(&self) -> Option<State> {
+        State::read(&self.paths().state()).expect("a state")
+    }
+
+    /// Plans `text`, and applies the plan if `apply`.
+    pub async fn go(&self, text: &str, apply: bool) -> Result<(Plan, Option<Outcome>), Diagnostics> {
+        let mut specs = Specs::read(&[]).expect("valid specs");
+        let evaluator = Evaluator::new();
+        let source = SourceFile::new("mastodon.toml", text);
+        let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator)?;
+        let problems = specs.lint();
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        let nothing = BTreeMap::new();
+        let provider: Arc<dyn Provider> = self.sim.clone();
+        let early = World { specs: &specs, config: &config, lookups: &nothing, evaluator: &evaluator };
+        let read = session::read_state(&self.paths(), &config.name, &config.region, "lineage").expect("a state");
+        let gathered = session::gather(&provider, Some(&early), read).await.unwrap_or_else(|error| panic!("{error}"));
+        let world = World { lookups: &gathered.lookups, ..early };
+        let graph = resolve(&world, &specs)?;
+        let (plan, _) = session::plan(&world, &graph, &gathered)?;
+        let outcome = if apply {
+            Some(self.apply(&specs, &plan, Some((&world, &graph)), gathered.state, gathered.lookups.clone()).await)
+        } else {
+            None
+        };
+        Ok((plan, outcome))
+    }
+
+    /// Takes everything down.
+    pub async fn destroy(&self) -> (Plan, Outcome) {
+        let specs = Specs::read(&[]).expect("valid specs");
+        let provider: Arc<dyn Provider> = self.sim.clone();
+        let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
+        let gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
+        let plan = session::plan_destroy(&specs, &gathered, "social").unwrap_or_else(|problems| panic!("{problems}"));
+        let outcome = self.apply(&specs, &plan, None, gathered.state, gathered.lookups.clone()).await;
+        (plan, outcome)
+    }
+
+    async fn apply<'a>(
+        &self,
+        specs: &Specs,
+        plan: &Plan,
+        desired: Option<(&'a World<'a>, &'a mastoform::plan::Graph<'a>)>,
+        mut state: State,
+        lookups: BTreeMap<mastoform::address::Address, mastoform::value::Value>,
+    ) -> Outcome {
+        let (journal, _) = Journal::open(&self.paths().journal()).expect("a journal");
+        state.advance();
+        state.lookups = lookups;
+        let (_keep, stop) = watch::channel(Stop::No);
+        let run = Run {
+            provider: self.sim.clone(),
+            types: &specs.types,
+            plan,
+            desired,
+            state,
+            paths: &self.paths(),
+            journal,
+            progress: &Silent,
+            stop,
+            at_once: 16,
+        };
+        apply::run(run).await
+    }
+}
