@@ -43,6 +43,8 @@ pub enum SessionError {
     OtherRegion { expected: String, found: String },
     #[error("the state belongs to the instance {expected:?}, and mastodon.toml says {found:?}")]
     OtherInstance { expected: String, found: String },
+    #[error("making the state folder failed")]
+    Folder(#[source] std::io::Error),
     #[error("{0}")]
     Diagnostics(Diagnostics),
 }
@@ -140,6 +142,23 @@ pub fn gather_offline(config: Option<&Config>, read: (State, bool, Vec<Entry>)) 
     let (state, is_new, _) = read;
     check_identity(&state, config, None)?;
     Ok(Gathered { lookups: state.lookups.clone(), state, is_new, notes: Vec::new(), observations: None })
+}
+
+/// Makes ready for an apply: keeps a copy of the state file, makes the state the successor of itself, writes what was
+/// folded from an old journal, and opens a new one. The caller holds the lock.
+pub fn begin(paths: &Paths, gathered: &mut Gathered) -> Result<Journal, SessionError> {
+    paths.make_folder().map_err(SessionError::Folder)?;
+    State::back_up(&paths.state(), &paths.backup())?;
+    gathered.state.advance();
+    gathered.state.lookups = gathered.lookups.clone();
+    let (old, reading) = Journal::open(&paths.journal())?;
+    if reading.entries.is_empty() {
+        return Ok(old);
+    }
+    // Only when the state file holds everything the journal knew may the journal go.
+    gathered.state.write(&paths.state())?;
+    old.remove()?;
+    Ok(Journal::open(&paths.journal())?.0)
 }
 
 /// What a plan is made from.

@@ -27,7 +27,7 @@ use crate::plan::{Action, Change};
 use crate::provider::{
     Created, Creation, Deletion, ErrorKind, Observation, Observations, ProviderError, Target, Update,
 };
-use crate::spec::types::{Milestone, ResourceType};
+use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::state::{self, Intent, Record, Row, Status};
 use crate::value::{Known, Planned, Tree, Value};
 
@@ -401,11 +401,13 @@ impl<'a> Engine<'a> {
         let Some(intent) = self.run.journal.progress(&address).intent().cloned() else { return };
         let old = self.run.state.rows.get(&address).and_then(|row| row.identity.clone());
         let leftover = self.run.state.rows.get(&address).and_then(|row| row.replaced.clone());
+        let creates_first = matches!(change.action, Action::Replace { order: Order::CreateFirst, .. });
         let facts = self.facts(index, &Value::Null, &created.attributes);
         let row = Row {
             status: Status::Creating,
             identity: Some(created.identity.clone()),
-            replaced: old.filter(|old| *old != created.identity).or(leftover),
+            // What a creation takes the place of is still there only if the plan said to create first.
+            replaced: old.filter(|old| creates_first && *old != created.identity).or(leftover),
             region: change.region.clone(),
             protect: change.protect,
             token: Some(intent.token.clone()),

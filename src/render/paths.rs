@@ -1,8 +1,10 @@
-//! Paths of attributes as people write them: `serverless_v2.max`, `containers["web"].image`, `listeners[443]`.
+//! Paths of attributes as people write them: `serverless_v2.max`, `containers["web"].image`, `listeners[443]`. And
+//! what must not be shown at them.
 
 use std::fmt::Write;
 
 use crate::spec::types::{Attribute, ResourceType, Shape};
+use crate::value::{Planned, Tree};
 
 /// The path in words. Keys of maps, and of lists whose elements have names, stand in brackets.
 pub fn display(path: &[String], resource_type: Option<&ResourceType>) -> String {
@@ -42,4 +44,24 @@ pub fn is_sensitive(path: &[String], resource_type: Option<&ResourceType>) -> bo
     (1..=path.len()).any(|length| {
         resource_type.and_then(|found| found.attribute(&path[..length])).is_some_and(|attribute| attribute.sensitive)
     })
+}
+
+/// The value, with `stand_in` for everything sensitive within it.
+pub fn redacted(value: &Planned, attribute: Option<&Attribute>, stand_in: &Planned) -> Planned {
+    let Some(attribute) = attribute else { return value.clone() };
+    if attribute.sensitive {
+        return stand_in.clone();
+    }
+    match (&attribute.shape, value) {
+        (Shape::Object(_) | Shape::Map(_), Tree::Map(entries)) => Tree::Map(
+            entries
+                .iter()
+                .map(|(key, entry)| (key.clone(), redacted(entry, attribute.child(key), stand_in)))
+                .collect(),
+        ),
+        (Shape::List(element), Tree::List(items)) => {
+            Tree::List(items.iter().map(|item| redacted(item, Some(element), stand_in)).collect())
+        }
+        _ => value.clone(),
+    }
 }

@@ -5,7 +5,7 @@ use similar::{ChangeTag, TextDiff};
 use super::layout::{cut, cut_start, prefix, width};
 use super::style::{Role, Signs, paint, paint_difference};
 use crate::plan::diff::marker_template;
-use crate::value::{Planned, Tree, Unknown, Value};
+use crate::value::{Planned, Tree, Unknown};
 
 /// Columns of an unchanged run of text between two changes that are shown before it is shortened.
 const RUN: usize = 40;
@@ -106,7 +106,9 @@ pub fn lines(value: &Planned) -> String {
 fn write_lines(value: &Planned, depth: usize, text: &mut String) {
     let inner = "  ".repeat(depth + 1);
     let outer = "  ".repeat(depth);
+    let is_secret = value.plain().as_ref().and_then(marker_template).is_some();
     match value {
+        secret if is_secret => text.push_str(&json(secret)),
         Tree::List(items) if !items.is_empty() && !is_short(value) => {
             text.push('[');
             for item in items {
@@ -131,7 +133,7 @@ fn write_lines(value: &Planned, depth: usize, text: &mut String) {
             text.push_str(&outer);
             text.push('}');
         }
-        other => text.push_str(&line(other)),
+        other => text.push_str(&if depth == 0 { line(other) } else { json(other) }),
     }
 }
 
@@ -146,17 +148,17 @@ fn is_short(value: &Planned) -> bool {
 }
 
 /// `before → after` on one line, in at most `columns`; `None` if it needs more.
-pub fn arrow(before: Option<&Value>, after: Option<&Planned>, columns: usize, signs: &Signs) -> Option<Vec<Piece>> {
+pub fn arrow(before: Option<&Planned>, after: Option<&Planned>, columns: usize, signs: &Signs) -> Option<Vec<Piece>> {
     let arrow = Piece::new(Role::Quiet, format!("{} ", signs.arrow));
     if let (Some(before), Some(Tree::Leaf(missing))) = (before, after) {
         let mut pieces = vec![arrow, Piece::new(Role::After, unknown(missing))];
         let room = columns.saturating_sub(total(&pieces) + width(" (now )")).max(12);
-        let now = cut_start(&line(&before.lift()), room, signs.ellipsis);
+        let now = cut_start(&line(before), room, signs.ellipsis);
         pieces.push(Piece::new(Role::Quiet, format!(" (now {now})")));
         return Some(pieces);
     }
     let has_lines = |text: &str| text.contains('\n');
-    let was = before.map_or_else(|| UNSET.to_owned(), |value| line(&value.lift()));
+    let was = before.map_or_else(|| UNSET.to_owned(), line);
     let will_be = after.map_or_else(|| UNSET.to_owned(), line);
     let is_text_with_lines = before.and_then(Tree::as_text).is_some_and(has_lines)
         || after.and_then(Tree::as_text).is_some_and(has_lines);
@@ -165,11 +167,11 @@ pub fn arrow(before: Option<&Value>, after: Option<&Planned>, columns: usize, si
 }
 
 /// As [`arrow`], for a side that is absent: the other one is cut to what fits.
-pub fn arrow_cut(before: Option<&Value>, after: Option<&Planned>, columns: usize, signs: &Signs) -> Vec<Piece> {
+pub fn arrow_cut(before: Option<&Planned>, after: Option<&Planned>, columns: usize, signs: &Signs) -> Vec<Piece> {
     let room = columns.saturating_sub(width(UNSET) + width(signs.arrow) + 2);
     let side = |value: Option<String>| value.map_or_else(|| UNSET.to_owned(), |text| cut(&text, room, signs.ellipsis));
     vec![
-        Piece::new(Role::Before, format!("{} ", side(before.map(|value| line(&value.lift()))))),
+        Piece::new(Role::Before, format!("{} ", side(before.map(line)))),
         Piece::new(Role::Quiet, format!("{} ", signs.arrow)),
         Piece::new(Role::After, side(after.map(line))),
     ]
@@ -177,8 +179,10 @@ pub fn arrow_cut(before: Option<&Value>, after: Option<&Planned>, columns: usize
 
 /// Two long values, line by line and word by word. Each line starts with `-`, `+` or a space and takes at most
 /// `columns`.
-pub fn difference(before: &Value, after: &Planned, columns: usize, signs: &Signs) -> Vec<String> {
-    let (before, after) = (lines(&before.lift()), lines(after));
+pub fn difference(before: &Planned, after: &Planned, columns: usize, signs: &Signs) -> Vec<String> {
+    // Two texts need no quotes to be told apart.
+    let whole = |value: &Planned| value.as_text().map_or_else(|| lines(value), str::to_owned);
+    let (before, after) = (whole(before), whole(after));
     let comparison = TextDiff::from_lines(before.as_str(), after.as_str());
     let mut all = Vec::new();
     for (index, group) in comparison.grouped_ops(CONTEXT).iter().enumerate() {

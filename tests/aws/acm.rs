@@ -1,1 +1,115 @@
-//! certificates
+//! Certificates.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_acm::types::KeyAlgorithm;
+use serde_json::json;
+
+use super::{assert_error, look_up, text, type_of};
+use crate::support::emulator::REGION;
+use crate::support::{ministack, moto};
+use mastoform::address::{Address, Identity};
+use mastoform::provider::aws::Aws;
+use mastoform::provider::{ErrorKind, Observation, Provider, Target};
+use mastoform::value::Value;
+
+#[tokio::test]
+async fn an_issued_certificate_is_found() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let arn = request(&aws, "social.example", &[]).await;
+    let found = issued(&aws, "social.example").await;
+    assert_eq!(text(&found, "arn"), arn);
+    assert_eq!(text(&found, "domain_name"), "social.example");
+    assert_eq!(text(&found, "status"), "ISSUED");
+}
+
+#[tokio::test]
+async fn a_name_is_preferred_to_a_wildcard() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let wildcard = request(&aws, "example.com", &["*.example.com"]).await;
+    assert_eq!(text(&issued(&aws, "social.example.com").await, "arn"), wildcard);
+    let among_others = request(&aws, "www.example.com", &["social.example.com"]).await;
+    request(&aws, "*.example.com", &[]).await;
+    assert_eq!(text(&issued_within(&aws, "social.example.com", &among_others).await, "arn"), among_others);
+    let exact = request(&aws, "social.example.com", &[]).await;
+    request(&aws, "*.example.com", &["example.com"]).await;
+    assert_eq!(text(&issued_within(&aws, "social.example.com", &exact).await, "arn"), exact);
+}
+
+#[tokio::test]
+async fn the_latest_certificate_is_taken() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    request(&aws, "social.example", &[]).await;
+    // moto tells when a certificate was made in whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let latest = request(&aws, "social.example", &[]).await;
+    assert_eq!(text(&issued_within(&aws, "social.example", &latest).await, "arn"), latest);
+}
+
+#[tokio::test]
+async fn a_missing_certificate_is_named_with_its_region() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    request(&aws, "other.example", &[]).await;
+    let missing =
+        look_up(&aws, "acm.certificate", json!({ "domain_name": "social.example", "status": "ISSUED" })).await;
+    let message = missing.as_ref().unwrap_err().to_string();
+    assert!(message.contains(REGION) && message.contains("social.example"), "{message}");
+    assert_error(missing, ErrorKind::NotFound, "acm:ListCertificates");
+}
+
+#[tokio::test]
+async fn certificates_are_found_and_observed_in_ministack() {
+    let ministack = ministack::start();
+    let aws = ministack.aws();
+    let clients = aws.clients(REGION);
+    let request = clients.acm().request_certificate().domain_name("social.example");
+    let arn = request.key_algorithm(KeyAlgorithm::EcPrime256v1).send().await.unwrap().certificate_arn.unwrap();
+    assert_eq!(text(&issued(&aws, "social.example").await, "arn"), arn);
+    let target = Target {
+        address: Address::new(type_of("acm.certificate"), "web", None),
+        region: REGION.to_owned(),
+        identity: Identity::new(&*arn),
+        recorded: Value::Null,
+    };
+    let seen = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
+    let Some(Observation::Found(seen)) = seen else { panic!("{seen:?}") };
+    assert_eq!(text(&seen.attributes, "domain_name"), "social.example");
+    clients.acm().delete_certificate().certificate_arn(&arn).send().await.unwrap();
+    let seen = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
+    assert!(matches!(seen, Some(Observation::Gone)), "{seen:?}");
+}
+
+async fn request(aws: &Aws, domain: &str, others: &[&str]) -> String {
+    let clients = aws.clients(REGION);
+    let mut request = clients.acm().request_certificate().domain_name(domain);
+    for other in others {
+        request = request.subject_alternative_names(*other);
+    }
+    request.send().await.unwrap().certificate_arn.unwrap()
+}
+
+/// Waits until a certificate for `domain` is issued.
+async fn issued(aws: &Aws, domain: &str) -> Value {
+    wait(aws, domain, |_| true).await
+}
+
+/// Waits until the certificate found for `domain` is this one, or long enough for it to be issued.
+async fn issued_within(aws: &Aws, domain: &str, arn: &str) -> Value {
+    wait(aws, domain, |found| text(found, "arn") == arn).await
+}
+
+async fn wait(aws: &Aws, domain: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+    let started = Instant::now();
+    loop {
+        let found = look_up(aws, "acm.certificate", json!({ "domain_name": domain, "status": "ISSUED" })).await;
+        match found {
+            Ok(found) if is_wanted(&found) || started.elapsed() > Duration::from_secs(5) => return found,
+            Err(error) if started.elapsed() > Duration::from_secs(5) => panic!("{error}"),
+            _ => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}

@@ -1,7 +1,10 @@
 //! The whole engine over the simulated cloud, without a command line.
 
 use mastoform::apply::Outcome;
-use mastoform::plan::{Action, Plan};
+use mastoform::plan::{Action, Cause, Plan};
+use mastoform::provider::ErrorKind;
+use mastoform::provider::sim::{CrashPoint, Fault, Operation, Rule, Subject};
+use mastoform::value::Value;
 
 use crate::support::instance::{EXAMPLE, Instance, example};
 
@@ -22,10 +25,16 @@ fn changed(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
+async fn nothing_to_do(instance: &Instance) {
+    let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
+    assert_eq!(changed(&plan), Vec::<String>::new(), "{:#?}", plan.changes);
+}
+
 fn completed(outcome: Option<Outcome>) {
     match outcome {
         Some(Outcome::Completed(_)) => {}
-        other => panic!("not completed: {other:#?}"),
+        Some(other) => panic!("not completed: {:#?} {:?}", other.report().failed, other.report().pending),
+        None => panic!("not applied"),
     }
 }
 
@@ -66,4 +75,149 @@ async fn destroy_leaves_nothing() {
     completed(Some(outcome));
     assert_eq!(instance.sim.objects().len(), 0, "{:#?}", instance.sim.objects());
     assert_eq!(instance.state().map(|state| state.rows.len()), Some(0));
+}
+
+#[tokio::test]
+async fn the_same_inputs_give_the_same_plan() {
+    let instance = Instance::new();
+    let bytes = async || {
+        let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
+        serde_json::to_string(&plan).expect("json")
+    };
+    assert_eq!(bytes().await, bytes().await);
+}
+
+#[tokio::test]
+async fn drift_is_seen_told_apart_and_mended() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let found = instance.sim.change_behind_our_back(
+        "elb.target_group.web",
+        &["health_check", "interval"],
+        Value::Integer(10),
+    );
+    assert!(found);
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
+    assert_eq!(changed(&plan), ["update elb.target_group.web"]);
+    assert_eq!(plan.changes[0].causes, [Cause::Drift]);
+    assert_eq!(plan.changes[0].attributes[0].path, ["health_check", "interval"]);
+    completed(outcome);
+    nothing_to_do(&instance).await;
+}
+
+#[tokio::test]
+async fn what_was_deleted_in_aws_is_made_again_and_what_needs_it_follows() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    assert!(instance.sim.remove_behind_our_back("elb.listener_rule.streaming"));
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
+    assert_eq!(changed(&plan)[0], "create elb.listener_rule.streaming");
+    assert_eq!(plan.changes[0].causes, [Cause::Drift]);
+    completed(outcome);
+    nothing_to_do(&instance).await;
+}
+
+#[tokio::test]
+async fn another_cache_engine_removes_the_old_one() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let redis = format!("{EXAMPLE}\n[redis]\nengine = \"redis\"\n");
+    let (plan, outcome) = instance.go(&redis, true).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let names = changed(&plan);
+    assert!(names.contains(&"create elasticache.cluster.cache".to_owned()), "{names:?}");
+    assert!(names.contains(&"delete elasticache.replication_group.cache".to_owned()), "{names:?}");
+    completed(outcome);
+    let (plan, _) = instance.go(&redis, false).await.expect("plans");
+    assert_eq!(changed(&plan), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_failure_skips_its_dependents_and_the_next_apply_goes_on() {
+    let instance = Instance::new();
+    let address = "elb.listener.https".parse().expect("address");
+    let refuse = Fault::Refuse { code: "TooManyListeners".into(), kind: ErrorKind::Quota };
+    instance.sim.add_fault(Rule::new(Operation::Create, Subject::Address(address), refuse));
+    let (_, outcome) = instance.go(EXAMPLE, true).await.expect("runs");
+    let Some(Outcome::Halted(report)) = outcome else { panic!("{outcome:#?}") };
+    assert_eq!(report.failed.len(), 1);
+    assert!(report.failed[0].message.contains("TooManyListeners"), "{:?}", report.failed);
+    let mut skipped: Vec<String> = report.skipped.iter().map(|(address, _)| address.to_string()).collect();
+    skipped.sort();
+    assert_eq!(skipped, ["ecs.service.mastodon", "elb.listener_rule.streaming"]);
+    assert!(report.done.iter().any(|done| done.address.to_string() == "rds.instance.database"));
+    instance.sim.clear_faults();
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
+    assert_eq!(plan.changes.len(), 3, "{:?}", changed(&plan));
+    completed(outcome);
+    nothing_to_do(&instance).await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_nothing_twice() {
+    let instance = Instance::new();
+    instance.sim.add_fault(Rule::new(Operation::Create, Subject::Anything, Fault::LoseResponse).times(200));
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    instance.sim.clear_faults();
+    assert!(instance.go(EXAMPLE, false).await.expect("plans").0.is_empty());
+    let undisturbed = Instance::new();
+    completed(undisturbed.go(EXAMPLE, true).await.expect("applies").1);
+    assert_eq!(instance.sim.objects().len(), undisturbed.sim.objects().len());
+}
+
+#[tokio::test]
+async fn a_crash_around_a_call_is_recovered() {
+    for (operation, address) in [
+        (Operation::Create, "rds.cluster.database"),
+        (Operation::Create, "ec2.security_group_rule.tasks_egress[\"smtp\"]"),
+        (Operation::Create, "secretsmanager.secret.encryption"),
+        (Operation::Create, "ecs.service.mastodon"),
+    ] {
+        for point in [CrashPoint::BeforeTheEffect, CrashPoint::AfterTheEffect] {
+            let instance = Instance::new();
+            let subject = Subject::Address(address.parse().expect("address"));
+            instance.sim.add_fault(Rule::new(operation, subject, Fault::Crash(point)));
+            tokio::select! {
+                result = instance.go(EXAMPLE, true) => panic!("it did not crash: {result:?}"),
+                () = instance.sim.crashed() => {}
+            }
+            instance.sim.clear_faults();
+            instance.sim.revive();
+            completed(instance.go(EXAMPLE, true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
+            let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
+            assert!(plan.is_empty(), "{address} {point:?}: {:?}", changed(&plan));
+            let undisturbed = Instance::new();
+            completed(undisturbed.go(EXAMPLE, true).await.expect("applies").1);
+            assert_eq!(instance.sim.snapshot(true), undisturbed.sim.snapshot(true), "{address} {point:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_protected_is_neither_replaced_nor_deleted() {
+    let instance = Instance::new();
+    let protected = example(&[("protect = false", "protect = true")]);
+    completed(instance.go(&protected, true).await.expect("applies").1);
+    let plan = instance.plan_destroy().await;
+    let refused: Vec<String> = plan.refusals.iter().map(|refusal| refusal.address.to_string()).collect();
+    assert!(refused.contains(&"rds.cluster.database".to_owned()), "{refused:?}");
+    assert!(refused.contains(&"s3.bucket.media".to_owned()), "{refused:?}");
+    let renamed = example(&[("protect = false", "protect = true"), ("[database]", "[database]\nname = \"other\"")]);
+    let (plan, _) = instance.go(&renamed, false).await.expect("plans");
+    assert_eq!(plan.refusals.len(), 1, "{:?}", plan.refusals);
+    assert!(plan.refusals[0].reason.contains("would be replaced"));
+}
+
+#[tokio::test]
+async fn no_secret_reaches_a_file_or_a_plan() {
+    let instance = Instance::new();
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
+    completed(outcome);
+    let mut texts = vec![serde_json::to_string(&plan).expect("json")];
+    for entry in fs_err::read_dir(instance.folder.path()).expect("readable") {
+        texts.push(fs_err::read_to_string(entry.expect("entry").path()).expect("text"));
+    }
+    assert!(texts.len() > 1);
+    for text in texts {
+        assert!(!text.contains(mastoform::provider::sim::SECRET_MARK), "a secret leaked");
+    }
 }

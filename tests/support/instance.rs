@@ -12,9 +12,9 @@ use mastoform::plan::Plan;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::provider::Provider;
 use mastoform::provider::sim::{Options, Sim};
-use mastoform::session;
+use mastoform::session::{self, Gathered};
 use mastoform::spec::Specs;
-use mastoform::state::{Journal, Paths, State};
+use mastoform::state::{Paths, State};
 use tokio::sync::watch;
 
 /// The example of this repository.
@@ -36,12 +36,19 @@ pub fn example(changes: &[(&str, &str)]) -> String {
     text
 }
 
+/// A temporary folder in memory where the system has one: every milestone flushes to the disk.
+pub fn fast_folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("a folder")
+}
+
 impl Instance {
     pub fn new() -> Self {
         let specs = Specs::read(&[]).unwrap_or_else(|problems| panic!("{problems}"));
         let options = Options { speed: 10_000.0, latency: std::time::Duration::ZERO, ..Options::default() };
         let sim = Sim::open(Arc::clone(&specs.types), None, options).expect("a cloud");
-        Self { sim: Arc::new(sim), folder: tempfile::tempdir().expect("a folder") }
+        Self { sim: Arc::new(sim), folder: fast_folder() }
     }
 
     pub fn paths(&self) -> Paths {
@@ -66,16 +73,26 @@ impl Instance {
         let provider: Arc<dyn Provider> = self.sim.clone();
         let early = World { specs: &specs, config: &config, lookups: &nothing, evaluator: &evaluator };
         let read = session::read_state(&self.paths(), &config.name, &config.region, "lineage").expect("a state");
-        let gathered = session::gather(&provider, Some(&early), read).await.unwrap_or_else(|error| panic!("{error}"));
-        let world = World { lookups: &gathered.lookups, ..early };
+        let mut gathered = session::gather(&provider, Some(&early), read).await.unwrap_or_else(|error| panic!("{error}"));
+        let lookups = gathered.lookups.clone();
+        let world = World { lookups: &lookups, ..early };
         let graph = resolve(&world, &specs)?;
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
         let outcome = if apply {
-            Some(self.apply(&specs, &plan, Some((&world, &graph)), gathered.state, gathered.lookups.clone()).await)
+            Some(self.apply(&specs, &plan, Some((&world, &graph)), &mut gathered).await)
         } else {
             None
         };
         Ok((plan, outcome))
+    }
+
+    /// The plan that would take everything down.
+    pub async fn plan_destroy(&self) -> Plan {
+        let specs = Specs::read(&[]).expect("valid specs");
+        let provider: Arc<dyn Provider> = self.sim.clone();
+        let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
+        let gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
+        session::plan_destroy(&specs, &gathered, "social").unwrap_or_else(|problems| panic!("{problems}"))
     }
 
     /// Takes everything down.
@@ -83,9 +100,9 @@ impl Instance {
         let specs = Specs::read(&[]).expect("valid specs");
         let provider: Arc<dyn Provider> = self.sim.clone();
         let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
-        let gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
+        let mut gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
         let plan = session::plan_destroy(&specs, &gathered, "social").unwrap_or_else(|problems| panic!("{problems}"));
-        let outcome = self.apply(&specs, &plan, None, gathered.state, gathered.lookups.clone()).await;
+        let outcome = self.apply(&specs, &plan, None, &mut gathered).await;
         (plan, outcome)
     }
 
@@ -94,19 +111,16 @@ impl Instance {
         specs: &Specs,
         plan: &Plan,
         desired: Option<(&'a World<'a>, &'a mastoform::plan::Graph<'a>)>,
-        mut state: State,
-        lookups: BTreeMap<mastoform::address::Address, mastoform::value::Value>,
+        gathered: &mut Gathered,
     ) -> Outcome {
-        let (journal, _) = Journal::open(&self.paths().journal()).expect("a journal");
-        state.advance();
-        state.lookups = lookups;
+        let journal = session::begin(&self.paths(), gathered).unwrap_or_else(|error| panic!("{error}"));
         let (_keep, stop) = watch::channel(Stop::No);
         let run = Run {
             provider: self.sim.clone(),
             types: &specs.types,
             plan,
             desired,
-            state,
+            state: gathered.state.clone(),
             paths: &self.paths(),
             journal,
             progress: &Silent,

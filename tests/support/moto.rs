@@ -13,9 +13,16 @@ const SCRIPT: &str = "from moto.server import main
 main(['-H', '127.0.0.1', '-p', str(PORT)])
 ";
 
-/// Services become steady with one task; certificates are issued after a second; AWS's own policies exist.
-const ENVIRONMENT: &[(&str, &str)] =
-    &[("MOTO_ECS_SERVICE_RUNNING", "1"), ("MOTO_ACM_VALIDATION_WAIT", "1"), ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")];
+const ENVIRONMENT: &[(&str, &str)] = &[
+    // Services become steady with one task.
+    ("MOTO_ECS_SERVICE_RUNNING", "1"),
+    // Certificates are issued after a second.
+    ("MOTO_ACM_VALIDATION_WAIT", "1"),
+    // AWS's own policies exist.
+    ("MOTO_IAM_LOAD_MANAGED_POLICIES", "true"),
+    // Nobody starts virtual machines here, and their images take long to load in every account.
+    ("MOTO_EC2_LOAD_DEFAULT_AMIS", "false"),
+];
 
 /// An empty account in moto, which is started if it does not run yet.
 ///

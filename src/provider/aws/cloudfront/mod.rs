@@ -1,6 +1,18 @@
-//! CloudFront: distributions and how they reach their origins. Global: the region plays no part.
+//! CloudFront: a distribution, and how it proves itself to its bucket.
+//!
+//! CloudFront keeps each thing under a version, the ETag. Whoever changes or deletes it names the version they have
+//! read, and is refused if somebody else has changed it meanwhile: that is an error of kind `NotYet`, and the next try
+//! reads again. A change sends the whole configuration, so everything that is not ours goes back as it was read.
+
+pub mod distribution;
+pub mod origin_access_control;
+pub mod origin_access_identity;
 
 use super::handler::Handler;
 
 /// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[];
+pub static HANDLERS: &[&dyn Handler] = &[
+    &distribution::Distribution,
+    &origin_access_control::OriginAccessControl,
+    &origin_access_identity::OriginAccessIdentity,
+];

@@ -1,6 +1,137 @@
 //! ElastiCache: Redis and Valkey.
+//!
+//! What AWS does here that shapes the handlers:
+//!
+//! - Descriptions have no tags, and tags cannot be listed until a resource is available. Until then nobody can tell
+//!   whose it is: `find`, and a creation that meets its own name, answer "not yet".
+//! - A name stays taken while what it names is being deleted; such a resource is never adopted.
+//! - A modification that would change nothing is refused as a wrong request. So an update, which may be a repetition,
+//!   reads first and sends only what differs.
+//! - There is no filter, and one unknown name among several has no meaning: each resource is described by its name.
 
+pub mod cluster;
+pub mod replication_group;
+
+use std::collections::BTreeSet;
+
+use aws_sdk_elasticache::types::{CacheCluster, SecurityGroupMembership};
+
+use super::attributes::Report;
+use super::error::{OrAbsent, failed, unanswered};
 use super::handler::Handler;
+use super::session::Clients;
+use super::tags::{self, Tags};
+use crate::provider::{ErrorKind, ProviderError, Update};
+use crate::value::{Known, Value};
 
 /// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[];
+pub static HANDLERS: &[&dyn Handler] = &[&cluster::Cluster, &replication_group::ReplicationGroup];
+
+const DESCRIBE_CLUSTERS: &str = "elasticache:DescribeCacheClusters";
+const LIST_TAGS: &str = "elasticache:ListTagsForResource";
+
+const DELETING: &str = "deleting";
+
+/// Whether a resource, known to exist, has all tags of a creation.
+async fn is_tagged(clients: &Clients, arn: Option<&str>, wanted: &Tags) -> Result<bool, ProviderError> {
+    let arn = arn.ok_or_else(|| unanswered(LIST_TAGS, "arn"))?;
+    let request = clients.elasticache().list_tags_for_resource().resource_name(arn);
+    match request.send().await.map_err(failed(LIST_TAGS)) {
+        Ok(answer) => Ok(tags::has_all(wanted, answer.tag_list().iter().filter_map(|tag| tag.key().zip(tag.value())))),
+        Err(error) if error.kind == ErrorKind::NotFound => Err(not_yet(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A cluster with its nodes: one of ours, or a member of a replication group.
+async fn describe_cluster(clients: &Clients, identifier: &str) -> Result<Option<CacheCluster>, ProviderError> {
+    let request =
+        clients.elasticache().describe_cache_clusters().cache_cluster_id(identifier).show_cache_node_info(true);
+    let answer = request.send().await.map_err(failed(DESCRIBE_CLUSTERS)).or_absent()?;
+    Ok(answer.and_then(|answer| answer.cache_clusters).into_iter().flatten().next())
+}
+
+/// What a cluster shows of itself and of the replication group it is a member of.
+fn shared_report(cluster: &CacheCluster) -> Report {
+    Report::new()
+        .set_if("engine", cluster.engine())
+        .set_if("engine_version", cluster.engine_version())
+        .set_if("parameter_group", cluster.cache_parameter_group().and_then(|group| group.cache_parameter_group_name()))
+        .set("security_groups", security_groups(cluster.security_groups()))
+        .set_if("subnet_group", cluster.cache_subnet_group_name())
+        .set_if("maintenance_window", cluster.preferred_maintenance_window())
+        .set_if("port", port(cluster))
+}
+
+/// Where the nodes listen.
+fn port(cluster: &CacheCluster) -> Option<i32> {
+    let node = cluster.cache_nodes().first()?;
+    node.endpoint()?.port()
+}
+
+/// The groups that something has or is getting, but not those it is losing.
+fn security_groups(memberships: &[SecurityGroupMembership]) -> Vec<String> {
+    let staying = memberships.iter().filter(|membership| membership.status() != Some("removing"));
+    staying.filter_map(|membership| membership.security_group_id()).map(str::to_owned).collect()
+}
+
+/// Only what changes and is not shown yet. Where an attribute is taken away, AWS's default stands in; where AWS has
+/// none, nothing does.
+fn patch(update: &Update, defaults: &Value, shown: &Value) -> Known {
+    let wanted = |name: &String| {
+        let wanted = match update.changed(name) {
+            Some(wanted) if !wanted.is_null() => wanted.clone(),
+            _ => defaults.get(name).map(Value::lift).unwrap_or_default(),
+        };
+        let is_shown = wanted.plain().is_some_and(|wanted| same(name, &wanted, shown.get(name)));
+        (!is_shown).then(|| (name.clone(), wanted))
+    };
+    Known::Map(update.changed.iter().filter_map(wanted).collect())
+}
+
+/// Whether AWS shows what is wanted. Versions are shown longer than they are wanted, lists in any order.
+fn same(name: &str, wanted: &Value, shown: Option<&Value>) -> bool {
+    let texts = |value: &Value| -> Option<BTreeSet<String>> {
+        value.as_list()?.iter().map(|item| item.as_text().map(str::to_owned)).collect()
+    };
+    match (wanted, shown) {
+        (Value::Text(wanted), Some(Value::Text(shown))) => match name {
+            "engine_version" => {
+                shown.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            }
+            "maintenance_window" => shown.eq_ignore_ascii_case(wanted),
+            _ => shown == wanted,
+        },
+        (Value::List(_), Some(shown)) => texts(wanted) == texts(shown),
+        (wanted, Some(shown)) => wanted == shown,
+        (_, None) => false,
+    }
+}
+
+/// The same failure, as one that may pass.
+fn not_yet(error: ProviderError) -> ProviderError {
+    ProviderError { kind: ErrorKind::NotYet, ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_already_is_not_sent() {
+        let same = |name, wanted: serde_json::Value, shown: serde_json::Value| {
+            same(name, &Value::from_json(&wanted), Some(&Value::from_json(&shown)))
+        };
+        assert!(same("engine_version", json!("8"), json!("8.0.1")));
+        assert!(!same("engine_version", json!("8"), json!("80.1")));
+        assert!(!same("engine_version", json!("8.1"), json!("8.0.1")));
+        assert!(same("security_groups", json!(["sg-1", "sg-2"]), json!(["sg-2", "sg-1"])));
+        assert!(!same("security_groups", json!(["sg-1"]), json!(["sg-2", "sg-1"])));
+        assert!(same("maintenance_window", json!("Sun:04:00-Sun:05:00"), json!("sun:04:00-sun:05:00")));
+        assert!(!same("description", json!("Cache"), json!("cache")));
+        assert!(same("snapshot_retention_days", json!(3), json!(3)));
+        assert!(!super::same("snapshot_retention_days", &Value::from(3), None));
+    }
+}

@@ -1,0 +1,128 @@
+//! `elasticache.cluster`: a single Redis node, without encryption and without a token.
+
+use async_trait::async_trait;
+use aws_sdk_elasticache::types::CacheCluster;
+
+use super::{DELETING, DESCRIBE_CLUSTERS, describe_cluster, is_tagged, not_yet, patch, shared_report};
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+
+const CREATE: &str = "elasticache:CreateCacheCluster";
+const DELETE: &str = "elasticache:DeleteCacheCluster";
+const MODIFY: &str = "elasticache:ModifyCacheCluster";
+
+pub struct Cluster;
+
+#[async_trait]
+impl Handler for Cluster {
+    fn type_name(&self) -> &'static str {
+        "elasticache.cluster"
+    }
+
+    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
+        Ok(describe_cluster(clients, target.identity.as_str()).await?.as_ref().map(report))
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let identifier = wanted(creation, DESCRIBE_CLUSTERS).text("identifier")?;
+        let cluster = describe_cluster(clients, identifier).await?;
+        match cluster.filter(|cluster| cluster.cache_cluster_status() != Some(DELETING)) {
+            Some(cluster) if is_tagged(clients, cluster.arn(), &creation.tags).await? => {
+                Ok(vec![Identity::new(identifier)])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let identifier = wanted.text("identifier")?;
+        let request = clients
+            .elasticache()
+            .create_cache_cluster()
+            .cache_cluster_id(identifier)
+            .engine(wanted.text("engine")?)
+            .set_engine_version(wanted.owned_text("engine_version")?)
+            .cache_node_type(wanted.text("node_type")?)
+            .num_cache_nodes(wanted.integer("nodes")?)
+            .set_cache_parameter_group_name(wanted.owned_text("parameter_group")?)
+            .set_port(wanted.optional_integer("port")?)
+            .set_security_group_ids(wanted.optional_texts("security_groups")?)
+            .set_cache_subnet_group_name(wanted.owned_text("subnet_group")?)
+            .set_snapshot_retention_limit(wanted.optional_integer("snapshot_retention_days")?)
+            .set_auto_minor_version_upgrade(wanted.optional_flag("auto_minor_version_upgrade")?)
+            .set_preferred_maintenance_window(wanted.owned_text("maintenance_window")?)
+            .set_tags(Some(tags::elasticache(&creation.tags)));
+        let cluster = match request.send().await.map_err(failed(CREATE)) {
+            Ok(answer) => answer.cache_cluster.ok_or_else(|| unanswered(CREATE, "cluster"))?,
+            Err(error) if error.kind == ErrorKind::Conflict => match describe_cluster(clients, identifier).await? {
+                Some(cluster) if cluster.cache_cluster_status() != Some(DELETING) => {
+                    if !is_tagged(clients, cluster.arn(), &creation.tags).await? {
+                        return Err(error);
+                    }
+                    cluster
+                }
+                _ => return Err(not_yet(error)),
+            },
+            Err(error) => return Err(error),
+        };
+        Ok(created(identifier, Report::new().set_if("arn", cluster.arn())))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let desired = desired(update, MODIFY);
+        let shown = self.observe(clients, &update.target).await?.map(|observed| observed.attributes);
+        let defaults = Report::new().set("snapshot_retention_days", 0).set("auto_minor_version_upgrade", true);
+        let patch = patch(update, &defaults.value(), &shown.unwrap_or_default());
+        let patch = Attributes::new(&patch, MODIFY);
+        let nothing = clients.elasticache().modify_cache_cluster().cache_cluster_id(update.target.identity.as_str());
+        let request = nothing
+            .clone()
+            .set_engine_version(patch.owned_text("engine_version")?)
+            .set_cache_node_type(patch.owned_text("node_type")?)
+            .set_cache_parameter_group_name(patch.owned_text("parameter_group")?)
+            .set_security_group_ids(patch.optional_texts("security_groups")?)
+            .set_snapshot_retention_limit(patch.optional_integer("snapshot_retention_days")?)
+            .set_auto_minor_version_upgrade(patch.optional_flag("auto_minor_version_upgrade")?)
+            .set_preferred_maintenance_window(patch.owned_text("maintenance_window")?);
+        if request.as_input() == nothing.as_input() {
+            return Ok(());
+        }
+        let request = request.apply_immediately(desired.optional_flag("apply_immediately")?.unwrap_or_default());
+        request.send().await.map_err(failed(MODIFY))?;
+        Ok(())
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let identifier = target.identity.as_str();
+        let request = clients.elasticache().delete_cache_cluster().cache_cluster_id(identifier);
+        match request.send().await.map_err(failed(DELETE)) {
+            // It is busy, perhaps with an earlier call of the same.
+            Err(error) if error.kind == ErrorKind::NotYet => match describe_cluster(clients, identifier).await? {
+                Some(cluster) if cluster.cache_cluster_status() != Some(DELETING) => Err(error),
+                _ => Ok(Deletion::Accepted),
+            },
+            answer => answer.or_absent().map(|_| Deletion::Accepted),
+        }
+    }
+}
+
+fn report(cluster: &CacheCluster) -> Observed {
+    let identifier = cluster.cache_cluster_id().unwrap_or_default();
+    let node = cluster.cache_nodes().first().and_then(|node| node.endpoint());
+    let report = shared_report(cluster)
+        .set("identifier", identifier)
+        .set_if("node_type", cluster.cache_node_type())
+        .set_if("nodes", cluster.num_cache_nodes())
+        .set_if("snapshot_retention_days", cluster.snapshot_retention_limit())
+        .set_if("auto_minor_version_upgrade", cluster.auto_minor_version_upgrade())
+        .set_if("arn", cluster.arn())
+        .set_if("endpoint", node.and_then(|endpoint| endpoint.address()))
+        .set_if("status", cluster.cache_cluster_status());
+    observed(identifier, report)
+}

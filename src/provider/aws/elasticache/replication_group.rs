@@ -1,0 +1,221 @@
+//! `elasticache.replication_group`: Redis or Valkey with encryption, a token, and possibly replicas.
+//!
+//! AWS keeps half of a group's attributes only with its nodes, so the first of them is described beside the group.
+//!
+//! # The token
+//!
+//! A changed token is a call of its own, applied at once whatever `apply_immediately` says, with the strategy `ROTATE`:
+//! the new token is accepted beside the one before it, so that what still runs with the old one keeps working until it
+//! is started again. AWS's second step, `SET`, would shut the old token out, and must not be made before everybody has
+//! the new one. The old token stays valid until the next change: to shut out one that leaked, change it twice. A token
+//! cannot be taken away, since AWS does that only in exchange for user groups.
+//!
+//! Other changes go first. They keep a group busy for a while, in which AWS refuses the token: the update is then not
+//! done yet, and its repetition sends only the token. AWS refuses the token that a group has already as a request
+//! without modifications, which has the code of any wrong combination. With one token as the only wish and a group that
+//! asks for tokens there is nothing else to combine, so this code counts as done.
+
+use async_trait::async_trait;
+use aws_sdk_elasticache::types::{
+    AuthTokenUpdateStrategyType, AutomaticFailoverStatus, CacheCluster, ReplicationGroup as Group,
+};
+
+use super::{DELETING, describe_cluster, is_tagged, not_yet, patch, shared_report};
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+
+const CREATE: &str = "elasticache:CreateReplicationGroup";
+const DELETE: &str = "elasticache:DeleteReplicationGroup";
+const DESCRIBE: &str = "elasticache:DescribeReplicationGroups";
+const MODIFY: &str = "elasticache:ModifyReplicationGroup";
+
+const NOTHING_TO_MODIFY: &str = "InvalidParameterCombination";
+
+pub struct ReplicationGroup;
+
+#[async_trait]
+impl Handler for ReplicationGroup {
+    fn type_name(&self) -> &'static str {
+        "elasticache.replication_group"
+    }
+
+    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
+        let Some(group) = describe(clients, target.identity.as_str()).await? else { return Ok(None) };
+        let member = first_member(clients, &group).await?;
+        Ok(Some(report(&group, member.as_ref())))
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let identifier = wanted(creation, DESCRIBE).text("identifier")?;
+        let group = describe(clients, identifier).await?;
+        match group.filter(|group| group.status() != Some(DELETING)) {
+            Some(group) if is_tagged(clients, group.arn(), &creation.tags).await? => {
+                Ok(vec![Identity::new(identifier)])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let identifier = wanted.text("identifier")?;
+        let request = clients
+            .elasticache()
+            .create_replication_group()
+            .replication_group_id(identifier)
+            .replication_group_description(wanted.text("description")?)
+            .engine(wanted.text("engine")?)
+            .set_engine_version(wanted.owned_text("engine_version")?)
+            .cache_node_type(wanted.text("node_type")?)
+            // Without a number of any kind AWS takes the group for one around an existing cluster.
+            .num_cache_clusters(wanted.optional_integer("nodes")?.unwrap_or(1))
+            .set_automatic_failover_enabled(wanted.optional_flag("automatic_failover")?)
+            .set_cache_parameter_group_name(wanted.owned_text("parameter_group")?)
+            .set_port(wanted.optional_integer("port")?)
+            .set_security_group_ids(wanted.optional_texts("security_groups")?)
+            .set_cache_subnet_group_name(wanted.owned_text("subnet_group")?)
+            // Valkey wants it stated.
+            .transit_encryption_enabled(wanted.optional_flag("transit_encryption")?.unwrap_or_default())
+            .set_at_rest_encryption_enabled(wanted.optional_flag("at_rest_encryption")?)
+            .set_auth_token(wanted.secret("auth_token")?.map(str::to_owned))
+            .set_snapshot_retention_limit(wanted.optional_integer("snapshot_retention_days")?)
+            .set_auto_minor_version_upgrade(wanted.optional_flag("auto_minor_version_upgrade")?)
+            .set_preferred_maintenance_window(wanted.owned_text("maintenance_window")?)
+            .set_tags(Some(tags::elasticache(&creation.tags)));
+        let group = match request.send().await.map_err(failed(CREATE)) {
+            Ok(answer) => answer.replication_group.ok_or_else(|| unanswered(CREATE, "replication group"))?,
+            Err(error) if error.kind == ErrorKind::Conflict => match describe(clients, identifier).await? {
+                Some(group) if group.status() != Some(DELETING) => {
+                    if !is_tagged(clients, group.arn(), &creation.tags).await? {
+                        return Err(error);
+                    }
+                    group
+                }
+                _ => return Err(not_yet(error)),
+            },
+            Err(error) => return Err(error),
+        };
+        Ok(created(identifier, Report::new().set_if("arn", group.arn())))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let desired = desired(update, MODIFY);
+        let identifier = update.target.identity.as_str();
+        let token = match (update.changed("auth_token"), desired.secret("auth_token")?) {
+            (None, _) => None,
+            (Some(_), Some(token)) => Some(token),
+            (Some(_), None) => {
+                let complaint = "cannot be taken away: AWS does that only in exchange for user groups";
+                return Err(desired.wrong("auth_token", complaint));
+            }
+        };
+        let group = describe(clients, identifier).await?.unwrap_or_else(|| Group::builder().build());
+        let member = first_member(clients, &group).await?;
+        let shown = report(&group, member.as_ref()).attributes;
+        let defaults = Report::new()
+            .set("automatic_failover", false)
+            .set("snapshot_retention_days", 0)
+            .set("auto_minor_version_upgrade", true);
+        let patch = patch(update, &defaults.value(), &shown);
+        let patch = Attributes::new(&patch, MODIFY);
+        let engine = patch.owned_text("engine")?;
+        // Another engine needs to be told with its version.
+        let engine_version = if engine.is_some() {
+            desired.owned_text("engine_version")?
+        } else {
+            patch.owned_text("engine_version")?
+        };
+        let nothing = clients.elasticache().modify_replication_group().replication_group_id(identifier);
+        let request = nothing
+            .clone()
+            .set_replication_group_description(patch.owned_text("description")?)
+            .set_engine(engine)
+            .set_engine_version(engine_version)
+            .set_cache_node_type(patch.owned_text("node_type")?)
+            .set_automatic_failover_enabled(patch.optional_flag("automatic_failover")?)
+            .set_cache_parameter_group_name(patch.owned_text("parameter_group")?)
+            .set_security_group_ids(patch.optional_texts("security_groups")?)
+            .set_snapshot_retention_limit(patch.optional_integer("snapshot_retention_days")?)
+            .set_auto_minor_version_upgrade(patch.optional_flag("auto_minor_version_upgrade")?)
+            .set_preferred_maintenance_window(patch.owned_text("maintenance_window")?);
+        if request.as_input() != nothing.as_input() {
+            let request = request.apply_immediately(desired.optional_flag("apply_immediately")?.unwrap_or_default());
+            request.send().await.map_err(failed(MODIFY))?;
+        }
+        let Some(token) = token else { return Ok(()) };
+        let request = nothing
+            .auth_token(token)
+            .auth_token_update_strategy(AuthTokenUpdateStrategyType::Rotate)
+            .apply_immediately(true);
+        match request.send().await.map_err(failed(MODIFY)) {
+            Err(error)
+                if error.code.as_deref() == Some(NOTHING_TO_MODIFY) && group.auth_token_enabled() == Some(true) =>
+            {
+                Ok(())
+            }
+            answer => answer.map(drop),
+        }
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let identifier = target.identity.as_str();
+        let request = clients.elasticache().delete_replication_group().replication_group_id(identifier);
+        match request.send().await.map_err(failed(DELETE)) {
+            // It is busy, perhaps with an earlier call of the same.
+            Err(error) if error.kind == ErrorKind::NotYet => match describe(clients, identifier).await? {
+                Some(group) if group.status() != Some(DELETING) => Err(error),
+                _ => Ok(Deletion::Accepted),
+            },
+            answer => answer.or_absent().map(|_| Deletion::Accepted),
+        }
+    }
+}
+
+async fn describe(clients: &Clients, identifier: &str) -> Result<Option<Group>, ProviderError> {
+    let request = clients.elasticache().describe_replication_groups().replication_group_id(identifier);
+    let answer = request.send().await.map_err(failed(DESCRIBE)).or_absent()?;
+    Ok(answer.and_then(|answer| answer.replication_groups).into_iter().flatten().next())
+}
+
+/// The first node's cluster, if there is one yet.
+async fn first_member(clients: &Clients, group: &Group) -> Result<Option<CacheCluster>, ProviderError> {
+    match group.member_clusters().first() {
+        Some(member) => describe_cluster(clients, member).await,
+        None => Ok(None),
+    }
+}
+
+fn report(group: &Group, member: Option<&CacheCluster>) -> Observed {
+    let identifier = group.replication_group_id().unwrap_or_default();
+    let nodes = group.node_groups().first();
+    let primary = nodes.and_then(|nodes| nodes.primary_endpoint());
+    let reader = nodes.and_then(|nodes| nodes.reader_endpoint());
+    let automatic_failover = group.automatic_failover().and_then(|status| match status {
+        AutomaticFailoverStatus::Enabled | AutomaticFailoverStatus::Enabling => Some(true),
+        AutomaticFailoverStatus::Disabled | AutomaticFailoverStatus::Disabling => Some(false),
+        _ => None,
+    });
+    let report = member.map(shared_report).unwrap_or_default();
+    let report = report
+        .set("identifier", identifier)
+        .set_if("description", group.description())
+        .set_if("engine", group.engine())
+        .set_if("node_type", group.cache_node_type())
+        .set_if("nodes", i64::try_from(group.member_clusters().len()).ok().filter(|number| *number > 0))
+        .set_if("automatic_failover", automatic_failover)
+        .set_if("port", primary.and_then(|endpoint| endpoint.port()))
+        .set_if("transit_encryption", group.transit_encryption_enabled())
+        .set_if("at_rest_encryption", group.at_rest_encryption_enabled())
+        .set_if("snapshot_retention_days", group.snapshot_retention_limit())
+        .set_if("auto_minor_version_upgrade", group.auto_minor_version_upgrade())
+        .set_if("arn", group.arn())
+        .set_if("primary_endpoint", primary.and_then(|endpoint| endpoint.address()))
+        .set_if("reader_endpoint", reader.and_then(|endpoint| endpoint.address()))
+        .set_if("status", group.status());
+    observed(identifier, report)
+}

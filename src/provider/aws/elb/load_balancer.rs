@@ -1,0 +1,204 @@
+//! `elb.load_balancer`: the public address.
+//!
+//! Idle timeout and deletion protection are what AWS calls attributes: key and value, set by a second call and read by
+//! one of its own per load balancer. A creation that stopped before the second call finds its load balancer by name
+//! and tags and goes on.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_elasticloadbalancingv2::types::{
+    IpAddressType, LoadBalancer as Balancer, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerTypeEnum,
+};
+
+use super::{carries, describe_existing, taken};
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags;
+use crate::provider::aws::wave::try_wave;
+use crate::provider::{Created, Creation, Deletion, Observations, Observed, ProviderError, Target, Update};
+
+const CREATE: &str = "elasticloadbalancing:CreateLoadBalancer";
+const DELETE: &str = "elasticloadbalancing:DeleteLoadBalancer";
+const DESCRIBE: &str = "elasticloadbalancing:DescribeLoadBalancers";
+const DESCRIBE_ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
+const MODIFY_ATTRIBUTES: &str = "elasticloadbalancing:ModifyLoadBalancerAttributes";
+const SET_ADDRESS_TYPE: &str = "elasticloadbalancing:SetIpAddressType";
+const SET_SECURITY_GROUPS: &str = "elasticloadbalancing:SetSecurityGroups";
+const SET_SUBNETS: &str = "elasticloadbalancing:SetSubnets";
+
+const DELETION_PROTECTION: &str = "deletion_protection.enabled";
+const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
+
+const DEFAULT_ADDRESS_TYPE: IpAddressType = IpAddressType::Ipv4;
+const DEFAULT_IDLE_TIMEOUT: i32 = 60;
+
+pub struct LoadBalancer;
+
+#[async_trait]
+impl Handler for LoadBalancer {
+    fn type_name(&self) -> &'static str {
+        "elb.load_balancer"
+    }
+
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        by_identity(targets, observe_balancers(clients, &identities(targets)).await)
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let arn =
+            named(clients, wanted(creation, DESCRIBE).text("name")?).await?.and_then(|found| found.load_balancer_arn);
+        match arn {
+            Some(arn) if carries(clients, &arn, &creation.tags).await? => Ok(vec![Identity::new(arn)]),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let name = wanted.text("name")?;
+        let balancer = match named(clients, name).await? {
+            Some(found) if carries(clients, found.load_balancer_arn().unwrap_or_default(), &creation.tags).await? => {
+                found
+            }
+            Some(_) => return Err(taken(CREATE, "load balancer", name)),
+            None => {
+                let request = clients
+                    .elb()
+                    .create_load_balancer()
+                    .name(name)
+                    .set_type(wanted.optional_text("kind")?.map(LoadBalancerTypeEnum::from))
+                    .set_scheme(wanted.optional_text("scheme")?.map(LoadBalancerSchemeEnum::from))
+                    .set_ip_address_type(wanted.optional_text("ip_address_type")?.map(IpAddressType::from))
+                    .set_subnets(Some(wanted.texts("subnets")?))
+                    .set_security_groups(wanted.optional_texts("security_groups")?)
+                    .set_tags(Some(tags::elb(&creation.tags)));
+                let answer = request.send().await.map_err(failed(CREATE))?;
+                let made = answer.load_balancers.into_iter().flatten().next();
+                made.ok_or_else(|| unanswered(CREATE, "load balancer"))?
+            }
+        };
+        let arn = balancer.load_balancer_arn().ok_or_else(|| unanswered(CREATE, "arn"))?;
+        modify_settings(clients, arn, settings(&wanted, |attribute| wanted.get(attribute).is_some())?).await?;
+        let report = Report::new()
+            .set("arn", arn)
+            .set_if("dns_name", balancer.dns_name())
+            .set_if("hosted_zone_id", balancer.canonical_hosted_zone_id());
+        Ok(created(arn, report))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let arn = update.target.identity.as_str();
+        let desired = desired(update, SET_SUBNETS);
+        let address_type = match update.changed("ip_address_type") {
+            Some(_) => {
+                Some(desired.optional_text("ip_address_type")?.map_or(DEFAULT_ADDRESS_TYPE, IpAddressType::from))
+            }
+            None => None,
+        };
+        if update.changed("subnets").is_some() {
+            // Both in one call: subnets must have the addresses that the load balancer shall have.
+            let request =
+                clients.elb().set_subnets().load_balancer_arn(arn).set_subnets(Some(desired.texts("subnets")?));
+            request.set_ip_address_type(address_type).send().await.map_err(failed(SET_SUBNETS))?;
+        } else if let Some(address_type) = address_type {
+            let request = clients.elb().set_ip_address_type().load_balancer_arn(arn).ip_address_type(address_type);
+            request.send().await.map_err(failed(SET_ADDRESS_TYPE))?;
+        }
+        if update.changed("security_groups").is_some()
+            && let Some(groups) = desired.optional_texts("security_groups")?
+        {
+            let request = clients.elb().set_security_groups().load_balancer_arn(arn).set_security_groups(Some(groups));
+            request.send().await.map_err(failed(SET_SECURITY_GROUPS))?;
+        }
+        modify_settings(clients, arn, settings(&desired, |attribute| update.changed(attribute).is_some())?).await
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let request = clients.elb().delete_load_balancer().load_balancer_arn(target.identity.as_str());
+        request.send().await.map_err(failed(DELETE)).or_absent()?;
+        Ok(Deletion::Accepted)
+    }
+}
+
+/// The load balancer of that name, whoever's it is.
+async fn named(clients: &Clients, name: &str) -> Result<Option<Balancer>, ProviderError> {
+    let request = clients.elb().describe_load_balancers().names(name);
+    let answer = request.send().await.map_err(failed(DESCRIBE)).or_absent()?;
+    Ok(answer.and_then(|answer| answer.load_balancers).into_iter().flatten().next())
+}
+
+async fn observe_balancers(clients: &Clients, arns: &[String]) -> Result<Vec<Observed>, ProviderError> {
+    let (balancers, settings) = tokio::join!(
+        describe_existing(arns, |arns| describe(clients, arns)),
+        try_wave(arns.iter().map(|arn| describe_settings(clients, arn)).collect()),
+    );
+    let settings: BTreeMap<&String, BTreeMap<String, String>> = arns.iter().zip(settings?).collect();
+    let observe = |balancer: Balancer| {
+        let arn = balancer.load_balancer_arn.clone().unwrap_or_default();
+        let setting = |key: &str| settings.get(&arn).and_then(|settings| settings.get(key));
+        let report = report(&balancer)
+            .set_if("idle_timeout_seconds", setting(IDLE_TIMEOUT).and_then(|text| text.parse::<i64>().ok()))
+            .set_if("deletion_protection", setting(DELETION_PROTECTION).and_then(|text| text.parse::<bool>().ok()));
+        observed(arn, report)
+    };
+    Ok(balancers?.into_iter().map(observe).collect())
+}
+
+async fn describe(clients: &Clients, arns: Vec<String>) -> Result<Vec<Balancer>, ProviderError> {
+    let request = clients.elb().describe_load_balancers().set_load_balancer_arns(Some(arns));
+    Ok(request.send().await.map_err(failed(DESCRIBE))?.load_balancers.unwrap_or_default())
+}
+
+/// What AWS calls attributes, by key; nothing for a load balancer that is gone.
+async fn describe_settings(clients: &Clients, arn: &str) -> Result<BTreeMap<String, String>, ProviderError> {
+    let request = clients.elb().describe_load_balancer_attributes().load_balancer_arn(arn);
+    let answer = request.send().await.map_err(failed(DESCRIBE_ATTRIBUTES)).or_absent()?;
+    let settings = answer.and_then(|answer| answer.attributes).into_iter().flatten();
+    Ok(settings.filter_map(|setting| setting.key.zip(setting.value)).collect())
+}
+
+async fn modify_settings(
+    clients: &Clients,
+    arn: &str,
+    settings: Vec<LoadBalancerAttribute>,
+) -> Result<(), ProviderError> {
+    if !settings.is_empty() {
+        let request = clients.elb().modify_load_balancer_attributes().load_balancer_arn(arn);
+        request.set_attributes(Some(settings)).send().await.map_err(failed(MODIFY_ATTRIBUTES))?;
+    }
+    Ok(())
+}
+
+/// The settings whose attributes are `chosen`, as they shall be.
+fn settings(
+    attributes: &Attributes<'_>,
+    chosen: impl Fn(&str) -> bool,
+) -> Result<Vec<LoadBalancerAttribute>, ProviderError> {
+    let idle_timeout = attributes.optional_integer("idle_timeout_seconds")?.unwrap_or(DEFAULT_IDLE_TIMEOUT);
+    let protection = attributes.optional_flag("deletion_protection")?.unwrap_or(false);
+    let settings = [
+        ("idle_timeout_seconds", IDLE_TIMEOUT, idle_timeout.to_string()),
+        ("deletion_protection", DELETION_PROTECTION, protection.to_string()),
+    ];
+    let chosen = settings.into_iter().filter(|(attribute, _, _)| chosen(attribute));
+    Ok(chosen.map(|(_, key, value)| LoadBalancerAttribute::builder().key(key).value(value).build()).collect())
+}
+
+fn report(balancer: &Balancer) -> Report {
+    let subnets = balancer.availability_zones().iter().filter_map(|zone| zone.subnet_id());
+    Report::new()
+        .set("name", balancer.load_balancer_name())
+        .set("kind", balancer.r#type().map(|kind| kind.as_str()))
+        .set("scheme", balancer.scheme().map(|scheme| scheme.as_str()))
+        .set("ip_address_type", balancer.ip_address_type().map(|kind| kind.as_str()))
+        .set("subnets", subnets.collect::<Vec<_>>())
+        .set("security_groups", balancer.security_groups().iter().map(String::as_str).collect::<Vec<_>>())
+        .set("arn", balancer.load_balancer_arn())
+        .set("dns_name", balancer.dns_name())
+        .set("hosted_zone_id", balancer.canonical_hosted_zone_id())
+        .set("status", balancer.state().and_then(|state| state.code()).map(|code| code.as_str()))
+}

@@ -1,0 +1,121 @@
+//! `logs.log_group`: what the containers print.
+//!
+//! The retention is a second call. A creation that stopped before it finds its group by name and tags and goes on.
+//!
+//! A group is read through its name as a prefix: a filter passes over a group that does not exist.
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::types::LogGroup as Group;
+
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Report, desired, wanted};
+use crate::provider::aws::error::{OrAbsent, failed};
+use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags::has_all;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+
+const CREATE: &str = "logs:CreateLogGroup";
+const DELETE: &str = "logs:DeleteLogGroup";
+const DELETE_RETENTION: &str = "logs:DeleteRetentionPolicy";
+const DESCRIBE: &str = "logs:DescribeLogGroups";
+const LIST_TAGS: &str = "logs:ListTagsForResource";
+const PUT_RETENTION: &str = "logs:PutRetentionPolicy";
+
+pub struct LogGroup;
+
+#[async_trait]
+impl Handler for LogGroup {
+    fn type_name(&self) -> &'static str {
+        "logs.log_group"
+    }
+
+    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
+        let name = target.identity.as_str();
+        let Some(group) = named(clients, name).await? else { return Ok(None) };
+        let report = Report::new().set("name", name).set("arn", arn(&group));
+        // A policy of the whole account hides what was set for this group.
+        let report = match group.retention_policy_name() {
+            None => report.set("retention_days", group.retention_in_days()),
+            Some(_) => report,
+        };
+        Ok(Some(observed(name, report)))
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let name = wanted(creation, DESCRIBE).text("name")?;
+        let group = named(clients, name).await?;
+        let Some(arn) = group.as_ref().and_then(arn) else { return Ok(Vec::new()) };
+        let request = clients.logs().list_tags_for_resource().resource_arn(arn);
+        let answer = request.send().await.map_err(failed(LIST_TAGS)).or_absent()?;
+        let Some(present) = answer.and_then(|answer| answer.tags) else { return Ok(Vec::new()) };
+        let is_own = has_all(&creation.tags, present.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        Ok(is_own.then(|| Identity::new(name)).into_iter().collect())
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let name = wanted.text("name")?;
+        let tags = creation.tags.clone().into_iter().collect();
+        let request = clients.logs().create_log_group().log_group_name(name).set_tags(Some(tags));
+        match request.send().await.map_err(failed(CREATE)) {
+            Ok(_) => {}
+            Err(error) if error.kind == ErrorKind::Conflict => {
+                if self.find(clients, creation).await?.is_empty() {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(days) = wanted.optional_integer("retention_days")? {
+            put_retention(clients, name, days).await?;
+        }
+        let caller = clients.caller().await?;
+        let arn = format!("arn:{}:logs:{}:{}:log-group:{name}", caller.partition, clients.region(), caller.account);
+        Ok(created(name, Report::new().set("arn", arn)))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let name = update.target.identity.as_str();
+        if update.changed("retention_days").is_some() {
+            match desired(update, PUT_RETENTION).optional_integer("retention_days")? {
+                Some(days) => put_retention(clients, name, days).await?,
+                None => {
+                    let request = clients.logs().delete_retention_policy().log_group_name(name);
+                    request.send().await.map_err(failed(DELETE_RETENTION))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let request = clients.logs().delete_log_group().log_group_name(target.identity.as_str());
+        request.send().await.map_err(failed(DELETE)).or_absent()?;
+        Ok(Deletion::Accepted)
+    }
+}
+
+async fn put_retention(clients: &Clients, name: &str, days: i32) -> Result<(), ProviderError> {
+    let request = clients.logs().put_retention_policy().log_group_name(name).retention_in_days(days);
+    request.send().await.map_err(failed(PUT_RETENTION))?;
+    Ok(())
+}
+
+/// The group of exactly that name. Groups come sorted by name, so it is the first of those with the prefix.
+async fn named(clients: &Clients, name: &str) -> Result<Option<Group>, ProviderError> {
+    let request = clients.logs().describe_log_groups().log_group_name_prefix(name);
+    let mut groups = request.into_paginator().items().send();
+    while let Some(group) = groups.next().await {
+        let group = group.map_err(failed(DESCRIBE))?;
+        if group.log_group_name() == Some(name) {
+            return Ok(Some(group));
+        }
+    }
+    Ok(None)
+}
+
+/// The ARN of a group, without `:*` at its end, which stands for the group's streams.
+fn arn(group: &Group) -> Option<&str> {
+    group.log_group_arn().or(group.arn()).map(|arn| arn.strip_suffix(":*").unwrap_or(arn))
+}

@@ -1,0 +1,256 @@
+//! `rds.cluster`: an Aurora cluster, which holds the data.
+//!
+//! # Deleting
+//!
+//! Unless `skip_final_snapshot` says otherwise, AWS takes a last snapshot first. Its name ends with the time of the
+//! call, so that a cluster of the same name can be made and deleted again. A second call while the cluster is being
+//! deleted takes no second snapshot: AWS refuses it, and that counts as success.
+//!
+//! # Changing
+//!
+//! - Whoever writes another version means it, so major upgrades are always allowed.
+//! - The scaling limits of Serverless v2 can be changed, but AWS has no way to take them away again.
+
+use async_trait::async_trait;
+use aws_sdk_rds::types::{DbCluster, Filter, ServerlessV2ScalingConfiguration};
+
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, not_yet, patch, security_groups};
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::value::Value;
+
+const CREATE: &str = "rds:CreateDBCluster";
+const DELETE: &str = "rds:DeleteDBCluster";
+const DESCRIBE: &str = "rds:DescribeDBClusters";
+const MODIFY: &str = "rds:ModifyDBCluster";
+
+/// The longest name of a snapshot.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBCluster.html>
+const SNAPSHOT_NAME: usize = 255;
+const POSTGRESQL_PORT: i32 = 5432;
+const EXTENDED_SUPPORT: &str = "open-source-rds-extended-support";
+
+pub struct Cluster;
+
+#[async_trait]
+impl Handler for Cluster {
+    fn type_name(&self) -> &'static str {
+        "rds.cluster"
+    }
+
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        by_identity(targets, observe_clusters(clients, &identities(targets)).await)
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let identifier = wanted(creation, DESCRIBE).text("identifier")?;
+        let cluster = describe_one(clients, identifier).await?;
+        let own = cluster
+            .filter(|cluster| is_tagged(&creation.tags, cluster.tag_list()) && cluster.status() != Some(DELETING));
+        Ok(own.map(|_| Identity::new(identifier)).into_iter().collect())
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let identifier = wanted.text("identifier")?;
+        let request = clients
+            .rds()
+            .create_db_cluster()
+            .db_cluster_identifier(identifier)
+            .engine(wanted.text("engine")?)
+            .engine_version(wanted.text("engine_version")?)
+            .set_database_name(wanted.owned_text("database_name")?)
+            .master_username(wanted.text("master_username")?)
+            .set_master_user_password(wanted.secret("master_password")?.map(str::to_owned))
+            .set_port(wanted.optional_integer("port")?)
+            .set_serverless_v2_scaling_configuration(scaling(&wanted)?)
+            .set_vpc_security_group_ids(wanted.optional_texts("security_groups")?)
+            .set_db_subnet_group_name(wanted.owned_text("subnet_group")?)
+            .set_db_cluster_parameter_group_name(wanted.owned_text("parameter_group")?)
+            .set_storage_encrypted(wanted.optional_flag("storage_encrypted")?)
+            .set_kms_key_id(wanted.owned_text("kms_key_id")?)
+            .set_backup_retention_period(wanted.optional_integer("backup_retention_days")?)
+            .set_preferred_backup_window(wanted.owned_text("preferred_backup_window")?)
+            .set_preferred_maintenance_window(wanted.owned_text("preferred_maintenance_window")?)
+            .set_copy_tags_to_snapshot(wanted.optional_flag("copy_tags_to_snapshot")?)
+            .set_deletion_protection(wanted.optional_flag("deletion_protection")?)
+            .set_engine_lifecycle_support(wanted.owned_text("engine_lifecycle_support")?)
+            .set_tags(Some(tags::rds(&creation.tags)));
+        let cluster = match request.send().await.map_err(failed(CREATE)) {
+            Ok(answer) => answer.db_cluster.ok_or_else(|| unanswered(CREATE, "cluster"))?,
+            Err(error) if error.kind == ErrorKind::Conflict => match describe_one(clients, identifier).await? {
+                Some(cluster) if cluster.status() != Some(DELETING) => {
+                    if !is_tagged(&creation.tags, cluster.tag_list()) {
+                        return Err(error);
+                    }
+                    cluster
+                }
+                _ => return Err(not_yet(error)),
+            },
+            Err(error) => return Err(error),
+        };
+        let report = Report::new()
+            .set_if("arn", cluster.db_cluster_arn())
+            .set_if("endpoint", cluster.endpoint())
+            .set_if("reader_endpoint", cluster.reader_endpoint());
+        Ok(created(identifier, report))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let desired = desired(update, MODIFY);
+        let defaults = Report::new()
+            .set("port", POSTGRESQL_PORT)
+            .set("backup_retention_days", 1)
+            .set("copy_tags_to_snapshot", false)
+            .set("deletion_protection", false)
+            .set("engine_lifecycle_support", EXTENDED_SUPPORT);
+        let patch = patch(update, &defaults.value());
+        let patch = Attributes::new(&patch, MODIFY);
+        let engine_version = patch.owned_text("engine_version")?;
+        let nothing = clients.rds().modify_db_cluster().db_cluster_identifier(update.target.identity.as_str());
+        let request = nothing
+            .clone()
+            .set_allow_major_version_upgrade(engine_version.is_some().then_some(true))
+            .set_engine_version(engine_version)
+            .set_master_user_password(patch.secret("master_password")?.map(str::to_owned))
+            .set_port(patch.optional_integer("port")?)
+            .set_serverless_v2_scaling_configuration(scaling(&patch)?)
+            .set_vpc_security_group_ids(patch.optional_texts("security_groups")?)
+            .set_db_cluster_parameter_group_name(patch.owned_text("parameter_group")?)
+            .set_backup_retention_period(patch.optional_integer("backup_retention_days")?)
+            .set_preferred_backup_window(patch.owned_text("preferred_backup_window")?)
+            .set_preferred_maintenance_window(patch.owned_text("preferred_maintenance_window")?)
+            .set_copy_tags_to_snapshot(patch.optional_flag("copy_tags_to_snapshot")?)
+            .set_deletion_protection(patch.optional_flag("deletion_protection")?)
+            .set_engine_lifecycle_support(patch.owned_text("engine_lifecycle_support")?);
+        // AWS refuses a modification that modifies nothing.
+        if request.as_input() == nothing.as_input() {
+            return Ok(());
+        }
+        let request = request.apply_immediately(desired.optional_flag("apply_immediately")?.unwrap_or_default());
+        request.send().await.map_err(failed(MODIFY))?;
+        Ok(())
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let recorded = recorded(target, DELETE);
+        let identifier = target.identity.as_str();
+        let request = clients.rds().delete_db_cluster().db_cluster_identifier(identifier);
+        let request = if recorded.optional_flag("skip_final_snapshot")?.unwrap_or_default() {
+            request.skip_final_snapshot(true)
+        } else {
+            let prefix = recorded.optional_text("final_snapshot_prefix")?.unwrap_or(identifier);
+            let name = snapshot_name(prefix, jiff::Timestamp::now());
+            request.skip_final_snapshot(false).final_db_snapshot_identifier(name)
+        };
+        match request.send().await.map_err(failed(DELETE)) {
+            // A repeated call whose first answer was lost: the cluster or the name of the snapshot is taken by itself.
+            Err(error) if matches!(error.kind, ErrorKind::NotYet | ErrorKind::Conflict) => {
+                match describe_one(clients, identifier).await? {
+                    Some(cluster) if cluster.status() != Some(DELETING) => Err(error),
+                    _ => Ok(Deletion::Accepted),
+                }
+            }
+            answer => answer.or_absent().map(|_| Deletion::Accepted),
+        }
+    }
+}
+
+/// The limits of Serverless v2, if any are given.
+fn scaling(attributes: &Attributes<'_>) -> Result<Option<ServerlessV2ScalingConfiguration>, ProviderError> {
+    let limits = attributes.table("serverless_v2")?;
+    if !limits.is_present() {
+        return Ok(None);
+    }
+    let scaling = ServerlessV2ScalingConfiguration::builder()
+        .set_min_capacity(limits.optional_number("min")?)
+        .set_max_capacity(limits.optional_number("max")?);
+    Ok(Some(scaling.build()))
+}
+
+/// The name of a last snapshot: letters, digits and single hyphens, the first one a letter, the last one no hyphen.
+fn snapshot_name(prefix: &str, now: jiff::Timestamp) -> String {
+    let time = now.strftime("%Y%m%d-%H%M%S").to_string();
+    let words: Vec<&str> = prefix.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let mut name = words.join("-");
+    if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+        name.insert_str(0, if name.is_empty() { "final" } else { "final-" });
+    }
+    name.truncate(SNAPSHOT_NAME - 1 - time.len());
+    format!("{}-{time}", name.trim_end_matches('-'))
+}
+
+/// Reads clusters through a filter: a filter passes over names that do not exist, where a name itself would fail.
+async fn observe_clusters(clients: &Clients, identifiers: &[String]) -> Result<Vec<Observed>, ProviderError> {
+    let mut clusters = Vec::new();
+    for identifiers in identifiers.chunks(FILTER_VALUES) {
+        clusters.extend(describe(clients, filter("db-cluster-id", identifiers)).await?.iter().map(report));
+    }
+    Ok(clusters)
+}
+
+async fn describe(clients: &Clients, filter: Filter) -> Result<Vec<DbCluster>, ProviderError> {
+    let request = clients.rds().describe_db_clusters().filters(filter);
+    request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))
+}
+
+async fn describe_one(clients: &Clients, identifier: &str) -> Result<Option<DbCluster>, ProviderError> {
+    let request = clients.rds().describe_db_clusters().db_cluster_identifier(identifier);
+    let answer = request.send().await.map_err(failed(DESCRIBE)).or_absent()?;
+    Ok(answer.and_then(|answer| answer.db_clusters).into_iter().flatten().next())
+}
+
+/// AWS is known to forget some of what it was told, `database_name` for one: what is missing is not reported.
+fn report(cluster: &DbCluster) -> Observed {
+    let identifier = cluster.db_cluster_identifier().unwrap_or_default();
+    let scaling = cluster
+        .serverless_v2_scaling_configuration()
+        .map(|limits| Report::new().set("min", limits.min_capacity()).set("max", limits.max_capacity()).value());
+    let report = Report::new()
+        .set("identifier", identifier)
+        .set_if("engine", cluster.engine())
+        .set_if("engine_version", cluster.engine_version())
+        .set_if("database_name", cluster.database_name())
+        .set_if("master_username", cluster.master_username())
+        .set_if("port", cluster.port())
+        .set("serverless_v2", scaling.unwrap_or(Value::Null))
+        .set("security_groups", security_groups(cluster.vpc_security_groups()))
+        .set_if("subnet_group", cluster.db_subnet_group())
+        .set_if("parameter_group", cluster.db_cluster_parameter_group())
+        .set_if("storage_encrypted", cluster.storage_encrypted())
+        .set_if("kms_key_id", cluster.kms_key_id())
+        .set_if("backup_retention_days", cluster.backup_retention_period())
+        .set_if("preferred_backup_window", cluster.preferred_backup_window())
+        .set_if("preferred_maintenance_window", cluster.preferred_maintenance_window())
+        .set_if("copy_tags_to_snapshot", cluster.copy_tags_to_snapshot())
+        .set_if("deletion_protection", cluster.deletion_protection())
+        .set_if("engine_lifecycle_support", cluster.engine_lifecycle_support())
+        .set_if("arn", cluster.db_cluster_arn())
+        .set_if("endpoint", cluster.endpoint())
+        .set_if("reader_endpoint", cluster.reader_endpoint())
+        .set_if("status", cluster.status());
+    observed(identifier, report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_snapshots_follow_the_rules_of_aws() {
+        let now: jiff::Timestamp = "2026-11-22T14:04:13.9Z".parse().unwrap();
+        assert_eq!(snapshot_name("social-database-final", now), "social-database-final-20261122-140413");
+        assert_eq!(snapshot_name("-so__cial.é-", now), "so-cial-20261122-140413");
+        assert_eq!(snapshot_name("1st", now), "final-1st-20261122-140413");
+        assert_eq!(snapshot_name("--", now), "final-20261122-140413");
+        let long = snapshot_name(&format!("{}-b", "a".repeat(238)), now);
+        assert_eq!(long, format!("{}-20261122-140413", "a".repeat(238)));
+        assert_eq!(snapshot_name(&"a".repeat(300), now).len(), SNAPSHOT_NAME);
+    }
+}

@@ -1,0 +1,152 @@
+//! `rds.instance`: one instance of an Aurora cluster, which computes.
+//!
+//! Its data belongs to the cluster, so deleting it takes no snapshot. A cluster may lose its last instance.
+
+use async_trait::async_trait;
+use aws_sdk_rds::types::{DbInstance, Filter};
+
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, not_yet, patch};
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+
+const CREATE: &str = "rds:CreateDBInstance";
+const DELETE: &str = "rds:DeleteDBInstance";
+const DESCRIBE: &str = "rds:DescribeDBInstances";
+const MODIFY: &str = "rds:ModifyDBInstance";
+
+pub struct Instance;
+
+#[async_trait]
+impl Handler for Instance {
+    fn type_name(&self) -> &'static str {
+        "rds.instance"
+    }
+
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        by_identity(targets, observe_instances(clients, &identities(targets)).await)
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let identifier = wanted(creation, DESCRIBE).text("identifier")?;
+        let instance = describe_one(clients, identifier).await?;
+        let own = instance.filter(|instance| {
+            is_tagged(&creation.tags, instance.tag_list()) && instance.db_instance_status() != Some(DELETING)
+        });
+        Ok(own.map(|_| Identity::new(identifier)).into_iter().collect())
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let identifier = wanted.text("identifier")?;
+        let request = clients
+            .rds()
+            .create_db_instance()
+            .db_instance_identifier(identifier)
+            .db_cluster_identifier(wanted.text("cluster_identifier")?)
+            .db_instance_class(wanted.text("instance_class")?)
+            .engine(wanted.text("engine")?)
+            .set_publicly_accessible(wanted.optional_flag("publicly_accessible")?)
+            .set_auto_minor_version_upgrade(wanted.optional_flag("auto_minor_version_upgrade")?)
+            .set_promotion_tier(wanted.optional_integer("promotion_tier")?)
+            .set_enable_performance_insights(wanted.optional_flag("performance_insights")?)
+            .set_preferred_maintenance_window(wanted.owned_text("preferred_maintenance_window")?)
+            .set_tags(Some(tags::rds(&creation.tags)));
+        let instance = match request.send().await.map_err(failed(CREATE)) {
+            Ok(answer) => answer.db_instance.ok_or_else(|| unanswered(CREATE, "instance"))?,
+            Err(error) if error.kind == ErrorKind::Conflict => match describe_one(clients, identifier).await? {
+                Some(instance) if instance.db_instance_status() != Some(DELETING) => {
+                    if !is_tagged(&creation.tags, instance.tag_list()) {
+                        return Err(error);
+                    }
+                    instance
+                }
+                _ => return Err(not_yet(error)),
+            },
+            Err(error) => return Err(error),
+        };
+        Ok(created(identifier, Report::new().set_if("arn", instance.db_instance_arn())))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let desired = desired(update, MODIFY);
+        let defaults = Report::new()
+            .set("publicly_accessible", false)
+            .set("auto_minor_version_upgrade", true)
+            .set("promotion_tier", 1)
+            .set("performance_insights", false);
+        let patch = patch(update, &defaults.value());
+        let patch = Attributes::new(&patch, MODIFY);
+        let nothing = clients.rds().modify_db_instance().db_instance_identifier(update.target.identity.as_str());
+        let request = nothing
+            .clone()
+            .set_db_instance_class(patch.owned_text("instance_class")?)
+            .set_publicly_accessible(patch.optional_flag("publicly_accessible")?)
+            .set_auto_minor_version_upgrade(patch.optional_flag("auto_minor_version_upgrade")?)
+            .set_promotion_tier(patch.optional_integer("promotion_tier")?)
+            .set_enable_performance_insights(patch.optional_flag("performance_insights")?)
+            .set_preferred_maintenance_window(patch.owned_text("preferred_maintenance_window")?);
+        // AWS refuses a modification that modifies nothing.
+        if request.as_input() == nothing.as_input() {
+            return Ok(());
+        }
+        let request = request.apply_immediately(desired.optional_flag("apply_immediately")?.unwrap_or_default());
+        request.send().await.map_err(failed(MODIFY))?;
+        Ok(())
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let identifier = target.identity.as_str();
+        let request = clients.rds().delete_db_instance().db_instance_identifier(identifier).skip_final_snapshot(true);
+        match request.send().await.map_err(failed(DELETE)) {
+            // It is busy, perhaps with an earlier call of the same.
+            Err(error) if error.kind == ErrorKind::NotYet => match describe_one(clients, identifier).await? {
+                Some(instance) if instance.db_instance_status() != Some(DELETING) => Err(error),
+                _ => Ok(Deletion::Accepted),
+            },
+            answer => answer.or_absent().map(|_| Deletion::Accepted),
+        }
+    }
+}
+
+/// Reads instances through a filter: a filter passes over names that do not exist, where a name itself would fail.
+async fn observe_instances(clients: &Clients, identifiers: &[String]) -> Result<Vec<Observed>, ProviderError> {
+    let mut instances = Vec::new();
+    for identifiers in identifiers.chunks(FILTER_VALUES) {
+        instances.extend(describe(clients, filter("db-instance-id", identifiers)).await?.iter().map(report));
+    }
+    Ok(instances)
+}
+
+async fn describe(clients: &Clients, filter: Filter) -> Result<Vec<DbInstance>, ProviderError> {
+    let request = clients.rds().describe_db_instances().filters(filter);
+    request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))
+}
+
+async fn describe_one(clients: &Clients, identifier: &str) -> Result<Option<DbInstance>, ProviderError> {
+    let request = clients.rds().describe_db_instances().db_instance_identifier(identifier);
+    let answer = request.send().await.map_err(failed(DESCRIBE)).or_absent()?;
+    Ok(answer.and_then(|answer| answer.db_instances).into_iter().flatten().next())
+}
+
+fn report(instance: &DbInstance) -> Observed {
+    let identifier = instance.db_instance_identifier().unwrap_or_default();
+    let report = Report::new()
+        .set("identifier", identifier)
+        .set_if("cluster_identifier", instance.db_cluster_identifier())
+        .set_if("instance_class", instance.db_instance_class())
+        .set_if("engine", instance.engine())
+        .set_if("publicly_accessible", instance.publicly_accessible())
+        .set_if("auto_minor_version_upgrade", instance.auto_minor_version_upgrade())
+        .set_if("promotion_tier", instance.promotion_tier())
+        .set_if("performance_insights", instance.performance_insights_enabled())
+        .set_if("preferred_maintenance_window", instance.preferred_maintenance_window())
+        .set_if("arn", instance.db_instance_arn())
+        .set_if("endpoint", instance.endpoint().and_then(|endpoint| endpoint.address()))
+        .set_if("status", instance.db_instance_status());
+    observed(identifier, report)
+}

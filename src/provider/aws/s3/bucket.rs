@@ -1,0 +1,446 @@
+//! `s3.bucket`: a store of objects.
+//!
+//! A bucket and its settings are calls of their own. The first one makes the bucket with its ownership tags, the others
+//! can be repeated. They go one after the other: S3 refuses two changes of one bucket at the same time.
+//!
+//! Two settings are documents that hold more than what is ours. They are read first, and whatever else they hold stays:
+//! the lifecycle, of which one rule is ours, and the encryption.
+//!
+//! # Assumptions
+//!
+//! Names of objects can be written in XML. Others cannot be listed, so a bucket that holds one cannot be emptied.
+
+use async_trait::async_trait;
+use aws_sdk_s3::types::{
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
+    Delete, ExpirationStatus, LifecycleRule, LifecycleRuleFilter, ObjectIdentifier, ObjectOwnership, OwnershipControls,
+    OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tagging, TransitionDefaultMinimumObjectSize,
+};
+
+use super::{NO_BUCKET, is};
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, recorded, wanted};
+use crate::provider::aws::error::{OrAbsent, classify, failed, incomplete};
+use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::wave::try_wave;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::value::Known;
+
+const ABORT_UPLOAD: &str = "s3:AbortMultipartUpload";
+const CREATE: &str = "s3:CreateBucket";
+const DELETE: &str = "s3:DeleteBucket";
+const DELETE_OBJECTS: &str = "s3:DeleteObjectVersion";
+const GET_ENCRYPTION: &str = "s3:GetEncryptionConfiguration";
+const GET_LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
+const GET_OWNERSHIP: &str = "s3:GetBucketOwnershipControls";
+const GET_PUBLIC_ACCESS_BLOCK: &str = "s3:GetBucketPublicAccessBlock";
+const GET_TAGS: &str = "s3:GetBucketTagging";
+const LIST_UPLOADS: &str = "s3:ListBucketMultipartUploads";
+const LIST_VERSIONS: &str = "s3:ListBucketVersions";
+const PUT_ENCRYPTION: &str = "s3:PutEncryptionConfiguration";
+const PUT_LIFECYCLE: &str = "s3:PutLifecycleConfiguration";
+const PUT_OWNERSHIP: &str = "s3:PutBucketOwnershipControls";
+const PUT_PUBLIC_ACCESS_BLOCK: &str = "s3:PutBucketPublicAccessBlock";
+const PUT_TAGS: &str = "s3:PutBucketTagging";
+
+/// The only region without a name in requests, and the only one where creating one's own bucket again succeeds.
+const FIRST_REGION: &str = "us-east-1";
+
+/// The attributes that have calls of their own.
+const SETTINGS: [&str; 4] = ["public_access_block", "ownership", "encryption", "abort_incomplete_uploads_days"];
+
+/// The name of our rule among those of the lifecycle.
+const UPLOADS_RULE: &str = "abort-incomplete-uploads";
+
+/// How many pages of a thousand objects one call of `delete` removes.
+const PAGES: usize = 8;
+
+pub struct Bucket;
+
+#[async_trait]
+impl Handler for Bucket {
+    fn type_name(&self) -> &'static str {
+        "s3.bucket"
+    }
+
+    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
+        match report(clients, target.identity.as_str()).await {
+            Ok(report) => Ok(Some(observed(target.identity.as_str(), report))),
+            Err(error) if is(&error, NO_BUCKET) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let bucket = wanted(creation, GET_TAGS).text("bucket")?;
+        Ok(match standing(clients, bucket, &creation.tags).await? {
+            Standing::Ours => vec![Identity::new(bucket)],
+            Standing::Free | Standing::Taken => Vec::new(),
+        })
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let bucket = wanted.text("bucket")?;
+        // Creating it again would succeed and open the way to somebody else's bucket in this account.
+        let before = match clients.region() {
+            FIRST_REGION => standing(clients, bucket, &creation.tags).await?,
+            _ => Standing::Free,
+        };
+        match before {
+            Standing::Free => match make(clients, bucket, &creation.tags).await {
+                Err(error) if error.kind == ErrorKind::Conflict => {
+                    if standing(clients, bucket, &creation.tags).await? != Standing::Ours {
+                        return Err(error);
+                    }
+                }
+                answer => answer?,
+            },
+            Standing::Ours => {}
+            Standing::Taken => {
+                let message = format!("there is a bucket {bucket} already, and it is not of this instance");
+                return Err(ProviderError::new(ErrorKind::Conflict, CREATE, message));
+            }
+        }
+        let due: Vec<&str> = SETTINGS.into_iter().filter(|setting| wanted.get(setting).is_some()).collect();
+        settle(clients, bucket, &creation.attributes, &due).await.map_err(|error| match is(&error, NO_BUCKET) {
+            // Not every part of S3 knows the new bucket yet.
+            true => ProviderError { kind: ErrorKind::NotYet, ..error },
+            false => error,
+        })?;
+        Ok(created(bucket, names(clients, bucket).await?))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let due: Vec<&str> = update.changed.iter().map(String::as_str).collect();
+        settle(clients, update.target.identity.as_str(), &update.desired, &due).await
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let bucket = target.identity.as_str();
+        let may_empty = recorded(target, DELETE).optional_flag("empty_on_delete")?.unwrap_or_default();
+        let mut emptied = false;
+        loop {
+            let request = clients.s3().delete_bucket().bucket(bucket);
+            let error = match request.send().await.map_err(failed(DELETE)).or_absent() {
+                Ok(_) => return Ok(Deletion::Accepted),
+                Err(error) if is(&error, "BucketNotEmpty") => error,
+                Err(error) => return Err(error),
+            };
+            if !may_empty {
+                let message = format!(
+                    "the bucket {bucket} is not empty: set `empty_on_delete`, or delete its objects, all versions of them"
+                );
+                return Err(ProviderError { kind: ErrorKind::Invalid, message, ..error });
+            }
+            if emptied || !empty(clients, bucket).await.or_absent()?.unwrap_or(true) {
+                return Ok(Deletion::Again);
+            }
+            emptied = true;
+        }
+    }
+}
+
+/// Whose a bucket's name is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Free,
+    Ours,
+    Taken,
+}
+
+async fn standing(clients: &Clients, bucket: &str, tags: &Tags) -> Result<Standing, ProviderError> {
+    match clients.s3().get_bucket_tagging().bucket(bucket).send().await.map_err(failed(GET_TAGS)) {
+        Ok(answer) => {
+            let present = answer.tag_set().iter().map(|tag| (tag.key(), tag.value()));
+            Ok(if tags::has_all(tags, present) { Standing::Ours } else { Standing::Taken })
+        }
+        Err(error) if is(&error, NO_BUCKET) => Ok(Standing::Free),
+        // It has no tags, belongs to another account, or stands in another region.
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => Ok(Standing::Taken),
+        Err(error) if is(&error, "PermanentRedirect") || is(&error, "AuthorizationHeaderMalformed") => {
+            Ok(Standing::Taken)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the bucket itself. Its tags come with it, so that it is never without them; they are stored once more for
+/// what stands in S3's place and passes over tags of a new bucket.
+async fn make(clients: &Clients, bucket: &str, tags: &Tags) -> Result<(), ProviderError> {
+    let tags = tags::s3(tags)?;
+    let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags.clone()));
+    if clients.region() != FIRST_REGION {
+        configuration = configuration.location_constraint(BucketLocationConstraint::from(clients.region()));
+    }
+    let request = clients.s3().create_bucket().bucket(bucket).create_bucket_configuration(configuration.build());
+    request.send().await.map_err(failed(CREATE))?;
+    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(incomplete(PUT_TAGS))?;
+    let request = clients.s3().put_bucket_tagging().bucket(bucket).tagging(tagging);
+    request.send().await.map_err(failed(PUT_TAGS))?;
+    Ok(())
+}
+
+/// Stores the settings among `due`.
+async fn settle(clients: &Clients, bucket: &str, attributes: &Known, due: &[&str]) -> Result<(), ProviderError> {
+    if due.contains(&"public_access_block") {
+        put_public_access_block(clients, bucket, &Attributes::new(attributes, PUT_PUBLIC_ACCESS_BLOCK)).await?;
+    }
+    if due.contains(&"ownership") {
+        put_ownership(clients, bucket, &Attributes::new(attributes, PUT_OWNERSHIP)).await?;
+    }
+    if due.contains(&"encryption") {
+        put_encryption(clients, bucket, &Attributes::new(attributes, PUT_ENCRYPTION)).await?;
+    }
+    if due.contains(&"abort_incomplete_uploads_days") {
+        put_lifecycle(clients, bucket, &Attributes::new(attributes, PUT_LIFECYCLE)).await?;
+    }
+    Ok(())
+}
+
+async fn put_public_access_block(
+    clients: &Clients,
+    bucket: &str,
+    attributes: &Attributes<'_>,
+) -> Result<(), ProviderError> {
+    let wanted = attributes.table("public_access_block")?;
+    let flag = |name| Ok::<_, ProviderError>(wanted.optional_flag(name)?.unwrap_or(true));
+    let block = PublicAccessBlockConfiguration::builder()
+        .block_public_acls(flag("block_public_acls")?)
+        .block_public_policy(flag("block_public_policy")?)
+        .ignore_public_acls(flag("ignore_public_acls")?)
+        .restrict_public_buckets(flag("restrict_public_buckets")?)
+        .build();
+    let request = clients.s3().put_public_access_block().bucket(bucket).public_access_block_configuration(block);
+    request.send().await.map_err(failed(PUT_PUBLIC_ACCESS_BLOCK))?;
+    Ok(())
+}
+
+async fn put_ownership(clients: &Clients, bucket: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+    let ownership = attributes.optional_text("ownership")?;
+    let ownership = ownership.map_or(ObjectOwnership::BucketOwnerEnforced, ObjectOwnership::from);
+    let rule = OwnershipControlsRule::builder().object_ownership(ownership).build();
+    let rule = rule.map_err(incomplete(PUT_OWNERSHIP))?;
+    let controls = OwnershipControls::builder().rules(rule).build().map_err(incomplete(PUT_OWNERSHIP))?;
+    let request = clients.s3().put_bucket_ownership_controls().bucket(bucket).ownership_controls(controls);
+    request.send().await.map_err(failed(PUT_OWNERSHIP))?;
+    Ok(())
+}
+
+async fn put_encryption(clients: &Clients, bucket: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+    let wanted = attributes.table("encryption")?;
+    let current = get_encryption(clients, bucket).await?;
+    let algorithm = wanted.optional_text("algorithm")?;
+    let algorithm = algorithm.map_or(ServerSideEncryption::Aes256, ServerSideEncryption::from);
+    // AWS knows no bucket keys for this one.
+    let keeps_bucket_key = algorithm != ServerSideEncryption::AwsKmsDsse;
+    let bucket_key = current.as_ref().and_then(|rule| rule.bucket_key_enabled).filter(|_| keeps_bucket_key);
+    let by_default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(algorithm)
+        .set_kms_master_key_id(wanted.owned_text("kms_key_id")?)
+        .build()
+        .map_err(incomplete(PUT_ENCRYPTION))?;
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(by_default)
+        .set_bucket_key_enabled(bucket_key)
+        .set_blocked_encryption_types(current.and_then(|rule| rule.blocked_encryption_types))
+        .build();
+    let configuration =
+        ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete(PUT_ENCRYPTION))?;
+    let request =
+        clients.s3().put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(configuration);
+    request.send().await.map_err(failed(PUT_ENCRYPTION))?;
+    Ok(())
+}
+
+async fn put_lifecycle(clients: &Clients, bucket: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+    let (mut rules, smallest) = get_lifecycle(clients, bucket).await?;
+    rules.retain(|rule| rule.id() != Some(UPLOADS_RULE));
+    if let Some(days) = attributes.optional_integer("abort_incomplete_uploads_days")? {
+        let rule = LifecycleRule::builder()
+            .id(UPLOADS_RULE)
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix("").build())
+            .abort_incomplete_multipart_upload(
+                AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build(),
+            );
+        rules.push(rule.build().map_err(incomplete(PUT_LIFECYCLE))?);
+    }
+    if rules.is_empty() {
+        let request = clients.s3().delete_bucket_lifecycle().bucket(bucket);
+        request.send().await.map_err(failed(PUT_LIFECYCLE))?;
+        return Ok(());
+    }
+    let lifecycle = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build();
+    let request = clients
+        .s3()
+        .put_bucket_lifecycle_configuration()
+        .bucket(bucket)
+        .lifecycle_configuration(lifecycle.map_err(incomplete(PUT_LIFECYCLE))?)
+        .set_transition_default_minimum_object_size(smallest);
+    request.send().await.map_err(failed(PUT_LIFECYCLE))?;
+    Ok(())
+}
+
+/// A setting that a bucket may lack. That the bucket itself is missing stays an error.
+fn setting<T>(answer: Result<T, ProviderError>) -> Result<Option<T>, ProviderError> {
+    match answer {
+        Err(error) if is(&error, NO_BUCKET) => Err(error),
+        answer => answer.or_absent(),
+    }
+}
+
+async fn get_public_access_block(
+    clients: &Clients,
+    bucket: &str,
+) -> Result<Option<PublicAccessBlockConfiguration>, ProviderError> {
+    let request = clients.s3().get_public_access_block().bucket(bucket);
+    let answer = setting(request.send().await.map_err(failed(GET_PUBLIC_ACCESS_BLOCK)))?;
+    Ok(answer.and_then(|answer| answer.public_access_block_configuration))
+}
+
+async fn get_ownership(clients: &Clients, bucket: &str) -> Result<Option<ObjectOwnership>, ProviderError> {
+    let request = clients.s3().get_bucket_ownership_controls().bucket(bucket);
+    let answer = setting(request.send().await.map_err(failed(GET_OWNERSHIP)))?;
+    let rules = answer.and_then(|answer| answer.ownership_controls).map(|controls| controls.rules);
+    Ok(rules.into_iter().flatten().next().map(|rule| rule.object_ownership))
+}
+
+async fn get_encryption(clients: &Clients, bucket: &str) -> Result<Option<ServerSideEncryptionRule>, ProviderError> {
+    let request = clients.s3().get_bucket_encryption().bucket(bucket);
+    let answer = setting(request.send().await.map_err(failed(GET_ENCRYPTION)))?;
+    let rules = answer.and_then(|answer| answer.server_side_encryption_configuration).map(|rules| rules.rules);
+    Ok(rules.into_iter().flatten().next())
+}
+
+async fn get_lifecycle(
+    clients: &Clients,
+    bucket: &str,
+) -> Result<(Vec<LifecycleRule>, Option<TransitionDefaultMinimumObjectSize>), ProviderError> {
+    let request = clients.s3().get_bucket_lifecycle_configuration().bucket(bucket);
+    let answer = setting(request.send().await.map_err(failed(GET_LIFECYCLE)))?;
+    Ok(answer.map_or_else(Default::default, |answer| {
+        (answer.rules.unwrap_or_default(), answer.transition_default_minimum_object_size)
+    }))
+}
+
+/// What others call the bucket.
+async fn names(clients: &Clients, bucket: &str) -> Result<Report, ProviderError> {
+    let partition = clients.caller().await?.partition.as_str();
+    let domain = match partition {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-eusc" => "amazonaws.eu",
+        _ => "amazonaws.com",
+    };
+    Ok(Report::new()
+        .set("arn", format!("arn:{partition}:s3:::{bucket}"))
+        .set("regional_domain_name", format!("{bucket}.s3.{}.{domain}", clients.region())))
+}
+
+/// Everything of a bucket, all calls at once. A missing setting is what AWS does without it.
+async fn report(clients: &Clients, bucket: &str) -> Result<Report, ProviderError> {
+    let (block, ownership, encryption, (rules, _), names) = tokio::try_join!(
+        get_public_access_block(clients, bucket),
+        get_ownership(clients, bucket),
+        get_encryption(clients, bucket),
+        get_lifecycle(clients, bucket),
+        names(clients, bucket),
+    )?;
+    let flag = |read: fn(&PublicAccessBlockConfiguration) -> Option<bool>| {
+        block.as_ref().and_then(read).unwrap_or_default()
+    };
+    let by_default = encryption.and_then(|rule| rule.apply_server_side_encryption_by_default);
+    let by_default = by_default.as_ref();
+    let ours = rules.iter().find(|rule| rule.id() == Some(UPLOADS_RULE));
+    let days = ours
+        .filter(|rule| *rule.status() == ExpirationStatus::Enabled)
+        .and_then(|rule| rule.abort_incomplete_multipart_upload())
+        .and_then(|abort| abort.days_after_initiation());
+    Ok(names
+        .set("bucket", bucket)
+        .set(
+            "public_access_block",
+            Report::new()
+                .set("block_public_acls", flag(|block| block.block_public_acls))
+                .set("block_public_policy", flag(|block| block.block_public_policy))
+                .set("ignore_public_acls", flag(|block| block.ignore_public_acls))
+                .set("restrict_public_buckets", flag(|block| block.restrict_public_buckets)),
+        )
+        .set(
+            "encryption",
+            Report::new()
+                .set("algorithm", by_default.map(|by_default| by_default.sse_algorithm().as_str()))
+                .set("kms_key_id", by_default.and_then(|by_default| by_default.kms_master_key_id())),
+        )
+        .set("ownership", ownership.unwrap_or(ObjectOwnership::ObjectWriter).as_str())
+        .set("abort_incomplete_uploads_days", days))
+}
+
+/// Removes objects, with all their versions, and unfinished uploads; not all of them if there are many. Answers whether
+/// nothing it saw is left.
+async fn empty(clients: &Clients, bucket: &str) -> Result<bool, ProviderError> {
+    let mut pages = Vec::new();
+    let mut seen_all = false;
+    let (mut key, mut version) = (None, None);
+    while !seen_all && pages.len() < PAGES {
+        let request = clients.s3().list_object_versions().bucket(bucket);
+        let request = request.set_key_marker(key.take()).set_version_id_marker(version.take());
+        let answer = request.send().await.map_err(failed(LIST_VERSIONS))?;
+        let versions = answer.versions().iter().map(|object| (object.key(), object.version_id()));
+        let markers = answer.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+        let page: Vec<ObjectIdentifier> = versions
+            .chain(markers)
+            .filter_map(|(key, version)| key.map(|key| (key, version)))
+            .map(|(key, version)| {
+                let object = ObjectIdentifier::builder().key(key).set_version_id(version.map(str::to_owned));
+                object.build().map_err(incomplete(DELETE_OBJECTS))
+            })
+            .collect::<Result<_, _>>()?;
+        seen_all = !answer.is_truncated().unwrap_or_default() || page.is_empty();
+        key = answer.next_key_marker;
+        version = answer.next_version_id_marker;
+        if !page.is_empty() {
+            pages.push(page);
+        }
+    }
+    let removals = pages.into_iter().map(|page| remove(clients, bucket, page)).collect();
+    let removed_all = try_wave(removals).await?.into_iter().all(|removed_all| removed_all);
+    Ok(abort_uploads(clients, bucket).await? && seen_all && removed_all)
+}
+
+/// Removes a page of objects. Answers whether none is left; one that could not be removed for now does not count as an
+/// error.
+async fn remove(clients: &Clients, bucket: &str, page: Vec<ObjectIdentifier>) -> Result<bool, ProviderError> {
+    let page = Delete::builder().set_objects(Some(page)).quiet(true).build().map_err(incomplete(DELETE_OBJECTS))?;
+    let answer = clients.s3().delete_objects().bucket(bucket).delete(page).send().await;
+    let mut removed_all = true;
+    for failure in answer.map_err(failed(DELETE_OBJECTS))?.errors() {
+        let code = failure.code().unwrap_or_default();
+        match classify(DELETE_OBJECTS, code).unwrap_or(ErrorKind::Unknown) {
+            ErrorKind::NotFound => {}
+            kind if kind.is_transient() || kind == ErrorKind::Unknown => removed_all = false,
+            kind => {
+                let (key, reason) = (failure.key().unwrap_or_default(), failure.message().unwrap_or_default());
+                let message = format!("{bucket}/{key} cannot be deleted: {reason}");
+                return Err(ProviderError::new(kind, DELETE_OBJECTS, message).code(code));
+            }
+        }
+    }
+    Ok(removed_all)
+}
+
+/// Ends a page of unfinished uploads. Answers whether none is left.
+async fn abort_uploads(clients: &Clients, bucket: &str) -> Result<bool, ProviderError> {
+    let answer = clients.s3().list_multipart_uploads().bucket(bucket).send().await.map_err(failed(LIST_UPLOADS))?;
+    let abort = |(key, upload): (String, String)| async move {
+        let request = clients.s3().abort_multipart_upload().bucket(bucket).key(key).upload_id(upload);
+        request.send().await.map_err(failed(ABORT_UPLOAD)).or_absent()
+    };
+    let seen_all = !answer.is_truncated().unwrap_or_default();
+    let uploads = answer.uploads.unwrap_or_default().into_iter().filter_map(|upload| upload.key.zip(upload.upload_id));
+    try_wave(uploads.map(abort).collect()).await?;
+    Ok(seen_all)
+}

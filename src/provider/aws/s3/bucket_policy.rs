@@ -1,0 +1,66 @@
+//! `s3.bucket_policy`: the one policy a bucket can have.
+//!
+//! Storing a policy replaces the one before, so creating and changing it are the same call and can be repeated. Whatever
+//! policy the bucket has is the one `find` answers.
+
+use async_trait::async_trait;
+
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, desired, structure, wanted};
+use crate::provider::aws::error::{OrAbsent, failed};
+use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::{Created, Creation, Deletion, Observed, ProviderError, Target, Update};
+
+const DELETE: &str = "s3:DeleteBucketPolicy";
+const GET: &str = "s3:GetBucketPolicy";
+const PUT: &str = "s3:PutBucketPolicy";
+
+pub struct BucketPolicy;
+
+#[async_trait]
+impl Handler for BucketPolicy {
+    fn type_name(&self) -> &'static str {
+        "s3.bucket_policy"
+    }
+
+    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
+        let bucket = target.identity.as_str();
+        let policy = get(clients, bucket).await?;
+        let report = |policy: String| Report::new().set("bucket", bucket).set("policy", structure(&policy));
+        Ok(policy.map(|policy| observed(bucket, report(policy))))
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let bucket = wanted(creation, GET).text("bucket")?;
+        Ok(get(clients, bucket).await?.map(|_| Identity::new(bucket)).into_iter().collect())
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, PUT);
+        let bucket = wanted.text("bucket")?;
+        put(clients, bucket, &wanted).await?;
+        Ok(created(bucket, Report::new()))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        put(clients, update.target.identity.as_str(), &desired(update, PUT)).await
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let request = clients.s3().delete_bucket_policy().bucket(target.identity.as_str());
+        request.send().await.map_err(failed(DELETE)).or_absent()?;
+        Ok(Deletion::Accepted)
+    }
+}
+
+async fn get(clients: &Clients, bucket: &str) -> Result<Option<String>, ProviderError> {
+    let answer = clients.s3().get_bucket_policy().bucket(bucket).send().await.map_err(failed(GET)).or_absent()?;
+    Ok(answer.and_then(|answer| answer.policy))
+}
+
+async fn put(clients: &Clients, bucket: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+    let request = clients.s3().put_bucket_policy().bucket(bucket).policy(attributes.document("policy")?);
+    request.send().await.map_err(failed(PUT))?;
+    Ok(())
+}
