@@ -1,7 +1,8 @@
-//! All integration tests, in one binary.
+//! All integration tests, in one binary: linking it is the slowest part of a test run.
 
-mod engine;
-mod support;
-
+mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
+mod engine;
+mod specs;
+mod support;

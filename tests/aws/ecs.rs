@@ -1,1 +1,266 @@
-//! clusters, task definitions, services
+//! Clusters, task definitions, services.
+
+use aws_sdk_ecs::types::ClusterSetting;
+use serde_json::json;
+
+use super::{Life, assert_error, creation, default_subnets, default_vpc, make, type_of};
+use crate::support::emulator::REGION;
+use crate::support::{ministack, moto};
+use mastoform::provider::aws::Aws;
+use mastoform::provider::{ErrorKind, Observation, Provider, Target};
+use mastoform::value::{Tree, Value};
+
+#[tokio::test]
+async fn a_cluster_lives() {
+    for emulator in [moto::start(), ministack::start()] {
+        let aws = emulator.aws();
+        let attributes = json!({ "name": "social", "capacity_providers": ["FARGATE", "FARGATE_SPOT"] });
+        let mut cluster = Life::of("ecs.cluster").repeats().create(&aws, attributes).await;
+        cluster.shows(json!({ "status": "ACTIVE", "container_insights": "disabled" })).await;
+        cluster.update(json!({ "container_insights": "enhanced" })).await;
+        cluster.update(json!({ "capacity_providers": ["FARGATE"] })).await;
+        cluster.update(json!({ "capacity_providers": null })).await;
+        cluster.shows(json!({ "capacity_providers": [] })).await;
+        let clients = aws.clients(REGION);
+        let insights = ClusterSetting::builder().name("containerInsights".into()).value("enabled").build();
+        clients.ecs().update_cluster().cluster("social").settings(insights).send().await.unwrap();
+        cluster.shows(json!({ "container_insights": "enabled" })).await;
+        cluster.end().await;
+    }
+}
+
+/// What is not ours of a cluster survives our changes.
+#[tokio::test]
+async fn a_default_strategy_stays() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let attributes = json!({ "name": "social", "capacity_providers": ["FARGATE", "FARGATE_SPOT"] });
+    let mut cluster = Life::of("ecs.cluster").create(&aws, attributes).await;
+    let clients = aws.clients(REGION);
+    let item = |provider: &str| {
+        aws_sdk_ecs::types::CapacityProviderStrategyItem::builder().capacity_provider(provider).build().unwrap()
+    };
+    let by_hand = clients.ecs().put_cluster_capacity_providers().cluster("social");
+    let by_hand = by_hand.capacity_providers("FARGATE").capacity_providers("FARGATE_SPOT");
+    let by_hand = by_hand.default_capacity_provider_strategy(item("FARGATE"));
+    by_hand.default_capacity_provider_strategy(item("FARGATE_SPOT")).send().await.unwrap();
+    cluster.update(json!({ "capacity_providers": ["FARGATE"] })).await;
+    let answer = clients.ecs().describe_clusters().clusters("social").send().await.unwrap();
+    let strategy = answer.clusters()[0].default_capacity_provider_strategy();
+    assert_eq!(strategy.iter().map(|item| item.capacity_provider()).collect::<Vec<_>>(), ["FARGATE"]);
+}
+
+#[tokio::test]
+async fn a_cluster_of_somebody_else_is_not_taken() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    aws.clients(REGION).ecs().create_cluster().cluster_name("social").send().await.unwrap();
+    let creation = creation(&type_of("ecs.cluster"), REGION, json!({ "name": "social" }));
+    assert_eq!(aws.find(&creation).await.unwrap(), []);
+    assert_error(aws.create(&creation).await, ErrorKind::Conflict, "ecs:CreateCluster");
+}
+
+fn mastodon() -> serde_json::Value {
+    json!({
+        "family": "social",
+        "requires_compatibilities": ["FARGATE"],
+        "network_mode": "awsvpc",
+        "cpu": 512,
+        "memory": 1024,
+        "cpu_architecture": "ARM64",
+        "execution_role_arn": "arn:aws:iam::123456789012:role/social-execution",
+        "task_role_arn": "arn:aws:iam::123456789012:role/social-tasks",
+        "containers": [
+            {
+                "name": "web",
+                "image": "ghcr.io/mastodon/mastodon:v4.5.0",
+                "essential": true,
+                "command": ["bundle", "exec", "puma"],
+                "cpu": 256,
+                "memory": 768,
+                "environment": { "LOCAL_DOMAIN": "social.example", "S3_PERMISSION": "" },
+                "secrets": { "DB_PASS": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:social:password::" },
+                "stop_timeout": 60,
+                "init_process": true,
+                "log": {
+                    "driver": "awslogs", "group": "/social", "group_region": REGION, "stream_prefix": "mastodon",
+                },
+                "port_mappings": [{ "container_port": 3000, "protocol": "tcp" }],
+                "health_check": {
+                    "command": ["CMD-SHELL", "true"],
+                    "interval": 30, "timeout": 10, "retries": 3, "start_period": 120,
+                },
+            },
+            { "name": "psql", "image": "postgres:17", "memory": 128, "essential": false },
+        ],
+    })
+}
+
+#[tokio::test]
+async fn a_task_definition_lives() {
+    for emulator in [moto::start(), ministack::start()] {
+        let aws = emulator.aws();
+        let mut definition = Life::of("ecs.task_definition").repeats().create(&aws, mastodon()).await;
+        assert!(definition.identity().ends_with("task-definition/social:1"), "{}", definition.identity());
+        definition.update(json!({ "cpu": 512 })).await;
+        definition.end().await;
+    }
+}
+
+/// The next revision carries the same ownership tags as the one it replaces.
+#[tokio::test]
+async fn revisions_are_told_apart() {
+    for emulator in [moto::start(), ministack::start()] {
+        let aws = emulator.aws();
+        let first = creation(&type_of("ecs.task_definition"), REGION, mastodon());
+        let mut second = first.clone();
+        second.token = "f".repeat(32);
+        second.attributes.set(&["memory"], Tree::Integer(2048));
+        let one = aws.create(&first).await.unwrap().identity;
+        assert_eq!(aws.find(&second).await.unwrap(), []);
+        let two = aws.create(&second).await.unwrap();
+        assert_eq!(two.attributes.get("revision"), Some(&Value::Integer(2)));
+        assert_eq!(aws.find(&first).await.unwrap(), [one]);
+        assert_eq!(aws.find(&second).await.unwrap(), [two.identity]);
+    }
+}
+
+struct Neighbours {
+    first: String,
+    second: String,
+    target_group: &'static str,
+}
+
+/// What a service refers to. Emulators do not look at the target group.
+async fn neighbours(aws: &Aws) -> Neighbours {
+    make(aws, "ecs.cluster", json!({ "name": "social", "capacity_providers": ["FARGATE", "FARGATE_SPOT"] })).await;
+    let first = creation(&type_of("ecs.task_definition"), REGION, mastodon());
+    let mut second = first.clone();
+    second.token = "f".repeat(32);
+    Neighbours {
+        first: aws.create(&first).await.unwrap().identity.0,
+        second: aws.create(&second).await.unwrap().identity.0,
+        target_group: "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/social-web/0123456789abcdef",
+    }
+}
+
+async fn service(aws: &Aws, task_definition: &str, target_group: &str) -> serde_json::Value {
+    let group = json!({ "group_name": "tasks", "description": "tasks", "vpc_id": default_vpc(aws).await });
+    json!({
+        "name": "social",
+        "cluster": "social",
+        "task_definition": task_definition,
+        "desired_count": 1,
+        "network": {
+            "subnets": default_subnets(aws).await,
+            "security_groups": [make(aws, "ec2.security_group", group).await],
+            "assign_public_ip": true,
+        },
+        "enable_execute_command": true,
+        "deployment": {
+            "minimum_healthy_percent": 0, "maximum_percent": 100, "circuit_breaker": true, "rollback": true,
+        },
+        "health_check_grace_period_seconds": 120,
+        "availability_zone_rebalancing": "DISABLED",
+        "platform_version": "LATEST",
+        "capacity_provider_strategy": [{ "capacity_provider": "FARGATE", "weight": 1 }],
+        "load_balancers": [{ "container_name": "web", "container_port": 3000, "target_group_arn": target_group }],
+    })
+}
+
+#[tokio::test]
+async fn a_service_lives() {
+    let ministack = ministack::start();
+    let aws = ministack.aws();
+    let Neighbours { first, second, target_group } = neighbours(&aws).await;
+    let attributes = service(&aws, &first, target_group).await;
+    // ministack does not know it.
+    let story = Life::of("ecs.service").gap("availability_zone_rebalancing").repeats();
+    let mut service = story.create(&aws, attributes).await;
+    service.shows(json!({ "rollout": "COMPLETED" })).await;
+    service.update(json!({ "task_definition": second })).await;
+    service.shows(json!({ "rollout": "COMPLETED" })).await;
+    service.update(json!({ "desired_count": 2, "enable_execute_command": false })).await;
+    let spot = json!([{ "capacity_provider": "FARGATE_SPOT", "weight": 1 }]);
+    service.update(json!({ "capacity_provider_strategy": spot })).await;
+    service.update(json!({ "deployment": { "maximum_percent": 200 } })).await;
+    let whole = json!({ "minimum_healthy_percent": 100, "maximum_percent": 200, "circuit_breaker": false });
+    service.shows(json!({ "deployment": whole })).await;
+    service.update(json!({ "load_balancers": null, "health_check_grace_period_seconds": null })).await;
+    service.shows(json!({ "load_balancers": [] })).await;
+    let clients = aws.clients(REGION);
+    let by_hand = clients.ecs().update_service().cluster("social").service("social");
+    by_hand.desired_count(0).send().await.unwrap();
+    service.shows(json!({ "desired_count": 0 })).await;
+    service.end().await;
+}
+
+/// moto keeps less of a service than ministack, but refuses networks that do not exist.
+#[tokio::test]
+async fn a_service_lives_in_moto() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let Neighbours { first, second, target_group } = neighbours(&aws).await;
+    let mut attributes = service(&aws, &first, target_group).await;
+    attributes["propagate_tags"] = json!("SERVICE");
+    let story = Life::of("ecs.service")
+        // moto drops them when a service is created.
+        .gap("availability_zone_rebalancing")
+        .gap("capacity_provider_strategy")
+        .gap("deployment")
+        .gap("enable_execute_command")
+        .gap("health_check_grace_period_seconds")
+        .repeats();
+    let mut service = story.create(&aws, attributes).await;
+    service.shows(json!({ "rollout": "COMPLETED" })).await;
+    service.update(json!({ "task_definition": second })).await;
+    service.update(json!({ "propagate_tags": null })).await;
+    service.update(json!({ "desired_count": 2 })).await;
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_service_of_somebody_else_is_not_taken() {
+    let ministack = ministack::start();
+    let aws = ministack.aws();
+    let Neighbours { first, target_group, .. } = neighbours(&aws).await;
+    let clients = aws.clients(REGION);
+    let theirs = clients.ecs().create_service().cluster("social").service_name("social").task_definition(&first);
+    theirs.desired_count(0).send().await.unwrap();
+    let creation = creation(&type_of("ecs.service"), REGION, service(&aws, &first, target_group).await);
+    assert_eq!(aws.find(&creation).await.unwrap(), []);
+    assert_error(aws.create(&creation).await, ErrorKind::Conflict, "ecs:CreateService");
+}
+
+/// As after a failed deployment: the service runs an older revision than the one that was asked for.
+#[tokio::test]
+async fn going_back_to_an_older_revision_is_a_failure() {
+    let ministack = ministack::start();
+    let aws = ministack.aws();
+    let Neighbours { first, second, target_group } = neighbours(&aws).await;
+    let attributes = service(&aws, &second, target_group).await;
+    let service = Life::of("ecs.service").gap("availability_zone_rebalancing").create(&aws, attributes).await;
+    let clients = aws.clients(REGION);
+    let back = clients.ecs().update_service().cluster("social").service("social").task_definition(&first);
+    back.send().await.unwrap();
+    service.shows(json!({ "task_definition": first, "rollout": "FAILED" })).await;
+}
+
+#[tokio::test]
+async fn services_without_their_cluster_are_gone() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    make(&aws, "ecs.cluster", json!({ "name": "social" })).await;
+    let targets: Vec<Target> = (0..12)
+        .map(|number| {
+            let mut address = creation(&type_of("ecs.service"), REGION, json!({})).address;
+            address.key = Some(number.to_string());
+            let cluster = if number == 0 { "nowhere" } else { "social" };
+            let identity = mastoform::address::Identity::new(format!("{cluster}|service-{number}"));
+            Target { address, region: REGION.to_owned(), identity, recorded: Value::Null }
+        })
+        .collect();
+    let observations = aws.observe(&targets).await;
+    assert_eq!(observations.len(), 12);
+    assert!(observations.values().all(|observation| matches!(observation, Observation::Gone)), "{observations:?}");
+}

@@ -1,1 +1,167 @@
-//! secrets
+//! Secrets.
+
+use serde_json::json;
+
+use super::{Life, assert_error, creation, type_of};
+use crate::support::emulator::{Emulator, REGION};
+use crate::support::{ministack, moto};
+use mastoform::provider::aws::Aws;
+use mastoform::provider::{Creation, ErrorKind, Observation, Provider, ProviderError, Target};
+use mastoform::value::Value;
+
+async fn reveal(aws: &Aws, target: &Target, path: &[&str]) -> Result<String, ProviderError> {
+    let path: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
+    aws.reveal(target, &path).await.map(|secret| secret.reveal().to_owned())
+}
+
+fn secret(attributes: serde_json::Value) -> Creation {
+    creation(&type_of("secretsmanager.secret"), REGION, attributes)
+}
+
+fn database() -> serde_json::Value {
+    json!({ "name": "social/database", "generate": { "password": "alphanumeric32" }, "recovery_window_days": 7 })
+}
+
+async fn make(aws: &Aws, creation: &Creation) -> Target {
+    Target {
+        address: creation.address.clone(),
+        region: REGION.to_owned(),
+        identity: aws.create(creation).await.unwrap_or_else(|error| panic!("create: {error}")).identity,
+        recorded: creation.attributes.plain().unwrap(),
+    }
+}
+
+fn emulators() -> [Emulator; 2] {
+    [moto::start(), ministack::start()]
+}
+
+#[tokio::test]
+async fn a_generated_secret_lives() {
+    for emulator in emulators() {
+        let aws = emulator.aws();
+        let attributes = json!({
+            "name": "social/encryption",
+            "description": "Encrypts parts of the database",
+            "generate": { "primary_key": "alphanumeric32", "salt": "hex128", "vapid": "vapid" },
+            "recovery_window_days": 0,
+        });
+        let mut secret = Life::of("secretsmanager.secret").repeats().create(&aws, attributes).await;
+        let target = secret.target();
+        let before = reveal(&aws, &target, &["value"]).await.unwrap();
+        assert_eq!(reveal(&aws, &target, &["values", "primary_key"]).await.unwrap().len(), 32);
+        assert_eq!(reveal(&aws, &target, &["values", "salt"]).await.unwrap().len(), 128);
+        assert_eq!(reveal(&aws, &target, &["values", "private_key"]).await.unwrap().len(), 44);
+        assert_error(
+            reveal(&aws, &target, &["values", "vapid"]).await,
+            ErrorKind::Invalid,
+            "secretsmanager:GetSecretValue",
+        );
+        let observed = secret.observe().await.attributes.to_string();
+        assert!(!observed.contains(&reveal(&aws, &target, &["values", "primary_key"]).await.unwrap()));
+
+        secret.update(json!({ "description": "Do not lose" })).await;
+        secret.update(json!({ "description": null })).await;
+        let everything = json!({ "generate": { "primary_key": "hex128" }, "name": "social/encryption" });
+        secret.update(everything).await;
+        let clients = aws.clients(REGION);
+        let by_hand = clients.secretsmanager().update_secret().secret_id(secret.identity()).description("by hand");
+        by_hand.send().await.unwrap();
+        secret.shows(json!({ "description": "by hand" })).await;
+        assert_eq!(reveal(&aws, &target, &["value"]).await.unwrap(), before, "nothing of this made it anew");
+        secret.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_given_secret_changes_with_its_value() {
+    for emulator in emulators() {
+        let aws = emulator.aws();
+        let attributes = json!({ "name": "social/redis-url", "value": "rediss://one", "recovery_window_days": 0 });
+        let mut secret = Life::of("secretsmanager.secret").repeats().create(&aws, attributes).await;
+        let target = secret.target();
+        assert_eq!(reveal(&aws, &target, &["value"]).await.unwrap(), "rediss://one");
+        secret.update(json!({ "value": "rediss://two" })).await;
+        assert_eq!(reveal(&aws, &target, &["value"]).await.unwrap(), "rediss://two");
+        secret.end().await;
+    }
+}
+
+/// With another token, as in another run: the state was lost, the secret was not.
+#[tokio::test]
+async fn an_adopted_secret_keeps_its_value() {
+    for emulator in emulators() {
+        let aws = emulator.aws();
+        let mut creation = secret(database());
+        let target = make(&aws, &creation).await;
+        let before = reveal(&aws, &target, &["values", "password"]).await.unwrap();
+        creation.token = "f".repeat(32);
+        assert_eq!(make(&aws, &creation).await.identity, target.identity);
+        assert_eq!(reveal(&aws, &target, &["values", "password"]).await.unwrap(), before);
+        let more = json!({ "password": "alphanumeric32", "token": "hex128" });
+        creation.attributes.set(&["generate"], Value::from_json(&more).lift());
+        assert_error(aws.create(&creation).await, ErrorKind::Conflict, "secretsmanager:CreateSecret");
+        assert_eq!(reveal(&aws, &target, &["values", "password"]).await.unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn an_own_secret_without_a_value_gets_one() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let creation = secret(database());
+    let clients = aws.clients(REGION);
+    let empty = clients.secretsmanager().create_secret().name("social/database");
+    let tags = mastoform::provider::aws::tags::secretsmanager(&creation.tags);
+    empty.set_tags(Some(tags)).send().await.unwrap();
+    let target = make(&aws, &creation).await;
+    assert_eq!(reveal(&aws, &target, &["values", "password"]).await.unwrap().len(), 32);
+}
+
+#[tokio::test]
+async fn a_deleted_secret_is_gone_and_comes_back() {
+    for emulator in emulators() {
+        let aws = emulator.aws();
+        let mut creation = secret(database());
+        let target = make(&aws, &creation).await;
+        let before = reveal(&aws, &target, &["values", "password"]).await.unwrap();
+        for _ in 0..2 {
+            aws.delete(&target).await.unwrap();
+            let observations = aws.observe(std::slice::from_ref(&target)).await;
+            assert!(matches!(observations[&target.address], Observation::Gone), "{observations:?}");
+            assert_eq!(aws.find(&creation).await.unwrap(), []);
+        }
+        creation.token = "f".repeat(32);
+        assert_eq!(make(&aws, &creation).await.identity, target.identity);
+        assert_eq!(reveal(&aws, &target, &["values", "password"]).await.unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_of_somebody_else_is_not_taken() {
+    for emulator in emulators() {
+        let aws = emulator.aws();
+        let clients = aws.clients(REGION);
+        let theirs = clients.secretsmanager().create_secret().name("social/database").secret_string("theirs");
+        let theirs = theirs.send().await.unwrap().arn.unwrap();
+        let creation = secret(database());
+        assert_eq!(aws.find(&creation).await.unwrap(), []);
+        assert_error(aws.create(&creation).await, ErrorKind::Conflict, "secretsmanager:CreateSecret");
+        clients.secretsmanager().delete_secret().secret_id(theirs).recovery_window_in_days(7).send().await.unwrap();
+        let refused = aws.create(&creation).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Conflict, "{refused}");
+        assert!(refused.message.contains("waits for its deletion"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn exactly_one_kind_of_content_is_wanted() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    for attributes in [
+        json!({ "name": "social/none" }),
+        json!({ "name": "social/both", "value": "x", "generate": { "x": "hex128" } }),
+        json!({ "name": "social/unknown", "generate": { "x": "hex7" } }),
+    ] {
+        assert_error(aws.create(&secret(attributes)).await, ErrorKind::Invalid, "secretsmanager:CreateSecret");
+    }
+}

@@ -32,6 +32,13 @@ const RULES: &[(&str, &str, ErrorKind)] = &[
     // What means something else in one operation than elsewhere.
     ("ec2:Authorize*", "InvalidGroup.NotFound", ErrorKind::NotYet),
     ("ec2:Create*", "InvalidGroup.NotFound", ErrorKind::NotYet),
+    // The first cluster of an account makes the role that ECS works with, which cannot be assumed at once.
+    ("ecs:CreateCluster", "InvalidParameterException", ErrorKind::NotYet),
+    ("ecs:CreateService", "ClusterNotFoundException", ErrorKind::NotYet),
+    // A deployment is under way; name and cluster are all that could be wrong otherwise.
+    ("ecs:DeleteService", "InvalidParameterException", ErrorKind::NotYet),
+    // Nothing but its name is asked for.
+    ("ecs:DescribeTaskDefinition", "ClientException", ErrorKind::NotFound),
     ("elasticloadbalancing:DeleteLoadBalancer", "OperationNotPermitted", ErrorKind::Invalid),
     ("elasticloadbalancing:Delete*", "ResourceInUse", ErrorKind::NotYet),
     ("elasticloadbalancing:*", "TargetGroupAssociationLimit", ErrorKind::NotYet),
@@ -50,6 +57,10 @@ const RULES: &[(&str, &str, ErrorKind)] = &[
     ("rds:CreateDBInstance", "DBClusterNotFoundFault", ErrorKind::NotYet),
     // A secret of this name is still being deleted.
     ("secretsmanager:CreateSecret", "InvalidRequestException", ErrorKind::NotYet),
+    // The value of a new secret may not be visible yet.
+    ("secretsmanager:GetSecretValue", "ResourceNotFoundException", ErrorKind::NotYet),
+    ("ssm:ListTagsForResource", "InvalidResourceId", ErrorKind::NotFound),
+    ("ssm:PutParameter", "TooManyUpdates", ErrorKind::Throttled),
     ("s3:*", "BucketNotEmpty", ErrorKind::NotYet),
     // The bucket, or somebody whom its policy names, was made a moment ago.
     ("s3:PutBucketPolicy", "NoSuchBucket", ErrorKind::NotYet),

@@ -1,6 +1,8 @@
-//! Systems Manager: parameters.
+//! SSM: parameters of Parameter Store.
+
+pub mod parameter;
 
 use super::handler::Handler;
 
 /// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[];
+pub static HANDLERS: &[&dyn Handler] = &[&parameter::Parameter];

@@ -1,0 +1,263 @@
+//! `secretsmanager.secret`: a secret that is generated while it is stored, or composed of others.
+//!
+//! # Guarantees
+//!
+//! - A generated value is written once, into a secret that has none. Whatever happens afterwards (a repeated creation,
+//!   an adoption, an update) leaves it alone: with it people would lose what it protects.
+//! - A secret that waits for its deletion counts as gone. A creation of the same name takes it back, with its value,
+//!   if it is ours.
+//! - No value is ever part of an observation or of an error.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::session::Clients;
+use crate::provider::aws::tags;
+use crate::provider::generate::{OsEntropy, generate};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::secret::SecretText;
+
+const CREATE: &str = "secretsmanager:CreateSecret";
+const DELETE: &str = "secretsmanager:DeleteSecret";
+const DESCRIBE: &str = "secretsmanager:DescribeSecret";
+const GET: &str = "secretsmanager:GetSecretValue";
+const PUT: &str = "secretsmanager:PutSecretValue";
+const RESTORE: &str = "secretsmanager:RestoreSecret";
+const UPDATE: &str = "secretsmanager:UpdateSecret";
+
+/// The label of the version that is in use.
+const CURRENT: &str = "AWSCURRENT";
+
+/// How long a deleted secret can be taken back if nothing else was said.
+const RECOVERY_WINDOW_DAYS: i64 = 30;
+
+pub struct Secret;
+
+#[async_trait]
+impl Handler for Secret {
+    fn type_name(&self) -> &'static str {
+        "secretsmanager.secret"
+    }
+
+    /// AWS's list of secrets may be five minutes behind, so each is read by itself.
+    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
+        let found = describe(clients, target.identity.as_str()).await?.filter(|secret| !is_deleted(secret));
+        Ok(found.map(|secret| {
+            let report = Report::new()
+                .set("name", secret.name())
+                .set("description", secret.description().filter(|text| !text.is_empty()))
+                .set("arn", secret.arn());
+            observed(target.identity.as_str(), report)
+        }))
+    }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let found = describe(clients, wanted(creation, DESCRIBE).text("name")?).await?;
+        let own = found.filter(|secret| is_own(creation, secret) && !is_deleted(secret));
+        Ok(own.and_then(|secret| secret.arn).map(Identity::new).into_iter().collect())
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, CREATE);
+        let name = wanted.text("name")?;
+        let content = Content::of(&wanted)?;
+        let request = clients
+            .secretsmanager()
+            .create_secret()
+            .name(name)
+            .set_description(wanted.owned_text("description")?)
+            .client_request_token(&creation.token)
+            .secret_string(content.text()?.reveal())
+            .set_tags(Some(tags::secretsmanager(&creation.tags)));
+        let arn = match request.send().await.map_err(failed(CREATE)) {
+            Ok(answer) => answer.arn.ok_or_else(|| unanswered(CREATE, "ARN"))?,
+            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotYet) => {
+                take_over(clients, creation, name, &content, error).await?
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(created(arn.clone(), Report::new().set("arn", arn)))
+    }
+
+    async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        let arn = update.target.identity.as_str();
+        if update.changed("description").is_some() {
+            let description = desired(update, UPDATE).optional_text("description")?.unwrap_or_default();
+            let request = clients.secretsmanager().update_secret().secret_id(arn).description(description);
+            request.send().await.map_err(failed(UPDATE))?;
+        }
+        if update.changed("value").is_some()
+            && let Some(value) = desired(update, PUT).secret("value")?
+        {
+            put(clients, arn, value).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let arn = target.identity.as_str();
+        let found = describe(clients, arn).await?;
+        if found.is_none_or(|secret| is_deleted(&secret)) {
+            return Ok(Deletion::Accepted);
+        }
+        let request = clients.secretsmanager().delete_secret().secret_id(arn);
+        let request = match recorded(target, DELETE).optional_long("recovery_window_days")? {
+            Some(0) => request.force_delete_without_recovery(true),
+            days => request.recovery_window_in_days(days.unwrap_or(RECOVERY_WINDOW_DAYS)),
+        };
+        request.send().await.map_err(failed(DELETE)).or_absent()?;
+        Ok(Deletion::Accepted)
+    }
+
+    async fn reveal(&self, clients: &Clients, target: &Target, path: &[String]) -> Result<SecretText, ProviderError> {
+        let arn = target.identity.as_str();
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match path[..] {
+            ["value"] => current(clients, arn).await,
+            ["values", key] => {
+                let value = current(clients, arn).await?;
+                entries(&value).remove(key).ok_or_else(|| {
+                    let message = format!("the secret {arn} has no key {key:?} with a text");
+                    ProviderError::new(ErrorKind::Invalid, GET, message)
+                })
+            }
+            _ => {
+                let message = format!("a secret has no sensitive attribute {}", path.join("."));
+                Err(ProviderError::new(ErrorKind::Invalid, GET, message))
+            }
+        }
+    }
+}
+
+/// What is to be stored.
+enum Content<'text> {
+    /// Made a moment ago, by key.
+    Generated(BTreeMap<String, SecretText>),
+    Given(&'text str),
+}
+
+impl<'text> Content<'text> {
+    fn of(wanted: &Attributes<'text>) -> Result<Self, ProviderError> {
+        match (wanted.get("generate"), wanted.secret("value")?) {
+            (Some(_), None) => generate(&wanted.map_of_texts("generate")?, &mut OsEntropy)
+                .map(Content::Generated)
+                .map_err(|error| wanted.wrong("generate", &format!("cannot be made: {error}"))),
+            (None, Some(value)) => Ok(Content::Given(value)),
+            (None, None) => Err(wanted.wrong("generate", "or `value` must be given")),
+            (Some(_), Some(_)) => Err(wanted.wrong("generate", "and `value` cannot both be given")),
+        }
+    }
+
+    /// The text to store; generated secrets as one JSON object.
+    fn text(&self) -> Result<SecretText, ProviderError> {
+        match self {
+            Self::Given(text) => Ok(SecretText::new(*text)),
+            Self::Generated(secrets) => {
+                let revealed: BTreeMap<&str, &str> =
+                    secrets.iter().map(|(key, secret)| (key.as_str(), secret.reveal())).collect();
+                serde_json::to_string(&revealed)
+                    .map(SecretText::new)
+                    .map_err(|_| ProviderError::new(ErrorKind::Unknown, CREATE, "the secrets do not fit into JSON"))
+            }
+        }
+    }
+}
+
+fn is_own(creation: &Creation, secret: &DescribeSecretOutput) -> bool {
+    let tags = secret.tags().iter().filter_map(|tag| tag.key().zip(tag.value()));
+    tags::has_all(&creation.tags, tags)
+}
+
+/// Whether it waits for its deletion.
+fn is_deleted(secret: &DescribeSecretOutput) -> bool {
+    secret.deleted_date().is_some()
+}
+
+/// Reads everything but the value. `id` is an ARN or a name.
+async fn describe(clients: &Clients, id: &str) -> Result<Option<DescribeSecretOutput>, ProviderError> {
+    let request = clients.secretsmanager().describe_secret().secret_id(id);
+    request.send().await.map_err(failed(DESCRIBE)).or_absent()
+}
+
+/// Goes on with the secret that has the name already, which is why `refusal` came; answers its ARN.
+async fn take_over(
+    clients: &Clients,
+    creation: &Creation,
+    name: &str,
+    content: &Content<'_>,
+    refusal: ProviderError,
+) -> Result<String, ProviderError> {
+    let Some(secret) = describe(clients, name).await? else { return Err(refusal) };
+    let conflict = |message: String| ProviderError { kind: ErrorKind::Conflict, message, ..refusal.clone() };
+    let arn = secret.arn().ok_or_else(|| unanswered(DESCRIBE, "ARN"))?.to_owned();
+    match (is_own(creation, &secret), is_deleted(&secret)) {
+        (true, false) => {}
+        (true, true) => match clients.secretsmanager().restore_secret().secret_id(&arn).send().await {
+            Ok(_) => {}
+            Err(error) => {
+                let error = failed(RESTORE)(error);
+                // It is beyond recovery, and its name will be free in a moment.
+                let is_lost = matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound);
+                return Err(if is_lost { refusal } else { error });
+            }
+        },
+        (false, true) => {
+            return Err(conflict(format!(
+                "a secret {name} that was not made for this instance still waits for its deletion: \
+                 choose another name, or delete it for good"
+            )));
+        }
+        (false, false) => {
+            return Err(conflict(format!("there is a secret {name} already, and it was not made for this instance")));
+        }
+    }
+    let stages = secret.version_ids_to_stages().into_iter().flat_map(|versions| versions.values().flatten());
+    if !stages.into_iter().any(|stage| stage == CURRENT) {
+        put(clients, &arn, content.text()?.reveal()).await?;
+        return Ok(arn);
+    }
+    let stored = current(clients, &arn).await?;
+    match content {
+        Content::Generated(wanted) => {
+            let stored = entries(&stored);
+            match wanted.keys().find(|key| !stored.contains_key(*key)) {
+                None => Ok(arn),
+                Some(key) => Err(conflict(format!(
+                    "there is a secret {name} of this instance already, but its value has no key {key:?}: \
+                     add it, or delete the secret for good if nobody needs it any more"
+                ))),
+            }
+        }
+        Content::Given(value) if stored.reveal() == *value => Ok(arn),
+        Content::Given(value) => put(clients, &arn, value).await.map(|()| arn),
+    }
+}
+
+async fn put(clients: &Clients, arn: &str, value: &str) -> Result<(), ProviderError> {
+    let request = clients.secretsmanager().put_secret_value().secret_id(arn).secret_string(value);
+    request.send().await.map_err(failed(PUT)).map(drop)
+}
+
+/// The value in use.
+async fn current(clients: &Clients, arn: &str) -> Result<SecretText, ProviderError> {
+    let answer = clients.secretsmanager().get_secret_value().secret_id(arn).send().await.map_err(failed(GET))?;
+    answer.secret_string.map(SecretText::new).ok_or_else(|| {
+        ProviderError::new(ErrorKind::Invalid, GET, format!("the secret {arn} holds bytes, and no text"))
+    })
+}
+
+/// The texts of a JSON object; none if it is something else.
+fn entries(value: &SecretText) -> BTreeMap<String, SecretText> {
+    let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(value.reveal()).unwrap_or_default();
+    let text = |(key, value)| match value {
+        serde_json::Value::String(text) => Some((key, SecretText::new(text))),
+        _ => None,
+    };
+    object.into_iter().filter_map(text).collect()
+}

@@ -1,0 +1,118 @@
+//! Who may use whom: the layers of the house, read off the `use crate::` lines.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// For each module, the modules it may use.
+const MAY_USE: [(&str, &[&str]); 16] = [
+    ("secret", &[]),
+    ("address", &[]),
+    ("diagnostic", &[]),
+    ("value", &["secret", "address"]),
+    ("document", &["diagnostic", "value"]),
+    ("expr", &["value", "secret", "address", "diagnostic", "document"]),
+    ("spec", &["expr", "document", "value", "address", "diagnostic"]),
+    ("config", &["spec", "expr", "document", "value", "address", "diagnostic"]),
+    ("state", &["value", "address", "diagnostic"]),
+    ("provider", &["spec", "document", "value", "secret", "address", "diagnostic"]),
+    ("plan", &["config", "spec", "state", "expr", "document", "provider", "value", "secret", "address", "diagnostic"]),
+    ("refresh", &["plan", "state", "provider", "value", "address", "diagnostic"]),
+    ("apply", &["plan", "state", "provider", "expr", "spec", "value", "secret", "address", "diagnostic"]),
+    (
+        "session",
+        &["apply", "refresh", "plan", "config", "state", "provider", "expr", "spec", "value", "address", "diagnostic"],
+    ),
+    ("render", &["plan", "state", "config", "expr", "spec", "document", "provider", "value", "address", "diagnostic"]),
+    ("cli", &[
+        "session", "apply", "refresh", "render", "plan", "config", "state", "provider", "expr", "spec", "document",
+        "value", "secret", "address", "diagnostic",
+    ]),
+];
+
+fn visit(folder: &Path, module: Option<&str>, found: &mut Vec<(String, String, String)>) {
+    let mut entries: Vec<_> = fs_err::read_dir(folder).expect("src").map(|entry| entry.expect("entry").path()).collect();
+    entries.sort();
+    for path in entries {
+        let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let owner = module.map_or_else(|| stem.clone(), str::to_owned);
+        if path.is_dir() {
+            visit(&path, Some(&owner), found);
+        } else if !matches!(owner.as_str(), "lib" | "main") {
+            let text = fs_err::read_to_string(&path).expect("a source file");
+            // Tests may use whatever they need.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            if stem == "tests" {
+                continue;
+            }
+            for (number, line) in text.lines().enumerate() {
+                for part in line.split("crate::").skip(1) {
+                    let used: String = part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                    let comment = line.trim_start().starts_with("//");
+                    if used != owner && !used.is_empty() && !comment {
+                        found.push((owner.clone(), used, format!("{}:{}", path.display(), number + 1)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn modules_use_only_what_lies_below_them() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_USE.into_iter().collect();
+    let mut found = Vec::new();
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), None, &mut found);
+    assert!(found.len() > 100, "the search finds nothing");
+    let wrong: Vec<String> = found
+        .iter()
+        .filter(|(owner, used, _)| !allowed.get(owner.as_str()).is_some_and(|uses| uses.contains(&used.as_str())))
+        .map(|(owner, used, place)| format!("{place}: {owner} may not use {used}"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_specs_and_the_aws_provider_know_mastodon_and_aws_attributes() {
+    let mut wrong = Vec::new();
+    let words = ["LOCAL_DOMAIN", "sidekiq", "puma", "SECRET_KEY_BASE", "engine_version", "security_groups", "web_command"];
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(&folder).expect("src") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                if path.file_name().is_none_or(|name| name != "aws") {
+                    folders.push(path);
+                }
+                continue;
+            }
+            let text = fs_err::read_to_string(&path).expect("a source file");
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            if path.file_stem().is_some_and(|stem| stem == "tests") {
+                continue;
+            }
+            for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+                wrong.extend(
+                    words
+                        .iter()
+                        .filter(|word| line.contains(*word))
+                        .map(|word| format!("{}:{}: {word}", path.display(), number + 1)),
+                );
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_test_file_is_part_of_the_one_binary() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let main = fs_err::read_to_string(tests.join("main.rs")).expect("main.rs");
+    for entry in fs_err::read_dir(&tests).expect("tests") {
+        let path = entry.expect("entry").path();
+        let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let is_module = path.join("mod.rs").exists() || (path.extension().is_some_and(|e| e == "rs") && stem != "main");
+        if is_module {
+            assert!(main.contains(&format!("mod {stem};")), "tests/{stem} is forgotten in tests/main.rs");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The types against AWS's own schemas, as `cloudformation.toml` has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mastoform::diagnostic::SourceFile;
+use mastoform::document::{self, Content, Node};
+use mastoform::spec::Specs;
+use mastoform::spec::types::{Attribute, ResourceType, Shape};
+
+const TABLE: &str = include_str!("cloudformation.toml");
+
+struct Schema {
+    create_only: BTreeSet<String>,
+    /// Replaced in some cases only: being immutable here needs a reason.
+    conditional: BTreeSet<String>,
+    properties: BTreeSet<String>,
+}
+
+struct Schemas {
+    by_name: BTreeMap<String, Schema>,
+    deviations: BTreeSet<String>,
+}
+
+fn texts(node: &Node, key: &str) -> BTreeSet<String> {
+    match node.get(key).map(|node| &node.content) {
+        Some(Content::List(items)) => items.iter().filter_map(|item| item.text().map(str::to_owned)).collect(),
+        _ => panic!("{}: no list `{key}`", node.location),
+    }
+}
+
+fn schemas() -> Schemas {
+    let document = document::parse(&SourceFile::new("cloudformation.toml", TABLE)).expect("valid");
+    let mut by_name = BTreeMap::new();
+    let mut deviations = BTreeSet::new();
+    for entry in document.entries() {
+        if entry.key == "deviation" {
+            for deviation in entry.node.entries() {
+                assert!(deviation.node.get("why").is_some(), "{} has no reason", deviation.key);
+                deviations.insert(deviation.key.clone());
+            }
+        } else if entry.node.is_table() {
+            let create_only = texts(&entry.node, "create_only");
+            let conditional = texts(&entry.node, "conditional_create_only");
+            let properties = texts(&entry.node, "properties");
+            by_name.insert(entry.key.clone(), Schema { create_only, conditional, properties });
+        }
+    }
+    Schemas { by_name, deviations }
+}
+
+fn pascal(name: &str) -> String {
+    name.split('_')
+        .map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            format!("{}{rest}", first.to_uppercase())
+        })
+        .collect()
+}
+
+/// Calls `visit` with every attribute that CloudFormation has: our path, its path, and whether ours is immutable.
+fn visit(
+    path: &str,
+    cfn: &str,
+    attribute: &Attribute,
+    immutable: bool,
+    found: &mut Vec<(String, String, bool)>,
+) {
+    let immutable = immutable || attribute.immutable;
+    match &attribute.shape {
+        Shape::Object(children) => {
+            for (name, child) in children {
+                if !child.outside_cfn {
+                    // A nested name that gives its whole way is not prefixed again.
+                    let own = child.cfn.clone().unwrap_or_else(|| pascal(name));
+                    visit(&format!("{path}.{name}"), &own, child, immutable, found);
+                }
+            }
+        }
+        _ => found.push((path.to_owned(), cfn.to_owned(), immutable)),
+    }
+}
+
+fn attributes(resource_type: &ResourceType) -> Vec<(String, String, bool)> {
+    let mut found = Vec::new();
+    for (name, attribute) in resource_type.attributes.iter().filter(|(_, attribute)| !attribute.outside_cfn) {
+        let cfn = attribute.cfn.clone().unwrap_or_else(|| pascal(name));
+        if !attribute.computed {
+            visit(name, &cfn, attribute, false, &mut found);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_attribute_is_one_of_cloudformation() {
+    let schemas = schemas();
+    let specs = Specs::read(&[]).expect("valid specs");
+    let mut wrong = Vec::new();
+    for resource_type in specs.types.values() {
+        let Some(cfn) = &resource_type.cfn else { continue };
+        let schema = schemas.by_name.get(cfn).unwrap_or_else(|| panic!("no schema of {cfn}"));
+        let ends = |name: &str| {
+            schema.properties.iter().any(|property| {
+                property.eq_ignore_ascii_case(name)
+                    || property.to_lowercase().ends_with(&format!(".{}", name.to_lowercase()))
+            })
+        };
+        for (path, name, _) in attributes(resource_type) {
+            if !ends(&name) {
+                wrong.push(format!("{}.{path}: {cfn} has no {name}", resource_type.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_is_immutable_here_is_create_only_there() {
+    let schemas = schemas();
+    let specs = Specs::read(&[]).expect("valid specs");
+    let mut wrong = BTreeSet::new();
+    for resource_type in specs.types.values().filter(|resource_type| !resource_type.lookup_only) {
+        let Some(schema) = resource_type.cfn.as_ref().and_then(|cfn| schemas.by_name.get(cfn)) else { continue };
+        for (path, name, immutable) in attributes(resource_type) {
+            let is_in = |list: &BTreeSet<String>| {
+                list.iter().any(|property| {
+                    property.eq_ignore_ascii_case(&name)
+                        || name.to_lowercase().starts_with(&format!("{}.", property.to_lowercase()))
+                })
+            };
+            let differs =
+                if is_in(&schema.conditional) { immutable } else { immutable != is_in(&schema.create_only) };
+            if differs {
+                wrong.insert(format!("{}.{path}", resource_type.name));
+            }
+        }
+    }
+    let unexplained: Vec<&String> = wrong
+        .iter()
+        .filter(|path| {
+            !schemas.deviations.iter().any(|deviation| *path == deviation || path.starts_with(&format!("{deviation}.")))
+        })
+        .collect();
+    assert!(unexplained.is_empty(), "{unexplained:#?}");
+    let idle: Vec<&String> = schemas
+        .deviations
+        .iter()
+        .filter(|deviation| !wrong.iter().any(|path| path == *deviation || path.starts_with(&format!("{deviation}."))))
+        .collect();
+    assert!(idle.is_empty(), "these deviations deviate from nothing: {idle:#?}");
+}
+
+#[test]
+fn every_type_of_the_blueprint_has_what_the_engine_needs() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    for resource_type in specs.types.values().filter(|resource_type| !resource_type.lookup_only) {
+        assert!(!resource_type.identity.is_empty(), "{} has no identity", resource_type.name);
+        for verb in ["create", "read", "delete"] {
+            assert!(resource_type.permissions.contains_key(verb), "{} has no permission to {verb}", resource_type.name);
+        }
+    }
+}
