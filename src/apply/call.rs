@@ -112,20 +112,31 @@ pub async fn reveal(
     Answer::Revealed { step, secrets }
 }
 
-/// Creates a resource, or finds the one that an earlier try has made.
+/// Creates a resource, or finds the one that an earlier try has made. `look_first`: something was recorded here that
+/// reads do not show; what they do not show yet must not be made a second time.
 pub async fn create(
     provider: Arc<dyn Provider>,
     step: usize,
     creation: Creation,
+    look_first: bool,
     tell: UnboundedSender<Again>,
 ) -> Answer {
     let mut tries = Tries::new(&*provider, step, &tell);
+    let mut look = look_first;
     loop {
-        let error = match provider.create(&creation).await {
-            Ok(created) => return Answer::Created { step, created },
-            Err(error) => error,
+        let error = if look {
+            look = false;
+            None
+        } else {
+            match provider.create(&creation).await {
+                Ok(created) => return Answer::Created { step, created },
+                Err(error) => Some(error),
+            }
         };
-        if matches!(error.kind, ErrorKind::Network | ErrorKind::Conflict | ErrorKind::Unknown) {
+        let is_unclear = error.as_ref().is_none_or(|error| {
+            matches!(error.kind, ErrorKind::Network | ErrorKind::Conflict | ErrorKind::Unknown)
+        });
+        if is_unclear {
             match provider.find(&creation).await {
                 Ok(mut found) if found.len() == 1 => {
                     let created = Created { identity: found.remove(0), attributes: Value::Null };
@@ -136,7 +147,9 @@ pub async fn create(
                 Err(finding) => return Answer::Failed { step, error: finding },
             }
         }
-        if let Err(error) = tries.wait(error).await {
+        if let Some(error) = error
+            && let Err(error) = tries.wait(error).await
+        {
             return Answer::Failed { step, error };
         }
     }

@@ -299,6 +299,7 @@ impl<'a> Engine<'a> {
 
     fn call_create(&mut self, index: usize, change: &Change, planned: &Planned, known: Known) {
         let address = change.address.clone();
+        let look_first = matches!(change.action, Action::Create) && self.run.state.rows.contains_key(&address);
         let natural = late::stored(planned, Some(&known));
         let token = self.token(&address);
         let intent = Intent {
@@ -319,7 +320,8 @@ impl<'a> Engine<'a> {
             (ADDRESS_TAG.to_owned(), address.to_string()),
         ]);
         let creation = Creation { address, region: change.region.clone(), attributes: known, tags, token };
-        self.tasks.spawn(call::create(Arc::clone(&self.run.provider), index, creation, self.tell.clone()));
+        let provider = Arc::clone(&self.run.provider);
+        self.tasks.spawn(call::create(provider, index, creation, look_first, self.tell.clone()));
     }
 
     fn call_update(&mut self, index: usize, change: &Change, planned: &Planned, known: Known, changed: Vec<String>) {

@@ -1,5 +1,7 @@
 //! The whole engine over the simulated cloud, without a command line.
 
+mod convergence;
+
 use mastoform::apply::Outcome;
 use mastoform::plan::{Action, Cause, Plan};
 use mastoform::provider::ErrorKind;

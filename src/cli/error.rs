@@ -1,0 +1,281 @@
+//! How a command ends: exit codes, and errors with hints.
+//!
+//! Errors of the library say what failed; what to do about it is added here, at the edge.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use super::ui::Ui;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::provider::{ErrorKind, ProviderError};
+use crate::session::SessionError;
+use crate::state::{JournalError, LockError, StateError};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// Any failure, wrong usage too.
+    Failure,
+    /// Changes are present (`plan --detailed-exitcode`).
+    Changes,
+    /// Drift is present.
+    Drift,
+    /// A protection refused it.
+    Refused,
+    /// The plan or the state is not the newest any more.
+    Stale,
+    /// Applied in part.
+    Partial,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failure => 1,
+            Self::Changes => 2,
+            Self::Drift => 3,
+            Self::Refused => 4,
+            Self::Stale => 5,
+            Self::Partial => 6,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub struct CommandError {
+    exit: Exit,
+    problem: Problem,
+    hints: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Problem {
+    /// Everything has been said.
+    Silent,
+    Message(String),
+    Error(Box<dyn Error + Send + Sync>),
+    Diagnostics(Diagnostics),
+}
+
+impl CommandError {
+    /// What went wrong, in one sentence without a period.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, problem: Problem::Message(message.into()), hints: Vec::new() }
+    }
+
+    /// A failure (exit code 1).
+    pub fn failure(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failure, message)
+    }
+
+    /// An error with its chain of causes; hints are found in the chain.
+    pub fn caused(exit: Exit, error: impl Error + Send + Sync + 'static) -> Self {
+        let mut hints = Vec::new();
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+        while let Some(current) = cause {
+            hints.extend(hint_of(current));
+            cause = current.source();
+        }
+        Self { exit, problem: Problem::Error(Box::new(error)), hints }
+    }
+
+    /// Nothing more is said.
+    pub fn silent(exit: Exit) -> Self {
+        Self { exit, problem: Problem::Silent, hints: Vec::new() }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
+        self
+    }
+
+    /// The same with another exit code.
+    #[must_use]
+    pub fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Says it.
+    pub fn print(&self, ui: &Ui) {
+        match &self.problem {
+            Problem::Silent => {}
+            Problem::Message(message) => ui.error(message),
+            Problem::Error(error) => ui.error(&chain(error.as_ref())),
+            Problem::Diagnostics(diagnostics) => ui.diagnostics(diagnostics),
+        }
+        for hint in &self.hints {
+            ui.hint(hint);
+        }
+    }
+}
+
+/// As one text without colours: for tests.
+impl fmt::Display for CommandError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem {
+            Problem::Silent => {}
+            Problem::Message(message) => formatter.write_str(message)?,
+            Problem::Error(error) => formatter.write_str(&chain(error.as_ref()))?,
+            Problem::Diagnostics(diagnostics) => write!(formatter, "{diagnostics}")?,
+        }
+        self.hints.iter().try_for_each(|hint| write!(formatter, "\nhint: {hint}"))
+    }
+}
+
+/// The error and its causes, a line each.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        let words = current.to_string();
+        // Some errors repeat their cause in their own words.
+        if !text.ends_with(&words) {
+            text.push_str("\n  because: ");
+            text.push_str(&words);
+        }
+        cause = current.source();
+    }
+    text
+}
+
+fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<StateError>() {
+        return Some(error.hint());
+    }
+    if let Some(error) = error.downcast_ref::<JournalError>() {
+        return Some(error.hint().to_owned());
+    }
+    if let Some(error) = error.downcast_ref::<LockError>() {
+        return Some(error.hint().to_owned());
+    }
+    error.downcast_ref::<ProviderError>().and_then(provider_hint)
+}
+
+fn provider_hint(error: &ProviderError) -> Option<String> {
+    Some(match error.kind {
+        ErrorKind::Credentials => {
+            "log in to AWS again (`aws sso login`), or choose the right profile with AWS_PROFILE".to_owned()
+        }
+        ErrorKind::Denied => format!("the credentials lack the permission {}", error.operation),
+        ErrorKind::Quota => "ask for a higher limit in the console of AWS Service Quotas".to_owned(),
+        ErrorKind::Throttled | ErrorKind::NotYet | ErrorKind::Network => {
+            "run the command again; it goes on from here".to_owned()
+        }
+        ErrorKind::Conflict => "something with this name exists already and is not ours".to_owned(),
+        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unknown => return None,
+    })
+}
+
+impl From<Diagnostics> for CommandError {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self { exit: Exit::Failure, problem: Problem::Diagnostics(diagnostics), hints: Vec::new() }
+    }
+}
+
+impl From<Diagnostic> for CommandError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Diagnostics::from(diagnostic).into()
+    }
+}
+
+impl From<StateError> for CommandError {
+    fn from(error: StateError) -> Self {
+        Self::caused(Exit::Failure, error)
+    }
+}
+
+impl From<JournalError> for CommandError {
+    fn from(error: JournalError) -> Self {
+        Self::caused(Exit::Failure, error)
+    }
+}
+
+impl From<LockError> for CommandError {
+    fn from(error: LockError) -> Self {
+        Self::caused(Exit::Failure, error)
+    }
+}
+
+impl From<ProviderError> for CommandError {
+    fn from(error: ProviderError) -> Self {
+        Self::caused(Exit::Failure, error)
+    }
+}
+
+impl From<SessionError> for CommandError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::State(error) => error.into(),
+            SessionError::Journal(error) => error.into(),
+            SessionError::Diagnostics(diagnostics) => diagnostics.into(),
+            SessionError::Recover(error) => Self::caused(Exit::Failure, error),
+            SessionError::Refresh(crate::refresh::RefreshError::Specs(diagnostics)) => diagnostics.into(),
+            SessionError::Refresh(error) => Self::caused(Exit::Failure, error),
+            other @ SessionError::OtherAccount { .. } => Self::caused(Exit::Failure, other)
+                .hint("choose the credentials of the state's account with AWS_PROFILE"),
+            other @ SessionError::OtherRegion { .. } => Self::caused(Exit::Failure, other)
+                .hint("an instance cannot move: set `region` back, or destroy it and begin anew"),
+            other @ SessionError::OtherInstance { .. } => {
+                Self::caused(Exit::Failure, other).hint("set `name` back, or give another --state-dir")
+            }
+            other @ (SessionError::Account(_) | SessionError::Folder(_)) => Self::caused(Exit::Failure, other),
+        }
+    }
+}
+
+/// Errors of files, which name the file themselves, and of streams. A reader that went away is nothing to talk about.
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::silent(Exit::Done);
+        }
+        Self::caused(Exit::Failure, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_found_in_the_chain() {
+        let source = ProviderError::new(ErrorKind::Credentials, "sts:GetCallerIdentity", "expired").code("ExpiredToken");
+        let error = CommandError::from(SessionError::Account(source));
+        assert_eq!(
+            error.to_string(),
+            "asking whose account this is failed\n  because: sts:GetCallerIdentity: ExpiredToken: expired\n\
+             hint: log in to AWS again (`aws sso login`), or choose the right profile with AWS_PROFILE"
+        );
+        assert_eq!(error.exit().code(), 1);
+    }
+
+    #[test]
+    fn a_broken_pipe_is_quiet() {
+        let error = CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((error.exit(), error.to_string()), (Exit::Done, String::new()));
+    }
+}

@@ -1,0 +1,268 @@
+//! The user's files: `mastodon.toml`, an overlay of specs, where the state is.
+//!
+//! Diagnostics name every file as the user typed it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::GlobalOptions;
+use super::error::CommandError;
+use super::ui::Ui;
+use crate::address::Address;
+use crate::config::{self, Config};
+use crate::diagnostic::{Diagnostics, SourceFile};
+use crate::document;
+use crate::expr::Evaluator;
+use crate::plan::resolve::World;
+use crate::spec::{OverlayFile, Specs};
+use crate::state::{Journal, Paths, State};
+use crate::value::Value;
+
+/// Everything a command needs that is not in the cloud.
+pub struct Project {
+    pub specs: Specs,
+    pub config: Config,
+    pub evaluator: Evaluator,
+    pub paths: Paths,
+}
+
+impl Project {
+    /// Reads and checks everything, and prints the warnings.
+    ///
+    /// # Errors
+    ///
+    /// A missing file, or every problem of the file and of the specs at once.
+    pub fn load(ui: &Ui, options: &GlobalOptions) -> Result<Self, CommandError> {
+        let (project, warnings) = Self::read(options)?;
+        ui.diagnostics(&warnings);
+        Ok(project)
+    }
+
+    /// Reads and checks everything. The warnings come with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Project::load`].
+    pub fn read(options: &GlobalOptions) -> Result<(Self, Diagnostics), CommandError> {
+        let source = read_file(&options.file)?;
+        let mut specs = match Specs::read(&overlay(options)?) {
+            Ok(specs) => specs,
+            Err(mut problems) => {
+                // Against broken specs nothing can be checked but the form.
+                if let Err(more) = document::parse(&source) {
+                    problems.extend(more.0);
+                }
+                return Err(problems.into());
+            }
+        };
+        let evaluator = Evaluator::new();
+        let read = config::read(&source, &mut specs.blueprint, &evaluator);
+        // Patches are part of the blueprint now, so that their names are checked like its own.
+        let mut problems = specs.lint();
+        let config = match read {
+            Ok((config, warnings)) => {
+                problems.0.splice(0..0, warnings.0);
+                Some(config)
+            }
+            Err(more) => {
+                problems.0.splice(0..0, more.0);
+                None
+            }
+        };
+        let Some(config) = config else { return Err(problems.into()) };
+        let (config, warnings) = problems.finish(config)?;
+        let paths = Paths::new(state_folder(options), config.name.as_str());
+        Ok((Self { specs, config, evaluator, paths }, warnings))
+    }
+
+    /// What stands behind references.
+    pub fn world<'a>(&'a self, lookups: &'a BTreeMap<Address, Value>) -> World<'a> {
+        World { specs: &self.specs, config: &self.config, lookups, evaluator: &self.evaluator }
+    }
+}
+
+/// The specs alone, for commands that need no `mastodon.toml`.
+///
+/// # Errors
+///
+/// Every problem of the specs at once.
+pub fn read_specs(options: &GlobalOptions) -> Result<Specs, CommandError> {
+    let specs = Specs::read(&overlay(options)?)?;
+    let problems = specs.lint();
+    Ok(problems.finish(specs)?.0)
+}
+
+fn read_file(path: &Path) -> Result<Arc<SourceFile>, CommandError> {
+    match fs_err::read_to_string(path) {
+        Ok(text) => Ok(SourceFile::new(path.display().to_string(), text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(CommandError::failure(format!("there is no {}", path.display())).hint(
+                "write a first one with `mastoform init`, or say where it is with `--file`",
+            ))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The files of the overlay: `DIR/*.toml` describe the instance, `DIR/types/*.toml` resource types.
+fn overlay(options: &GlobalOptions) -> Result<Vec<OverlayFile>, CommandError> {
+    let Some(folder) = &options.specs else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    for path in toml_files(folder)? {
+        files.push(OverlayFile { name: path.display().to_string(), types_of: None, text: fs_err::read_to_string(&path)? });
+    }
+    let types = folder.join("types");
+    if types.is_dir() {
+        for path in toml_files(&types)? {
+            let service = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            files.push(OverlayFile {
+                name: path.display().to_string(),
+                types_of: service,
+                text: fs_err::read_to_string(&path)?,
+            });
+        }
+    }
+    Ok(files)
+}
+
+/// The files of a folder that end in `.toml`, by name.
+fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    with_extension(folder, "toml")
+}
+
+fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, CommandError> {
+    let mut paths = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() && path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The folder of the state files. The sandbox has its own.
+pub fn state_folder(options: &GlobalOptions) -> PathBuf {
+    let folder = options
+        .state_dir
+        .clone()
+        .unwrap_or_else(|| options.file.parent().unwrap_or_else(|| Path::new("")).join("state"));
+    if options.sandbox { folder.join("sandbox") } else { folder }
+}
+
+/// Where the state of the instance is, for commands that need no valid `mastodon.toml`: named by the file if that can
+/// be read, otherwise the only one in the folder.
+///
+/// # Errors
+///
+/// If there is none, or more than one.
+pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
+    let unreadable = match Project::read(options) {
+        Ok((project, _)) => return Ok(project.paths),
+        Err(error) => error,
+    };
+    let folder = state_folder(options);
+    let states: Vec<PathBuf> = if folder.is_dir() {
+        // The simulated cloud keeps its own file beside the state.
+        let is_state = |path: &PathBuf| matches!(State::read(path), Ok(Some(_)));
+        let all = with_extension(&folder, "json")?;
+        if all.len() == 1 { all } else { all.into_iter().filter(is_state).collect() }
+    } else {
+        Vec::new()
+    };
+    match states.as_slice() {
+        [] => Err(unreadable),
+        [only] => {
+            let name = only.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            Ok(Paths::new(folder, name))
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            Err(CommandError::failure(format!(
+                "{} cannot be read, and there is more than one state: {}",
+                options.file.display(),
+                names.join(", ")
+            ))
+            .hint("mend mastodon.toml (`mastoform validate` says what is wrong), or point at another one with `--file`"))
+        }
+    }
+}
+
+/// The state, if there is one. Says so if a command is at work on it, or was interrupted.
+///
+/// # Errors
+///
+/// As [`State::read`] and [`Journal::read`].
+pub fn read_state(ui: &Ui, paths: &Paths) -> Result<Option<State>, CommandError> {
+    let state = State::read(&paths.state())?;
+    if Journal::read(&paths.journal())?.entries.iter().any(|entry| entry.record.address().is_some()) {
+        ui.warn("a command is at work on this instance or was interrupted; what it has done since is not shown");
+    }
+    Ok(state)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::cli::ColorChoice;
+
+    pub fn options(folder: &Path) -> GlobalOptions {
+        GlobalOptions {
+            file: folder.join("mastodon.toml"),
+            state_dir: None,
+            specs: None,
+            sandbox: false,
+            sandbox_speed: None,
+            color: ColorChoice::Never,
+            verbose: 0,
+            quiet: false,
+        }
+    }
+
+    const EXAMPLE: &str = include_str!("../../mastodon.toml");
+
+    #[test]
+    fn a_missing_file_leads_to_init() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = Project::read(&options(folder.path())).err().expect("an error").to_string();
+        assert!(error.contains("there is no ") && error.contains("mastoform init"), "{error}");
+    }
+
+    #[test]
+    fn the_state_stands_beside_the_file_and_the_sandbox_apart() {
+        let mut options = options(Path::new(""));
+        assert_eq!(state_folder(&options), Path::new("state"));
+        options.sandbox = true;
+        assert_eq!(state_folder(&options), Path::new("state/sandbox"));
+        options.state_dir = Some("elsewhere".into());
+        assert_eq!(state_folder(&options), Path::new("elsewhere/sandbox"));
+    }
+
+    #[test]
+    fn an_overlay_adds_to_the_specs_and_its_mistakes_have_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut options = options(folder.path());
+        fs_err::write(&options.file, EXAMPLE).expect("written");
+        let specs = folder.path().join("more");
+        fs_err::create_dir_all(specs.join("types")).expect("made");
+        fs_err::write(specs.join("bucket.toml"), "[s3.bucket.more]\nbucke = 'x'\n").expect("written");
+        options.specs = Some(specs);
+        let error = Project::read(&options).err().expect("an error").to_string();
+        assert!(error.contains("more/bucket.toml:2:1: unknown attribute `bucke`"), "{error}");
+    }
+
+    #[test]
+    fn a_state_is_found_without_a_valid_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(folder.path());
+        fs_err::create_dir_all(folder.path().join("state")).expect("made");
+        let example = include_str!("../../state/example.json");
+        fs_err::write(folder.path().join("state/example.json"), example).expect("written");
+        fs_err::write(&options.file, "name = ").expect("written");
+        let paths = recorded_paths(&options).expect("found");
+        assert_eq!(paths.state(), folder.path().join("state/example.json"));
+    }
+}

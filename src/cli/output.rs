@@ -1,0 +1,111 @@
+//! `mastoform output [NAME]`: what one needs to know of the instance, as the state knows it.
+
+use serde_json::{Value as Json, json};
+
+use super::files::{self, Project};
+use super::{CommandError, Exit, GlobalOptions, OutputArguments, Ui};
+use crate::diagnostic::Diagnostic;
+use crate::plan::resolve::resolve;
+use crate::render::layout::{pad, width, wrap};
+use crate::render::style::{Role, paint};
+use crate::session::{self, Output};
+use crate::state::State;
+use crate::value::Value;
+
+/// What stands for a value that does not exist yet.
+const UNKNOWN: &str = "(known after apply)";
+
+pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &OutputArguments) -> Result<Exit, CommandError> {
+    let project = Project::load(ui, options)?;
+    let state = files::read_state(ui, &project.paths)?
+        .unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));
+    let world = project.world(&state.lookups);
+    let graph = resolve(&world, &project.specs)?;
+    let outputs = session::outputs(&world, &graph, &state)?;
+    match (&arguments.name, arguments.json) {
+        (Some(name), is_json) => {
+            let value = value_of(&project, &outputs, name)?;
+            if is_json { ui.json(&value.to_json())? } else { ui.data(&text(value))? }
+        }
+        (None, true) => ui.json(&to_json(&outputs))?,
+        (None, false) => ui.data(&list(&outputs, ui.width()))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn value_of<'a>(project: &Project, outputs: &'a [Output], name: &str) -> Result<&'a Value, CommandError> {
+    match outputs.iter().find(|output| output.name == name) {
+        Some(Output { value: Some(value), .. }) => Ok(value),
+        Some(_) => Err(CommandError::failure(format!("the output `{name}` is not known yet"))
+            .hint("it exists after `mastoform apply`")),
+        None => {
+            let known: Vec<&str> =
+                project.specs.blueprint.outputs.iter().map(|output| output.name.as_str()).collect();
+            if known.contains(&name) {
+                return Err(CommandError::failure(format!("the output `{name}` has no value with these settings")));
+            }
+            let mut problem = Diagnostic::error("unknown-output", format!("there is no output `{name}`"))
+                .suggest(name, known.iter().copied());
+            if problem.hints.is_empty() {
+                problem = problem.hint(format!("there are: {}", known.join(", ")));
+            }
+            Err(problem.into())
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_text().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// All outputs with what they are for, in lines of about `columns`, without a newline at the end.
+pub fn list(outputs: &[Output], columns: usize) -> String {
+    let name_columns = outputs.iter().map(|output| width(&output.name)).max().unwrap_or(0);
+    let indent = " ".repeat(name_columns + 2);
+    let mut lines = Vec::new();
+    for output in outputs {
+        let name = paint(Role::Heading, &pad(&output.name, name_columns));
+        let value = output.value.as_ref().map_or_else(|| paint(Role::Quiet, UNKNOWN), text);
+        lines.push(format!("{name}  {value}"));
+        let doc = wrap(&output.doc, columns.saturating_sub(indent.len()).max(40));
+        lines.extend(doc.iter().map(|line| format!("{indent}{}", paint(Role::Quiet, line))));
+    }
+    lines.join("\n")
+}
+
+/// All outputs by name.
+pub fn to_json(outputs: &[Output]) -> Json {
+    let one = |output: &Output| {
+        json!({
+            "value": output.value.as_ref().map(Value::to_json),
+            "known": output.value.is_some(),
+            "doc": output.doc,
+        })
+    };
+    Json::Object(outputs.iter().map(|output| (output.name.clone(), one(output))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::files::tests::options;
+    use crate::cli::ui::captured::ui;
+
+    #[test]
+    fn before_the_first_apply_some_outputs_are_known() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(folder.path());
+        fs_err::write(&options.file, include_str!("../../mastodon.toml")).expect("written");
+        let (ui, out, _) = ui(false, "");
+        let arguments = |name: Option<&str>, json| OutputArguments { name: name.map(str::to_owned), json };
+        run(&ui, &options, &arguments(Some("url"), false)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(out.take(), "https://social.example.org\n");
+        run(&ui, &options, &arguments(None, false)).unwrap_or_else(|error| panic!("{error}"));
+        let all = out.take();
+        assert!(all.contains("web_record    (known after apply)\n"), "{all}");
+        let error = run(&ui, &options, &arguments(Some("web_record"), false)).expect_err("not known");
+        assert!(error.to_string().contains("not known yet"));
+        let error = run(&ui, &options, &arguments(Some("ulr"), false)).expect_err("no such output");
+        assert!(error.to_string().contains("there is no output `ulr`"));
+    }
+}

@@ -1,0 +1,355 @@
+//! What is seen of a running apply.
+//!
+//! [`Board`] is what is in flight and how it is shown: no clock, no terminal. [`Live`] feeds it and draws it: in a
+//! terminal a line per resource in flight, redrawn in place, and a line that stays for everything that came to its end;
+//! elsewhere a plain line per event.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::ui::Ui;
+use crate::address::Address;
+use crate::apply::{Event, Progress};
+use crate::render::duration::{about, exact};
+use crate::render::layout::{cut, pad, width};
+use crate::render::style::{Role, Signs, paint};
+
+/// The least time between two drawings.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Lines in flight that are shown at most.
+const SHOWN: usize = 16;
+/// Columns the longest word for something going on takes.
+const DOING: usize = 10;
+
+/// Forms of a verb: what is going on, what was done.
+fn forms(verb: &'static str) -> (&'static str, &'static str) {
+    match verb {
+        "create" => ("creating", "created"),
+        "update" => ("updating", "updated"),
+        "replace" => ("replacing", "replaced"),
+        "delete" => ("deleting", "deleted"),
+        "adopt" => ("waiting for", "adopted"),
+        "forget" => ("forgetting", "forgotten"),
+        other => (other, other),
+    }
+}
+
+fn role(verb: &str) -> Role {
+    match verb {
+        "create" => Role::Create,
+        "update" => Role::Update,
+        "replace" => Role::Replace,
+        "delete" => Role::Delete,
+        "adopt" => Role::Adopt,
+        _ => Role::Forget,
+    }
+}
+
+/// A step in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct InFlight {
+    address: Address,
+    verb: &'static str,
+    expected: Duration,
+    /// When it started, since the apply did.
+    since: Duration,
+    status: Option<String>,
+}
+
+/// What is in flight, in the order it was started, and how many steps came to their end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Board {
+    flying: Vec<InFlight>,
+    total: usize,
+    done: usize,
+    failed: usize,
+    skipped: usize,
+    stopping: bool,
+}
+
+impl Board {
+    /// An empty board for this many steps.
+    pub fn new(total: usize) -> Self {
+        Self { total, ..Self::default() }
+    }
+
+    /// Takes an event into account; `now` is the time since the apply started. Returns what stays of it on a terminal.
+    pub fn take(&mut self, event: &Event, now: Duration, signs: &Signs) -> Option<String> {
+        match event {
+            Event::Started { address, verb, expected } => {
+                self.flying.retain(|flying| flying.address != *address);
+                self.flying.push(InFlight {
+                    address: address.clone(),
+                    verb,
+                    expected: *expected,
+                    since: now,
+                    status: None,
+                });
+                None
+            }
+            Event::Status { address, status } => {
+                self.set_status(address, status);
+                None
+            }
+            Event::Created { address } => {
+                self.set_status(address, "accepted");
+                None
+            }
+            Event::Retrying { address, reason, after } => {
+                self.set_status(address, &format!("again in {}: {reason}", exact(*after)));
+                None
+            }
+            Event::Finished { address, verb, elapsed } => {
+                self.land(address);
+                self.done += 1;
+                let time = if elapsed.as_secs() >= 1 { format!(" in {}", exact(*elapsed)) } else { String::new() };
+                let done = paint(role(verb), forms(verb).1);
+                Some(format!("  {} {done} {address}{time}", paint(Role::Good, signs.good)))
+            }
+            Event::Failed { address, message } => {
+                self.land(address);
+                self.failed += 1;
+                Some(format!("  {} {address}: {message}", paint(Role::Error, signs.bad)))
+            }
+            Event::Skipped { address, because } => {
+                self.skipped += 1;
+                let because = paint(Role::Quiet, &format!("skipped, because {because} failed"));
+                Some(format!("  {} {address} {because}", paint(Role::Quiet, signs.delete)))
+            }
+            Event::Stopping { now } => {
+                self.stopping = true;
+                Some(stopping(*now).to_owned())
+            }
+        }
+    }
+
+    /// The lines to redraw: one per step in flight, and the numbers.
+    pub fn lines(&self, now: Duration, columns: usize, signs: &Signs) -> Vec<String> {
+        if self.flying.is_empty() && self.done + self.failed + self.skipped >= self.total {
+            return Vec::new();
+        }
+        let address_columns =
+            self.flying.iter().map(|flying| width(&flying.address.to_string())).max().unwrap_or(0).min(columns / 2);
+        let mut lines = Vec::new();
+        for flying in self.flying.iter().take(SHOWN) {
+            let elapsed = now.saturating_sub(flying.since);
+            let mut time = exact(elapsed);
+            if flying.expected.as_secs() >= 60 {
+                time = format!("{time} of {}", about(flying.expected.as_secs()));
+            }
+            let address = pad(&cut(&flying.address.to_string(), address_columns, signs.ellipsis), address_columns);
+            let doing = forms(flying.verb).0;
+            let used = 4 + width(&address) + 2 + width(doing).max(DOING) + 2 + width(&time) + 2;
+            let status = cut(flying.status.as_deref().unwrap_or_default(), columns.saturating_sub(used), signs.ellipsis);
+            let line = format!(
+                "    {address}  {}{}  {time}  {}",
+                paint(role(flying.verb), doing),
+                " ".repeat(DOING.saturating_sub(width(doing))),
+                paint(Role::Quiet, &status)
+            );
+            lines.push(line.trim_end().to_owned());
+        }
+        if self.flying.len() > SHOWN {
+            lines.push(paint(Role::Quiet, &format!("    and {} more", self.flying.len() - SHOWN)));
+        }
+        lines.push(format!("  {}", self.numbers(now)));
+        lines
+    }
+
+    fn numbers(&self, now: Duration) -> String {
+        let mut text = format!("{} of {} done", self.done, self.total);
+        if self.failed > 0 {
+            text.push_str(&format!(", {} failed", self.failed));
+        }
+        if self.skipped > 0 {
+            text.push_str(&format!(", {} skipped", self.skipped));
+        }
+        text.push_str(&format!(", {}", exact(now)));
+        if self.stopping {
+            text.push_str(", stopping");
+        }
+        text
+    }
+
+    fn set_status(&mut self, address: &Address, status: &str) {
+        if let Some(flying) = self.flying.iter_mut().find(|flying| flying.address == *address) {
+            flying.status = Some(status.to_owned());
+        }
+    }
+
+    fn land(&mut self, address: &Address) {
+        self.flying.retain(|flying| flying.address != *address);
+    }
+}
+
+fn stopping(now: bool) -> &'static str {
+    if now {
+        "Stopping now. AWS goes on with what it has begun; the next run resumes."
+    } else {
+        "Stopping: nothing new is started, what runs comes to its end. Ctrl-C again leaves at once."
+    }
+}
+
+/// An event as a line of its own, for logs.
+pub fn plain(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Started { address, verb, expected } if expected.as_secs() >= 60 => {
+            format!("{} {address} ({}) ...", forms(verb).0, about(expected.as_secs()))
+        }
+        Event::Started { address, verb, .. } => format!("{} {address} ...", forms(verb).0),
+        Event::Status { address, status } => format!("{address} is {status}"),
+        Event::Created { .. } => return None,
+        Event::Finished { address, verb, elapsed } => {
+            format!("{} {address} in {}", forms(verb).1, exact(*elapsed))
+        }
+        Event::Retrying { address, reason, after } => {
+            format!("{address}: {reason}; again in {}", exact(*after))
+        }
+        Event::Failed { address, message } => format!("failed {address}: {message}"),
+        Event::Skipped { address, because } => format!("skipped {address}, because {because} failed"),
+        Event::Stopping { now } => stopping(*now).to_owned(),
+    })
+}
+
+/// Shows an apply on the terminal while it runs. Takes its lines away when dropped.
+pub struct Live<'ui> {
+    ui: &'ui Ui,
+    started: Instant,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    board: Board,
+    drawn: Option<Instant>,
+}
+
+impl<'ui> Live<'ui> {
+    /// For an apply of this many steps that starts now.
+    pub fn new(ui: &'ui Ui, steps: usize) -> Self {
+        let inner = Inner { board: Board::new(steps), drawn: None };
+        Self { ui, started: Instant::now(), inner: Mutex::new(inner) }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw(&self, inner: &mut Inner) {
+        inner.drawn = Some(Instant::now());
+        self.ui.live(inner.board.lines(self.started.elapsed(), self.ui.width(), self.ui.signs()));
+    }
+}
+
+impl Progress for Live<'_> {
+    fn event(&self, event: &Event) {
+        if !self.ui.is_live() {
+            if let Some(line) = plain(event) {
+                self.ui.say(&line);
+            }
+            return;
+        }
+        let mut inner = self.inner();
+        if let Some(line) = inner.board.take(event, self.started.elapsed(), self.ui.signs()) {
+            self.ui.say(&line);
+        }
+        if inner.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
+            self.draw(&mut inner);
+        }
+    }
+
+    fn tick(&self) {
+        if !self.ui.is_live() {
+            return;
+        }
+        let mut inner = self.inner();
+        if inner.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
+            self.draw(&mut inner);
+        }
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        if self.ui.is_live() {
+            self.ui.live(Vec::new());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+
+    use super::*;
+    use crate::cli::ui::captured::ui;
+    use crate::render::style::UNICODE;
+
+    fn address(text: &str) -> Address {
+        text.parse().expect("an address")
+    }
+
+    fn events() -> Vec<Event> {
+        let (database, group) = (address("rds.cluster.database"), address("ec2.security_group.tasks"));
+        let seconds = Duration::from_secs;
+        vec![
+            Event::Started { address: database.clone(), verb: "create", expected: seconds(240) },
+            Event::Started { address: group.clone(), verb: "create", expected: seconds(2) },
+            Event::Created { address: group.clone() },
+            Event::Finished { address: group, verb: "create", elapsed: seconds(3) },
+            Event::Status { address: database.clone(), status: "creating".into() },
+            Event::Failed { address: database.clone(), message: "rds:CreateDBCluster: no".into() },
+            Event::Skipped { address: address("ecs.service.web"), because: database },
+        ]
+    }
+
+    #[test]
+    fn the_board_shows_what_is_in_flight() {
+        let mut board = Board::new(3);
+        let mut stays = Vec::new();
+        for event in &events()[..5] {
+            stays.extend(board.take(event, Duration::from_secs(10), &UNICODE));
+        }
+        let strip = |lines: Vec<String>| lines.iter().map(|line| strip_str(line).to_string()).collect::<Vec<_>>();
+        assert_eq!(strip(stays), ["  ✓ created ec2.security_group.tasks in 3 s"]);
+        assert_eq!(
+            strip(board.lines(Duration::from_secs(85), 80, &UNICODE)),
+            [
+                "    rds.cluster.database  creating    1 min 15 s of about 4 min  creating",
+                "  1 of 3 done, 1 min 25 s"
+            ]
+        );
+        for event in &events()[5..] {
+            board.take(event, Duration::from_secs(90), &UNICODE);
+        }
+        assert_eq!(board.lines(Duration::from_secs(90), 80, &UNICODE), Vec::<String>::new());
+    }
+
+    #[test]
+    fn without_a_terminal_every_event_is_a_line() {
+        let (ui, _, err) = ui(false, "");
+        let live = Live::new(&ui, 3);
+        events().iter().for_each(|event| live.event(event));
+        live.tick();
+        drop(live);
+        assert_eq!(
+            err.take(),
+            "creating rds.cluster.database (about 4 min) ...\n\
+             creating ec2.security_group.tasks ...\n\
+             created ec2.security_group.tasks in 3 s\n\
+             rds.cluster.database is creating\n\
+             failed rds.cluster.database: rds:CreateDBCluster: no\n\
+             skipped ecs.service.web, because rds.cluster.database failed\n"
+        );
+    }
+
+    #[test]
+    fn in_a_terminal_lines_are_taken_away_at_the_end() {
+        let (ui, _, err) = ui(true, "");
+        let live = Live::new(&ui, 3);
+        live.event(&events()[0]);
+        drop(live);
+        let written = err.take();
+        assert!(written.contains("rds.cluster.database  creating    0 s of about 4 min"), "{written:?}");
+        assert!(written.ends_with("\x1b[2A\r\x1b[J"), "{written:?}");
+    }
+}

@@ -1,0 +1,361 @@
+//! The terminal: the only place that reads from it and writes to it, and the only one that reads the environment.
+//!
+//! Data goes to standard output, everything else to standard error. Texts may carry ANSI colours; they are stripped
+//! where they are not wanted. While something runs, some lines at the end of standard error are live: they are redrawn
+//! in place, and whatever else is said appears above them.
+
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anstream::AutoStream;
+use anstream::adapter::strip_str;
+
+use super::error::{CommandError, Exit};
+use super::{ColorChoice, GlobalOptions};
+use crate::diagnostic::Diagnostics;
+use crate::render::style::{Role, Signs, paint};
+use crate::render::{self, MINIMUM_WIDTH};
+
+/// Columns, where nobody says how many there are.
+const WIDTH: usize = 100;
+
+/// A stream, and whether colours are welcome on it.
+struct Sink {
+    writer: Box<dyn Write + Send>,
+    colors: bool,
+    is_terminal: bool,
+    /// The lines that are redrawn in place.
+    live: Vec<String>,
+}
+
+impl Sink {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        let text = if self.colors { text.to_owned() } else { strip_str(text).to_string() };
+        self.writer.write_all(text.as_bytes())
+    }
+
+    /// Writes a line above the live ones.
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        self.erase()?;
+        self.write(text)?;
+        self.writer.write_all(b"\n")?;
+        self.draw()?;
+        self.writer.flush()
+    }
+
+    fn erase(&mut self) -> io::Result<()> {
+        if self.live.is_empty() { Ok(()) } else { write!(self.writer, "\x1b[{}A\r\x1b[J", self.live.len()) }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        if self.live.is_empty() {
+            return Ok(());
+        }
+        // A line that is too long must be cut, not continued below, or erasing would miss a part of it.
+        let text = format!("{}\n", self.live.join("\n"));
+        self.writer.write_all(b"\x1b[?7l")?;
+        self.write(&text)?;
+        self.writer.write_all(b"\x1b[?7h")
+    }
+}
+
+/// Streams, what may be said on them, and how.
+pub struct Ui {
+    out: Mutex<Sink>,
+    err: Mutex<Sink>,
+    input: Mutex<Box<dyn BufRead + Send>>,
+    input_is_terminal: bool,
+    verbose: u8,
+    quiet: bool,
+    width: usize,
+    height: Option<usize>,
+    ascii: bool,
+}
+
+impl Ui {
+    /// The terminal as the user wants it used.
+    pub fn new(options: &GlobalOptions) -> Self {
+        let ui = Self::with(options.color, options.verbose, options.quiet);
+        if options.verbose >= 2 {
+            start_tracing(options.verbose);
+        }
+        ui
+    }
+
+    /// The terminal before it is known what the user wants.
+    pub fn plain() -> Self {
+        Self::with(ColorChoice::Auto, 0, false)
+    }
+
+    fn with(color: ColorChoice, verbose: u8, quiet: bool) -> Self {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let choice = |auto: anstream::ColorChoice| match color {
+            ColorChoice::Auto => auto != anstream::ColorChoice::Never,
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+        };
+        let out_colors = choice(AutoStream::choice(&stdout));
+        let err_colors = choice(AutoStream::choice(&stderr));
+        let is_dumb = variable("TERM").as_deref() == Some("dumb");
+        let number = |name: &str| variable(name).and_then(|text| text.parse::<usize>().ok()).filter(|size| *size > 0);
+        let out_is_terminal = stdout.is_terminal();
+        Self {
+            err: Mutex::new(Sink {
+                is_terminal: stderr.is_terminal() && !is_dumb,
+                writer: Box::new(stderr),
+                colors: err_colors,
+                live: Vec::new(),
+            }),
+            out: Mutex::new(Sink {
+                is_terminal: out_is_terminal,
+                writer: Box::new(stdout),
+                colors: out_colors,
+                live: Vec::new(),
+            }),
+            input: Mutex::new(Box::new(BufReader::new(io::stdin()))),
+            input_is_terminal: io::stdin().is_terminal(),
+            verbose,
+            quiet,
+            width: number("COLUMNS").unwrap_or(WIDTH),
+            height: number("LINES").filter(|_| out_is_terminal),
+            ascii: is_ascii(),
+        }
+    }
+
+    /// Whether the user wants more said (`-v`).
+    pub fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether standard error is a terminal on which lines may be redrawn. Not while every call is logged there.
+    pub fn is_live(&self) -> bool {
+        !self.quiet && self.verbose < 2 && lock(&self.err).is_terminal
+    }
+
+    /// Columns of the terminal.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    pub fn signs(&self) -> &'static Signs {
+        Signs::table(self.ascii)
+    }
+
+    /// How texts should be rendered here.
+    pub fn render_options(&self) -> render::Options {
+        render::Options {
+            width: self.width.max(MINIMUM_WIDTH),
+            height: self.height,
+            verbose: self.verbose > 0,
+            ascii: self.ascii,
+        }
+    }
+
+    /// Data, on standard output, with a newline.
+    ///
+    /// # Errors
+    ///
+    /// A reader that has gone away is an error that says nothing and ends the program.
+    pub fn data(&self, text: &str) -> Result<(), CommandError> {
+        // Both streams may be the same terminal: the live lines must be out of the way.
+        let mut err = lock(&self.err);
+        let _ = err.erase();
+        let result = lock(&self.out).line(text).map_err(CommandError::from);
+        let _ = err.draw();
+        result
+    }
+
+    /// JSON, on standard output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ui::data`].
+    pub fn json(&self, json: &serde_json::Value) -> Result<(), CommandError> {
+        self.data(&format!("{json:#}"))
+    }
+
+    /// What is good to know. Hidden by `-q`.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            self.tell(text);
+        }
+    }
+
+    /// What only `-v` wants to know.
+    pub fn detail(&self, text: &str) {
+        if self.verbose > 0 {
+            self.tell(text);
+        }
+    }
+
+    pub fn warn(&self, text: &str) {
+        self.tell(&format!("{}: {text}", paint(Role::Warning, "warning")));
+    }
+
+    pub fn error(&self, text: &str) {
+        self.tell(&format!("{}: {text}", paint(Role::Error, "error")));
+    }
+
+    /// What to do, after a blank line.
+    pub fn hint(&self, text: &str) {
+        self.tell(&format!("\n{}: {text}", paint(Role::Hint, "hint")));
+    }
+
+    /// Every diagnostic, with a blank line between two.
+    pub fn diagnostics(&self, diagnostics: &Diagnostics) {
+        let all: Vec<String> = diagnostics.0.iter().map(|diagnostic| diagnostic.render()).collect();
+        if !all.is_empty() {
+            self.tell(&all.join("\n\n"));
+        }
+    }
+
+    /// A line on standard error. Whoever does not listen there misses it.
+    pub fn tell(&self, text: &str) {
+        let _ = lock(&self.err).line(text);
+    }
+
+    /// Replaces the live lines; none: takes them away. Only for terminals, see [`Ui::is_live`].
+    pub fn live(&self, lines: Vec<String>) {
+        let mut err = lock(&self.err);
+        let _ = err.erase();
+        err.live = lines;
+        let _ = err.draw();
+        let _ = err.writer.flush();
+    }
+
+    /// Asks, and says whether the answer is `expected`.
+    ///
+    /// # Errors
+    ///
+    /// If there is nobody to ask.
+    pub fn confirm(&self, question: &str, expected: &str) -> Result<bool, CommandError> {
+        if !self.input_is_terminal {
+            return Err(CommandError::new(Exit::Failure, "there is nobody to ask: the input is not a terminal"));
+        }
+        {
+            let mut err = lock(&self.err);
+            err.write(&format!("{} ", paint(Role::Heading, question)))?;
+            err.writer.flush()?;
+        }
+        let mut answer = String::new();
+        lock(&self.input).read_line(&mut answer)?;
+        if !answer.ends_with('\n') {
+            self.tell("");
+        }
+        Ok(answer.trim() == expected)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A variable of the environment, if it is set to something.
+#[expect(clippy::disallowed_methods, reason = "this is the edge: the one place that reads the environment")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether the locale says outright that it knows nothing but ASCII.
+fn is_ascii() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    locale.is_some_and(|locale| !locale.to_lowercase().replace('-', "").contains("utf8"))
+}
+
+/// Logs calls on standard error.
+fn start_tracing(verbose: u8) {
+    let filter = if verbose == 2 { "mastoform=debug" } else { "mastoform=trace,debug" };
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .without_time()
+        .try_init();
+}
+
+/// A `Ui` for tests that keeps what is written.
+#[cfg(test)]
+pub(super) mod captured {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    pub struct Text(Arc<Mutex<Vec<u8>>>);
+
+    impl Text {
+        /// What was written since the last time.
+        pub fn take(&self) -> String {
+            String::from_utf8(std::mem::take(&mut *lock(&self.0))).expect("text")
+        }
+    }
+
+    impl Write for Text {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A `Ui`, its output and its errors. `input` is what the user types.
+    pub fn ui(is_terminal: bool, input: &'static str) -> (Ui, Text, Text) {
+        let (out, err) = (Text::default(), Text::default());
+        let sink = |text: &Text| {
+            Mutex::new(Sink { writer: Box::new(text.clone()), colors: false, is_terminal, live: Vec::new() })
+        };
+        let ui = Ui {
+            out: sink(&out),
+            err: sink(&err),
+            input: Mutex::new(Box::new(input.as_bytes())),
+            input_is_terminal: is_terminal,
+            verbose: 0,
+            quiet: false,
+            width: WIDTH,
+            height: None,
+            ascii: false,
+        };
+        (ui, out, err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::captured::ui;
+    use super::*;
+
+    #[test]
+    fn what_is_said_appears_above_the_live_lines() {
+        let (ui, _, err) = ui(true, "");
+        ui.live(vec!["one".into(), "two".into()]);
+        assert_eq!(err.take(), "\x1b[?7lone\ntwo\n\x1b[?7h");
+        ui.say("done");
+        assert_eq!(err.take(), "\x1b[2A\r\x1b[Jdone\n\x1b[?7lone\ntwo\n\x1b[?7h");
+        ui.live(Vec::new());
+        assert_eq!(err.take(), "\x1b[2A\r\x1b[J");
+    }
+
+    #[test]
+    fn colours_are_stripped_where_they_are_not_wanted() {
+        let (ui, out, err) = ui(false, "");
+        ui.data(&paint(Role::Good, "fine")).expect("written");
+        ui.hint("try again");
+        assert_eq!((out.take().as_str(), err.take().as_str()), ("fine\n", "\nhint: try again\n"));
+    }
+
+    #[test]
+    fn a_confirmation_is_the_expected_word_and_nothing_else() {
+        let (yes, ..) = ui(true, "social\n");
+        assert!(yes.confirm("Type its name:", "social").expect("an answer"));
+        let (no, ..) = ui(true, "yes\n");
+        assert!(!no.confirm("Type its name:", "social").expect("an answer"));
+        let (nobody, ..) = ui(false, "social\n");
+        assert!(nobody.confirm("Type its name:", "social").is_err());
+    }
+}

@@ -1,0 +1,80 @@
+//! `mastoform validate`: everything that is wrong with `mastodon.toml` and the specs, without a network.
+//!
+//! What the file asks for is planned against nothing, as if it were all new: so every attribute is looked at, too.
+
+use super::files::Project;
+use super::{CommandError, Exit, GlobalOptions, Ui};
+use crate::diagnostic::Diagnostics;
+use crate::plan::resolve::resolve;
+use crate::session::{self, Gathered};
+use crate::state::State;
+
+pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
+    let (project, mut warnings) = Project::read(options)?;
+    // The last answers of lookups, where there are any: some resources may depend on them.
+    let lookups = match State::read(&project.paths.state()) {
+        Ok(Some(state)) => state.lookups,
+        Ok(None) | Err(_) => Default::default(),
+    };
+    let world = project.world(&lookups);
+    let resources = match resolve(&world, &project.specs) {
+        Ok(graph) => {
+            let gathered = Gathered {
+                state: State::new("", project.config.name.as_str(), project.config.region.as_str()),
+                is_new: true,
+                notes: Vec::new(),
+                lookups: lookups.clone(),
+                observations: None,
+            };
+            let (_, more) = session::plan(&world, &graph, &gathered)?;
+            warnings.extend(more.0);
+            Some(graph.nodes.len())
+        }
+        Err(problems) => {
+            let (unknown, wrong): (Vec<_>, Vec<_>) =
+                problems.0.into_iter().partition(|problem| problem.code == "condition-unknown");
+            if !wrong.is_empty() || unknown.is_empty() {
+                return Err(Diagnostics(wrong).into());
+            }
+            None
+        }
+    };
+    ui.diagnostics(&warnings);
+    let file = options.file.display();
+    match resources {
+        Some(count) => ui.say(&format!("{file} is valid: {count} resources")),
+        None => ui.say(&format!("{file} is valid as far as can be said without asking AWS what exists")),
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::files::tests::options;
+    use crate::cli::ui::captured::ui;
+
+    const EXAMPLE: &str = include_str!("../../mastodon.toml");
+
+    #[test]
+    fn the_example_is_valid() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(folder.path());
+        fs_err::write(&options.file, EXAMPLE).expect("written");
+        let (ui, _, err) = ui(false, "");
+        assert_eq!(run(&ui, &options).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let said = err.take();
+        assert!(said.contains(" is valid: ") && said.ends_with(" resources\n"), "{said}");
+    }
+
+    #[test]
+    fn problems_of_the_file_and_of_a_patch_come_together() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(folder.path());
+        let text = format!("{EXAMPLE}\nmin_capacit = 1\n[patch.\"rds.cluster.database\"]\nengine_versio = \"17\"\n");
+        fs_err::write(&options.file, text).expect("written");
+        let (ui, ..) = ui(false, "");
+        let problems = run(&ui, &options).expect_err("wrong").to_string();
+        assert!(problems.contains("min_capacit`") && problems.contains("`engine_versio`"), "{problems}");
+    }
+}
