@@ -263,7 +263,8 @@ mod tests {
 
     #[test]
     fn hints_are_found_in_the_chain() {
-        let source = ProviderError::new(ErrorKind::Credentials, "sts:GetCallerIdentity", "expired").code("ExpiredToken");
+        let source =
+            ProviderError::new(ErrorKind::Credentials, "sts:GetCallerIdentity", "expired").code("ExpiredToken");
         let error = CommandError::from(SessionError::Account(source));
         assert_eq!(
             error.to_string(),

@@ -98,9 +98,8 @@ fn read_file(path: &Path) -> Result<Arc<SourceFile>, CommandError> {
     match fs_err::read_to_string(path) {
         Ok(text) => Ok(SourceFile::new(path.display().to_string(), text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(CommandError::failure(format!("there is no {}", path.display())).hint(
-                "write a first one with `mastoform init`, or say where it is with `--file`",
-            ))
+            Err(CommandError::failure(format!("there is no {}", path.display()))
+                .hint("write a first one with `mastoform init`, or say where it is with `--file`"))
         }
         Err(error) => Err(error.into()),
     }
@@ -111,7 +110,11 @@ fn overlay(options: &GlobalOptions) -> Result<Vec<OverlayFile>, CommandError> {
     let Some(folder) = &options.specs else { return Ok(Vec::new()) };
     let mut files = Vec::new();
     for path in toml_files(folder)? {
-        files.push(OverlayFile { name: path.display().to_string(), types_of: None, text: fs_err::read_to_string(&path)? });
+        files.push(OverlayFile {
+            name: path.display().to_string(),
+            types_of: None,
+            text: fs_err::read_to_string(&path)?,
+        });
     }
     let types = folder.join("types");
     if types.is_dir() {
@@ -186,7 +189,9 @@ pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
                 options.file.display(),
                 names.join(", ")
             ))
-            .hint("mend mastodon.toml (`mastoform validate` says what is wrong), or point at another one with `--file`"))
+            .hint(
+                "mend mastodon.toml (`mastoform validate` says what is wrong), or point at another one with `--file`",
+            ))
         }
     }
 }
@@ -251,7 +256,7 @@ pub(super) mod tests {
         fs_err::write(specs.join("bucket.toml"), "[s3.bucket.more]\nbucke = 'x'\n").expect("written");
         options.specs = Some(specs);
         let error = Project::read(&options).err().expect("an error").to_string();
-        assert!(error.contains("more/bucket.toml:2:1: unknown attribute `bucke`"), "{error}");
+        assert!(error.contains("more/bucket.toml:2:1: `s3.bucket` has no attribute `bucke`"), "{error}");
     }
 
     #[test]

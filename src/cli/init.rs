@@ -70,8 +70,11 @@ mod tests {
     fn a_domain_gives_a_name_where_it_can_be_one() {
         let specs = Specs::read(&[]).expect("valid specs");
         let named = |domain: &str| given(&specs.blueprint, Some(domain), Some("eu-west-3".into())).expect("valid");
-        let expected =
-            [("domain", "toot.example.org".to_owned()), ("name", "toot".to_owned()), ("region", "eu-west-3".to_owned())];
+        let expected = [
+            ("domain", "toot.example.org".to_owned()),
+            ("name", "toot".to_owned()),
+            ("region", "eu-west-3".to_owned()),
+        ];
         assert_eq!(named("toot.example.org"), expected);
         assert_eq!(named("4.example.org").len(), 2);
         assert!(given(&specs.blueprint, Some("no domain"), None).is_err());

@@ -10,20 +10,21 @@
 //! - The exit codes are those of [`Exit`]; wrong usage is 1.
 //! - A reader that goes away (`mastoform plan | head`) ends the program quietly.
 
+mod apply;
+mod cloud;
 mod completions;
+mod destroy;
 pub mod error;
 pub mod files;
 mod graph;
 mod init;
 pub mod output;
+mod plan;
 pub mod progress;
 mod schema;
 mod state;
 pub mod ui;
 mod validate;
-// mod apply;
-// mod destroy;
-// mod plan;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -237,12 +238,9 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
     match &arguments.command {
         Command::Init(arguments) => init::run(ui, global, arguments),
         Command::Validate => validate::run(ui, global),
-        // Command::Plan(arguments) => plan::run(ui, global, arguments),
-        // Command::Apply(arguments) => apply::run(ui, global, arguments),
-        // Command::Destroy(arguments) => destroy::run(ui, global, arguments),
-        Command::Plan(_) | Command::Apply(_) | Command::Destroy(_) => {
-            Err(CommandError::new(Exit::Failure, "this command is not part of this build"))
-        }
+        Command::Plan(arguments) => plan::run(ui, global, arguments),
+        Command::Apply(arguments) => apply::run(ui, global, arguments),
+        Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
         Command::State(command) => state::run(ui, global, command),
         Command::Schema => schema::run(ui, global),

@@ -39,8 +39,7 @@ fn value_of<'a>(project: &Project, outputs: &'a [Output], name: &str) -> Result<
         Some(_) => Err(CommandError::failure(format!("the output `{name}` is not known yet"))
             .hint("it exists after `mastoform apply`")),
         None => {
-            let known: Vec<&str> =
-                project.specs.blueprint.outputs.iter().map(|output| output.name.as_str()).collect();
+            let known: Vec<&str> = project.specs.blueprint.outputs.iter().map(|output| output.name.as_str()).collect();
             if known.contains(&name) {
                 return Err(CommandError::failure(format!("the output `{name}` has no value with these settings")));
             }

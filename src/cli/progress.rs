@@ -140,7 +140,8 @@ impl Board {
             let address = pad(&cut(&flying.address.to_string(), address_columns, signs.ellipsis), address_columns);
             let doing = forms(flying.verb).0;
             let used = 4 + width(&address) + 2 + width(doing).max(DOING) + 2 + width(&time) + 2;
-            let status = cut(flying.status.as_deref().unwrap_or_default(), columns.saturating_sub(used), signs.ellipsis);
+            let status =
+                cut(flying.status.as_deref().unwrap_or_default(), columns.saturating_sub(used), signs.ellipsis);
             let line = format!(
                 "    {address}  {}{}  {time}  {}",
                 paint(role(flying.verb), doing),
@@ -313,10 +314,7 @@ mod tests {
         assert_eq!(strip(stays), ["  ✓ created ec2.security_group.tasks in 3 s"]);
         assert_eq!(
             strip(board.lines(Duration::from_secs(85), 80, &UNICODE)),
-            [
-                "    rds.cluster.database  creating    1 min 15 s of about 4 min  creating",
-                "  1 of 3 done, 1 min 25 s"
-            ]
+            ["    rds.cluster.database  creating    1 min 15 s of about 4 min  creating", "  1 of 3 done, 1 min 25 s"]
         );
         for event in &events()[5..] {
             board.take(event, Duration::from_secs(90), &UNICODE);

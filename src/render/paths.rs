@@ -54,10 +54,7 @@ pub fn redacted(value: &Planned, attribute: Option<&Attribute>, stand_in: &Plann
     }
     match (&attribute.shape, value) {
         (Shape::Object(_) | Shape::Map(_), Tree::Map(entries)) => Tree::Map(
-            entries
-                .iter()
-                .map(|(key, entry)| (key.clone(), redacted(entry, attribute.child(key), stand_in)))
-                .collect(),
+            entries.iter().map(|(key, entry)| (key.clone(), redacted(entry, attribute.child(key), stand_in))).collect(),
         ),
         (Shape::List(element), Tree::List(items)) => {
             Tree::List(items.iter().map(|item| redacted(item, Some(element), stand_in)).collect())

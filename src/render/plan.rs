@@ -131,6 +131,8 @@ struct Row {
 struct Place<'a> {
     resource_type: Option<&'a ResourceType>,
     path_columns: usize,
+    /// Every attribute forces the replacement; that is said once.
+    none_in_place: bool,
 }
 
 impl Place<'_> {
@@ -170,7 +172,7 @@ impl Renderer<'_> {
         }
         // One width for all addresses, unless a few long ones would push everything to the right.
         let longest = self.plan.changes.iter().map(|change| width(&change.address.to_string())).max().unwrap_or(0);
-        let address_columns = longest.min(self.columns / 2);
+        let address_columns = longest.min(self.columns * 3 / 5);
         for (group, changes) in groups {
             let mut lines = Vec::new();
             if group == Group::Drifted {
@@ -204,12 +206,7 @@ impl Renderer<'_> {
             format!("state {}", plan.made_from.serial)
         };
         let dot = paint(Role::Quiet, self.signs.dot);
-        format!(
-            "{} {dot} {} {dot} {} {dot} {state}",
-            paint(Role::Heading, &plan.instance),
-            plan.title,
-            plan.region
-        )
+        format!("{} {dot} {} {dot} {} {dot} {state}", paint(Role::Heading, &plan.instance), plan.title, plan.region)
     }
 
     fn painted_summary(&self) -> String {
@@ -235,17 +232,32 @@ impl Renderer<'_> {
             paint(role, &pad(self.signs.of(&change.action), self.signs.width())),
             paint(Role::Heading, &address)
         );
-        line.push_str(&fill(width(&address), address_columns + GAP));
+        let address_gap = address_columns.max(width(&address)) + GAP;
+        line.push_str(&fill(width(&address), address_gap));
         line.push_str(&paint(role, verb(&change.action)));
         let details = self.details(change, common);
         if !details.is_empty() {
             line.push_str(&fill(width(verb(&change.action)), VERB + GAP));
-            let texts: Vec<String> = details.iter().map(Piece::paint).collect();
-            line.push_str(&texts.join(", "));
+        }
+        let column = 3 + self.signs.width() + address_gap + VERB + GAP;
+        let mut used = column;
+        for (index, detail) in details.iter().enumerate() {
+            if index > 0 {
+                line.push(',');
+                if used + 2 + width(&detail.text) > self.columns {
+                    lines.push(std::mem::replace(&mut line, " ".repeat(column)));
+                    used = column;
+                } else {
+                    line.push(' ');
+                    used += 2;
+                }
+            }
+            line.push_str(&detail.paint());
+            used += width(&detail.text);
         }
         lines.push(line);
         let paths = change.attributes.iter().map(|attribute| width(&paths::display(&attribute.path, resource_type)));
-        let path_columns = paths.max().unwrap_or(0).min(self.columns / 3);
+        let path_columns = paths.max().unwrap_or(0).min(self.columns * 2 / 5);
         let rows = self.rows(change, common, resource_type, path_columns);
         let content_columns = rows
             .iter()
@@ -268,6 +280,9 @@ impl Renderer<'_> {
             lines.push(note(&format!("deletes {leftover} too, which an interrupted replacement left behind")));
         }
         let is_changed = matches!(change.action, Action::Update { .. } | Action::Replace { .. });
+        if none_in_place(change) {
+            lines.push(note("none of this can be changed in place"));
+        }
         if is_changed && change.unchanged_attributes > 0 && !rows.is_empty() {
             let plural = if change.unchanged_attributes == 1 { "" } else { "s" };
             lines.push(note(&format!("({} unchanged attribute{plural})", change.unchanged_attributes)));
@@ -278,10 +293,8 @@ impl Renderer<'_> {
     fn details(&self, change: &Change, common: Option<&Address>) -> Vec<Piece> {
         let mut details = Vec::new();
         let impact = |least: Impact| {
-            (change.impact >= least).then(|| Piece {
-                role: role_of_impact(change.impact),
-                text: change.impact.words().to_owned(),
-            })
+            (change.impact >= least)
+                .then(|| Piece { role: role_of_impact(change.impact), text: change.impact.words().to_owned() })
         };
         let time = || (change.expected_seconds >= 60).then(|| Piece::plain(about(change.expected_seconds)));
         match &change.action {
@@ -351,7 +364,7 @@ impl Renderer<'_> {
         resource_type: Option<&ResourceType>,
         path_columns: usize,
     ) -> Vec<Row> {
-        let place = Place { resource_type, path_columns };
+        let place = Place { resource_type, path_columns, none_in_place: none_in_place(change) };
         let mut rows = Vec::new();
         match change.action {
             Action::Create if self.options.verbose => {
@@ -402,12 +415,7 @@ impl Renderer<'_> {
         Row { path, content, cause: String::new() }
     }
 
-    fn changed_row(
-        &self,
-        attribute: &AttributeChange,
-        common: Option<&Address>,
-        place: &Place<'_>,
-    ) -> Row {
+    fn changed_row(&self, attribute: &AttributeChange, common: Option<&Address>, place: &Place<'_>) -> Row {
         let path = paths::display(&attribute.path, place.resource_type);
         let mut cause = match &attribute.cause {
             Cause::Cascade { address } if common == Some(address) => String::new(),
@@ -419,7 +427,7 @@ impl Renderer<'_> {
             Cause::Interrupted => "left by an interrupted run".to_owned(),
             Cause::Destroy => String::new(),
         };
-        if attribute.forces_replacement {
+        if attribute.forces_replacement && !place.none_in_place {
             let comma = if cause.is_empty() { "" } else { ", " };
             cause.push_str(comma);
             cause.push_str("cannot be changed in place");
@@ -428,13 +436,7 @@ impl Renderer<'_> {
         Row { path, content, cause }
     }
 
-    fn changed_content(
-        &self,
-        attribute: &AttributeChange,
-        place: &Place<'_>,
-        path: &str,
-        cause: &str,
-    ) -> Content {
+    fn changed_content(&self, attribute: &AttributeChange, place: &Place<'_>, path: &str, cause: &str) -> Content {
         if place.is_secret(attribute) {
             return Content::Line(vec![Piece::new(Role::Secret, format!("{SECRET} {} {SECRET}", self.signs.arrow))]);
         }
@@ -521,6 +523,11 @@ impl Renderer<'_> {
         }
         text
     }
+}
+
+/// Whether there are several attributes and each of them forces the replacement.
+fn none_in_place(change: &Change) -> bool {
+    change.attributes.len() > 1 && change.attributes.iter().all(|attribute| attribute.forces_replacement)
 }
 
 /// The one change that all attributes of this one change because of.

@@ -85,7 +85,8 @@ pub fn show(address: &Address, row: &Row) -> String {
         let columns = entries.keys().map(|key| width(key)).max().unwrap_or(0);
         for (key, value) in entries {
             let lines = values::lines(&value.lift());
-            let (first, rest) = lines.split_once('\n').map_or((lines.as_str(), None), |(first, rest)| (first, Some(rest)));
+            let (first, rest) =
+                lines.split_once('\n').map_or((lines.as_str(), None), |(first, rest)| (first, Some(rest)));
             text.push_str(&format!("  {}  {first}\n", pad(key, columns)));
             for line in rest.into_iter().flat_map(str::lines) {
                 text.push_str(&format!("  {}  {line}\n", pad("", columns)));

@@ -160,8 +160,8 @@ pub fn arrow(before: Option<&Planned>, after: Option<&Planned>, columns: usize, 
     let has_lines = |text: &str| text.contains('\n');
     let was = before.map_or_else(|| UNSET.to_owned(), line);
     let will_be = after.map_or_else(|| UNSET.to_owned(), line);
-    let is_text_with_lines = before.and_then(Tree::as_text).is_some_and(has_lines)
-        || after.and_then(Tree::as_text).is_some_and(has_lines);
+    let is_text_with_lines =
+        before.and_then(Tree::as_text).is_some_and(has_lines) || after.and_then(Tree::as_text).is_some_and(has_lines);
     let pieces = vec![Piece::new(Role::Before, format!("{was} ")), arrow, Piece::new(Role::After, will_be)];
     (!is_text_with_lines && total(&pieces) <= columns).then_some(pieces)
 }

@@ -178,7 +178,8 @@ fn an_edit_shows_what_changes_and_why() {
   ~ rds.cluster.database          update   brief interruption, about 3 min
       serverless_v2.max  2 → 4  mastodon.toml:11
       (13 unchanged attributes)
-  ~ ecs.service.web               update   because ecs.task_definition.mastodon is replaced, rolling, no interruption, about 4 min
+  ~ ecs.service.web               update   because ecs.task_definition.mastodon is replaced,
+                                           rolling, no interruption, about 4 min
       task_definition  → new ecs.task_definition.mastodon.arn (now …89012:task-definition/social:41)
   ~ ecs.service.other             update   no interruption, under a minute
       group  a → b  because elb.target_group.web is replaced
@@ -197,11 +198,10 @@ fn nothing_to_do_says_so() {
 
 #[test]
 fn new_resources_are_a_line_each_unless_asked_for_more() {
-    let secret = AttributeChange {
-        sensitive: true,
-        ..attribute(&["master_password"], Value::Null, "canary", Cause::New)
-    };
-    let login = Planned::Map(BTreeMap::from([("password".to_owned(), "canary".into()), ("name".to_owned(), "n".into())]));
+    let secret =
+        AttributeChange { sensitive: true, ..attribute(&["master_password"], Value::Null, "canary", Cause::New) };
+    let login =
+        Planned::Map(BTreeMap::from([("password".to_owned(), "canary".into()), ("name".to_owned(), "n".into())]));
     let plan = Plan {
         made_from: Fingerprint::default(),
         unchanged: 0,
@@ -297,7 +297,8 @@ Plan: 1 to create, 2 to update, 0 to replace, 1 to delete, 1 to forget; 46 uncha
 
 #[test]
 fn long_values_are_compared_word_by_word() {
-    let before = "grep -q OK /var/run/health && curl -s --noproxy localhost localhost:3000/health || exit 1 # web server";
+    let before =
+        "grep -q OK /var/run/health && curl -s --noproxy localhost localhost:3000/health || exit 1 # web server";
     let after = before.replace("3000", "3001");
     let list = |words: &[&str]| Value::from(words.to_vec());
     let long = |last: &str| {

@@ -1,0 +1,71 @@
+//! Which cloud a command works on: AWS, or the simulated one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::CommandError;
+use super::{GlobalOptions, Ui};
+use crate::provider::Provider;
+use crate::provider::sim::{Options, Sim};
+use crate::spec::Types;
+use crate::state::Paths;
+
+/// How much faster than AWS the sandbox is unless told otherwise: a first apply takes about ten seconds.
+pub const SANDBOX_SPEED: f64 = 120.0;
+
+/// Steps in flight at once.
+pub const AT_ONCE: usize = 16;
+
+/// A runtime for the commands that talk to a cloud.
+pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// The cloud of the options.
+pub async fn connect(
+    ui: &Ui,
+    options: &GlobalOptions,
+    types: &Arc<Types>,
+    paths: &Paths,
+    region: &str,
+) -> Result<Arc<dyn Provider>, CommandError> {
+    if options.sandbox {
+        paths.make_folder()?;
+        let sandbox = Options {
+            speed: options.sandbox_speed.unwrap_or(SANDBOX_SPEED),
+            clock: Arc::new(since_epoch),
+            ..Options::default()
+        };
+        let sim = Sim::open(Arc::clone(types), Some(paths.folder().join("cloud.json")), sandbox)?;
+        return Ok(Arc::new(sim));
+    }
+    aws(ui, region).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the edge: the simulated cloud lives by the wall clock")]
+fn since_epoch() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(feature = "aws")]
+async fn aws(ui: &Ui, region: &str) -> Result<Arc<dyn Provider>, CommandError> {
+    use crate::provider::aws::Aws;
+    use crate::provider::aws::trace::Calls;
+
+    let aws = Aws::connect(None, region.to_owned(), Calls::default()).await;
+    if let Some(endpoint) = aws.endpoint_override() {
+        ui.warn(&format!("calls go to {endpoint} instead of AWS"));
+    }
+    Ok(Arc::new(aws))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn aws(_: &Ui, _: &str) -> Result<Arc<dyn Provider>, CommandError> {
+    Err(CommandError::failure("this build cannot talk to AWS")
+        .hint("try it on the simulated cloud with --sandbox, or build it with the feature `aws`"))
+}
+
+/// The user's words for where the work happens.
+pub fn place(options: &GlobalOptions) -> &'static str {
+    if options.sandbox { "the sandbox" } else { "AWS" }
+}

@@ -1,0 +1,57 @@
+//! `mastoform destroy`: takes the whole instance down. Needs the state, not a valid `mastodon.toml`.
+
+use super::apply::{carry_out, holder, loses_data, tell};
+use super::error::{CommandError, Exit};
+use super::plan::say_notes;
+use super::{DestroyArguments, GlobalOptions, Ui, cloud, files};
+use crate::render;
+use crate::session;
+use crate::state::{Lock, State};
+
+pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
+    let specs = files::read_specs(options)?;
+    let paths = files::recorded_paths(options)?;
+    let Some(recorded) = State::read(&paths.state())? else {
+        return Err(CommandError::failure(format!("there is no state {}", paths.state().display()))
+            .hint("nothing was ever applied from here"));
+    };
+    let _lock = Lock::acquire(&paths.lock(), &holder("mastoform destroy"))?;
+    let name = recorded.instance.clone();
+    let region = recorded.region.clone();
+    let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
+    cloud::runtime()?.block_on(async {
+        let provider = cloud::connect(ui, options, &specs.types, &paths, &region).await?;
+        let mut gathered = session::gather(&provider, None, read).await?;
+        say_notes(ui, &gathered);
+        let plan = session::plan_destroy(&specs, &gathered, &name)?;
+        ui.data(render::plan(&plan, &specs.types, &ui.render_options()).trim_end())?;
+        if !plan.refusals.is_empty() {
+            return Ok(Exit::Refused);
+        }
+        if plan.is_empty() {
+            ui.say(&format!("There is nothing left of {name}."));
+            return Ok(Exit::Done);
+        }
+        let lost = loses_data(&plan, &specs.types);
+        if !lost.is_empty() {
+            ui.warn(&format!("what people have stored here will be gone: {}", lost.join(", ")));
+        }
+        let sure = match &arguments.confirm {
+            Some(given) if *given == name => true,
+            Some(given) => {
+                return Err(CommandError::failure(format!("--confirm says {given:?}, but the instance is {name:?}")));
+            }
+            None => {
+                let question = format!("\nType the name of the instance to destroy it on {}:", cloud::place(options));
+                ui.confirm(&question, &name)
+                    .map_err(|error| error.hint(format!("add --confirm {name} to go without asking")))?
+            }
+        };
+        if !sure {
+            ui.say("Nothing was changed.");
+            return Ok(Exit::Failure);
+        }
+        let outcome = carry_out(ui, provider, &specs.types, &plan, None, &paths, &mut gathered).await?;
+        Ok(tell(ui, &outcome, &paths))
+    })
+}
