@@ -184,7 +184,7 @@ pub fn fingerprint(config: Option<&Config>, specs: &Specs, state: &State) -> Fin
 fn late_checks(world: &World<'_>) -> Diagnostics {
     let mut problems = Diagnostics::default();
     let scope = ResourceScope { world, each: None, facts: &NoFacts };
-    for check in world.specs.blueprint.checks.iter().filter(|check| !config::only_config(check)) {
+    for check in world.specs.blueprint.checks.iter().filter(|check| !config::only_config(check, &world.specs.blueprint)) {
         let origin = |path: &str| {
             let path: Vec<String> = path.split('.').map(str::to_owned).collect();
             world.config.origin(&path).cloned()

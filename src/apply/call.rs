@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep};
 
-use crate::address::Address;
+use crate::address::{Address, Identity};
 use crate::provider::{
     Created, Creation, Deletion, ErrorKind, Observation, Observations, Provider, ProviderError, Target, Update,
 };
@@ -112,17 +112,25 @@ pub async fn reveal(
     Answer::Revealed { step, secrets }
 }
 
-/// Creates a resource, or finds the one that an earlier try has made. `look_first`: something was recorded here that
-/// reads do not show; what they do not show yet must not be made a second time.
+/// What else is known of a creation.
+#[derive(Debug, Default)]
+pub struct Circumstances {
+    /// Something was recorded here that reads do not show: what they do not show yet must not be made a second time.
+    pub look_first: bool,
+    /// The object that it will take the place of and that carries the same tags.
+    pub old: Option<Identity>,
+}
+
+/// Creates a resource, or finds the one that an earlier try has made.
 pub async fn create(
     provider: Arc<dyn Provider>,
     step: usize,
     creation: Creation,
-    look_first: bool,
+    circumstances: Circumstances,
     tell: UnboundedSender<Again>,
 ) -> Answer {
     let mut tries = Tries::new(&*provider, step, &tell);
-    let mut look = look_first;
+    let mut look = circumstances.look_first;
     loop {
         let error = if look {
             look = false;
@@ -138,11 +146,13 @@ pub async fn create(
         });
         if is_unclear {
             match provider.find(&creation).await {
-                Ok(mut found) if found.len() == 1 => {
-                    let created = Created { identity: found.remove(0), attributes: Value::Null };
-                    return Answer::Created { step, created };
+                Ok(mut found) => {
+                    found.retain(|identity| Some(identity) != circumstances.old.as_ref());
+                    if found.len() == 1 {
+                        let created = Created { identity: found.remove(0), attributes: Value::Null };
+                        return Answer::Created { step, created };
+                    }
                 }
-                Ok(_) => {}
                 Err(finding) if finding.kind.is_transient() => {}
                 Err(finding) => return Answer::Failed { step, error: finding },
             }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::call::{self, Again, Answer};
+use super::call::{self, Again, Answer, Circumstances};
 use super::event::Event;
 use super::late::{self, Existing, Revealed};
 use super::queue::{Queue, Stage};
@@ -299,7 +299,13 @@ impl<'a> Engine<'a> {
 
     fn call_create(&mut self, index: usize, change: &Change, planned: &Planned, known: Known) {
         let address = change.address.clone();
-        let look_first = matches!(change.action, Action::Create) && self.run.state.rows.contains_key(&address);
+        let circumstances = Circumstances {
+            look_first: matches!(change.action, Action::Create) && self.run.state.rows.contains_key(&address),
+            old: match change.action {
+                Action::Replace { .. } => change.identity.clone(),
+                _ => None,
+            },
+        };
         let natural = late::stored(planned, Some(&known));
         let token = self.token(&address);
         let intent = Intent {
@@ -321,7 +327,7 @@ impl<'a> Engine<'a> {
         ]);
         let creation = Creation { address, region: change.region.clone(), attributes: known, tags, token };
         let provider = Arc::clone(&self.run.provider);
-        self.tasks.spawn(call::create(provider, index, creation, look_first, self.tell.clone()));
+        self.tasks.spawn(call::create(provider, index, creation, circumstances, self.tell.clone()));
     }
 
     fn call_update(&mut self, index: usize, change: &Change, planned: &Planned, known: Known, changed: Vec<String>) {

@@ -169,9 +169,12 @@ pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
     };
     let folder = state_folder(options);
     let states: Vec<PathBuf> = if folder.is_dir() {
-        // The simulated cloud keeps its own file beside the state.
         let is_state = |path: &PathBuf| matches!(State::read(path), Ok(Some(_)));
-        let all = with_extension(&folder, "json")?;
+        let mut all = with_extension(&folder, "json")?;
+        if options.sandbox {
+            // The simulated cloud itself, beside the state.
+            all.retain(|path| path.file_stem().is_some_and(|stem| stem != "cloud"));
+        }
         if all.len() == 1 { all } else { all.into_iter().filter(is_state).collect() }
     } else {
         Vec::new()

@@ -85,9 +85,14 @@ pub fn read(
             }
         }
     }
-    let scope = ConfigScope { values: &values };
+    let scope = ConfigScope { values: &values, blueprint, evaluator };
     for check in &blueprint.checks {
-        if only_config(check) && !reads_poisoned(check, &poisoned) {
+        // A check of a setting that is wrong already would only repeat it.
+        let is_sound = |path: &Vec<String>| {
+            let path = path.join(".");
+            !poisoned.iter().any(|name| path.starts_with(name.as_str()) || name.starts_with(&path))
+        };
+        if inputs_read(check, blueprint).is_some_and(|inputs| inputs.iter().all(is_sound)) {
             problems.extend(run_check(check, &scope, evaluator, |path| origins.get(path).cloned(), source));
         }
     }
@@ -344,35 +349,69 @@ impl Scope for Defaults<'_> {
     }
 }
 
-/// Only the settings.
-pub struct ConfigScope<'values> {
-    pub values: &'values Value,
+/// The settings, and locals that read nothing else.
+pub struct ConfigScope<'reading> {
+    pub values: &'reading Value,
+    pub blueprint: &'reading Blueprint,
+    pub evaluator: &'reading Evaluator,
 }
 
 impl Scope for ConfigScope<'_> {
     fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
-        match reference.root {
-            Root::Config => Ok(self.values.at(&reference.path).cloned().unwrap_or_default().lift()),
+        match (&reference.root, reference.path.split_first()) {
+            (Root::Config, _) => Ok(self.values.at(&reference.path).cloned().unwrap_or_default().lift()),
+            (Root::Local, Some((name, rest))) if self.blueprint.locals.contains_key(name) => {
+                let value = self.evaluator.tree(&self.blueprint.locals[name].tree, self)?;
+                Ok(value.at(rest).cloned().unwrap_or_default())
+            }
             _ => Err(Diagnostic::error("expression", format!("`{reference}` cannot be read here"))
                 .at(&reference.location, "only `config` can")),
         }
     }
 }
 
-/// Whether a check reads nothing but settings, so that it can run before anything is looked up.
-pub fn only_config(check: &Check) -> bool {
-    let mut only = check.assert.references().all(|reference| reference.root == Root::Config);
-    check.message.each_leaf(&mut |template| {
-        only &= template.references().all(|reference| reference.root == Root::Config);
-    });
-    only
+/// The settings a check reads, directly or through locals; `None` if it reads anything else, so that it can run only
+/// when lookups are answered.
+fn inputs_read(check: &Check, blueprint: &Blueprint) -> Option<BTreeSet<Vec<String>>> {
+    fn walk<'a>(
+        template: &'a Template,
+        blueprint: &'a Blueprint,
+        seen: &mut BTreeSet<&'a str>,
+        inputs: &mut BTreeSet<Vec<String>>,
+    ) -> bool {
+        template.references().all(|reference| match (&reference.root, reference.path.first()) {
+            (Root::Config, _) => {
+                inputs.insert(reference.path.clone());
+                true
+            }
+            (Root::Local, Some(name)) => {
+                let Some(local) = blueprint.locals.get(name) else { return true };
+                let mut only = true;
+                if seen.insert(name) {
+                    let mut templates = Vec::new();
+                    local.tree.each_leaf(&mut |template| templates.push(template));
+                    for template in templates {
+                        only &= walk(template, blueprint, seen, inputs);
+                    }
+                }
+                only
+            }
+            _ => false,
+        })
+    }
+    let (mut seen, mut inputs) = (BTreeSet::new(), BTreeSet::new());
+    let mut only = walk(&check.assert, blueprint, &mut seen, &mut inputs);
+    let mut templates = Vec::new();
+    check.message.each_leaf(&mut |template| templates.push(template));
+    for template in templates {
+        only &= walk(template, blueprint, &mut seen, &mut inputs);
+    }
+    only.then_some(inputs)
 }
 
-fn reads_poisoned(check: &Check, poisoned: &BTreeSet<String>) -> bool {
-    check.assert.references().any(|reference| {
-        let path = reference.path.join(".");
-        poisoned.iter().any(|name| path.starts_with(name.as_str()) || name.starts_with(&path))
-    })
+/// Whether a check reads nothing but settings, so that it has run when the file was read.
+pub fn only_config(check: &Check, blueprint: &Blueprint) -> bool {
+    inputs_read(check, blueprint).is_some()
 }
 
 /// Runs one check. `origin` finds where the file sets an input.

@@ -333,7 +333,7 @@ impl Renderer<'_> {
             }
             Action::Delete => {
                 if change.causes.contains(&Cause::Orphan) {
-                    details.push(Piece::plain("mastodon.toml does not ask for it any more"));
+                    details.push(Piece::plain("mastodon.toml no longer wants it"));
                 }
                 details.extend(impact(Impact::Rolling));
                 details.extend(time());

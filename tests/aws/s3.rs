@@ -1,1 +1,237 @@
-//! buckets
+//! Buckets and their policies.
+
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus, LifecycleExpiration, LifecycleRule,
+    LifecycleRuleFilter, VersioningConfiguration,
+};
+use mastoform::provider::aws::Aws;
+use mastoform::provider::{Deletion, ErrorKind, Observation, Provider};
+use serde_json::json;
+
+use super::{Life, assert_error, creation, make, type_of};
+use crate::support::emulator::{Emulator, REGION};
+use crate::support::{ministack, moto};
+
+const BUCKET: &str = "mastodon-example-org-media";
+
+fn both() -> [Emulator; 2] {
+    [moto::start(), ministack::start()]
+}
+
+#[tokio::test]
+async fn a_bucket_lives() {
+    for emulator in both() {
+        let aws = emulator.aws();
+        let closed = json!({
+            "block_public_acls": true, "block_public_policy": true,
+            "ignore_public_acls": true, "restrict_public_buckets": true,
+        });
+        let attributes = json!({
+            "bucket": BUCKET,
+            "public_access_block": closed,
+            "encryption": { "algorithm": "AES256" },
+            "ownership": "BucketOwnerEnforced",
+            "abort_incomplete_uploads_days": 7,
+            "empty_on_delete": false,
+        });
+        let mut bucket = Life::of("s3.bucket").repeats().create(&aws, attributes).await;
+        bucket
+            .shows(json!({
+                "arn": format!("arn:aws:s3:::{BUCKET}"),
+                "regional_domain_name": format!("{BUCKET}.s3.{REGION}.amazonaws.com"),
+            }))
+            .await;
+        bucket.update(json!({ "public_access_block": { "block_public_acls": false } })).await;
+        bucket.shows(json!({ "public_access_block": { "block_public_policy": true } })).await;
+        bucket.update(json!({ "encryption": { "algorithm": "aws:kms", "kms_key_id": "alias/media" } })).await;
+        bucket.update(json!({ "ownership": "BucketOwnerPreferred", "abort_incomplete_uploads_days": 3 })).await;
+
+        let clients = aws.clients(REGION);
+        clients.s3().delete_public_access_block().bucket(BUCKET).send().await.unwrap();
+        bucket.shows(json!({ "public_access_block": { "block_public_acls": false, "block_public_policy": false } })).await;
+        clients.s3().delete_bucket_ownership_controls().bucket(BUCKET).send().await.unwrap();
+        bucket.shows(json!({ "ownership": "ObjectWriter" })).await;
+
+        // Back to AWS's defaults.
+        bucket.update(json!({ "public_access_block": null, "encryption": null, "ownership": null })).await;
+        bucket
+            .shows(json!({
+                "public_access_block": closed,
+                "encryption": { "algorithm": "AES256" },
+                "ownership": "BucketOwnerEnforced",
+            }))
+            .await;
+        bucket.end().await;
+    }
+}
+
+#[tokio::test]
+async fn rules_of_others_stay_in_the_lifecycle() {
+    for emulator in both() {
+        let aws = emulator.aws();
+        let mut bucket = Life::of("s3.bucket").create(&aws, json!({ "bucket": BUCKET })).await;
+        let clients = aws.clients(REGION);
+        let rule = LifecycleRule::builder()
+            .id("exports")
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix("exports/").build())
+            .expiration(LifecycleExpiration::builder().days(30).build());
+        let rules = BucketLifecycleConfiguration::builder().rules(rule.build().unwrap()).build().unwrap();
+        let request = clients.s3().put_bucket_lifecycle_configuration().bucket(BUCKET);
+        request.lifecycle_configuration(rules).send().await.unwrap();
+
+        bucket.update(json!({ "abort_incomplete_uploads_days": 7 })).await;
+        assert_eq!(rules_of(&aws).await, ["abort-incomplete-uploads", "exports"]);
+        bucket.update(json!({ "abort_incomplete_uploads_days": null })).await;
+        assert_eq!(rules_of(&aws).await, ["exports"]);
+        let observed = bucket.observe().await;
+        assert!(observed.attributes.get("abort_incomplete_uploads_days").is_some_and(|days| days.is_null()));
+
+        clients.s3().delete_bucket_lifecycle().bucket(BUCKET).send().await.unwrap();
+        bucket.update(json!({ "abort_incomplete_uploads_days": 7 })).await;
+        bucket.update(json!({ "abort_incomplete_uploads_days": null })).await;
+        let gone = clients.s3().get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap_err();
+        assert_eq!(gone.into_service_error().code(), Some("NoSuchLifecycleConfiguration"));
+    }
+}
+
+async fn rules_of(aws: &Aws) -> Vec<String> {
+    let clients = aws.clients(REGION);
+    let answer = clients.s3().get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap();
+    let mut rules: Vec<String> = answer.rules().iter().filter_map(|rule| rule.id()).map(str::to_owned).collect();
+    rules.sort();
+    rules
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_region_lives_there() {
+    for emulator in both() {
+        for region in ["us-east-1", "eu-west-3"] {
+            let aws = emulator.aws();
+            let name = format!("media-in-{region}");
+            let attributes = json!({ "bucket": name, "ownership": "BucketOwnerEnforced" });
+            let bucket = Life::of("s3.bucket").region(region).repeats().create(&aws, attributes).await;
+            bucket.shows(json!({ "regional_domain_name": format!("{name}.s3.{region}.amazonaws.com") })).await;
+            let clients = aws.clients(region);
+            let location = clients.s3().get_bucket_location().bucket(&name).send().await.unwrap();
+            let location = location.location_constraint().map(|constraint| constraint.as_str()).unwrap_or_default();
+            assert_eq!(location, if region == "us-east-1" { "" } else { region });
+            bucket.end().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_bucket_is_not_adopted() {
+    for emulator in both() {
+        let aws = emulator.aws();
+        for region in ["us-east-1", REGION] {
+            let name = format!("by-hand-{region}");
+            let clients = aws.clients(region);
+            let mut request = clients.s3().create_bucket().bucket(&name);
+            if region != "us-east-1" {
+                let configuration =
+                    aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(region.into());
+                request = request.create_bucket_configuration(configuration.build());
+            }
+            request.send().await.unwrap();
+            let creation = creation(&type_of("s3.bucket"), region, json!({ "bucket": name }));
+            assert_eq!(aws.find(&creation).await, Ok(Vec::new()));
+            assert_error(aws.create(&creation).await, ErrorKind::Conflict, "s3:CreateBucket");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_with_objects_is_deleted_only_if_told_so() {
+    for emulator in both() {
+        let aws = emulator.aws();
+        let mut bucket =
+            Life::of("s3.bucket").create(&aws, json!({ "bucket": BUCKET, "empty_on_delete": false })).await;
+        let clients = aws.clients(REGION);
+        let s3 = clients.s3();
+        let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let put = |key: &str| s3.put_object().bucket(BUCKET).key(key).body(b"picture".to_vec().into());
+        put("before versions.png").send().await.unwrap();
+        s3.put_bucket_versioning().bucket(BUCKET).versioning_configuration(versioning).send().await.unwrap();
+        put("avatars/1.png").send().await.unwrap();
+        put("avatars/1.png").send().await.unwrap();
+        put("avatars/2 & é.png").send().await.unwrap();
+        s3.delete_object().bucket(BUCKET).key("avatars/1.png").send().await.unwrap();
+        s3.create_multipart_upload().bucket(BUCKET).key("video.mp4").send().await.unwrap();
+
+        let target = bucket.target();
+        assert_error(aws.delete(&target).await, ErrorKind::Invalid, "s3:DeleteBucket");
+        assert!(matches!(aws.observe(&[target]).await.values().next(), Some(Observation::Found(_))));
+
+        bucket.update(json!({ "empty_on_delete": true })).await;
+        bucket.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_big_bucket_is_emptied_in_pages() {
+    let ministack = ministack::start();
+    let aws = ministack.aws();
+    let bucket = Life::of("s3.bucket").create(&aws, json!({ "bucket": BUCKET, "empty_on_delete": true })).await;
+    let clients = aws.clients(REGION);
+    let mut uploads = tokio::task::JoinSet::new();
+    for task in 0..8 {
+        let clients = clients.clone();
+        uploads.spawn(async move {
+            for number in 0..200 {
+                let request = clients.s3().put_object().bucket(BUCKET).key(format!("{task}/{number}"));
+                request.send().await.unwrap();
+            }
+        });
+    }
+    uploads.join_all().await;
+    assert_eq!(aws.delete(&bucket.target()).await, Ok(Deletion::Accepted));
+    bucket.end().await;
+}
+
+#[tokio::test]
+async fn a_bucket_policy_lives() {
+    for emulator in both() {
+        let aws = emulator.aws();
+        make(&aws, "s3.bucket", json!({ "bucket": BUCKET })).await;
+        let policy = |prefix: &str| {
+            json!({
+                "Version": "2012-10-17",
+                "Statement": [{
+                    "Sid": "CloudFrontReadsMedia",
+                    "Effect": "Allow",
+                    "Principal": { "Service": "cloudfront.amazonaws.com" },
+                    "Action": "s3:GetObject",
+                    "Resource": format!("arn:aws:s3:::{BUCKET}/{prefix}*"),
+                    "Condition": {
+                        "StringEquals": { "AWS:SourceArn": "arn:aws:cloudfront::123456789012:distribution/E1" },
+                    },
+                }],
+            })
+        };
+        let attributes = json!({ "bucket": BUCKET, "policy": policy("") });
+        let mut life = Life::of("s3.bucket_policy").repeats().create(&aws, attributes).await;
+        life.update(json!({ "policy": policy("media/") })).await;
+        let clients = aws.clients(REGION);
+        let by_hand = policy("by-hand/").to_string();
+        clients.s3().put_bucket_policy().bucket(BUCKET).policy(by_hand).send().await.unwrap();
+        life.shows(json!({ "policy": policy("by-hand/") })).await;
+        let target = life.target();
+        life.end().await;
+
+        // The bucket may be gone before its policy.
+        clients.s3().delete_bucket().bucket(BUCKET).send().await.unwrap();
+        assert!(matches!(aws.observe(std::slice::from_ref(&target)).await[&target.address], Observation::Gone));
+        assert_eq!(aws.delete(&target).await, Ok(Deletion::Accepted));
+    }
+}
+
+#[tokio::test]
+async fn a_policy_waits_for_its_bucket() {
+    let moto = moto::start();
+    let attributes = json!({ "bucket": BUCKET, "policy": { "Version": "2012-10-17", "Statement": [] } });
+    let creation = creation(&type_of("s3.bucket_policy"), REGION, attributes);
+    assert_error(moto.aws().create(&creation).await, ErrorKind::NotYet, "s3:PutBucketPolicy");
+}

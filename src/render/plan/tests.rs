@@ -276,7 +276,7 @@ fn drift_stands_apart_and_refusals_come_last() {
 
 Plan: 1 to create, 2 to update, 0 to replace, 1 to delete, 1 to forget; 46 unchanged. About 6 min, worst: data loss.
 
-  - rds.cluster.database     delete   mastodon.toml does not ask for it any more, data loss, about 6 min
+  - rds.cluster.database     delete   mastodon.toml no longer wants it, data loss, about 6 min
 
   ← ecs.service.web          adopt    waits for what an earlier run began, and records it
   - acm.certificate.media    forget   it is gone from AWS
@@ -323,12 +323,13 @@ fn long_values_are_compared_word_by_word() {
            1 # web server
         + grep -q OK /var/run/…--noproxy localhost localhost:3001/health || exit
            1 # web server
-      containers["web"].command   mastodon.toml:4
+      containers["web"].command         mastodon.toml:4
             "another long argument"
         -   "one"
         +   "two"
           ]
-      containers["psql"]          ["CMD-SHELL", "bun… → (unset)  mastodon.toml:5
+      containers["psql"]                ["CMD-SHELL", "bundle exec ra… → (unset)
+                                        mastodon.toml:5
       containers["web"].environment["PORT"]  (unset) → "3001"  mastodon.toml:6"#
         )
     );
