@@ -7,7 +7,7 @@ use crate::render::graph;
 use crate::state::State;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &GraphArguments) -> Result<Exit, CommandError> {
-    let project = Project::load(ui, options)?;
+    let (project, _) = Project::read(options)?;
     let lookups = State::read(&project.paths.state())?.map(|state| state.lookups).unwrap_or_default();
     let resolved = resolve(&project.world(&lookups), &project.specs)?;
     let text = match arguments.format {

@@ -16,7 +16,7 @@ use crate::value::Value;
 const UNKNOWN: &str = "(known after apply)";
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &OutputArguments) -> Result<Exit, CommandError> {
-    let project = Project::load(ui, options)?;
+    let (project, _) = Project::read(options)?;
     let state = files::read_state(ui, &project.paths)?
         .unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));
     let world = project.world(&state.lookups);

@@ -235,9 +235,9 @@ impl<'ui> Live<'ui> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn draw(&self, inner: &mut Inner) {
+    fn draw(&self, inner: &mut Inner, line: Option<&str>) {
         inner.drawn = Some(Instant::now());
-        self.ui.live(inner.board.lines(self.started.elapsed(), self.ui.width(), self.ui.signs()));
+        self.ui.live(line, inner.board.lines(self.started.elapsed(), self.ui.width(), self.ui.signs()));
     }
 }
 
@@ -250,11 +250,9 @@ impl Progress for Live<'_> {
             return;
         }
         let mut inner = self.inner();
-        if let Some(line) = inner.board.take(event, self.started.elapsed(), self.ui.signs()) {
-            self.ui.say(&line);
-        }
-        if inner.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
-            self.draw(&mut inner);
+        let line = inner.board.take(event, self.started.elapsed(), self.ui.signs());
+        if line.is_some() || inner.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
+            self.draw(&mut inner, line.as_deref());
         }
     }
 
@@ -264,7 +262,7 @@ impl Progress for Live<'_> {
         }
         let mut inner = self.inner();
         if inner.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
-            self.draw(&mut inner);
+            self.draw(&mut inner, None);
         }
     }
 }
@@ -272,7 +270,7 @@ impl Progress for Live<'_> {
 impl Drop for Live<'_> {
     fn drop(&mut self) {
         if self.ui.is_live() {
-            self.ui.live(Vec::new());
+            self.ui.live(None, Vec::new());
         }
     }
 }

@@ -29,33 +29,46 @@ struct Sink {
 }
 
 impl Sink {
-    fn write(&mut self, text: &str) -> io::Result<()> {
-        let text = if self.colors { text.to_owned() } else { strip_str(text).to_string() };
-        self.writer.write_all(text.as_bytes())
+    /// The text as it may be written here.
+    fn fit(&self, text: &str) -> String {
+        if self.colors { text.to_owned() } else { strip_str(text).to_string() }
     }
 
-    /// Writes a line above the live ones.
+    /// Writes a line above the live ones. In one piece, so that nothing flickers.
     fn line(&mut self, text: &str) -> io::Result<()> {
-        self.erase()?;
-        self.write(text)?;
-        self.writer.write_all(b"\n")?;
-        self.draw()?;
+        let piece = format!("{}{}\n{}", self.erased(), self.fit(text), self.drawn());
+        self.put(&piece)
+    }
+
+    /// Writes a line that stays, if there is one, and other live lines in place of the present ones.
+    fn redraw(&mut self, line: Option<&str>, live: Vec<String>) -> io::Result<()> {
+        let mut piece = self.erased();
+        if let Some(line) = line {
+            piece.push_str(&self.fit(line));
+            piece.push('\n');
+        }
+        self.live = live;
+        piece.push_str(&self.drawn());
+        self.put(&piece)
+    }
+
+    fn put(&mut self, piece: &str) -> io::Result<()> {
+        self.writer.write_all(piece.as_bytes())?;
         self.writer.flush()
     }
 
-    fn erase(&mut self) -> io::Result<()> {
-        if self.live.is_empty() { Ok(()) } else { write!(self.writer, "\x1b[{}A\r\x1b[J", self.live.len()) }
+    /// What takes the live lines away.
+    fn erased(&self) -> String {
+        if self.live.is_empty() { String::new() } else { format!("\x1b[{}A\r\x1b[J", self.live.len()) }
     }
 
-    fn draw(&mut self) -> io::Result<()> {
+    /// What shows the live lines. One that is too long must be cut by the terminal, not continued below, or a part of
+    /// it would stay.
+    fn drawn(&self) -> String {
         if self.live.is_empty() {
-            return Ok(());
+            return String::new();
         }
-        // A line that is too long must be cut, not continued below, or erasing would miss a part of it.
-        let text = format!("{}\n", self.live.join("\n"));
-        self.writer.write_all(b"\x1b[?7l")?;
-        self.write(&text)?;
-        self.writer.write_all(b"\x1b[?7h")
+        format!("\x1b[?7l{}\n\x1b[?7h", self.fit(&self.live.join("\n")))
     }
 }
 
@@ -163,9 +176,10 @@ impl Ui {
     pub fn data(&self, text: &str) -> Result<(), CommandError> {
         // Both streams may be the same terminal: the live lines must be out of the way.
         let mut err = lock(&self.err);
-        let _ = err.erase();
+        let live = err.live.clone();
+        let _ = err.redraw(None, Vec::new());
         let result = lock(&self.out).line(text).map_err(CommandError::from);
-        let _ = err.draw();
+        let _ = err.redraw(None, live);
         result
     }
 
@@ -205,11 +219,12 @@ impl Ui {
         self.tell(&format!("\n{}: {text}", paint(Role::Hint, "hint")));
     }
 
-    /// Every diagnostic, with a blank line between two.
+    /// Every diagnostic, with a blank line between two, and one after warnings, which never are the last word.
     pub fn diagnostics(&self, diagnostics: &Diagnostics) {
         let all: Vec<String> = diagnostics.0.iter().map(|diagnostic| diagnostic.render()).collect();
         if !all.is_empty() {
-            self.tell(&all.join("\n\n"));
+            let end = if diagnostics.has_errors() { "" } else { "\n" };
+            self.tell(&format!("{}{end}", all.join("\n\n")));
         }
     }
 
@@ -218,13 +233,10 @@ impl Ui {
         let _ = lock(&self.err).line(text);
     }
 
-    /// Replaces the live lines; none: takes them away. Only for terminals, see [`Ui::is_live`].
-    pub fn live(&self, lines: Vec<String>) {
-        let mut err = lock(&self.err);
-        let _ = err.erase();
-        err.live = lines;
-        let _ = err.draw();
-        let _ = err.writer.flush();
+    /// Writes a line that stays, if there is one, and replaces the live lines; none: takes them away. Only for
+    /// terminals, see [`Ui::is_live`].
+    pub fn live(&self, line: Option<&str>, lines: Vec<String>) {
+        let _ = lock(&self.err).redraw(line, lines);
     }
 
     /// Asks, and says whether the answer is `expected`.
@@ -238,8 +250,8 @@ impl Ui {
         }
         {
             let mut err = lock(&self.err);
-            err.write(&format!("{} ", paint(Role::Heading, question)))?;
-            err.writer.flush()?;
+            let piece = err.fit(&format!("{} ", paint(Role::Heading, question)));
+            err.put(&piece)?;
         }
         let mut answer = String::new();
         lock(&self.input).read_line(&mut answer)?;
@@ -333,12 +345,12 @@ mod tests {
     #[test]
     fn what_is_said_appears_above_the_live_lines() {
         let (ui, _, err) = ui(true, "");
-        ui.live(vec!["one".into(), "two".into()]);
+        ui.live(None, vec!["one".into(), "two".into()]);
         assert_eq!(err.take(), "\x1b[?7lone\ntwo\n\x1b[?7h");
         ui.say("done");
         assert_eq!(err.take(), "\x1b[2A\r\x1b[Jdone\n\x1b[?7lone\ntwo\n\x1b[?7h");
-        ui.live(Vec::new());
-        assert_eq!(err.take(), "\x1b[2A\r\x1b[J");
+        ui.live(Some("bye"), Vec::new());
+        assert_eq!(err.take(), "\x1b[2A\r\x1b[Jbye\n");
     }
 
     #[test]

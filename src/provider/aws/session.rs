@@ -29,6 +29,23 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The services as `aws-config` names them in `AWS_ENDPOINT_URL_<SERVICE>` and in the section of a profile.
+const SERVICES: &[&str] = &[
+    "ACM",
+    "CloudFront",
+    "CloudWatch Logs",
+    "EC2",
+    "ECS",
+    "ElastiCache",
+    "Elastic Load Balancing v2",
+    "IAM",
+    "RDS",
+    "S3",
+    "SSM",
+    "STS",
+    "Secrets Manager",
+];
+
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -76,9 +93,9 @@ impl Session {
         self.config.region().map_or("", Region::as_ref)
     }
 
-    /// Another address than AWS's own that calls go to, for every service or for S3.
+    /// Another address than AWS's own that calls go to, for every service or for one of them.
     pub fn endpoint_override(&self) -> Option<String> {
-        endpoint_override(&self.config, "S3")
+        SERVICES.iter().find_map(|service| endpoint_override(&self.config, service))
     }
 
     /// The log of calls.
