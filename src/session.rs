@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
 use crate::apply::recover::{self, Note, RecoverError};
 use crate::config::{self, Config};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::Late;
 use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
@@ -184,7 +184,8 @@ pub fn fingerprint(config: Option<&Config>, specs: &Specs, state: &State) -> Fin
 fn late_checks(world: &World<'_>) -> Diagnostics {
     let mut problems = Diagnostics::default();
     let scope = ResourceScope { world, each: None, facts: &NoFacts };
-    for check in world.specs.blueprint.checks.iter().filter(|check| !config::only_config(check, &world.specs.blueprint)) {
+    for check in world.specs.blueprint.checks.iter().filter(|check| !config::only_config(check, &world.specs.blueprint))
+    {
         let origin = |path: &str| {
             let path: Vec<String> = path.split('.').map(str::to_owned).collect();
             world.config.origin(&path).cloned()
@@ -196,9 +197,29 @@ fn late_checks(world: &World<'_>) -> Diagnostics {
     problems
 }
 
+/// Refuses changes of settings that can never change once something was applied.
+fn frozen(world: &World<'_>, state: &State) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    for input in world.specs.blueprint.inputs.iter().filter(|input| input.frozen) {
+        let (Some(before), now) = (state.settings.at(&input.path), world.config.values.at(&input.path)) else {
+            continue;
+        };
+        if Some(before) != now {
+            let name = input.name();
+            let mut problem = Diagnostic::error("frozen", format!("`{name}` can never be changed"));
+            if let Some(location) = world.config.origin(&input.path) {
+                problem = problem.at(location, format!("it was {before} at the last apply"));
+            }
+            problems.push(problem.hint(input.doc.clone()));
+        }
+    }
+    problems
+}
+
 /// Makes the plan of an apply. Warnings of checks come with it.
 pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result<(Plan, Diagnostics), Diagnostics> {
-    let checks = late_checks(world);
+    let mut checks = late_checks(world);
+    checks.extend(frozen(world, &gathered.state).0);
     let situation = Situation {
         state: &gathered.state,
         observations: gathered.observations.as_ref(),
@@ -229,10 +250,7 @@ fn sound(plan: &Plan, state: &State, types: &Types) -> Result<(), Diagnostics> {
         return Ok(());
     }
     Err(Diagnostics(
-        wrong
-            .into_iter()
-            .map(|message| crate::diagnostic::Diagnostic::error("plan-check", format!("BUG: {message}")))
-            .collect(),
+        wrong.into_iter().map(|message| Diagnostic::error("plan-check", format!("BUG: {message}"))).collect(),
     ))
 }
 

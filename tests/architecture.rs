@@ -23,14 +23,31 @@ const MAY_USE: [(&str, &[&str]); 16] = [
         &["apply", "refresh", "plan", "config", "state", "provider", "expr", "spec", "value", "address", "diagnostic"],
     ),
     ("render", &["plan", "state", "config", "expr", "spec", "document", "provider", "value", "address", "diagnostic"]),
-    ("cli", &[
-        "session", "apply", "refresh", "render", "plan", "config", "state", "provider", "expr", "spec", "document",
-        "value", "secret", "address", "diagnostic",
-    ]),
+    (
+        "cli",
+        &[
+            "session",
+            "apply",
+            "refresh",
+            "render",
+            "plan",
+            "config",
+            "state",
+            "provider",
+            "expr",
+            "spec",
+            "document",
+            "value",
+            "secret",
+            "address",
+            "diagnostic",
+        ],
+    ),
 ];
 
 fn visit(folder: &Path, module: Option<&str>, found: &mut Vec<(String, String, String)>) {
-    let mut entries: Vec<_> = fs_err::read_dir(folder).expect("src").map(|entry| entry.expect("entry").path()).collect();
+    let mut entries: Vec<_> =
+        fs_err::read_dir(folder).expect("src").map(|entry| entry.expect("entry").path()).collect();
     entries.sort();
     for path in entries {
         let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
@@ -74,7 +91,8 @@ fn modules_use_only_what_lies_below_them() {
 #[test]
 fn only_specs_and_the_aws_provider_know_mastodon_and_aws_attributes() {
     let mut wrong = Vec::new();
-    let words = ["LOCAL_DOMAIN", "sidekiq", "puma", "SECRET_KEY_BASE", "engine_version", "security_groups", "web_command"];
+    let words =
+        ["LOCAL_DOMAIN", "sidekiq", "puma", "SECRET_KEY_BASE", "engine_version", "security_groups", "web_command"];
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(folder) = folders.pop() {
         for entry in fs_err::read_dir(&folder).expect("src") {

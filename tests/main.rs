@@ -4,5 +4,9 @@ mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
 mod engine;
+mod errors;
+mod plans;
+mod program;
+mod sessions;
 mod specs;
 mod support;

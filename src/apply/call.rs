@@ -141,9 +141,9 @@ pub async fn create(
                 Err(error) => Some(error),
             }
         };
-        let is_unclear = error.as_ref().is_none_or(|error| {
-            matches!(error.kind, ErrorKind::Network | ErrorKind::Conflict | ErrorKind::Unknown)
-        });
+        let is_unclear = error
+            .as_ref()
+            .is_none_or(|error| matches!(error.kind, ErrorKind::Network | ErrorKind::Conflict | ErrorKind::Unknown));
         if is_unclear {
             match provider.find(&creation).await {
                 Ok(mut found) => {

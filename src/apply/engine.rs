@@ -139,11 +139,14 @@ impl<'a> Engine<'a> {
     fn finish(mut self, asked: Stop) -> Outcome {
         self.tasks.abort_all();
         let pending: Vec<Address> = self.flights.keys().map(|index| self.steps.step(*index).address.clone()).collect();
+        let not_started: Vec<Address> =
+            self.queue.waiting().map(|index| self.steps.step(index).address.clone()).collect();
+        if self.failed.is_empty() && pending.is_empty() && not_started.is_empty() {
+            self.run.state.settings = self.run.settings.clone();
+        }
         if self.began {
             self.save();
         }
-        let not_started: Vec<Address> =
-            self.queue.waiting().map(|index| self.steps.step(index).address.clone()).collect();
         let stopped = asked != Stop::No && (!not_started.is_empty() || !pending.is_empty());
         let clean = self.unsaved.is_none() && !self.run.journal.has_open();
         let report = Report {

@@ -26,6 +26,7 @@ use crate::plan::{Plan, order::Steps};
 use crate::provider::Provider;
 use crate::spec::Types;
 use crate::state::{Journal, Paths, State};
+use crate::value::Value;
 
 /// What the user asks of a running apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,8 @@ pub struct Run<'a> {
     /// Where values come from that the plan could not know. `None` when everything is destroyed.
     pub desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
     pub state: State,
+    /// Recorded when everything is done.
+    pub settings: Value,
     pub paths: &'a Paths,
     pub journal: Journal,
     pub progress: &'a dyn Progress,

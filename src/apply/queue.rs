@@ -113,8 +113,8 @@ mod tests {
     use super::*;
     use crate::address::Address;
     use crate::plan::{Action, Cause, Change, Plan, Purpose};
-    use crate::spec::types::Impact;
     use crate::spec::Types;
+    use crate::spec::types::Impact;
     use crate::state::State;
 
     fn plan(edges: &[(&str, &[(&str, Milestone)])]) -> Plan {
@@ -179,11 +179,7 @@ mod tests {
 
     #[test]
     fn the_longest_remaining_path_starts_first() {
-        let plan = plan(&[
-            ("a_short", &[]),
-            ("b_long", &[]),
-            ("c_after_long", &[("b_long", Milestone::Ready)]),
-        ]);
+        let plan = plan(&[("a_short", &[]), ("b_long", &[]), ("c_after_long", &[("b_long", Milestone::Ready)])]);
         let steps = steps(&plan);
         let first = Queue::new(&steps).take().expect("one is ready");
         assert_eq!(steps.step(first).address.name, "b_long");

@@ -20,6 +20,7 @@ use crate::render::duration::exact;
 use crate::session::{self, Gathered};
 use crate::spec::Types;
 use crate::state::{Holder, Lock, Paths};
+use crate::value::Value;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
@@ -99,6 +100,7 @@ pub(super) async fn carry_out<'a>(
         plan,
         desired,
         state: gathered.state.clone(),
+        settings: desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
         paths,
         journal,
         progress: &live,
@@ -151,7 +153,11 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
             for (skipped, because) in &report.skipped {
                 ui.say(&format!("not tried: {skipped}, because {because} failed"));
             }
-            ui.say(&format!("\nDone in part: {}. What is done is recorded in {}.", counted(report), paths.state().display()));
+            ui.say(&format!(
+                "\nDone in part: {}. What is done is recorded in {}.",
+                counted(report),
+                paths.state().display()
+            ));
             if report.failed.iter().any(|failure| failure.credentials) {
                 ui.hint("log in to AWS again (`aws sso login`) and run the command once more; it goes on from here");
             } else {

@@ -112,6 +112,9 @@ impl Ui {
         let is_dumb = variable("TERM").as_deref() == Some("dumb");
         let number = |name: &str| variable(name).and_then(|text| text.parse::<usize>().ok()).filter(|size| *size > 0);
         let out_is_terminal = stdout.is_terminal();
+        let size = terminal_size::terminal_size();
+        let columns = size.map(|(terminal_size::Width(columns), _)| usize::from(columns)).filter(|size| *size > 0);
+        let lines = size.map(|(_, terminal_size::Height(lines))| usize::from(lines)).filter(|size| *size > 0);
         Self {
             err: Mutex::new(Sink {
                 is_terminal: stderr.is_terminal() && !is_dumb,
@@ -129,8 +132,8 @@ impl Ui {
             input_is_terminal: io::stdin().is_terminal(),
             verbose,
             quiet,
-            width: number("COLUMNS").unwrap_or(WIDTH),
-            height: number("LINES").filter(|_| out_is_terminal),
+            width: number("COLUMNS").or(columns).unwrap_or(WIDTH),
+            height: number("LINES").or(lines).filter(|_| out_is_terminal),
             ascii: is_ascii(),
         }
     }

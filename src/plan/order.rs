@@ -154,10 +154,19 @@ impl Builder<'_> {
             }
             if let Some(leftover) = &change.leftover {
                 let step = self.add(address, Verb::Delete { identity: leftover.clone() }, true, seconds(|d| d.delete));
-                if let Some(new) = self.making.get(address) {
-                    self.graph.add_edge(*new, step, Milestone::Ready);
+                match self.making.get(address) {
+                    // It may have the very name that is about to be made again, so it goes first.
+                    Some(new) if self.graph[*new].verb == Verb::Create => {
+                        self.graph.add_edge(step, *new, Milestone::Ready);
+                    }
+                    Some(new) => {
+                        self.graph.add_edge(*new, step, Milestone::Ready);
+                        self.deleting.entry(address.clone()).or_insert(step);
+                    }
+                    None => {
+                        self.deleting.entry(address.clone()).or_insert(step);
+                    }
                 }
-                self.deleting.entry(address.clone()).or_insert(step);
             }
         }
         for change in &plan.changes {

@@ -270,8 +270,9 @@ fn settle<'specs>(
     let touched: BTreeSet<&str> =
         differences.iter().filter_map(|difference| difference.path.first().map(String::as_str)).collect();
     change.unchanged_attributes = total.saturating_sub(touched.len());
+    let settings = &situation.state.settings;
     change.attributes =
-        differences.iter().map(|difference| attribute_change(world, desired, difference, walked)).collect();
+        differences.iter().map(|difference| attribute_change(world, desired, difference, walked, settings)).collect();
     let failed = failed_status(resource_type, row, observed);
     let mut reasons: Vec<String> = change
         .attributes
@@ -404,19 +405,26 @@ fn attribute_change(
     desired: &Desired<'_>,
     difference: &Difference,
     walked: &Walked<'_>,
+    settings: &Value,
 ) -> AttributeChange {
     AttributeChange {
         path: difference.path.clone(),
         before: difference.before.clone(),
         after: difference.after.clone(),
-        cause: cause(world, desired, difference, walked),
+        cause: cause(world, desired, difference, walked, settings),
         forces_replacement: difference.immutable,
         sensitive: difference.sensitive,
         impact: difference.impact,
     }
 }
 
-fn cause(world: &World<'_>, desired: &Desired<'_>, difference: &Difference, walked: &Walked<'_>) -> Cause {
+fn cause(
+    world: &World<'_>,
+    desired: &Desired<'_>,
+    difference: &Difference,
+    walked: &Walked<'_>,
+    settings: &Value,
+) -> Cause {
     if difference.is_drift {
         return Cause::Drift;
     }
@@ -440,7 +448,9 @@ fn cause(world: &World<'_>, desired: &Desired<'_>, difference: &Difference, walk
             && (patch.key.is_none() || patch.key == desired.address.key)
     });
     if !patched {
-        let inputs = deciding_inputs(desired, &world.specs.blueprint, &difference.path);
+        // Only what was edited since the last apply can be the cause.
+        let mut inputs = deciding_inputs(desired, &world.specs.blueprint, &difference.path);
+        inputs.retain(|path| settings.is_null() || settings.at(path) != world.config.values.at(path));
         if let Some(location) = inputs.iter().find_map(|path| world.config.origin(path)) {
             return Cause::Written { location: location.to_string() };
         }

@@ -38,6 +38,8 @@ pub struct Input {
     /// May read other inputs.
     pub default: Option<TemplateTree>,
     pub required: bool,
+    /// It can never be changed after the first apply.
+    pub frozen: bool,
     pub doc: String,
     pub example: Option<Value>,
     pub deprecated: Option<String>,
@@ -248,6 +250,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let deprecated = reader.text("deprecated");
     let required = reader.flag("required", false);
     let optional = reader.flag("optional", false);
+    let frozen = reader.flag("frozen", false);
     let limits = Limits::read(&mut reader);
     reader.used.extend(["default", "values", "example"]);
     reader.refuse_others();
@@ -275,6 +278,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
         limits,
         default,
         required,
+        frozen,
         doc,
         example: entry.node.get("example").map(Node::value),
         deprecated,

@@ -46,6 +46,8 @@ pub struct State {
     pub region: String,
     /// The account, once it is known.
     pub account: Option<String>,
+    /// The settings of the last apply that did everything: what differs from them now is what somebody has edited.
+    pub settings: Value,
     pub rows: BTreeMap<Address, Row>,
     /// The last answers of lookups, so that a plan can be made without a network.
     pub lookups: BTreeMap<Address, Value>,
@@ -201,6 +203,8 @@ struct Written<'state> {
     region: &'state str,
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<&'state str>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    settings: &'state Value,
     resources: &'state BTreeMap<Address, Row>,
     lookups: &'state BTreeMap<Address, Value>,
 }
@@ -218,6 +222,8 @@ struct Read {
     instance: String,
     region: String,
     account: Option<String>,
+    #[serde(default)]
+    settings: Value,
     resources: BTreeMap<Address, ReadRow>,
     lookups: BTreeMap<Address, Value>,
 }
@@ -260,6 +266,7 @@ impl State {
             instance: instance.into(),
             region: region.into(),
             account: None,
+            settings: Value::Null,
             rows: BTreeMap::new(),
             lookups: BTreeMap::new(),
         }
@@ -305,6 +312,7 @@ impl State {
             instance: read.instance,
             region: read.region,
             account: read.account,
+            settings: read.settings,
             rows: read.resources.into_iter().map(|(address, row)| (address, row.into())).collect(),
             lookups: read.lookups,
         };
@@ -394,6 +402,7 @@ impl State {
             instance: &self.instance,
             region: &self.region,
             account: self.account.as_deref(),
+            settings: &self.settings,
             resources: &self.rows,
             lookups: &self.lookups,
         };

@@ -49,7 +49,9 @@ async fn a_bucket_lives() {
 
         let clients = aws.clients(REGION);
         clients.s3().delete_public_access_block().bucket(BUCKET).send().await.unwrap();
-        bucket.shows(json!({ "public_access_block": { "block_public_acls": false, "block_public_policy": false } })).await;
+        bucket
+            .shows(json!({ "public_access_block": { "block_public_acls": false, "block_public_policy": false } }))
+            .await;
         clients.s3().delete_bucket_ownership_controls().bucket(BUCKET).send().await.unwrap();
         bucket.shows(json!({ "ownership": "ObjectWriter" })).await;
 

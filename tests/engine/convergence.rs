@@ -71,9 +71,8 @@ fn faults() -> impl Strategy<Value = Rule> {
         Just(Fault::FailLater),
         Just(Fault::Refuse { code: "AccessDenied".into(), kind: ErrorKind::Denied }),
     ];
-    (operation, subject, fault, 1..4usize, 1..4usize).prop_map(|(operation, subject, fault, nth, times)| {
-        Rule::new(operation, subject, fault).nth(nth).times(times)
-    })
+    (operation, subject, fault, 1..4usize, 1..4usize)
+        .prop_map(|(operation, subject, fault, nth, times)| Rule::new(operation, subject, fault).nth(nth).times(times))
 }
 
 proptest! {

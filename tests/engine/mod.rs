@@ -59,10 +59,7 @@ async fn maintenance_changes_task_definition_service_and_role_and_nothing_else()
     let (plan, outcome) = instance.go(&maintenance, true).await.expect("applies");
     let mut names = changed(&plan);
     names.sort();
-    assert_eq!(
-        names,
-        ["replace ecs.task_definition.mastodon", "update ecs.service.mastodon", "update iam.role.tasks"]
-    );
+    assert_eq!(names, ["replace ecs.task_definition.mastodon", "update ecs.service.mastodon", "update iam.role.tasks"]);
     completed(outcome);
     completed(instance.go(EXAMPLE, true).await.expect("applies").1);
     let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
@@ -93,11 +90,8 @@ async fn the_same_inputs_give_the_same_plan() {
 async fn drift_is_seen_told_apart_and_mended() {
     let instance = Instance::new();
     completed(instance.go(EXAMPLE, true).await.expect("applies").1);
-    let found = instance.sim.change_behind_our_back(
-        "elb.target_group.web",
-        &["health_check", "interval"],
-        Value::Integer(10),
-    );
+    let found =
+        instance.sim.change_behind_our_back("elb.target_group.web", &["health_check", "interval"], Value::Integer(10));
     assert!(found);
     let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
     assert_eq!(changed(&plan), ["update elb.target_group.web"]);
@@ -222,4 +216,33 @@ async fn no_secret_reaches_a_file_or_a_plan() {
     for text in texts {
         assert!(!text.contains(mastoform::provider::sim::SECRET_MARK), "a secret leaked");
     }
+}
+
+#[tokio::test]
+async fn what_can_never_change_is_refused() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let moved = example(&[(r#"domain = "social.example.org""#, r#"domain = "other.example.org""#)]);
+    let problems = instance.go(&moved, false).await.expect_err("refused");
+    assert!(problems.to_string().contains("`domain` can never be changed"), "{problems}");
+}
+
+#[tokio::test]
+async fn a_change_points_at_the_line_that_was_edited() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let edited = format!("{EXAMPLE}\n[web]\nport = 3001\n");
+    let line = edited.lines().position(|line| line == "port = 3001").expect("there") + 1;
+    let (plan, outcome) = instance.go(&edited, true).await.expect("applies");
+    for change in &plan.changes {
+        for cause in &change.causes {
+            if let Cause::Written { location } = cause {
+                assert_eq!(*location, format!("mastodon.toml:{line}"), "{}", change.address);
+            }
+        }
+    }
+    assert!(plan.changes.iter().any(|change| change.address.to_string() == "elb.target_group.web"));
+    completed(outcome);
+    let (plan, _) = instance.go(&edited, false).await.expect("plans");
+    assert_eq!(changed(&plan), Vec::<String>::new());
 }

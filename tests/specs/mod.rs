@@ -58,13 +58,7 @@ fn pascal(name: &str) -> String {
 }
 
 /// Calls `visit` with every attribute that CloudFormation has: our path, its path, and whether ours is immutable.
-fn visit(
-    path: &str,
-    cfn: &str,
-    attribute: &Attribute,
-    immutable: bool,
-    found: &mut Vec<(String, String, bool)>,
-) {
+fn visit(path: &str, cfn: &str, attribute: &Attribute, immutable: bool, found: &mut Vec<(String, String, bool)>) {
     let immutable = immutable || attribute.immutable;
     match &attribute.shape {
         Shape::Object(children) => {
@@ -128,8 +122,7 @@ fn what_is_immutable_here_is_create_only_there() {
                         || name.to_lowercase().starts_with(&format!("{}.", property.to_lowercase()))
                 })
             };
-            let differs =
-                if is_in(&schema.conditional) { immutable } else { immutable != is_in(&schema.create_only) };
+            let differs = if is_in(&schema.conditional) { immutable } else { immutable != is_in(&schema.create_only) };
             if differs {
                 wrong.insert(format!("{}.{path}", resource_type.name));
             }

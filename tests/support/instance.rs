@@ -15,6 +15,7 @@ use mastoform::provider::sim::{Options, Sim};
 use mastoform::session::{self, Gathered};
 use mastoform::spec::Specs;
 use mastoform::state::{Paths, State};
+use mastoform::value::Value;
 use tokio::sync::watch;
 
 /// The example of this repository.
@@ -73,16 +74,14 @@ impl Instance {
         let provider: Arc<dyn Provider> = self.sim.clone();
         let early = World { specs: &specs, config: &config, lookups: &nothing, evaluator: &evaluator };
         let read = session::read_state(&self.paths(), &config.name, &config.region, "lineage").expect("a state");
-        let mut gathered = session::gather(&provider, Some(&early), read).await.unwrap_or_else(|error| panic!("{error}"));
+        let mut gathered =
+            session::gather(&provider, Some(&early), read).await.unwrap_or_else(|error| panic!("{error}"));
         let lookups = gathered.lookups.clone();
         let world = World { lookups: &lookups, ..early };
         let graph = resolve(&world, &specs)?;
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
-        let outcome = if apply {
-            Some(self.apply(&specs, &plan, Some((&world, &graph)), &mut gathered).await)
-        } else {
-            None
-        };
+        let outcome =
+            if apply { Some(self.apply(&specs, &plan, Some((&world, &graph)), &mut gathered).await) } else { None };
         Ok((plan, outcome))
     }
 
@@ -121,6 +120,7 @@ impl Instance {
             plan,
             desired,
             state: gathered.state.clone(),
+            settings: desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
             paths: &self.paths(),
             journal,
             progress: &Silent,

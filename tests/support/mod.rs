@@ -1,8 +1,9 @@
-//! What tests need beside the program: emulators of AWS, started on demand.
+//! What tests need beside the program: cases in folders, a simulated instance, emulators of AWS started on demand.
 
-pub mod instance;
+pub mod case;
 #[cfg(feature = "aws")]
 pub mod emulator;
+pub mod instance;
 #[cfg(feature = "aws")]
 pub mod ministack;
 #[cfg(feature = "aws")]

@@ -289,7 +289,7 @@ mod tests {
             ("iam:DeleteRole", "DeleteConflict", ErrorKind::NotYet),
             ("iam:GetRole", "NoSuchEntity", ErrorKind::NotFound),
             ("iam:AttachRolePolicy", "NoSuchEntity", ErrorKind::NotYet),
-        ("rds:DeleteDBCluster", "InvalidDBClusterStateFault", ErrorKind::NotYet),
+            ("rds:DeleteDBCluster", "InvalidDBClusterStateFault", ErrorKind::NotYet),
             ("rds:DeleteDBInstance", "InvalidDBInstanceState", ErrorKind::NotYet),
             ("rds:DescribeDBClusters", "DBClusterNotFoundFault", ErrorKind::NotFound),
             ("rds:CreateDBInstance", "DBInstanceAlreadyExists", ErrorKind::Conflict),

@@ -296,11 +296,7 @@ fn restrictions(wanted: &Attributes<'_>, operation: &'static str) -> Result<Rest
 }
 
 /// The wanted origins. One that was there keeps what is not ours.
-fn origins(
-    current: &[Origin],
-    wanted: &[Attributes<'_>],
-    operation: &'static str,
-) -> Result<Origins, ProviderError> {
+fn origins(current: &[Origin], wanted: &[Attributes<'_>], operation: &'static str) -> Result<Origins, ProviderError> {
     let mut origins = Vec::new();
     for wanted in wanted {
         let (id, domain_name) = (wanted.text("id")?, wanted.text("domain_name")?);
@@ -349,9 +345,8 @@ fn report(distribution: &Answer) -> Result<Report, ProviderError> {
     let origins = config.origins().map(Origins::items).unwrap_or_default();
     let geo = config.restrictions().and_then(Restrictions::geo_restriction);
     let locations = geo.map(GeoRestriction::items).unwrap_or_default();
-    let geo_restriction = Report::new()
-        .set("kind", geo.map(|geo| geo.restriction_type().as_str()))
-        .set("locations", locations.to_vec());
+    let geo_restriction =
+        Report::new().set("kind", geo.map(|geo| geo.restriction_type().as_str())).set("locations", locations.to_vec());
     Ok(names(distribution)
         .set("enabled", config.enabled())
         .set("aliases", config.aliases().map(Aliases::items).unwrap_or_default().to_vec())

@@ -349,9 +349,8 @@ async fn report(clients: &Clients, bucket: &str) -> Result<Report, ProviderError
         get_lifecycle(clients, bucket),
         names(clients, bucket),
     )?;
-    let flag = |read: fn(&PublicAccessBlockConfiguration) -> Option<bool>| {
-        block.as_ref().and_then(read).unwrap_or_default()
-    };
+    let flag =
+        |read: fn(&PublicAccessBlockConfiguration) -> Option<bool>| block.as_ref().and_then(read).unwrap_or_default();
     let by_default = encryption.and_then(|rule| rule.apply_server_side_encryption_by_default);
     let by_default = by_default.as_ref();
     let ours = rules.iter().find(|rule| rule.id() == Some(UPLOADS_RULE));

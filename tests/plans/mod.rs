@@ -1,0 +1,179 @@
+//! Plans as people see them and as programs read them: a folder per case, see `README.md` there.
+
+use std::path::Path;
+
+use mastoform::plan::Plan;
+use mastoform::provider::ErrorKind;
+use mastoform::provider::sim::{CrashPoint, Fault, Operation, Rule, Subject};
+use mastoform::render;
+use mastoform::spec::Specs;
+use mastoform::value::Value;
+use serde::Deserialize;
+
+use crate::support::case::{cases, compare, edited, read};
+use crate::support::instance::{EXAMPLE, Instance};
+
+cases! { "plans", tell:
+    first_apply
+    first_apply_in_full
+    nothing_to_do
+    run_mode_maintenance
+    variable_added
+    variable_removed
+    capacity
+    replacement_create_first
+    replacement_delete_first
+    cascade
+    drift
+    drift_and_change
+    deleted_in_aws
+    deleted_in_aws_and_unwanted
+    orphans
+    interrupted
+    failed
+    refused_by_aws
+    protected_replacement
+    protected_destroy
+    protection
+    destroy
+    patch
+    order_of_a_list
+    policy_statement
+    policy_spelled_otherwise
+    long_command
+    narrow_ascii
+}
+
+/// A `story.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Story {
+    #[expect(dead_code, reason = "for people")]
+    about: String,
+    /// Nothing is applied before the plan.
+    #[serde(default)]
+    from_nothing: bool,
+    /// An edit of the example, which is applied then.
+    #[serde(default)]
+    before: String,
+    /// What goes wrong while it is applied.
+    #[serde(default)]
+    fault: Vec<Mishap>,
+    /// What somebody changes in AWS afterwards.
+    #[serde(default)]
+    change: Vec<Edit>,
+    /// What somebody deletes in AWS afterwards.
+    #[serde(default)]
+    remove: Vec<Removal>,
+    /// An edit of the file that was applied. It is planned then.
+    #[serde(default)]
+    after: String,
+    /// Taking everything down is planned instead.
+    #[serde(default)]
+    destroy: bool,
+    #[serde(default)]
+    view: View,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mishap {
+    of: String,
+    what: What,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    /// The program dies while this is created.
+    Crash,
+    /// AWS refuses to create it.
+    Refused,
+    /// It is created, and fails while it starts.
+    Fails,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    of: String,
+    attribute: String,
+    to: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Removal {
+    of: String,
+}
+
+/// How the plan is looked at.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct View {
+    verbose: bool,
+    ascii: bool,
+    width: Option<usize>,
+}
+
+fn tell(folder: &Path) {
+    let story: Story = read(&folder.join("story.toml"));
+    // On a paused clock AWS takes exactly as long as its types say, and no time of ours.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let plan = runtime.expect("a runtime").block_on(plan_of(&story));
+    let specs = Specs::read(&[]).expect("valid specs");
+    let usual = render::Options::default();
+    let View { verbose, ascii, width } = story.view;
+    let options = render::Options { verbose, ascii, width: width.unwrap_or(usual.width), ..usual };
+    compare(render::plan(&plan, &specs.types, &options) + "\n", &folder.join("plan.term.svg"));
+    let mut json = render::plan_json(&plan, &specs.types);
+    // These differ after every change of the specs, and say nothing here.
+    for hash in ["file", "specs", "state"] {
+        json["made_from"][hash] = "...".into();
+    }
+    compare(format!("{json:#}\n"), &folder.join("plan.json"));
+}
+
+async fn plan_of(story: &Story) -> Plan {
+    let instance = Instance::new();
+    let before = edited(EXAMPLE, &story.before);
+    if !story.from_nothing {
+        for mishap in &story.fault {
+            instance.sim.add_fault(mishap.rule());
+        }
+        tokio::select! {
+            result = instance.go(&before, true) => {
+                let (_, outcome) = result.unwrap_or_else(|problems| panic!("{problems}"));
+                let failed = outcome.expect("applied").report().failed.clone();
+                assert_eq!(failed.is_empty(), story.fault.is_empty(), "{failed:?}");
+            }
+            () = instance.sim.crashed() => {}
+        }
+        instance.sim.clear_faults();
+        instance.sim.revive();
+    }
+    for Edit { of, attribute, to } in &story.change {
+        let path: Vec<&str> = attribute.split('.').collect();
+        assert!(instance.sim.change_behind_our_back(of, &path, Value::from_json(to)), "there is no {of}");
+    }
+    for Removal { of } in &story.remove {
+        assert!(instance.sim.remove_behind_our_back(of), "there is no {of}");
+    }
+    if story.destroy {
+        return instance.plan_destroy().await;
+    }
+    let after = edited(&before, &story.after);
+    instance.go(&after, false).await.unwrap_or_else(|problems| panic!("{problems}")).0
+}
+
+impl Mishap {
+    fn rule(&self) -> Rule {
+        let subject = Subject::Address(self.of.parse().expect("an address"));
+        let fault = match self.what {
+            What::Crash => Fault::Crash(CrashPoint::AfterTheEffect),
+            What::Refused => Fault::Refuse { code: "AccessDenied".into(), kind: ErrorKind::Denied },
+            What::Fails => Fault::FailLater,
+        };
+        Rule::new(Operation::Create, subject, fault)
+    }
+}

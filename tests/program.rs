@@ -1,0 +1,117 @@
+//! The program as people run it, where it is neither a plan nor a mistake nor a story.
+
+use std::path::Path;
+
+use mastoform::provider::sim::SECRET_MARK;
+use serde_json::Value as Json;
+
+use crate::support::case::{data, files, program, run};
+use crate::support::instance::{EXAMPLE, fast_folder};
+
+const FAST: [&str; 3] = ["--sandbox", "--sandbox-speed", "10000"];
+
+/// A folder with the example.
+fn project() -> tempfile::TempDir {
+    let folder = fast_folder();
+    fs_err::write(folder.path().join("mastodon.toml"), EXAMPLE).expect("written");
+    folder
+}
+
+/// The file, as a schema sees it.
+fn as_json(toml: &str) -> Json {
+    let value: toml::Value = toml::from_str(toml).expect("valid TOML");
+    serde_json::to_value(value).expect("JSON")
+}
+
+#[test]
+fn no_secret_is_said_or_kept() {
+    let folder = project();
+    let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
+    let applied = ["apply", "--yes", "-vv"];
+    for words in [&applied[..], &["plan", "--json"], &["output", "--json"], &["state", "list", "--json"], &applied] {
+        let output = run(folder.path(), &[&FAST[..], words].concat());
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        texts.push((format!("standard output of {words:?}"), output.stdout));
+        texts.push((format!("standard error of {words:?}"), output.stderr));
+    }
+    let kept = files(&folder.path().join("state"));
+    assert!(kept.iter().any(|(name, _)| name.ends_with("social.json")), "a state is among them");
+    texts.extend(kept.into_iter().map(|(name, bytes)| (name.display().to_string(), bytes)));
+    for (name, bytes) in texts {
+        assert!(!String::from_utf8_lossy(&bytes).contains(SECRET_MARK), "there is a secret in {name}");
+    }
+}
+
+/// What is done is in the journal and in the state before anything else happens, so the program may die at any time.
+#[test]
+fn a_killed_apply_is_taken_up_again() {
+    let folder = project();
+    let journal = folder.path().join("state/sandbox/social.journal");
+    let mut apply = program(folder.path(), &["--sandbox", "apply", "--yes", "-q"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    while fs_err::read_to_string(&journal).unwrap_or_default().lines().count() < 60 {
+        assert!(apply.try_wait().expect("a child").is_none(), "it ended before it could be killed");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    apply.kill().expect("killed");
+    apply.wait().expect("a child");
+    data(folder.path(), &[&FAST[..], &["apply", "--yes"]].concat());
+    let plan: Json = serde_json::from_str(&data(folder.path(), &["--sandbox", "plan", "--json"])).expect("JSON");
+    assert_eq!(plan["changes"], Json::Array(Vec::new()));
+    assert!(!journal.exists());
+}
+
+#[test]
+fn the_schema_accepts_the_example_and_nothing_wrong() {
+    let folder = project();
+    let schema: Json = serde_json::from_str(&data(folder.path(), &["schema"])).expect("JSON");
+    jsonschema::meta::validate(&schema).unwrap_or_else(|error| panic!("{error}"));
+    let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+    let complaints = |toml: &str| -> Vec<String> {
+        validator.iter_errors(&as_json(toml)).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    };
+    assert_eq!(complaints(EXAMPLE), Vec::<String>::new());
+    assert_eq!(complaints(&format!("{EXAMPLE}\n[patch.\"rds.cluster.database\"]\nport = 1\n")), Vec::<String>::new());
+    for (wrong, instead) in [
+        ("max_capacity = 1", "max_capacity = 500"),
+        ("run_mode = \"production\"", "run_mode = \"sleeping\""),
+        ("protect = false", "protect = \"no\""),
+        ("[database]", "[databse]"),
+        ("region = \"eu-central-1\"", ""),
+    ] {
+        assert!(EXAMPLE.contains(wrong));
+        assert_ne!(complaints(&EXAMPLE.replacen(wrong, instead, 1)), Vec::<String>::new(), "{instead}");
+    }
+}
+
+#[test]
+fn the_first_file_is_valid_in_every_way() {
+    let folder = fast_folder();
+    run(folder.path(), &["init", "example.org"]);
+    data(folder.path(), &["validate"]);
+    let text = fs_err::read_to_string(folder.path().join("mastodon.toml")).expect("written");
+    let schema: Json = serde_json::from_str(&data(folder.path(), &["schema"])).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+    validator.validate(&as_json(&text)).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn graphs_are_the_same_each_time() {
+    let folder = project();
+    for (format, start) in [("mermaid", "flowchart"), ("dot", "digraph")] {
+        let words = ["graph", "--format", format];
+        let graph = data(folder.path(), &words);
+        assert!(graph.starts_with(start) && graph.contains("rds.cluster.database"), "{graph}");
+        assert_eq!(graph, data(folder.path(), &words));
+    }
+}
+
+#[test]
+fn every_shell_gets_its_completions() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = data(Path::new("/"), &["completions", shell]);
+        assert!(script.contains("mastoform") && script.contains("detailed-exitcode"), "{shell}: {script}");
+    }
+}

@@ -1,0 +1,32 @@
+//! Whole stories in the sandbox, as they look on the screen: each `*.md` runs in a folder of its own.
+//!
+//! `TRYCMD=overwrite cargo test sessions` writes what the program says into them anew.
+
+use std::path::Path;
+
+use trycmd::TestCases;
+use trycmd::schema::Bin;
+
+#[test]
+fn sessions() {
+    // Every step of an apply flushes to the disk, which is much faster in memory.
+    if Path::new("/dev/shm").is_dir() {
+        let _ = tempfile::env::override_temp_dir(Path::new("/dev/shm"));
+    }
+    let cases = TestCases::new();
+    // What a session may run beside the program, and an environment that says nothing.
+    cases.register_bin("mastoform", Path::new(env!("CARGO_BIN_EXE_mastoform")));
+    cases.register_bin("sed", Bin::Name("sed".to_owned()));
+    for (name, value) in [
+        ("LC_ALL", "C.UTF-8"),
+        ("COLUMNS", "100"),
+        ("NO_COLOR", "1"),
+        ("CLICOLOR_FORCE", ""),
+        ("AWS_REGION", ""),
+        ("AWS_DEFAULT_REGION", ""),
+    ] {
+        cases.env(name, value);
+    }
+    cases.case(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sessions/*.md"));
+    cases.run();
+}
