@@ -21,8 +21,9 @@ use crate::address::Address;
 use crate::secret::SecretText;
 
 /// A tree of values whose extra leaf is `L`. Maps are ordered by key, so that equal trees print equal bytes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Tree<L> {
+    #[default]
     Null,
     Bool(bool),
     Integer(i64),
@@ -67,12 +68,6 @@ pub struct Missing {
 impl fmt::Display for Missing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{}", self.address, self.attribute)
-    }
-}
-
-impl<L> Default for Tree<L> {
-    fn default() -> Self {
-        Self::Null
     }
 }
 

@@ -247,10 +247,12 @@ impl InputReader<'_> {
             | (InputShape::Bool, Content::Bool(_)) => true,
             (InputShape::List(element), Content::List(items)) => {
                 // Every item is checked, so that every problem shows.
-                return items.iter().fold(true, |fine, item| self.check_shape(input, element, item) && fine);
+                let wrong = items.iter().filter(|item| !self.check_shape(input, element, item)).count();
+                return wrong == 0;
             }
             (InputShape::Map(element), Content::Table(entries)) => {
-                return entries.iter().fold(true, |fine, entry| self.check_shape(input, element, &entry.node) && fine);
+                let wrong = entries.iter().filter(|entry| !self.check_shape(input, element, &entry.node)).count();
+                return wrong == 0;
             }
             _ => false,
         };

@@ -90,13 +90,13 @@ fn merge(left: CelValue, right: CelValue) -> Result<CelValue, ExecutionError> {
 /// `keys(table)`: its keys in alphabetical order. (CEL's own iteration over a table has no order.)
 fn keys(table: CelValue) -> Result<CelValue, ExecutionError> {
     let sorted = sorted_entries("keys", &table)?;
-    Ok(CelValue::List(sorted.into_iter().map(|(key, _)| CelValue::from(key)).collect::<Vec<_>>().into()))
+    Ok(CelValue::List(sorted.into_keys().map(CelValue::from).collect::<Vec<_>>().into()))
 }
 
 /// `values(table)`: its values in the order of their keys.
 fn values(table: CelValue) -> Result<CelValue, ExecutionError> {
     let sorted = sorted_entries("values", &table)?;
-    Ok(CelValue::List(sorted.into_iter().map(|(_, value)| value).collect::<Vec<_>>().into()))
+    Ok(CelValue::List(sorted.into_values().collect::<Vec<_>>().into()))
 }
 
 fn sorted_entries(

@@ -43,9 +43,9 @@ impl Facts for Walked<'_> {
         // What `when` left out is null.
         let Some(settled) = self.settled.get(address) else { return Ok(Tree::Null) };
         let Some((name, _)) = path.split_first() else {
-            return Ok(settled
+            return settled
                 .desired
-                .try_map(&mut |missing| Ok::<_, Diagnostic>(Tree::Leaf(Late::Unknown(missing.clone()))))?);
+                .try_map(&mut |missing| Ok::<_, Diagnostic>(Tree::Leaf(Late::Unknown(missing.clone()))));
         };
         let attribute = settled.resource_type.attributes.get(name);
         if attribute.is_some_and(|attribute| attribute.sensitive) {
