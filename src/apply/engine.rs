@@ -362,6 +362,11 @@ impl<'a> Engine<'a> {
             self.fail(index, "BUG: it is deleted but was never recorded".to_owned(), false);
             return;
         };
+        if self.steps.step(index).is_old && row.identity.as_ref() == Some(&identity) {
+            // A creation has found it by its name and taken it over, so it is superfluous no more.
+            self.finish_step(index);
+            return;
+        }
         let target =
             Target { address: address.clone(), region: row.region.clone(), identity, recorded: row.recorded() };
         let intent = Intent {
@@ -411,14 +416,18 @@ impl<'a> Engine<'a> {
         let Some(change) = self.changes.get(&address).copied() else { return };
         let Some(intent) = self.run.journal.progress(&address).intent().cloned() else { return };
         let old = self.run.state.rows.get(&address).and_then(|row| row.identity.clone());
-        let leftover = self.run.state.rows.get(&address).and_then(|row| row.replaced.clone());
+        let leftovers = self.run.state.rows.get(&address).map(|row| row.replaced.clone()).unwrap_or_default();
         let creates_first = matches!(change.action, Action::Replace { order: Order::CreateFirst, .. });
         let facts = self.facts(index, &Value::Null, &created.attributes);
         let row = Row {
             status: Status::Creating,
             identity: Some(created.identity.clone()),
             // What a creation takes the place of is still there only if the plan said to create first.
-            replaced: old.filter(|old| creates_first && *old != created.identity).or(leftover),
+            replaced: leftovers
+                .into_iter()
+                .chain(old.filter(|_| creates_first))
+                .filter(|identity| *identity != created.identity)
+                .collect(),
             region: change.region.clone(),
             protect: change.protect,
             token: Some(intent.token.clone()),
@@ -532,9 +541,9 @@ impl<'a> Engine<'a> {
             .changes
             .get(&address)
             .is_some_and(|change| matches!(change.action, Action::Replace { .. }) && !step.is_old);
-        if step.is_old {
+        if let (true, Verb::Delete { identity }) = (step.is_old, &step.verb) {
             if let Some(row) = self.run.state.rows.get_mut(&address) {
-                row.replaced = None;
+                row.replaced.retain(|other| other != identity);
             }
         } else if replaced_later {
             if let Some(row) = self.run.state.rows.get_mut(&address) {

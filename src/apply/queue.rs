@@ -139,7 +139,7 @@ mod tests {
                     protect: false,
                     was_protected: false,
                     identity: None,
-                    leftover: None,
+                    leftovers: Vec::new(),
                     desired: None,
                     depends_on: needs.iter().map(|(name, milestone)| (address(name), *milestone)).collect(),
                 })

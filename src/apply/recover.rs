@@ -115,8 +115,8 @@ fn mark(state: &mut State, address: &Address, status: Status, note: &str) -> Opt
 
 fn gone(state: &mut State, address: &Address, intent: &Intent) {
     let Some(row) = state.rows.get_mut(address) else { return };
-    if row.replaced.is_some() && row.replaced == intent.identity {
-        row.replaced = None;
+    if let Some(identity) = intent.identity.as_ref().filter(|identity| row.replaced.contains(identity)) {
+        row.replaced.retain(|other| other != identity);
     } else if row.identity == intent.identity {
         // Whether it comes back is the next plan's question; until then the state knows that it is not there.
         row.identity = None;
@@ -130,9 +130,12 @@ fn adopt(state: &mut State, address: &Address, intent: &Intent, made: &Made, sta
     if before.is_some_and(|row| row.identity.as_ref() == Some(&made.identity) && row.status == Status::Ready) {
         return;
     }
-    let replaced = before.and_then(|row| {
-        row.identity.clone().filter(|identity| *identity != made.identity).or_else(|| row.replaced.clone())
-    });
+    let replaced = before
+        .into_iter()
+        .flat_map(|row| row.replaced.iter().chain(&row.identity))
+        .filter(|identity| **identity != made.identity)
+        .cloned()
+        .collect();
     let facts = match before {
         Some(row) if row.identity.as_ref() == Some(&made.identity) => {
             let mut facts = row.facts.as_map().cloned().unwrap_or_default();
@@ -178,10 +181,8 @@ async fn find(
     let old: Vec<_> = state
         .rows
         .get(address)
-        .map(|row| [row.identity.clone(), row.replaced.clone()])
         .into_iter()
-        .flatten()
-        .flatten()
+        .flat_map(|row| row.replaced.iter().chain(&row.identity).cloned())
         .collect();
     let mut new: Vec<_> = found.into_iter().filter(|identity| !old.contains(identity)).collect();
     match (new.pop(), new.is_empty()) {

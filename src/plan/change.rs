@@ -178,8 +178,8 @@ pub struct Change {
     pub was_protected: bool,
     /// What is changed, replaced or deleted.
     pub identity: Option<Identity>,
-    /// An older object that an interrupted replacement left behind and that is deleted too.
-    pub leftover: Option<Identity>,
+    /// Older objects that interrupted replacements left behind and that are deleted too.
+    pub leftovers: Vec<Identity>,
     /// The complete attributes to be; absent for deletions.
     pub desired: Option<Planned>,
     pub depends_on: BTreeMap<Address, Milestone>,

@@ -39,7 +39,7 @@ pub fn check(plan: &Plan, state: &State, types: &Types) -> Vec<String> {
                 }
             }
             Action::Replace { .. } | Action::Delete => {
-                if change.identity.is_none() && change.leftover.is_none() {
+                if change.identity.is_none() && change.leftovers.is_empty() {
                     wrong.push(format!("{address} is deleted but has no identity"));
                 }
                 let guarded = match change.action {

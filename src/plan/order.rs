@@ -56,7 +56,14 @@ pub struct Steps {
 impl Steps {
     /// The steps of a plan.
     pub fn of(plan: &Plan, state: &State, types: &Types) -> Result<Self, CycleError> {
-        Builder { graph: DiGraph::new(), making: BTreeMap::new(), deleting: BTreeMap::new(), types }.build(plan, state)
+        Builder {
+            graph: DiGraph::new(),
+            making: BTreeMap::new(),
+            deleting: BTreeMap::new(),
+            leftovers: BTreeMap::new(),
+            types,
+        }
+        .build(plan, state)
     }
 
     /// Number of steps.
@@ -112,6 +119,7 @@ struct Builder<'a> {
     /// Steps that create, update or adopt.
     making: BTreeMap<Address, NodeIndex>,
     deleting: BTreeMap<Address, NodeIndex>,
+    leftovers: BTreeMap<Address, Vec<NodeIndex>>,
     types: &'a Types,
 }
 
@@ -152,21 +160,16 @@ impl Builder<'_> {
                     }
                 }
             }
-            if let Some(leftover) = &change.leftover {
+            for leftover in &change.leftovers {
                 let step = self.add(address, Verb::Delete { identity: leftover.clone() }, true, seconds(|d| d.delete));
-                match self.making.get(address) {
-                    // It may have the very name that is about to be made again, so it goes first.
-                    Some(new) if self.graph[*new].verb == Verb::Create => {
-                        self.graph.add_edge(step, *new, Milestone::Ready);
-                    }
-                    Some(new) => {
-                        self.graph.add_edge(*new, step, Milestone::Ready);
-                        self.deleting.entry(address.clone()).or_insert(step);
-                    }
-                    None => {
-                        self.deleting.entry(address.clone()).or_insert(step);
-                    }
+                // Several deletions of one address go one after another.
+                if let Some(earlier) = self.deleting.get(address) {
+                    self.graph.add_edge(*earlier, step, Milestone::Ready);
                 }
+                if let Some(new) = self.making.get(address) {
+                    self.graph.add_edge(*new, step, Milestone::Ready);
+                }
+                self.leftovers.entry(address.clone()).or_default().push(step);
             }
         }
         for change in &plan.changes {
@@ -183,6 +186,12 @@ impl Builder<'_> {
         // What is deleted waits for everything that still uses it to be gone, or to use something else.
         for (user, row) in &state.rows {
             for used in &row.depends_on {
+                // What is left over is superfluous only when everything has moved on to its successor.
+                for leftover in self.leftovers.get(used).into_iter().flatten() {
+                    for step in self.making.get(user).into_iter().chain(self.deleting.get(user)) {
+                        self.graph.add_edge(*step, *leftover, Milestone::Ready);
+                    }
+                }
                 let Some(deletion) = self.deleting.get(used).copied() else { continue };
                 if let Some(other) = self.deleting.get(user) {
                     self.graph.add_edge(*other, deletion, Milestone::Ready);

@@ -219,7 +219,7 @@ fn settle<'specs>(
         protect: desired.protect,
         was_protected: row.is_some_and(|row| row.protect),
         identity: row.and_then(|row| row.identity.clone()),
-        leftover: row.and_then(|row| row.replaced.clone()),
+        leftovers: row.map(|row| row.replaced.clone()).unwrap_or_default(),
         desired: Some(attributes.clone()),
         depends_on: desired.depends_on.clone(),
     };
@@ -284,7 +284,7 @@ fn settle<'specs>(
         reasons.push(format!("AWS reports it as {status}"));
         change.causes.push(Cause::Interrupted);
     }
-    if row.status == Status::Replacing && row.replaced.is_none() && reasons.is_empty() {
+    if row.status == Status::Replacing && row.replaced.is_empty() && reasons.is_empty() {
         change.causes.push(Cause::Interrupted);
     }
     for attribute in &change.attributes {
@@ -315,7 +315,7 @@ fn settle<'specs>(
         change.action = Action::Update { attributes };
         return (settled, Some(change));
     }
-    if unfinished || row.replaced.is_some() {
+    if unfinished || !row.replaced.is_empty() {
         change.action = Action::Adopt;
         change.causes = vec![Cause::Interrupted];
         return (settled, Some(change));
@@ -499,7 +499,7 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
     Change {
         address: address.clone(),
         region: row.region.clone(),
-        action: if gone && row.replaced.is_none() { Action::Forget } else { Action::Delete },
+        action: if gone && row.replaced.is_empty() { Action::Forget } else { Action::Delete },
         causes: vec![if gone { Cause::Drift } else { cause }],
         attributes: Vec::new(),
         unchanged_attributes: 0,
@@ -512,7 +512,7 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
         protect: row.protect,
         was_protected: row.protect,
         identity: row.identity.clone(),
-        leftover: row.replaced.clone(),
+        leftovers: row.replaced.clone(),
         desired: None,
         depends_on: row.depends_on.iter().map(|needed| (needed.clone(), Milestone::Created)).collect(),
     }

@@ -51,7 +51,7 @@ fn change_json(change: &Change, types: &Types) -> Json {
         "protect": change.protect,
         "was_protected": change.was_protected,
         "identity": change.identity,
-        "leftover": change.leftover,
+        "leftovers": change.leftovers,
         "depends_on": change.depends_on,
     })
 }

@@ -276,7 +276,7 @@ impl Renderer<'_> {
             let paths: Vec<String> = change.attributes.iter().map(|attribute| attribute.path.join(".")).collect();
             lines.extend(because.all().iter().filter(|reason| !paths.contains(reason)).map(|reason| note(reason)));
         }
-        if let Some(leftover) = &change.leftover {
+        for leftover in &change.leftovers {
             lines.push(note(&format!("deletes {leftover} too, which an interrupted replacement left behind")));
         }
         let is_changed = matches!(change.action, Action::Update { .. } | Action::Replace { .. });

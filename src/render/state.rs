@@ -71,7 +71,7 @@ pub fn show(address: &Address, row: &Row) -> String {
         ("status", paint(role_of_status(row.status), status_word(row.status))),
         ("identity", row.identity.as_ref().map_or_else(|| "(not made yet)".to_owned(), ToString::to_string)),
     ];
-    if let Some(replaced) = &row.replaced {
+    for replaced in &row.replaced {
         facts.push(("replaced", format!("{replaced}, still to be deleted")));
     }
     facts.push(("region", row.region.clone()));

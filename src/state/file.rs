@@ -60,9 +60,10 @@ pub struct Row {
     /// The cloud's name of it; `None` until a creation has been answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// An old object that a replacement has superseded and that is still to be deleted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replaced: Option<Identity>,
+    /// Old objects that replacements have superseded and that are still to be deleted. In the file a single one is
+    /// written without a list.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "one_or_many")]
+    pub replaced: Vec<Identity>,
     pub region: String,
     /// Whether deleting and replacing it is refused, also when it is gone from the configuration.
     pub protect: bool,
@@ -75,6 +76,13 @@ pub struct Row {
     pub facts: Value,
     /// Resources and lookups that it was made from: it goes before they do.
     pub depends_on: BTreeSet<Address>,
+}
+
+fn one_or_many<S: serde::Serializer>(identities: &[Identity], serializer: S) -> Result<S::Ok, S::Error> {
+    match identities {
+        [one] => one.serialize(serializer),
+        many => many.serialize(serializer),
+    }
 }
 
 /// How far a resource is.
@@ -234,7 +242,8 @@ struct Read {
 struct ReadRow {
     status: Status,
     identity: Option<Identity>,
-    replaced: Option<Identity>,
+    #[serde(default)]
+    replaced: Replaced,
     region: String,
     protect: bool,
     token: Option<String>,
@@ -249,10 +258,30 @@ struct Gate {
     format: u64,
 }
 
+/// One identity, or several.
+#[derive(Deserialize, Default)]
+#[serde(untagged)]
+enum Replaced {
+    #[default]
+    None,
+    One(Identity),
+    Many(Vec<Identity>),
+}
+
+impl From<Replaced> for Vec<Identity> {
+    fn from(replaced: Replaced) -> Self {
+        match replaced {
+            Replaced::None => Self::new(),
+            Replaced::One(identity) => vec![identity],
+            Replaced::Many(identities) => identities,
+        }
+    }
+}
+
 impl From<ReadRow> for Row {
     fn from(row: ReadRow) -> Self {
         let ReadRow { status, identity, replaced, region, protect, token, inputs, facts, depends_on } = row;
-        Self { status, identity, replaced, region, protect, token, inputs, facts, depends_on }
+        Self { status, identity, replaced: replaced.into(), region, protect, token, inputs, facts, depends_on }
     }
 }
 
@@ -547,7 +576,7 @@ mod tests {
             Row {
                 status: Status::Ready,
                 identity: Some(Identity::new("sg-0aa11bb22cc33dd44")),
-                replaced: None,
+                replaced: Vec::new(),
                 region: "eu-central-1".to_owned(),
                 protect: false,
                 token: None,
@@ -565,7 +594,7 @@ mod tests {
             Row {
                 status: Status::Replacing,
                 identity: Some(Identity::new("example-2")),
-                replaced: Some(Identity::new("example")),
+                replaced: vec![Identity::new("example")],
                 region: "eu-central-1".to_owned(),
                 protect: true,
                 token: Some("4f2d1c0b9a8e7f6d5c4b3a2918070605".to_owned()),
@@ -690,7 +719,7 @@ mod tests {
         let row = state.rows[&"rds.cluster.database".parse::<Address>().unwrap()].clone();
         state.rows.insert(
             "rds.cluster.copy".parse().unwrap(),
-            Row { identity: row.replaced.clone(), replaced: None, ..row.clone() },
+            Row { identity: row.replaced.first().cloned(), replaced: Vec::new(), ..row.clone() },
         );
         assert!(matches!(state.write(&path), Err(StateError::Twice { .. })));
         let elsewhere = Row { region: "us-east-1".to_owned(), ..row };

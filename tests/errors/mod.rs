@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::support::case::{cases, compare, copy, files, read, run};
+use crate::support::case::{cases, compare, files, folder_with, read, run};
 
 cases! { "errors", tell:
     five_at_once
@@ -25,7 +25,6 @@ cases! { "errors", tell:
     overlay_unknown_reference
     overlay_cycle
     overlay_reserved_name
-    overlay_secret_leak
     overlay_missing
     state_truncated
     state_edited
@@ -51,8 +50,8 @@ struct Case {
 
 fn tell(folder: &Path) {
     let case: Case = read(&folder.join("case.toml"));
-    let copy = copy(folder);
-    let before = files(copy.path());
+    let before = files(folder);
+    let copy = folder_with(&before);
     let words: Vec<&str> = case.run.split_whitespace().chain(["--color", "always"]).collect();
     let output = run(copy.path(), &words);
     let said = String::from_utf8(output.stderr).expect("text");

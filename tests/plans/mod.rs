@@ -1,19 +1,22 @@
 //! Plans as people see them and as programs read them: a folder per case, see `README.md` there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use mastoform::plan::Plan;
 use mastoform::provider::ErrorKind;
-use mastoform::provider::sim::{CrashPoint, Fault, Operation, Rule, Subject};
+use mastoform::provider::sim::{Clock, CrashPoint, Fault, Operation, Options, Rule, Sim, Subject, tokio_clock};
 use mastoform::render;
-use mastoform::spec::Specs;
+use mastoform::spec::{Specs, Types};
 use mastoform::value::Value;
 use serde::Deserialize;
 
-use crate::support::case::{cases, compare, edited, read};
-use crate::support::instance::{EXAMPLE, Instance};
+use crate::support::case::{cases, compare, edited, files, folder_with, read};
+use crate::support::instance::{EXAMPLE, Instance, fast_folder};
 
 cases! { "plans", tell:
+    a_day
     first_apply
     first_apply_in_full
     nothing_to_do
@@ -73,6 +76,13 @@ struct Story {
     destroy: bool,
     #[serde(default)]
     view: View,
+    /// There is a `plan.json`, too. Not for plans with very many lines.
+    #[serde(default = "yes")]
+    json: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -116,17 +126,63 @@ struct View {
     width: Option<usize>,
 }
 
+static TYPES: LazyLock<Arc<Types>> = LazyLock::new(|| Arc::clone(&Specs::read(&[]).expect("valid specs").types));
+
+/// Where most stories begin, made once: the example has been applied. The files are its cloud and its state.
+static APPLIED: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
+    block_on(async {
+        let instance = instance(fast_folder());
+        apply(&instance, EXAMPLE, &[]).await;
+        files(instance.folder.path())
+    })
+});
+
+/// On a paused clock AWS takes exactly as long as its types say, and no time of ours.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+/// An instance whose cloud and state are, and stay, in a folder. It is the next day there if there are any yet.
+fn instance(folder: tempfile::TempDir) -> Instance {
+    let cloud = folder.path().join("cloud.json");
+    let (clock, day) = (tokio_clock(), Duration::from_hours(if cloud.exists() { 24 } else { 0 }));
+    let clock: Clock = Arc::new(move || clock() + day);
+    let options = Options { speed: 10_000.0, latency: Duration::ZERO, clock, ..Options::default() };
+    let sim = Sim::open(Arc::clone(&TYPES), Some(cloud), options).expect("a cloud");
+    Instance { sim: Arc::new(sim), folder }
+}
+
+async fn apply(instance: &Instance, text: &str, faults: &[Mishap]) {
+    for mishap in faults {
+        instance.sim.add_fault(mishap.rule());
+    }
+    tokio::select! {
+        biased;
+        () = instance.sim.crashed() => {}
+        result = instance.go(text, true) => {
+            let (_, outcome) = result.unwrap_or_else(|problems| panic!("{problems}"));
+            let failed = outcome.expect("applied").report().failed.clone();
+            assert_eq!(failed.is_empty(), faults.is_empty(), "{failed:?}");
+        }
+    }
+    instance.sim.clear_faults();
+    instance.sim.revive();
+}
+
 fn tell(folder: &Path) {
     let story: Story = read(&folder.join("story.toml"));
-    // On a paused clock AWS takes exactly as long as its types say, and no time of ours.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    let plan = runtime.expect("a runtime").block_on(plan_of(&story));
-    let specs = Specs::read(&[]).expect("valid specs");
+    let is_usual = !story.from_nothing && story.before.is_empty() && story.fault.is_empty();
+    let given: &[_] = if is_usual { &APPLIED } else { &[] };
+    let plan = block_on(plan_of(&story, given));
     let usual = render::Options::default();
     let View { verbose, ascii, width } = story.view;
     let options = render::Options { verbose, ascii, width: width.unwrap_or(usual.width), ..usual };
-    compare(render::plan(&plan, &specs.types, &options) + "\n", &folder.join("plan.term.svg"));
-    let mut json = render::plan_json(&plan, &specs.types);
+    compare(render::plan(&plan, &TYPES, &options) + "\n", &folder.join("plan.term.svg"));
+    if !story.json {
+        return;
+    }
+    let mut json = render::plan_json(&plan, &TYPES);
     // These differ after every change of the specs, and say nothing here.
     for hash in ["file", "specs", "state"] {
         json["made_from"][hash] = "...".into();
@@ -134,23 +190,11 @@ fn tell(folder: &Path) {
     compare(format!("{json:#}\n"), &folder.join("plan.json"));
 }
 
-async fn plan_of(story: &Story) -> Plan {
-    let instance = Instance::new();
+async fn plan_of(story: &Story, given: &[(PathBuf, Vec<u8>)]) -> Plan {
+    let instance = instance(folder_with(given));
     let before = edited(EXAMPLE, &story.before);
-    if !story.from_nothing {
-        for mishap in &story.fault {
-            instance.sim.add_fault(mishap.rule());
-        }
-        tokio::select! {
-            result = instance.go(&before, true) => {
-                let (_, outcome) = result.unwrap_or_else(|problems| panic!("{problems}"));
-                let failed = outcome.expect("applied").report().failed.clone();
-                assert_eq!(failed.is_empty(), story.fault.is_empty(), "{failed:?}");
-            }
-            () = instance.sim.crashed() => {}
-        }
-        instance.sim.clear_faults();
-        instance.sim.revive();
+    if !story.from_nothing && given.is_empty() {
+        apply(&instance, &before, &story.fault).await;
     }
     for Edit { of, attribute, to } in &story.change {
         let path: Vec<&str> = attribute.split('.').collect();

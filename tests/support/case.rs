@@ -107,10 +107,10 @@ pub fn data(folder: &Path, words: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// A folder of its own with what is in `template`.
-pub fn copy(template: &Path) -> tempfile::TempDir {
+/// A folder of its own with these files.
+pub fn folder_with(files: &[(PathBuf, Vec<u8>)]) -> tempfile::TempDir {
     let folder = fast_folder();
-    for (name, bytes) in files(template) {
+    for (name, bytes) in files {
         let path = folder.path().join(name);
         fs_err::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs_err::write(path, bytes).expect("written");

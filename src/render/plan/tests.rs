@@ -66,7 +66,7 @@ fn change(name: &str, action: Action, causes: &[Cause]) -> Change {
         protect: false,
         was_protected: false,
         identity: Some(Identity::new("x-1")),
-        leftover: None,
+        leftovers: Vec::new(),
         desired: None,
         depends_on: BTreeMap::new(),
     }

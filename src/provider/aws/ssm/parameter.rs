@@ -124,12 +124,10 @@ async fn values(clients: &Clients, names: &[String]) -> Result<Vec<Found>, Provi
 async fn descriptions(clients: &Clients, names: &[String]) -> Result<Vec<(String, String)>, ProviderError> {
     let filter = ParameterStringFilter::builder().key("Name").option("Equals").set_values(Some(names.to_vec()));
     let filter = filter.build().map_err(incomplete(DESCRIBE))?;
-    let request = clients.ssm().describe_parameters().parameter_filters(filter).into_paginator().items().send();
-    let parameters: Vec<_> = request.collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))?;
-    let pair = |parameter: aws_sdk_ssm::types::ParameterMetadata| {
-        Some((parameter.name?, parameter.description.unwrap_or_default()))
-    };
-    Ok(parameters.into_iter().filter_map(pair).collect())
+    let pages = clients.ssm().describe_parameters().parameter_filters(filter).into_paginator().send();
+    let pages: Vec<_> = pages.collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))?;
+    let parameters = pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default());
+    Ok(parameters.filter_map(|parameter| Some((parameter.name?, parameter.description.unwrap_or_default()))).collect())
 }
 
 fn report(parameter: &Found, descriptions: &BTreeMap<String, String>) -> Observed {

@@ -1,0 +1,117 @@
+//! The whole example instance through the program, over HTTP: apply, nothing to do, a change, destroy, nothing left.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use mastoform::provider::aws::Aws;
+
+use crate::support::emulator::{Emulator, REGION};
+use crate::support::instance::{EXAMPLE, example};
+use crate::support::moto;
+
+fn mastoform(emulator: &Emulator, folder: &Path, words: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_mastoform"))
+        .args(words)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .env("NO_COLOR", "1")
+        .envs(emulator.environment())
+        .output()
+        .expect("the program runs");
+    eprintln!("$ mastoform {}\n{}", words.join(" "), text(&output.stderr));
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The certificates that the owner of the instance has requested by hand before.
+async fn certificates(aws: &Aws) {
+    for (region, domain) in [(REGION, "social.example.org"), ("us-east-1", "media.social.example.org")] {
+        let request = aws.clients(region).acm().request_certificate().domain_name(domain);
+        let arn = request.send().await.expect("requested").certificate_arn.expect("an ARN");
+        loop {
+            let described = aws.clients(region).acm().describe_certificate().certificate_arn(&arn).send().await;
+            let status = described.expect("described").certificate.and_then(|certificate| certificate.status);
+            if status.is_some_and(|status| status.as_str() == "ISSUED") {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+}
+
+/// What can be found in the account by names that begin with the instance's.
+async fn left(aws: &Aws) -> Vec<String> {
+    let clients = aws.clients(REGION);
+    let mut found = Vec::new();
+    let groups = clients.ec2().describe_security_groups().send().await.expect("groups");
+    found.extend(groups.security_groups().iter().filter_map(|group| group.group_name()).map(str::to_owned));
+    found.retain(|name| name != "default");
+    let clusters = clients.rds().describe_db_clusters().send().await.expect("clusters");
+    found.extend(clusters.db_clusters().iter().filter_map(|one| one.db_cluster_identifier()).map(str::to_owned));
+    let instances = clients.rds().describe_db_instances().send().await.expect("instances");
+    found.extend(instances.db_instances().iter().filter_map(|one| one.db_instance_identifier()).map(str::to_owned));
+    let balancers = clients.elb().describe_load_balancers().send().await.expect("load balancers");
+    found.extend(balancers.load_balancers().iter().filter_map(|one| one.load_balancer_name()).map(str::to_owned));
+    let targets = clients.elb().describe_target_groups().send().await.expect("target groups");
+    found.extend(targets.target_groups().iter().filter_map(|one| one.target_group_name()).map(str::to_owned));
+    let services = clients.ecs().list_clusters().send().await.expect("clusters");
+    for arn in services.cluster_arns() {
+        let described = clients.ecs().describe_clusters().clusters(arn).send().await.expect("a cluster");
+        let alive = described.clusters().iter().filter(|cluster| cluster.status() != Some("INACTIVE"));
+        found.extend(alive.filter_map(|cluster| cluster.cluster_name()).map(str::to_owned));
+    }
+    let roles = clients.iam().list_roles().send().await.expect("roles");
+    let ours = roles.roles().iter().map(|role| role.role_name()).filter(|name| name.starts_with("social"));
+    found.extend(ours.map(str::to_owned));
+    let buckets = clients.s3().list_buckets().send().await.expect("buckets");
+    found.extend(buckets.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned));
+    let secrets = clients.secretsmanager().list_secrets().send().await.expect("secrets");
+    found.extend(secrets.secret_list().iter().filter_map(|secret| secret.name()).map(str::to_owned));
+    let parameters = clients.ssm().describe_parameters().send().await.expect("parameters");
+    found.extend(parameters.parameters().iter().filter_map(|parameter| parameter.name()).map(str::to_owned));
+    let logs = clients.logs().describe_log_groups().send().await.expect("log groups");
+    found.extend(logs.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
+    let distributions = clients.cloudfront().list_distributions().send().await.expect("distributions");
+    let list = distributions.distribution_list();
+    found.extend(list.into_iter().flat_map(|list| list.items()).map(|distribution| distribution.id().to_owned()));
+    // moto never lets go of a replication group it deletes.
+    let groups = clients.elasticache().describe_replication_groups().send().await.expect("replication groups");
+    let alive = groups.replication_groups().iter().filter(|group| group.status() != Some("deleting"));
+    found.extend(alive.filter_map(|group| group.replication_group_id()).map(str::to_owned));
+    found
+}
+
+#[tokio::test]
+async fn the_example_comes_up_changes_and_goes_without_a_trace() {
+    let emulator = moto::start();
+    let aws = emulator.aws();
+    certificates(&aws).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mastodon.toml");
+    fs_err::write(&file, EXAMPLE).expect("written");
+
+    let applied = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
+    assert_eq!(applied.status.code(), Some(0), "{}", text(&applied.stdout));
+    assert!(text(&applied.stdout).contains("Plan: 56 to create"), "{}", text(&applied.stdout));
+    assert!(left(&aws).await.len() > 20, "the account is full of it");
+
+    let again = mastoform(&emulator, folder.path(), &["plan", "--detailed-exitcode"]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stdout));
+
+    let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
+    fs_err::write(&file, maintenance).expect("written");
+    let changed = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
+    assert_eq!(changed.status.code(), Some(0), "{}", text(&changed.stdout));
+    let summary = "Plan: 0 to create, 2 to update, 1 to replace, 0 to delete";
+    assert!(text(&changed.stdout).contains(summary), "{}", text(&changed.stdout));
+
+    let verbose = mastoform(&emulator, folder.path(), &["destroy", "--confirm", "social", "-vv"]);
+    assert_eq!(verbose.status.code(), Some(0), "{}", text(&verbose.stdout));
+    assert_eq!(left(&aws).await, Vec::<String>::new());
+    let snapshots = aws.clients(REGION).rds().describe_db_cluster_snapshots().send().await.expect("snapshots");
+    assert!(!snapshots.db_cluster_snapshots().is_empty(), "the last snapshot stays");
+}
