@@ -16,7 +16,7 @@ use mastoform::value::Value;
 async fn an_issued_certificate_is_found() {
     let moto = moto::start();
     let aws = moto.aws();
-    let arn = request(&aws, "social.example";
+    let arn = request(&aws, "social.example").await;
     let found = issued(&aws, "social.example").await;
     assert_eq!(text(&found, "arn"), arn);
     assert_eq!(text(&found, "domain_name"), "social.example");
@@ -42,10 +42,10 @@ async fn a_name_is_preferred_to_a_wildcard() {
 async fn the_latest_certificate_is_taken() {
     let moto = moto::start();
     let aws = moto.aws();
-    request(&aws, "social.example";
+    request(&aws, "social.example").await;
     // moto tells when a certificate was made in whole seconds.
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    let latest = request(&aws, "social.example";
+    let latest = request(&aws, "social.example").await;
     assert_eq!(text(&issued_within(&aws, "social.example", &latest).await, "arn"), latest);
 }
 
@@ -53,7 +53,7 @@ async fn the_latest_certificate_is_taken() {
 async fn a_missing_certificate_is_named_with_its_region() {
     let moto = moto::start();
     let aws = moto.aws();
-    request(&aws, "other.example";
+    request(&aws, "other.example").await;
     let missing =
         look_up(&aws, "acm.certificate", json!({ "domain_name": "social.example", "status": "ISSUED" })).await;
     let message = missing.as_ref().unwrap_err().to_string();

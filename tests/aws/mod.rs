@@ -91,7 +91,7 @@ impl Story {
             assert_eq!(again.identity, created.identity, "a repeated creation made a second resource");
         }
         let found = aws.find(&creation).await.unwrap_or_else(|error| panic!("find: {error}"));
-        assert_eq!(found, [created.identity.clone()], "`find` finds exactly what was made");
+        assert_eq!(found, std::slice::from_ref(&created.identity), "`find` finds exactly what was made");
         let life = Life { story: self, aws, creation, identity: created.identity };
         let observed = life.shows_wanted().await;
         life.check_names(&observed.attributes);

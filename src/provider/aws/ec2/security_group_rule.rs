@@ -197,7 +197,8 @@ fn report(rule: &Rule) -> crate::provider::Observed {
         .set("cidr_ipv4", rule.cidr_ipv4())
         .set("cidr_ipv6", rule.cidr_ipv6())
         .set("referenced_group_id", rule.referenced_group_info().and_then(|group| group.group_id()))
-        .set("description", rule.description())
+        // A rule without one and an answer without one look the same; a lost description harms nobody.
+        .set_if("description", rule.description())
         .set("id", id);
     observed(id, report)
 }

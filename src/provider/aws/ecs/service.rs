@@ -338,11 +338,15 @@ async fn report(clients: &Clients, target: &Target, service: &Found) -> Result<O
             .set("circuit_breaker", breaker.is_some_and(|breaker| breaker.enable))
             .set("rollback", breaker.is_some_and(|breaker| breaker.rollback))
     });
-    let strategy = service.capacity_provider_strategy().iter().map(|item| {
-        Report::new()
-            .set("capacity_provider", item.capacity_provider())
-            .set("weight", item.weight)
-            .set("base", item.base)
+    // AWS tells the strategy of every service that has one.
+    let strategy = service.capacity_provider_strategy.as_ref().map(|items| {
+        let item = |item: &CapacityProviderStrategyItem| {
+            Report::new()
+                .set("capacity_provider", item.capacity_provider())
+                .set("weight", item.weight)
+                .set("base", item.base)
+        };
+        items.iter().map(item).collect::<Vec<_>>()
     });
     let load_balancers = service.load_balancers().iter().map(|target| {
         Report::new()
@@ -360,11 +364,11 @@ async fn report(clients: &Clients, target: &Target, service: &Found) -> Result<O
         .set_if("network", network)
         .set("enable_execute_command", service.enable_execute_command)
         .set_if("deployment", deployment)
-        .set("health_check_grace_period_seconds", service.health_check_grace_period_seconds())
+        .set_if("health_check_grace_period_seconds", service.health_check_grace_period_seconds())
         .set_if("availability_zone_rebalancing", rebalancing)
         .set_if("platform_version", service.platform_version())
         .set("propagate_tags", propagate.map(PropagateTags::as_str))
-        .set("capacity_provider_strategy", strategy.collect::<Vec<_>>())
+        .set_if("capacity_provider_strategy", strategy)
         .set("load_balancers", load_balancers.collect::<Vec<_>>())
         .set("arn", service.service_arn())
         .set("rollout", rollout(clients, target, service).await?);
