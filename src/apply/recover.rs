@@ -178,12 +178,8 @@ async fn find(
     let found =
         provider.find(&creation).await.map_err(|source| RecoverError::Find { address: address.clone(), source })?;
     // During a replacement the old object answers to the same tags.
-    let old: Vec<_> = state
-        .rows
-        .get(address)
-        .into_iter()
-        .flat_map(|row| row.replaced.iter().chain(&row.identity).cloned())
-        .collect();
+    let old: Vec<_> =
+        state.rows.get(address).into_iter().flat_map(|row| row.replaced.iter().chain(&row.identity).cloned()).collect();
     let mut new: Vec<_> = found.into_iter().filter(|identity| !old.contains(identity)).collect();
     match (new.pop(), new.is_empty()) {
         (None, _) => Ok(None),

@@ -68,7 +68,7 @@ pub struct GlobalOptions {
     #[arg(long, global = true)]
     pub sandbox: bool,
     /// How many times faster than AWS the simulated cloud is
-    #[arg(long, global = true, value_name = "N", requires = "sandbox", value_parser = speed)]
+    #[arg(long, global = true, value_name = "N", value_parser = speed)]
     pub sandbox_speed: Option<f64>,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
@@ -235,6 +235,9 @@ fn usage(problem: &clap::Error) -> ExitCode {
 
 fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
     let global = &arguments.global;
+    if global.sandbox_speed.is_some() && !global.sandbox {
+        return Err(CommandError::failure("--sandbox-speed is the speed of the sandbox").hint("add --sandbox"));
+    }
     match &arguments.command {
         Command::Init(arguments) => init::run(ui, global, arguments),
         Command::Validate => validate::run(ui, global),
@@ -271,9 +274,12 @@ mod tests {
 
     #[test]
     fn a_speed_needs_a_sandbox_and_a_positive_number() {
-        let parse = |words: &[&str]| Arguments::try_parse_from([&["mastoform", "plan"], words].concat()).is_ok();
-        assert!(parse(&["--sandbox", "--sandbox-speed", "60"]));
-        assert!(!parse(&["--sandbox-speed", "60"]));
-        assert!(!parse(&["--sandbox", "--sandbox-speed", "0"]));
+        let parse = |words: &[&str]| Arguments::try_parse_from([&["mastoform"], words].concat());
+        assert!(parse(&["--sandbox", "plan", "--sandbox-speed", "60"]).is_ok());
+        assert!(parse(&["plan", "--sandbox", "--sandbox-speed", "0"]).is_err());
+        let arguments = parse(&["schema", "--sandbox-speed", "60"]).expect("parses");
+        let (ui, _, _) = ui::captured::ui(false, "");
+        let error = run(&arguments, &ui).expect_err("refused");
+        assert_eq!(error.to_string(), "--sandbox-speed is the speed of the sandbox\nhint: add --sandbox");
     }
 }

@@ -206,7 +206,10 @@ impl Renderer<'_> {
             format!("state {}", plan.made_from.serial)
         };
         let dot = paint(Role::Quiet, self.signs.dot);
-        format!("{} {dot} {} {dot} {} {dot} {state}", paint(Role::Heading, &plan.instance), plan.title, plan.region)
+        let heading = paint(Role::Heading, &plan.instance);
+        // A destroy does not read the file, and knows no other title than the name.
+        let title = if plan.title == plan.instance { String::new() } else { format!("{} {dot} ", plan.title) };
+        format!("{heading} {dot} {title}{} {dot} {state}", plan.region)
     }
 
     fn painted_summary(&self) -> String {

@@ -11,6 +11,7 @@ use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
 use crate::expr::{Reference, Root, Template, TemplateTree};
+use crate::value::Tree;
 
 /// Checks types and blueprint against each other.
 pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
@@ -46,6 +47,7 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
     }
     for output in &blueprint.outputs {
         linter.tree(&output.value, None);
+        output.value.each_leaf(&mut |template| linter.refuse_secret(template, "outputs are shown"));
     }
     linter.unused_inputs();
     linter.local_cycles();
@@ -124,6 +126,12 @@ impl<'specs> Linter<'specs> {
         for patch in &resource.patches {
             self.attributes(patch.node.entries(), resource_type, false);
         }
+        let written = resource.attributes.iter().chain(resource.patches.iter().flat_map(|patch| &patch.attributes));
+        for (name, tree) in written {
+            if let Some(attribute) = resource_type.attributes.get(name) {
+                self.leaks(tree, attribute);
+            }
+        }
         for name in &resource.ignore {
             if !resource_type.attributes.contains_key(name) {
                 self.problems.push(unknown_attribute(name, &resource.location, resource_type));
@@ -189,6 +197,62 @@ impl<'specs> Linter<'specs> {
                     .at(&node.location, ""),
             ),
         }
+    }
+
+    /// A secret may go only where it is treated as one: elsewhere it would be stored and shown.
+    fn leaks(&mut self, tree: &TemplateTree, attribute: &Attribute) {
+        if attribute.sensitive {
+            return;
+        }
+        match tree {
+            Tree::Map(entries) => {
+                for (key, entry) in entries {
+                    if let Some(child) = attribute.child(key) {
+                        self.leaks(entry, child);
+                    }
+                }
+            }
+            Tree::List(items) => {
+                for item in items {
+                    self.leaks(item, attribute.child("").unwrap_or(attribute));
+                }
+            }
+            Tree::Leaf(template) => self.refuse_secret(template, "this attribute is not sensitive"),
+            _ => {}
+        }
+    }
+
+    fn refuse_secret(&mut self, template: &Template, why: &str) {
+        if let Some(location) = self.secret_in(template, &mut BTreeSet::new()) {
+            self.problems.push(
+                Diagnostic::error("secret-leak", "a secret would become readable here")
+                    .at(&template.location, why)
+                    .at(&location, "the secret")
+                    .hint("hand over where the secret is, its ARN, instead of the secret itself"),
+            );
+        }
+    }
+
+    /// Where a template reads a secret, directly or through locals.
+    fn secret_in<'a>(&'a self, template: &'a Template, seen: &mut BTreeSet<&'a str>) -> Option<Location> {
+        template.references().find_map(|reference| match &reference.root {
+            Root::Resource { type_name, .. } => {
+                let attribute = self.types.get(type_name)?.attribute(&reference.path)?;
+                let whole = self.types.get(type_name)?.attributes.get(reference.path.first()?)?;
+                (attribute.sensitive || whole.sensitive).then(|| reference.location.clone())
+            }
+            Root::Local => {
+                let name = reference.path.first()?;
+                let local = self.blueprint.locals.get(name)?;
+                if !seen.insert(name) {
+                    return None;
+                }
+                let mut templates = Vec::new();
+                local.tree.each_leaf(&mut |template| templates.push(template));
+                templates.into_iter().find_map(|template| self.secret_in(template, seen))
+            }
+            Root::Config | Root::Each => None,
+        })
     }
 
     fn tree(&mut self, tree: &TemplateTree, resource: Option<&'specs Resource>) {
@@ -402,8 +466,7 @@ impl<'specs> Linter<'specs> {
             if !looped {
                 continue;
             }
-            let mut ring: Vec<String> = component.iter().rev().map(|node| spell(graph[*node])).collect();
-            ring.sort();
+            let ring: Vec<String> = one_ring(&graph, &component).into_iter().map(|node| spell(graph[node])).collect();
             let mut problem = Diagnostic::error("cycle", format!("these {what} need each other: {}", ring.join(" → ")));
             for edge in graph.edge_indices() {
                 if let Some((from, to)) = graph.edge_endpoints(edge)
@@ -440,6 +503,37 @@ impl<'specs> Linter<'specs> {
             }
         }
     }
+}
+
+/// A way from the first node of a component, by name, back to itself.
+fn one_ring(graph: &DiGraph<&str, &Location>, component: &[NodeIndex]) -> Vec<NodeIndex> {
+    let Some(start) = component.iter().copied().min_by_key(|node| graph[*node]) else { return Vec::new() };
+    // The shortest way, breadth first, with neighbours in the order of their names.
+    let mut came_from: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
+    let mut open = std::collections::VecDeque::from([start]);
+    while let Some(node) = open.pop_front() {
+        let mut neighbours: Vec<NodeIndex> =
+            graph.neighbors(node).filter(|neighbour| component.contains(neighbour)).collect();
+        neighbours.sort_by_key(|neighbour| graph[*neighbour]);
+        for neighbour in neighbours {
+            if neighbour == start {
+                let mut ring = vec![start];
+                let mut step = node;
+                while step != start {
+                    ring.push(step);
+                    step = came_from[&step];
+                }
+                ring.push(start);
+                ring.reverse();
+                return ring;
+            }
+            if let std::collections::btree_map::Entry::Vacant(entry) = came_from.entry(neighbour) {
+                entry.insert(node);
+                open.push_back(neighbour);
+            }
+        }
+    }
+    vec![start]
 }
 
 /// The entries of a resource that are attributes.
@@ -486,4 +580,113 @@ fn unknown_resource(blueprint: &Blueprint, name: &ResourceName, location: &Locat
     Diagnostic::error("unknown-reference", format!("there is no resource `{spelled}`"))
         .at(location, "")
         .suggest(&spelled, names.iter().map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::{OverlayFile, Specs};
+
+    const TYPES: &str = r#"
+[thing]
+doc = "A thing."
+identity = ["name"]
+[thing.attributes]
+name = { type = "string", required = true }
+note = { type = "string" }
+password = { type = "string", sensitive = true, write_only = true }
+id = { type = "string", computed = true }
+values = { type = "map", of = "string", computed = true, sensitive = true }
+options.size = { type = "integer" }
+"#;
+
+    const HEAD: &str = r#"
+[instance]
+name = "${config.name}"
+region = "r"
+title = "t"
+[input.name]
+type = "string"
+doc = "Name."
+default = "x"
+"#;
+
+    fn codes(blueprint: &str) -> Vec<String> {
+        let files = [
+            OverlayFile { name: "specs/types/a.toml".into(), types_of: Some("a".into()), text: TYPES.into() },
+            OverlayFile { name: "specs/b.toml".into(), types_of: None, text: format!("{HEAD}{blueprint}") },
+        ];
+        match Specs::from_files(files) {
+            Ok(specs) => {
+                specs.lint().0.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect()
+            }
+            Err(problems) => {
+                problems.0.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect()
+            }
+        }
+    }
+
+    #[test]
+    fn a_sound_blueprint_has_no_problems() {
+        assert_eq!(codes("[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = '${a.thing.one.id}'\n"), [""; 0]);
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_refused() {
+        assert_eq!(
+            codes("[a.thing.one]\nname = 'n'\nnoet = 'x'\n"),
+            ["unknown-attribute: `a.thing` has no attribute `noet`"]
+        );
+        assert_eq!(
+            codes("[a.thing.one]\nname = 'n'\noptions = { sise = 1 }\n"),
+            ["unknown-attribute: unknown attribute `sise`"]
+        );
+        assert_eq!(
+            codes("[a.thing.one]\nname = '${a.thing.tow.id}'\n"),
+            ["unknown-reference: there is no resource `a.thing.tow`"]
+        );
+        assert_eq!(codes("[a.thing.one]\nname = '${config.nam}'\n"), ["unknown-reference: there is no input `nam`"]);
+        assert_eq!(codes("[a.thign.one]\nname = 'n'\n"), ["unknown-type: there is no resource type `a.thign`"]);
+        assert_eq!(codes("[a.thing.one]\nname = 'n'\nid = 'x'\n"), ["computed-attribute: only AWS sets `id`"]);
+        assert_eq!(codes("[a.thing.one]\nnote = 'n'\n"), ["missing-attribute: `name` is required"]);
+    }
+
+    #[test]
+    fn what_nobody_uses_or_explains_is_refused() {
+        assert_eq!(
+            codes("[input.idle]\ntype = 'bool'\ndoc = 'd'\ndefault = true\n"),
+            ["unused-input: input `idle` is used nowhere"]
+        );
+        let silent = codes("[input.silent]\ntype = 'bool'\ndefault = true\n[local.x]\ny = '${config.silent}'\n");
+        assert_eq!(silent, ["missing-doc: input `silent` has no doc"]);
+    }
+
+    #[test]
+    fn a_ring_is_named_in_the_order_of_need() {
+        let ring = codes(
+            "[a.thing.one]\nname = '${a.thing.two.id}'\n[a.thing.two]\nname = '${a.thing.three.id}'\n[a.thing.three]\nname = '${a.thing.one.id}'\n",
+        );
+        assert_eq!(
+            ring,
+            ["cycle: these resources need each other: a.thing.one → a.thing.two → a.thing.three → a.thing.one"]
+        );
+    }
+
+    #[test]
+    fn which_resources_exist_does_not_depend_on_what_is_made() {
+        let late = codes("[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = 'm'\nwhen = \"a.thing.one.id == 'x'\"\n");
+        assert!(late[0].starts_with("blueprint: `when` may read only config, local and lookups"), "{late:?}");
+    }
+
+    #[test]
+    fn a_secret_goes_only_where_it_is_treated_as_one() {
+        let fine =
+            codes("[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = 'm'\npassword = 'p${a.thing.one.values.x}'\n");
+        assert_eq!(fine, [""; 0]);
+        let leak = codes(
+            "[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = 'm'\nnote = '${local.s}'\n[local]\ns = '${a.thing.one.values.x}'\n",
+        );
+        assert_eq!(leak, ["secret-leak: a secret would become readable here"]);
+        let output = codes("[a.thing.one]\nname = 'n'\n[output.o]\ndoc = 'd'\nvalue = '${a.thing.one.values.x}'\n");
+        assert_eq!(output, ["secret-leak: a secret would become readable here"]);
+    }
 }

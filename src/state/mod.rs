@@ -75,9 +75,13 @@ impl Paths {
         self.file("json.backup")
     }
 
-    /// Makes the folder if it is missing.
+    /// Makes the folder if it is missing, with a `.gitignore` for what does not belong into git.
     pub fn make_folder(&self) -> io::Result<()> {
-        fs_err::create_dir_all(&self.folder)
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        fs_err::create_dir_all(&self.folder)?;
+        fs_err::write(self.folder.join(".gitignore"), include_str!("../../state/.gitignore"))
     }
 
     fn file(&self, extension: &str) -> PathBuf {

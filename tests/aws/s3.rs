@@ -13,14 +13,15 @@ use super::{Life, assert_error, creation, make, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::{ministack, moto};
 
-const BUCKET: &str = "mastodon-example-org-media";
-
+/// An account in each emulator. Tests share emulators, and names of buckets are unique in the world, so every test has
+/// a name of its own.
 fn both() -> [Emulator; 2] {
     [moto::start(), ministack::start()]
 }
 
 #[tokio::test]
 async fn a_bucket_lives() {
+    const BUCKET: &str = "a-bucket-lives";
     for emulator in both() {
         let aws = emulator.aws();
         let closed = json!({
@@ -70,6 +71,7 @@ async fn a_bucket_lives() {
 
 #[tokio::test]
 async fn rules_of_others_stay_in_the_lifecycle() {
+    const BUCKET: &str = "rules-of-others";
     for emulator in both() {
         let aws = emulator.aws();
         let mut bucket = Life::of("s3.bucket").create(&aws, json!({ "bucket": BUCKET })).await;
@@ -84,9 +86,9 @@ async fn rules_of_others_stay_in_the_lifecycle() {
         request.lifecycle_configuration(rules).send().await.unwrap();
 
         bucket.update(json!({ "abort_incomplete_uploads_days": 7 })).await;
-        assert_eq!(rules_of(&aws).await, ["abort-incomplete-uploads", "exports"]);
+        assert_eq!(rules_of(&aws, BUCKET).await, ["abort-incomplete-uploads", "exports"]);
         bucket.update(json!({ "abort_incomplete_uploads_days": null })).await;
-        assert_eq!(rules_of(&aws).await, ["exports"]);
+        assert_eq!(rules_of(&aws, BUCKET).await, ["exports"]);
         let observed = bucket.observe().await;
         assert!(observed.attributes.get("abort_incomplete_uploads_days").is_some_and(|days| days.is_null()));
 
@@ -98,9 +100,9 @@ async fn rules_of_others_stay_in_the_lifecycle() {
     }
 }
 
-async fn rules_of(aws: &Aws) -> Vec<String> {
+async fn rules_of(aws: &Aws, bucket: &str) -> Vec<String> {
     let clients = aws.clients(REGION);
-    let answer = clients.s3().get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap();
+    let answer = clients.s3().get_bucket_lifecycle_configuration().bucket(bucket).send().await.unwrap();
     let mut rules: Vec<String> = answer.rules().iter().filter_map(|rule| rule.id()).map(str::to_owned).collect();
     rules.sort();
     rules
@@ -147,6 +149,7 @@ async fn somebody_elses_bucket_is_not_adopted() {
 
 #[tokio::test]
 async fn a_bucket_with_objects_is_deleted_only_if_told_so() {
+    const BUCKET: &str = "with-objects";
     for emulator in both() {
         let aws = emulator.aws();
         let mut bucket =
@@ -174,6 +177,7 @@ async fn a_bucket_with_objects_is_deleted_only_if_told_so() {
 
 #[tokio::test]
 async fn a_big_bucket_is_emptied_in_pages() {
+    const BUCKET: &str = "big-bucket";
     let ministack = ministack::start();
     let aws = ministack.aws();
     let bucket = Life::of("s3.bucket").create(&aws, json!({ "bucket": BUCKET, "empty_on_delete": true })).await;
@@ -195,6 +199,7 @@ async fn a_big_bucket_is_emptied_in_pages() {
 
 #[tokio::test]
 async fn a_bucket_policy_lives() {
+    const BUCKET: &str = "with-policy";
     for emulator in both() {
         let aws = emulator.aws();
         make(&aws, "s3.bucket", json!({ "bucket": BUCKET })).await;
@@ -232,6 +237,7 @@ async fn a_bucket_policy_lives() {
 
 #[tokio::test]
 async fn a_policy_waits_for_its_bucket() {
+    const BUCKET: &str = "made-later";
     let moto = moto::start();
     let attributes = json!({ "bucket": BUCKET, "policy": { "Version": "2012-10-17", "Statement": [] } });
     let creation = creation(&type_of("s3.bucket_policy"), REGION, attributes);

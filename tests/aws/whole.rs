@@ -10,7 +10,7 @@ use crate::support::instance::{EXAMPLE, example};
 use crate::support::moto;
 
 fn mastoform(emulator: &Emulator, folder: &Path, words: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_mastoform"))
+    Command::new(env!("CARGO_BIN_EXE_mastoform"))
         .args(words)
         .current_dir(folder)
         .env_clear()
@@ -18,9 +18,12 @@ fn mastoform(emulator: &Emulator, folder: &Path, words: &[&str]) -> Output {
         .env("NO_COLOR", "1")
         .envs(emulator.environment())
         .output()
-        .expect("the program runs");
-    eprintln!("$ mastoform {}\n{}", words.join(" "), text(&output.stderr));
-    output
+        .expect("the program runs")
+}
+
+/// Everything it said, for a failing test.
+fn said(output: &Output) -> String {
+    format!("{}\n{}", text(&output.stdout), text(&output.stderr))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -95,22 +98,22 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     fs_err::write(&file, EXAMPLE).expect("written");
 
     let applied = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
-    assert_eq!(applied.status.code(), Some(0), "{}", text(&applied.stdout));
+    assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
     assert!(text(&applied.stdout).contains("Plan: 56 to create"), "{}", text(&applied.stdout));
     assert!(left(&aws).await.len() > 20, "the account is full of it");
 
     let again = mastoform(&emulator, folder.path(), &["plan", "--detailed-exitcode"]);
-    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stdout));
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
 
     let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
     fs_err::write(&file, maintenance).expect("written");
     let changed = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
-    assert_eq!(changed.status.code(), Some(0), "{}", text(&changed.stdout));
+    assert_eq!(changed.status.code(), Some(0), "{}", said(&changed));
     let summary = "Plan: 0 to create, 2 to update, 1 to replace, 0 to delete";
     assert!(text(&changed.stdout).contains(summary), "{}", text(&changed.stdout));
 
     let verbose = mastoform(&emulator, folder.path(), &["destroy", "--confirm", "social", "-vv"]);
-    assert_eq!(verbose.status.code(), Some(0), "{}", text(&verbose.stdout));
+    assert_eq!(verbose.status.code(), Some(0), "{}", said(&verbose));
     assert_eq!(left(&aws).await, Vec::<String>::new());
     let snapshots = aws.clients(REGION).rds().describe_db_cluster_snapshots().send().await.expect("snapshots");
     assert!(!snapshots.db_cluster_snapshots().is_empty(), "the last snapshot stays");
