@@ -131,6 +131,7 @@ pub async fn create(
 ) -> Answer {
     let mut tries = Tries::new(&*provider, step, &tell);
     let mut look = circumstances.look_first;
+    let mut lost = 0;
     loop {
         let error = if look {
             look = false;
@@ -141,9 +142,16 @@ pub async fn create(
                 Err(error) => Some(error),
             }
         };
-        let is_unclear = error
-            .as_ref()
-            .is_none_or(|error| matches!(error.kind, ErrorKind::Network | ErrorKind::Conflict | ErrorKind::Unknown));
+        // After a lost answer the same request is made again: the provider finds what the first one made and completes
+        // it. Only if answers keep being lost is what exists taken as it is.
+        let is_unclear = error.as_ref().is_none_or(|error| match error.kind {
+            ErrorKind::Conflict | ErrorKind::Unknown => true,
+            ErrorKind::Network => {
+                lost += 1;
+                lost > 1
+            }
+            _ => false,
+        });
         if is_unclear {
             match provider.find(&creation).await {
                 Ok(mut found) => {

@@ -213,6 +213,7 @@ impl<'a> Engine<'a> {
                 self.reveal_or_go(index, &|name| attributes.iter().any(|attribute| attribute == name));
             }
             Verb::Delete { identity } => self.start_delete(index, identity),
+            Verb::Adopt if self.is_half_made(&step.address) => self.reveal_or_go(index, &|_| true),
             Verb::Adopt => {
                 self.set_protection(&step.address.clone());
                 self.poll_now(index);
@@ -222,6 +223,13 @@ impl<'a> Engine<'a> {
                 self.finish_step(index);
             }
         }
+    }
+
+    /// Whether nobody knows how far the creation came: its answer was never seen. Making the request again completes it.
+    fn is_half_made(&self, address: &Address) -> bool {
+        self.run.state.rows.get(address).is_some_and(|row| {
+            row.status == Status::Creating && row.token.is_some() && row.facts.as_map().is_none_or(BTreeMap::is_empty)
+        })
     }
 
     fn set_protection(&mut self, address: &Address) {
@@ -310,7 +318,8 @@ impl<'a> Engine<'a> {
             },
         };
         let natural = late::stored(planned, Some(&known));
-        let token = self.token(&address);
+        let resumed = self.run.state.rows.get(&address).filter(|_| matches!(change.action, Action::Adopt));
+        let token = resumed.and_then(|row| row.token.clone()).unwrap_or_else(|| self.token(&address));
         let intent = Intent {
             action: state::Verb::Create,
             region: change.region.clone(),

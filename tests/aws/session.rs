@@ -117,28 +117,3 @@ async fn regions_are_separate() {
     there.end().await;
     here.observe().await;
 }
-
-/// Configuration comes from the environment: this runs the next test in a process that has one.
-#[tokio::test]
-async fn the_environment_is_honoured() {
-    let moto = moto::start();
-    let test = "aws::session::connects_by_environment";
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored"])
-        .env("AWS_CONFIG_FILE", "/nowhere")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
-        .envs(moto.environment())
-        .output()
-        .unwrap();
-    let talk = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && talk.contains("1 passed"), "{talk}");
-}
-
-#[tokio::test]
-#[ignore = "needs the environment that `the_environment_is_honoured` gives it"]
-async fn connects_by_environment() {
-    let aws = Aws::connect(None, REGION.to_owned(), Calls::new()).await;
-    assert!(aws.endpoint_override().is_some_and(|endpoint| endpoint.starts_with("http://127.0.0.1:")));
-    assert!(aws.account().await.unwrap().id.starts_with("1000000"));
-    default_vpc(&aws).await;
-}

@@ -7,10 +7,15 @@ use aws_credential_types::Credentials;
 use super::emulator::{Emulator, Program, Server, fresh_account};
 use super::python;
 
-const SCRIPT: &str = "import runpy
+/// In this one process: its own command starts workers, which would outlive it.
+const SCRIPT: &str = "import asyncio
 os.environ['GATEWAY_PORT'] = str(PORT)
-sys.argv = ['hypercorn', 'ministack.app:app', '--bind', f'127.0.0.1:{PORT}']
-runpy.run_module('hypercorn', run_name='__main__')
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app
+config = Config()
+config.bind = [f'127.0.0.1:{PORT}']
+asyncio.run(serve(app, config))
 ";
 
 /// An empty account in ministack, which is started if it does not run yet.

@@ -55,6 +55,10 @@ const SETTINGS: [&str; 4] = ["public_access_block", "ownership", "encryption", "
 /// The name of our rule among those of the lifecycle.
 const UPLOADS_RULE: &str = "abort-incomplete-uploads";
 
+/// What S3 answers about a bucket of another region.
+const ELSEWHERE: [&str; 3] =
+    ["AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"];
+
 /// How many pages of a thousand objects one call of `delete` removes.
 const PAGES: usize = 8;
 
@@ -161,9 +165,7 @@ async fn standing(clients: &Clients, bucket: &str, tags: &Tags) -> Result<Standi
         Err(error) if is(&error, NO_BUCKET) => Ok(Standing::Free),
         // It has no tags, belongs to another account, or stands in another region.
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => Ok(Standing::Taken),
-        Err(error) if is(&error, "PermanentRedirect") || is(&error, "AuthorizationHeaderMalformed") => {
-            Ok(Standing::Taken)
-        }
+        Err(error) if ELSEWHERE.iter().any(|code| is(&error, code)) => Ok(Standing::Taken),
         Err(error) => Err(error),
     }
 }
