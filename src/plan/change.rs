@@ -153,6 +153,8 @@ pub struct AttributeChange {
     pub before: Option<Value>,
     pub after: Option<Planned>,
     pub cause: Cause,
+    /// Somebody changed it in AWS too since it was recorded.
+    pub also_drifted: bool,
     /// The change cannot be made in place.
     pub forces_replacement: bool,
     /// Neither side may be shown.

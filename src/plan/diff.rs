@@ -35,6 +35,8 @@ pub struct Difference {
     pub after: Option<Planned>,
     /// The wish has not changed since the last apply, so somebody else changed the resource.
     pub is_drift: bool,
+    /// It is both: the wish has changed, and what is there is not what was recorded either.
+    pub also_drifted: bool,
     pub immutable: bool,
     pub sensitive: bool,
     pub impact: Impact,
@@ -178,7 +180,7 @@ impl Comparison<'_> {
             } else {
                 let inherited = inherited.with(element);
                 if wanted.is_some() || is.is_some_and(|value| !value.is_null()) {
-                    self.push(inherited, wanted.cloned(), was, is);
+                    self.push(element, inherited, wanted.cloned(), was, is);
                 }
             }
             self.path.pop();
@@ -228,7 +230,7 @@ impl Comparison<'_> {
         let is = observed.unwrap_or(&null);
         let Some(wanted) = desired else {
             if !is.is_null() {
-                self.push(inherited, None, recorded, observed);
+                self.push(attribute, inherited, None, recorded, observed);
             }
             return;
         };
@@ -241,11 +243,18 @@ impl Comparison<'_> {
             None => !(self.is_changing)(wanted) && unknown_same(wanted, is),
         };
         if !equal {
-            self.push(inherited, Some(wanted.clone()), recorded, observed);
+            self.push(attribute, inherited, Some(wanted.clone()), recorded, observed);
         }
     }
 
-    fn push(&mut self, inherited: Inherited, after: Option<Planned>, recorded: Option<&Value>, before: Option<&Value>) {
+    fn push(
+        &mut self,
+        attribute: &Attribute,
+        inherited: Inherited,
+        after: Option<Planned>,
+        recorded: Option<&Value>,
+        before: Option<&Value>,
+    ) {
         let was = recorded.cloned().unwrap_or_default();
         let wish_unchanged = match &after {
             None => was.is_null(),
@@ -256,6 +265,8 @@ impl Comparison<'_> {
             before: before.filter(|value| !value.is_null()).cloned(),
             after: after.filter(|value| !value.is_null()),
             is_drift: wish_unchanged,
+            also_drifted: !wish_unchanged
+                && recorded.zip(before).is_some_and(|(recorded, before)| !same(recorded, before, attribute)),
             immutable: inherited.immutable,
             sensitive: inherited.sensitive,
             impact: inherited.impact,
@@ -453,7 +464,11 @@ port = { type = "integer" }
         let drift = differences(r#"{"size": 1}"#, r#"{"size": 1}"#, Some(r#"{"size": 2}"#));
         assert!(drift[0].is_drift);
         let wish = differences(r#"{"size": 3}"#, r#"{"size": 1}"#, Some(r#"{"size": 1}"#));
-        assert!(!wish[0].is_drift);
+        assert!(!wish[0].is_drift && !wish[0].also_drifted);
+        let both = differences(r#"{"size": 3}"#, r#"{"size": 1}"#, Some(r#"{"size": 2}"#));
+        assert!(!both[0].is_drift && both[0].also_drifted);
+        let newer = differences(r#"{"version": "18"}"#, r#"{"version": "17"}"#, Some(r#"{"version": "17.4"}"#));
+        assert!(!newer[0].also_drifted, "17.4 is 17");
     }
 
     #[test]

@@ -522,7 +522,13 @@ fn inputs_of<'specs>(
                     seen.remove(name.as_str());
                 }
             }
-            Root::Resource { .. } => {}
+            Root::Resource { type_name, name, .. } => {
+                // Whether it exists at all is decided by settings too.
+                let resource = blueprint.resources.get(&(type_name.clone(), name.clone()));
+                if let Some(when) = resource.and_then(|resource| resource.when.as_ref()) {
+                    inputs_of(when, &[], blueprint, desired, seen, found);
+                }
+            }
         }
     }
 }

@@ -358,25 +358,11 @@ fn status_of<'a>(resource_type: &ResourceType, observed: Option<&'a Value>) -> O
     observed?.get(&ready.attribute)?.as_text()
 }
 
+/// The status of a creation that failed. A failed change of something that lives is no reason to take it away.
 fn failed_status(resource_type: &ResourceType, row: &Row, observed: Option<&Value>) -> Option<String> {
-    let ready = resource_type.ready.as_ref();
-    let status = status_of(resource_type, observed);
-    if let (Some(ready), Some(status)) = (ready, status)
-        && ready.failed.iter().any(|failed| failed == status)
-    {
-        // A failed change of something that lives is no reason to take it away; a failed creation is.
-        return (row.status == Status::Creating
-            || row.status == Status::Failed
-            || resource_type_is_dead(resource_type))
-        .then(|| status.to_owned());
-    }
-    None
-}
-
-/// Types whose failed state cannot be left by waiting or changing: those that hold no data.
-fn resource_type_is_dead(resource_type: &ResourceType) -> bool {
-    !resource_type.data_bearing
-        && resource_type.ready.as_ref().is_some_and(|ready| ready.failed.iter().any(|failed| failed == "failed"))
+    let (ready, status) = resource_type.ready.as_ref().zip(status_of(resource_type, observed))?;
+    let never_lived = matches!(row.status, Status::Creating | Status::Failed);
+    (never_lived && ready.failed.iter().any(|failed| failed == status)).then(|| status.to_owned())
 }
 
 fn not_ready(resource_type: &ResourceType, observed: Option<&Value>) -> bool {
@@ -412,6 +398,7 @@ fn attribute_change(
         before: difference.before.clone(),
         after: difference.after.clone(),
         cause: cause(world, desired, difference, walked, settings),
+        also_drifted: difference.also_drifted,
         forces_replacement: difference.immutable,
         sensitive: difference.sensitive,
         impact: difference.impact,
@@ -483,6 +470,7 @@ fn all_attributes(attributes: &Planned, resource_type: &ResourceType, cause: Cau
             before: None,
             after: Some(value.clone()),
             cause: cause.clone(),
+            also_drifted: false,
             forces_replacement: false,
             sensitive: resource_type.attributes.get(name).is_some_and(|attribute| attribute.sensitive),
             impact: Impact::None,

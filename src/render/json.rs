@@ -70,6 +70,7 @@ fn attribute_json(change: &AttributeChange, resource_type: Option<&ResourceType>
         "before": shown(before.as_ref()),
         "after": shown(change.after.as_ref()),
         "cause": change.cause,
+        "also_drifted": change.also_drifted,
         "forces_replacement": change.forces_replacement,
         "sensitive": is_secret,
         "impact": change.impact,

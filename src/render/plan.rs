@@ -430,6 +430,9 @@ impl Renderer<'_> {
             Cause::Interrupted => "left by an interrupted run".to_owned(),
             Cause::Destroy => String::new(),
         };
+        if attribute.also_drifted {
+            cause.push_str(", changed in AWS too");
+        }
         if attribute.forces_replacement && !place.none_in_place {
             let comma = if cause.is_empty() { "" } else { ", " };
             cause.push_str(comma);

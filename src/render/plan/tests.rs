@@ -79,6 +79,7 @@ fn attribute(path: &[&str], before: impl Into<Value>, after: impl Into<Planned>,
         before: (!before.is_null()).then_some(before),
         after: (!after.is_null()).then_some(after),
         cause,
+        also_drifted: false,
         forces_replacement: false,
         sensitive: false,
         impact: Impact::None,
@@ -121,10 +122,12 @@ fn an_edit_shows_what_changes_and_why() {
     let definition = address("ecs.task_definition.mastodon");
     let cascade = |address: &Address| Cause::Cascade { address: address.clone() };
     let port = AttributeChange {
+        also_drifted: false,
         forces_replacement: true,
         ..attribute(&["port"], Value::Integer(3000), Planned::Integer(3001), written(18))
     };
     let image = AttributeChange {
+        also_drifted: false,
         forces_replacement: true,
         ..attribute(&["containers", "web", "image"], "mastodon:v4.3.1", "mastodon:v4.3.2", written(9))
     };

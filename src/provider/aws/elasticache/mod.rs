@@ -38,7 +38,10 @@ async fn is_tagged(clients: &Clients, arn: Option<&str>, wanted: &Tags) -> Resul
     let request = clients.elasticache().list_tags_for_resource().resource_name(arn);
     match request.send().await.map_err(failed(LIST_TAGS)) {
         Ok(answer) => Ok(tags::has_all(wanted, answer.tag_list().iter().filter_map(|tag| tag.key().zip(tag.value())))),
-        Err(error) if error.kind == ErrorKind::NotFound => Err(not_yet(error)),
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::NotYet) => {
+            let message = format!("{arn} is not available yet, and until then AWS does not tell its tags");
+            Err(ProviderError { message, ..not_yet(error) })
+        }
         Err(error) => Err(error),
     }
 }
