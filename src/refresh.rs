@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::address::Address;
 use crate::diagnostic::Diagnostics;
@@ -11,6 +13,9 @@ use crate::plan::resolve::{World, wanted_lookups};
 use crate::provider::{Observation, Observations, Provider, ProviderError, Target};
 use crate::state::State;
 use crate::value::Value;
+
+/// How long to wait before looking again for what seems to be gone.
+const SECOND_LOOK: Duration = Duration::from_millis(700);
 
 /// Why the cloud could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +97,18 @@ pub async fn observe(provider: &dyn Provider, state: &State) -> Result<Observati
     if targets.is_empty() {
         return Ok(Observations::new());
     }
-    let observations = provider.observe(&targets).await;
+    let mut observations = provider.observe(&targets).await;
+    // What was made a moment ago may not be visible everywhere yet, and taking it for gone would make it twice. So what
+    // seems to be gone gets a second and a third look.
+    for _ in 0..2 {
+        let gone = |target: &&Target| matches!(observations.get(&target.address), Some(Observation::Gone));
+        let again: Vec<Target> = targets.iter().filter(gone).cloned().collect();
+        if again.is_empty() {
+            break;
+        }
+        sleep(SECOND_LOOK.div_f64(provider.time_lapse())).await;
+        observations.extend(provider.observe(&again).await);
+    }
     for (address, observation) in &observations {
         if let Observation::Failed(source) = observation {
             return Err(RefreshError::Observe { address: address.clone(), source: source.clone() });

@@ -56,24 +56,38 @@ pub struct Again {
     pub after: Duration,
 }
 
+/// How often a call that may succeed later is made at least.
+const FEWEST_TRIES: u32 = 5;
+
 /// Waits between tries: 1, 2, 4, 8, 15, 15, ... seconds of the cloud's time, until its patience ends.
 struct Tries<'a> {
     provider: &'a dyn Provider,
     started: Instant,
     next: Duration,
+    patience: Duration,
+    /// Tries that failed. A few are always made, however slow the machine.
+    failed: u32,
     step: usize,
     tell: &'a UnboundedSender<Again>,
 }
 
 impl<'a> Tries<'a> {
-    fn new(provider: &'a dyn Provider, step: usize, tell: &'a UnboundedSender<Again>) -> Self {
-        Self { provider, started: Instant::now(), next: Duration::from_secs(1), step, tell }
+    fn new(
+        provider: &'a dyn Provider,
+        step: usize,
+        patience: Option<Duration>,
+        tell: &'a UnboundedSender<Again>,
+    ) -> Self {
+        let patience = patience.unwrap_or_default().max(provider.patience());
+        Self { provider, started: Instant::now(), next: Duration::from_secs(1), patience, failed: 0, step, tell }
     }
 
     /// Waits for the next try, or gives the error back.
     async fn wait(&mut self, error: ProviderError) -> Result<(), ProviderError> {
         let lapse = self.provider.time_lapse();
-        if !error.kind.is_transient() || self.started.elapsed() >= self.provider.patience().div_f64(lapse) {
+        self.failed += 1;
+        let is_over = self.failed >= FEWEST_TRIES && self.started.elapsed() >= self.patience.div_f64(lapse);
+        if !error.kind.is_transient() || is_over {
             return Err(error);
         }
         let pause = self.next.div_f64(lapse);
@@ -92,7 +106,7 @@ pub async fn reveal(
     wanted: Vec<(Target, Vec<String>)>,
     tell: UnboundedSender<Again>,
 ) -> Answer {
-    let mut tries = Tries::new(&*provider, step, &tell);
+    let mut tries = Tries::new(&*provider, step, None, &tell);
     let mut secrets = Vec::new();
     for (target, path) in wanted {
         loop {
@@ -119,6 +133,8 @@ pub struct Circumstances {
     pub look_first: bool,
     /// The object that it will take the place of and that carries the same tags.
     pub old: Option<Identity>,
+    /// How long a refusal for now may last, where that is longer than the provider's own patience.
+    pub patience: Option<Duration>,
 }
 
 /// Creates a resource, or finds the one that an earlier try has made.
@@ -129,7 +145,7 @@ pub async fn create(
     circumstances: Circumstances,
     tell: UnboundedSender<Again>,
 ) -> Answer {
-    let mut tries = Tries::new(&*provider, step, &tell);
+    let mut tries = Tries::new(&*provider, step, circumstances.patience, &tell);
     let mut look = circumstances.look_first;
     let mut lost = 0;
     loop {
@@ -174,8 +190,14 @@ pub async fn create(
 }
 
 /// Changes a resource in place.
-pub async fn update(provider: Arc<dyn Provider>, step: usize, update: Update, tell: UnboundedSender<Again>) -> Answer {
-    let mut tries = Tries::new(&*provider, step, &tell);
+pub async fn update(
+    provider: Arc<dyn Provider>,
+    step: usize,
+    update: Update,
+    patience: Option<Duration>,
+    tell: UnboundedSender<Again>,
+) -> Answer {
+    let mut tries = Tries::new(&*provider, step, patience, &tell);
     loop {
         match provider.update(&update).await {
             Ok(()) => return Answer::Updated { step },

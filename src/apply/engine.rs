@@ -304,6 +304,14 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Types that count as gone while AWS still deletes them keep their name busy for as long, and their changes one
+    /// another.
+    fn patience(&self, index: usize) -> Option<Duration> {
+        let resource_type = self.resource_type(index)?;
+        let lingers = resource_type.ready.as_ref().is_some_and(|ready| !ready.gone.is_empty());
+        lingers.then_some(resource_type.timeout.delete)
+    }
+
     fn depends_on(&self, change: &Change) -> BTreeSet<Address> {
         change.depends_on.keys().filter(|needed| self.run.state.rows.contains_key(*needed)).cloned().collect()
     }
@@ -316,6 +324,7 @@ impl<'a> Engine<'a> {
                 Action::Replace { .. } => change.identity.clone(),
                 _ => None,
             },
+            patience: self.patience(index),
         };
         let natural = late::stored(planned, Some(&known));
         let resumed = self.run.state.rows.get(&address).filter(|_| matches!(change.action, Action::Adopt));
@@ -362,7 +371,8 @@ impl<'a> Engine<'a> {
             return;
         }
         let update = Update { target, desired: known, changed };
-        self.tasks.spawn(call::update(Arc::clone(&self.run.provider), index, update, self.tell.clone()));
+        let patience = self.patience(index);
+        self.tasks.spawn(call::update(Arc::clone(&self.run.provider), index, update, patience, self.tell.clone()));
     }
 
     fn start_delete(&mut self, index: usize, identity: Identity) {

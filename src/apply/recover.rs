@@ -4,9 +4,12 @@
 //! ownership tags, and either adopted or known never to have happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::engine::{ADDRESS_TAG, INSTANCE_TAG};
-use crate::address::Address;
+use crate::address::{Address, Identity};
 use crate::plan::diff::marker_template;
 use crate::provider::{Creation, Provider, ProviderError};
 use crate::state::journal::{self, Entry, IllegalTransition, Made};
@@ -176,7 +179,7 @@ async fn find(
         token: intent.token.clone(),
     };
     let found =
-        provider.find(&creation).await.map_err(|source| RecoverError::Find { address: address.clone(), source })?;
+        look(provider, &creation).await.map_err(|source| RecoverError::Find { address: address.clone(), source })?;
     // During a replacement the old object answers to the same tags.
     let old: Vec<_> =
         state.rows.get(address).into_iter().flat_map(|row| row.replaced.iter().chain(&row.identity).cloned()).collect();
@@ -192,6 +195,20 @@ async fn find(
             new.push(identity);
             let found = new.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             Err(RecoverError::Several { address: address.clone(), found })
+        }
+    }
+}
+
+/// Looks for it, as often as the provider has patience: what was just made may not show its tags yet.
+async fn look(provider: &dyn Provider, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+    let lapse = provider.time_lapse();
+    let started = Instant::now();
+    loop {
+        match provider.find(creation).await {
+            Err(error) if error.kind.is_transient() && started.elapsed() < provider.patience().div_f64(lapse) => {
+                sleep(Duration::from_secs(5).div_f64(lapse)).await;
+            }
+            other => return other,
         }
     }
 }

@@ -4,6 +4,7 @@ use mastoform::address::TypeName;
 use mastoform::provider::ErrorKind;
 use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::changed;
 use crate::support::instance::{EXAMPLE, Instance};
@@ -76,7 +77,17 @@ fn faults() -> impl Strategy<Value = Rule> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 12,
+        max_shrink_iters: 40,
+        failure_persistence: None,
+        // The same cases every time; another PROPTEST_RNG_SEED and more PROPTEST_CASES look further.
+        rng_seed: match ProptestConfig::default().rng_seed {
+            RngSeed::Random => RngSeed::Fixed(20_261_122),
+            given => given,
+        },
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn after_the_faults_stop_one_apply_leaves_nothing_to_do(

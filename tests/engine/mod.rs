@@ -246,3 +246,21 @@ async fn a_change_points_at_the_line_that_was_edited() {
     let (plan, _) = instance.go(&edited, false).await.expect("plans");
     assert_eq!(changed(&plan), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_reads_do_not_show_yet_is_not_made_twice() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let edited = format!("{EXAMPLE}\n[web]\nport = 3001\n");
+    instance.sim.add_fault(Rule::new(Operation::Create, Subject::Anything, Fault::HideFor(2)).times(2));
+    completed(instance.go(&edited, true).await.expect("applies").1);
+    instance.sim.clear_faults();
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
+    completed(outcome);
+    let state = instance.state().expect("a state");
+    let known: Vec<_> = state.rows.values().filter_map(|row| row.identity.clone()).collect();
+    for object in instance.sim.objects() {
+        assert!(known.contains(&object.identity), "orphan {} {:?}", object.identity, changed(&plan));
+    }
+    nothing_to_do(&instance).await;
+}
