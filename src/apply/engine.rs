@@ -700,7 +700,7 @@ impl<'a> Engine<'a> {
             Verb::Update { .. } => resource_type.timeout.update,
             Verb::Delete { .. } | Verb::Forget => resource_type.timeout.delete,
         };
-        flight.since.elapsed() > limit.div_f64(self.run.provider.time_lapse()).max(Duration::from_secs(5))
+        flight.since.elapsed() > limit.div_f64(self.run.provider.time_lapse()).max(Duration::from_secs(20))
     }
 
     fn observed(&mut self, steps: &[usize], mut observations: Observations) {
