@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -263,14 +262,15 @@ impl<'a> Engine<'a> {
         self.tasks.spawn(call::reveal(Arc::clone(&self.run.provider), index, targets, self.tell.clone()));
     }
 
+    /// What is recorded under an address, as a target.
     fn target(&self, address: &Address) -> Option<Target> {
+        self.target_of(address, self.run.state.rows.get(address)?.identity.clone()?)
+    }
+
+    /// An object that is, or was, recorded under an address.
+    fn target_of(&self, address: &Address, identity: Identity) -> Option<Target> {
         let row = self.run.state.rows.get(address)?;
-        Some(Target {
-            address: address.clone(),
-            region: row.region.clone(),
-            identity: row.identity.clone()?,
-            recorded: row.recorded(),
-        })
+        Some(Target { address: address.clone(), region: row.region.clone(), identity, recorded: row.recorded() })
     }
 
     /// Completes the attributes of a creation or an update, records the intent and makes the call.
@@ -407,7 +407,9 @@ impl<'a> Engine<'a> {
     /// The same for every try at one creation in this run: AWS recognises a repeated request by it.
     fn token(&self, address: &Address) -> String {
         let text = format!("{} {} {address}", self.run.state.lineage, self.run.state.serial);
-        Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let mut token = state::sha256(text.as_bytes());
+        token.truncate(32);
+        token
     }
 
     // Answers -------------------------------------------------------------------------------------------------------
@@ -537,8 +539,8 @@ impl<'a> Engine<'a> {
         }
         match deletion {
             Deletion::Accepted if resource_type.ready.is_none() => self.gone(index),
-            Deletion::Accepted => self.poll_soon(index, false),
-            Deletion::Again => self.poll_soon(index, true),
+            Deletion::Accepted => self.poll_later(index),
+            Deletion::Again => self.poll_after_pause(index, true),
         }
     }
 
@@ -550,7 +552,7 @@ impl<'a> Engine<'a> {
         }
         let after = self.pause(index);
         self.tell(Event::Retrying { address, reason: error.to_string(), after });
-        self.poll_soon(index, true);
+        self.poll_after_pause(index, true);
     }
 
     fn gone(&mut self, index: usize) {
@@ -627,12 +629,12 @@ impl<'a> Engine<'a> {
         self.poll_at(index, Instant::now(), false);
     }
 
+    /// Looks after the usual pause.
     fn poll_later(&mut self, index: usize) {
-        let due = Instant::now() + self.pause(index);
-        self.poll_at(index, due, false);
+        self.poll_after_pause(index, false);
     }
 
-    fn poll_soon(&mut self, index: usize, delete_again: bool) {
+    fn poll_after_pause(&mut self, index: usize, delete_again: bool) {
         let due = Instant::now() + self.pause(index);
         self.poll_at(index, due, delete_again);
     }
@@ -683,12 +685,10 @@ impl<'a> Engine<'a> {
 
     fn poll_target(&self, index: usize) -> Option<Target> {
         let step = self.steps.step(index);
-        let row = self.run.state.rows.get(&step.address)?;
-        let identity = match &step.verb {
-            Verb::Delete { identity } => identity.clone(),
-            _ => row.identity.clone()?,
-        };
-        Some(Target { address: step.address.clone(), region: row.region.clone(), identity, recorded: row.recorded() })
+        match &step.verb {
+            Verb::Delete { identity } => self.target_of(&step.address, identity.clone()),
+            _ => self.target(&step.address),
+        }
     }
 
     fn is_over(&self, index: usize) -> bool {
@@ -763,7 +763,7 @@ impl<'a> Engine<'a> {
                 }
                 self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
             }
-            _ => self.poll_soon(index, false),
+            _ => self.poll_later(index),
         }
     }
 

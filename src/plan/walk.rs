@@ -43,9 +43,7 @@ impl Facts for Walked<'_> {
         // What `when` left out is null.
         let Some(settled) = self.settled.get(address) else { return Ok(Tree::Null) };
         let Some((name, _)) = path.split_first() else {
-            return settled
-                .desired
-                .try_map(&mut |missing| Ok::<_, Diagnostic>(Tree::Leaf(Late::Unknown(missing.clone()))));
+            return Ok(late(&settled.desired));
         };
         let attribute = settled.resource_type.attributes.get(name);
         if attribute.is_some_and(|attribute| attribute.sensitive) {
@@ -58,9 +56,7 @@ impl Facts for Walked<'_> {
             });
         }
         match settled.desired.at(path) {
-            Some(value) => {
-                value.try_map(&mut |missing| Ok::<_, Diagnostic>(Tree::Leaf(Late::Unknown(missing.clone()))))
-            }
+            Some(value) => Ok(late(value)),
             None => Ok(attribute.and_then(|attribute| attribute.default.as_ref()).map(Value::lift).unwrap_or_default()),
         }
     }
@@ -71,6 +67,16 @@ impl Facts for Walked<'_> {
 
     fn locals(&self) -> Option<&RefCell<BTreeMap<String, Tree<Late>>>> {
         Some(&self.locals)
+    }
+}
+
+/// A planned value where values are still being evaluated: the way back from [`planned`].
+fn late(value: &Planned) -> Tree<Late> {
+    let lifted =
+        value.try_map(&mut |missing| Ok::<_, std::convert::Infallible>(Tree::Leaf(Late::Unknown(missing.clone()))));
+    match lifted {
+        Ok(tree) => tree,
+        Err(never) => match never {},
     }
 }
 
