@@ -20,8 +20,8 @@ use crate::plan::{Plan, check};
 use crate::provider::{Account, Observations, Provider, ProviderError};
 use crate::refresh::{self, RefreshError};
 use crate::spec::{Specs, Types};
-use crate::state::journal::Entry;
-use crate::state::{Journal, JournalError, Paths, State, StateError};
+use crate::state::journal::{self, Entry, Record};
+use crate::state::{Journal, JournalError, Ledger, LedgerError, Paths, State, StateError, Watch};
 use crate::value::{Tree, Value};
 
 /// Why a command could not learn what it needs.
@@ -43,8 +43,8 @@ pub enum SessionError {
     OtherRegion { expected: String, found: String },
     #[error("the state belongs to the instance {expected:?}, and mastodon.toml says {found:?}")]
     OtherInstance { expected: String, found: String },
-    #[error("making the state folder failed")]
-    Folder(#[source] std::io::Error),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     #[error("{0}")]
     Diagnostics(Diagnostics),
 }
@@ -60,28 +60,48 @@ impl From<Diagnostics> for SessionError {
 pub struct Gathered {
     /// With everything an interrupted run left behind folded in.
     pub state: State,
-    /// Whether there was no state file yet.
-    pub is_new: bool,
+    /// The digest of the state file; `None` if there is none yet.
+    pub on_disk: Option<String>,
+    /// Whether a journal was folded in that the state file does not hold.
+    pub is_folded: bool,
     pub notes: Vec<Note>,
     pub lookups: BTreeMap<Address, Value>,
     /// `None`: offline.
     pub observations: Option<Observations>,
 }
 
-/// The state as its file and journal tell it, and the journal's entries. A state that does not exist yet is made with
-/// the lineage given.
-pub fn read_state(
-    paths: &Paths,
-    instance: &str,
-    region: &str,
-    lineage: &str,
-) -> Result<(State, bool, Vec<Entry>), SessionError> {
-    let (state, is_new) = match State::read(&paths.state())? {
-        Some(state) => (state, false),
-        None => (State::new(lineage, instance, region), true),
-    };
+/// What is remembered of an instance: the state file and the journal beside it.
+#[derive(Debug)]
+pub struct Remembered {
+    pub state: State,
+    /// The digest of the state file; `None` if there is none yet.
+    pub on_disk: Option<String>,
+    /// The journal of a command that did not come to its end.
+    pub entries: Vec<Entry>,
+    /// How many of the entries the state holds.
+    pub held: usize,
+}
+
+/// Reads what is remembered. A state that does not exist yet is made with the lineage given.
+///
+/// # Errors
+///
+/// `State` or `Journal`, also for two files that do not fit together. Both are left as they are.
+pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) -> Result<Remembered, SessionError> {
+    let found = State::read(&paths.state())?;
     let entries = Journal::read(&paths.journal())?.entries;
-    Ok((state, is_new, entries))
+    let on_disk = found.as_ref().map(State::digest);
+    let state = found.unwrap_or_else(|| {
+        // A first apply that was interrupted before there was a state file has chosen a lineage already.
+        let begun = entries.first().and_then(|entry| match &entry.record {
+            Record::Begin { lineage, base: None, .. } => Some(lineage.as_str()),
+            _ => None,
+        });
+        State::new(begun.unwrap_or(lineage), instance, region)
+    });
+    let held = journal::held(&entries, &state.lineage, state.serial, on_disk.as_deref())
+        .map_err(|problem| JournalError::OtherState { path: paths.journal(), problem })?;
+    Ok(Remembered { state, on_disk, entries, held })
 }
 
 /// Refuses a state of another instance, account or region.
@@ -106,9 +126,9 @@ fn check_identity(state: &State, config: Option<&Config>, account: Option<&Accou
 pub async fn gather(
     provider: &Arc<dyn Provider>,
     world: Option<&World<'_>>,
-    read: (State, bool, Vec<Entry>),
+    remembered: Remembered,
 ) -> Result<Gathered, SessionError> {
-    let (mut state, is_new, entries) = read;
+    let Remembered { mut state, on_disk, entries, held } = remembered;
     check_identity(&state, world.map(|world| world.config), None)?;
     let answers = async {
         match world {
@@ -128,37 +148,29 @@ pub async fn gather(
     let account = account.map_err(SessionError::Account)?;
     check_identity(&state, None, Some(&account))?;
     let lookups = lookups?;
-    let notes = recover::fold(&mut state, &entries, &**provider).await?;
+    let notes = recover::fold(&mut state, &entries, held, &**provider).await?;
     let observations = match early {
         Some(observed) => observed?,
         None => refresh::observe(&**provider, &state).await?,
     };
     state.account = Some(account.id);
-    Ok(Gathered { state, is_new, notes, lookups, observations: Some(observations) })
+    let is_folded = !entries.is_empty();
+    Ok(Gathered { state, on_disk, is_folded, notes, lookups, observations: Some(observations) })
 }
 
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
-pub fn gather_offline(config: Option<&Config>, read: (State, bool, Vec<Entry>)) -> Result<Gathered, SessionError> {
-    let (state, is_new, _) = read;
+pub fn gather_offline(config: Option<&Config>, remembered: Remembered) -> Result<Gathered, SessionError> {
+    let Remembered { state, on_disk, .. } = remembered;
     check_identity(&state, config, None)?;
-    Ok(Gathered { lookups: state.lookups.clone(), state, is_new, notes: Vec::new(), observations: None })
+    let lookups = state.lookups.clone();
+    Ok(Gathered { lookups, state, on_disk, is_folded: false, notes: Vec::new(), observations: None })
 }
 
 /// Makes ready for an apply: keeps a copy of the state file, makes the state the successor of itself, writes what was
-/// folded from an old journal, and opens a new one. The caller holds the lock.
-pub fn begin(paths: &Paths, gathered: &mut Gathered) -> Result<Journal, SessionError> {
-    paths.make_folder().map_err(SessionError::Folder)?;
-    State::back_up(&paths.state(), &paths.backup())?;
-    gathered.state.advance();
+/// folded from an old journal, and opens a new one. The caller holds the lock. `watch` is for tests.
+pub fn begin(paths: &Paths, gathered: &mut Gathered, watch: Option<Watch>) -> Result<Ledger, SessionError> {
     gathered.state.lookups = gathered.lookups.clone();
-    let (old, reading) = Journal::open(&paths.journal())?;
-    if reading.entries.is_empty() {
-        return Ok(old);
-    }
-    // Only when the state file holds everything the journal knew may the journal go.
-    gathered.state.write(&paths.state())?;
-    old.remove()?;
-    Ok(Journal::open(&paths.journal())?.0)
+    Ok(Ledger::begin(paths, &mut gathered.state, gathered.on_disk.as_deref(), watch)?)
 }
 
 /// What a plan is made from.

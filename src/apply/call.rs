@@ -25,6 +25,8 @@ pub enum Answer {
     Created {
         step: usize,
         created: Created,
+        /// The cloud has made it now; it was not found.
+        is_fresh: bool,
     },
     Updated {
         step: usize,
@@ -131,8 +133,8 @@ pub async fn reveal(
 pub struct Circumstances {
     /// Something was recorded here that reads do not show: what they do not show yet must not be made a second time.
     pub look_first: bool,
-    /// The object that it will take the place of and that carries the same tags.
-    pub old: Option<Identity>,
+    /// Objects that it takes the place of and that carry the same tags.
+    pub old: Vec<Identity>,
     /// How long a refusal for now may last, where that is longer than the provider's own patience.
     pub patience: Option<Duration>,
 }
@@ -154,7 +156,7 @@ pub async fn create(
             None
         } else {
             match provider.create(&creation).await {
-                Ok(created) => return Answer::Created { step, created },
+                Ok(created) => return Answer::Created { step, created, is_fresh: true },
                 Err(error) => Some(error),
             }
         };
@@ -171,10 +173,10 @@ pub async fn create(
         if is_unclear {
             match provider.find(&creation).await {
                 Ok(mut found) => {
-                    found.retain(|identity| Some(identity) != circumstances.old.as_ref());
+                    found.retain(|identity| !circumstances.old.contains(identity));
                     if found.len() == 1 {
                         let created = Created { identity: found.remove(0), attributes: Value::Null };
-                        return Answer::Created { step, created };
+                        return Answer::Created { step, created, is_fresh: false };
                     }
                 }
                 Err(finding) if finding.kind.is_transient() => {}

@@ -3,9 +3,9 @@
 //! # Guarantees
 //!
 //! - No call is made before its intent is in the journal, and nothing starts before the `did` of what it needs is.
-//! - The state file is written whenever a milestone is reached.
+//! - The state is saved whenever a milestone is reached; see [`crate::state::Ledger`] for when that is a write.
 //! - A journal or state file that cannot be written stops everything that has not begun; the report has what is not
-//!   saved.
+//!   saved. Credentials that have run out do the same, and leave what AWS goes on with to the next run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,53 +19,52 @@ use super::call::{self, Again, Answer, Circumstances};
 use super::event::Event;
 use super::late::{self, Existing, Revealed};
 use super::queue::{Queue, Stage};
-use super::{Done, Failure, Outcome, Report, Run, Stop};
+use super::{Done, Failure, Outcome, Report, Run, Stop, Unsaved};
 use crate::address::{Address, Identity};
 use crate::plan::order::{Steps, Verb};
 use crate::plan::{Action, Change};
-use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Observation, Observations, ProviderError, Target, Update,
-};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
-use crate::state::{self, Intent, Record, Row, Status};
-use crate::value::{Known, Planned, Tree, Value};
+use crate::state::{self, Intent, LedgerError, Record, Row, Status};
+use crate::value::{Known, Planned, Value};
 
 /// Tags that say whose a resource is.
 pub const INSTANCE_TAG: &str = "mastoform:instance";
 pub const ADDRESS_TAG: &str = "mastoform:address";
 
-/// How often the progress display is told that time passes.
-const TICK: Duration = Duration::from_millis(100);
-
 /// A step that has begun.
-struct Flight {
-    since: Instant,
-    /// What is read after the call, and until when; `None` while a call is made.
-    poll: Option<Poll>,
-    status: Option<String>,
+pub(super) struct Flight {
+    pub(super) since: Instant,
+    /// What is read after the call, and when; `None` while a call is made.
+    pub(super) poll: Option<Poll>,
+    pub(super) status: Option<String>,
 }
 
-struct Poll {
-    due: Instant,
-    asked: bool,
+pub(super) struct Poll {
+    pub(super) due: Instant,
+    pub(super) asked: bool,
     /// The deletion must be asked for again.
-    delete_again: bool,
+    pub(super) delete_again: bool,
 }
 
 pub(super) struct Engine<'a> {
-    run: Run<'a>,
-    steps: &'a Steps,
-    queue: Queue<'a>,
+    pub(super) run: Run<'a>,
+    pub(super) steps: &'a Steps,
+    pub(super) queue: Queue<'a>,
     changes: BTreeMap<&'a Address, &'a Change>,
-    flights: BTreeMap<usize, Flight>,
-    tasks: JoinSet<Answer>,
+    pub(super) flights: BTreeMap<usize, Flight>,
+    pub(super) tasks: JoinSet<Answer>,
     tell: UnboundedSender<Again>,
     told: UnboundedReceiver<Again>,
     done: Vec<Done>,
     failed: Vec<Failure>,
     skipped: Vec<(Address, Address)>,
+    /// Why the journal or the state file could not be written.
     unsaved: Option<String>,
-    began: bool,
+    /// What this run has made anew, not found.
+    fresh: BTreeSet<Address>,
+    /// The credentials are not good any more: nothing can be asked.
+    locked_out: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -85,7 +84,8 @@ impl<'a> Engine<'a> {
             failed: Vec::new(),
             skipped: Vec::new(),
             unsaved: None,
-            began: false,
+            fresh: BTreeSet::new(),
+            locked_out: false,
         }
     }
 
@@ -94,7 +94,7 @@ impl<'a> Engine<'a> {
         let mut asked = *stop.borrow_and_update();
         let mut listening = true;
         loop {
-            if asked == Stop::No && self.unsaved.is_none() {
+            if asked == Stop::No && self.unsaved.is_none() && !self.locked_out {
                 self.start_ready();
             }
             self.poll_due();
@@ -122,16 +122,16 @@ impl<'a> Engine<'a> {
                         self.tell(Event::Stopping { now: wish == Stop::Now });
                     }
                 }
-                () = sleep_until(wake) => self.run.progress.tick(),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.run.progress.tick(),
             }
-            if asked == Stop::Now {
+            if asked == Stop::Now || (self.locked_out && self.calling() == 0) {
                 break;
             }
         }
         self.finish(asked)
     }
 
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         self.run.progress.event(&event);
     }
 
@@ -143,11 +143,15 @@ impl<'a> Engine<'a> {
         if self.failed.is_empty() && pending.is_empty() && not_started.is_empty() {
             self.run.state.settings = self.run.settings.clone();
         }
-        if self.began {
-            self.save();
-        }
+        // Whoever could not write a moment ago tries once more: the disk may have room again.
+        let unsaved = match (self.run.ledger.close(&self.run.state), self.unsaved) {
+            (Ok(()), because) => because.map(|because| Unsaved { because, content: None }),
+            (Err(error), because) => Some(Unsaved {
+                because: because.unwrap_or_else(|| error.to_string()),
+                content: Some(self.run.state.text()),
+            }),
+        };
         let stopped = asked != Stop::No && (!not_started.is_empty() || !pending.is_empty());
-        let clean = self.unsaved.is_none() && !self.run.journal.has_open();
         let report = Report {
             state: self.run.state,
             done: self.done,
@@ -155,11 +159,8 @@ impl<'a> Engine<'a> {
             skipped: self.skipped,
             pending,
             not_started,
-            unsaved: self.unsaved,
+            unsaved,
         };
-        if clean && let Err(error) = self.run.journal.remove() {
-            tracing::warn!(%error, "the journal stays; the next run folds it");
-        }
         if !report.failed.is_empty() || report.unsaved.is_some() {
             Outcome::Halted(report)
         } else if stopped {
@@ -171,9 +172,12 @@ impl<'a> Engine<'a> {
 
     // Starting ------------------------------------------------------------------------------------------------------
 
+    fn calling(&self) -> usize {
+        self.flights.values().filter(|flight| flight.poll.is_none()).count()
+    }
+
     fn start_ready(&mut self) {
-        let calling = self.flights.values().filter(|flight| flight.poll.is_none()).count();
-        for _ in calling..self.run.at_once.max(1) {
+        for _ in self.calling()..self.run.at_once.max(1) {
             let Some(index) = self.queue.take() else { break };
             self.start(index);
             if self.unsaved.is_some() {
@@ -197,7 +201,6 @@ impl<'a> Engine<'a> {
     }
 
     fn start(&mut self, index: usize) {
-        self.began = true;
         let step = self.steps.step(index);
         let expected = Duration::from_secs(step.expected_seconds).div_f64(self.run.provider.time_lapse());
         self.flights.insert(index, Flight { since: Instant::now(), poll: None, status: None });
@@ -263,12 +266,12 @@ impl<'a> Engine<'a> {
     }
 
     /// What is recorded under an address, as a target.
-    fn target(&self, address: &Address) -> Option<Target> {
+    pub(super) fn target(&self, address: &Address) -> Option<Target> {
         self.target_of(address, self.run.state.rows.get(address)?.identity.clone()?)
     }
 
     /// An object that is, or was, recorded under an address.
-    fn target_of(&self, address: &Address, identity: Identity) -> Option<Target> {
+    pub(super) fn target_of(&self, address: &Address, identity: Identity) -> Option<Target> {
         let row = self.run.state.rows.get(address)?;
         Some(Target { address: address.clone(), region: row.region.clone(), identity, recorded: row.recorded() })
     }
@@ -316,14 +319,30 @@ impl<'a> Engine<'a> {
         change.depends_on.keys().filter(|needed| self.run.state.rows.contains_key(*needed)).cloned().collect()
     }
 
+    /// Whether something may be there already that a creation would make a second time: something was recorded here
+    /// that reads do not show, or a journal was lost. Then everything it was made from is older than this run.
+    fn may_exist(&self, index: usize, change: &Change) -> bool {
+        let is_named = self.resource_type(index).is_some_and(|found| found.is_named());
+        let is_recorded = self.run.state.rows.contains_key(&change.address);
+        matches!(change.action, Action::Create)
+            && (is_recorded || (!is_named && !change.depends_on.keys().any(|needed| self.fresh.contains(needed))))
+    }
+
+    /// Objects that carry the same tags as the one that is made, and are not it.
+    fn superseded(&self, change: &Change) -> Vec<Identity> {
+        let replaced = self.run.state.rows.get(&change.address).map(|row| row.replaced.clone()).unwrap_or_default();
+        let current = match change.action {
+            Action::Replace { .. } => change.identity.clone(),
+            _ => None,
+        };
+        replaced.into_iter().chain(current).collect()
+    }
+
     fn call_create(&mut self, index: usize, change: &Change, planned: &Planned, known: Known) {
         let address = change.address.clone();
         let circumstances = Circumstances {
-            look_first: matches!(change.action, Action::Create) && self.run.state.rows.contains_key(&address),
-            old: match change.action {
-                Action::Replace { .. } => change.identity.clone(),
-                _ => None,
-            },
+            look_first: self.may_exist(index, change),
+            old: self.superseded(change),
             patience: self.patience(index),
         };
         let natural = late::stored(planned, Some(&known));
@@ -337,9 +356,10 @@ impl<'a> Engine<'a> {
             natural,
             protect: change.protect,
             depends_on: self.depends_on(change),
+            makes_room: false,
         };
         if !self.record(Record::Intent { address: address.clone(), intent }) {
-            self.flights.remove(&index);
+            self.put_back(index);
             return;
         }
         let tags = BTreeMap::from([
@@ -365,14 +385,23 @@ impl<'a> Engine<'a> {
             natural: late::stored(planned, Some(&known)),
             protect: change.protect,
             depends_on: self.depends_on(change),
+            makes_room: false,
         };
         if !self.record(Record::Intent { address, intent }) {
-            self.flights.remove(&index);
+            self.put_back(index);
             return;
         }
         let update = Update { target, desired: known, changed };
         let patience = self.patience(index);
         self.tasks.spawn(call::update(Arc::clone(&self.run.provider), index, update, patience, self.tell.clone()));
+    }
+
+    /// Whether a deletion makes room for the object that is going to be made at the same address.
+    fn makes_room(&self, index: usize) -> bool {
+        let step = self.steps.step(index);
+        let replaces =
+            self.changes.get(&step.address).is_some_and(|change| matches!(change.action, Action::Replace { .. }));
+        replaces && !step.is_old
     }
 
     fn start_delete(&mut self, index: usize, identity: Identity) {
@@ -396,12 +425,19 @@ impl<'a> Engine<'a> {
             natural: row.inputs.clone(),
             protect: row.protect,
             depends_on: row.depends_on.clone(),
+            makes_room: self.makes_room(index),
         };
         if !self.record(Record::Intent { address, intent }) {
-            self.flights.remove(&index);
+            self.put_back(index);
             return;
         }
         self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
+    }
+
+    /// A step whose intent could not be recorded never began.
+    fn put_back(&mut self, index: usize) {
+        self.flights.remove(&index);
+        self.queue.put_back(index);
     }
 
     /// The same for every try at one creation in this run: AWS recognises a repeated request by it.
@@ -417,25 +453,29 @@ impl<'a> Engine<'a> {
     fn take(&mut self, answer: Answer) {
         match answer {
             Answer::Revealed { step, secrets } => self.go(step, &secrets.into_iter().collect()),
-            Answer::Created { step, created } => self.created(step, created),
+            Answer::Created { step, created, is_fresh } => self.created(step, created, is_fresh),
             Answer::Updated { step } => self.updated(step),
             Answer::Deleting { step, deletion } => self.deleting(step, deletion),
             Answer::DeleteLater { step, error } => self.delete_later(step, &error),
             Answer::Failed { step, error } => {
+                self.locked_out |= error.kind == ErrorKind::Credentials;
                 self.fail(step, error.to_string(), error.kind == ErrorKind::Credentials);
             }
             Answer::Observed { steps, observations } => self.observed(&steps, observations),
         }
     }
 
-    fn resource_type(&self, index: usize) -> Option<&'a ResourceType> {
+    pub(super) fn resource_type(&self, index: usize) -> Option<&'a ResourceType> {
         self.run.types.get(&self.steps.step(index).address.type_name)
     }
 
-    fn created(&mut self, index: usize, created: Created) {
+    fn created(&mut self, index: usize, created: Created, is_fresh: bool) {
         let address = self.steps.step(index).address.clone();
+        if is_fresh {
+            self.fresh.insert(address.clone());
+        }
         let Some(change) = self.changes.get(&address).copied() else { return };
-        let Some(intent) = self.run.journal.progress(&address).intent().cloned() else { return };
+        let Some(intent) = self.run.ledger.progress(&address).intent().cloned() else { return };
         let old = self.run.state.rows.get(&address).and_then(|row| row.identity.clone());
         let leftovers = self.run.state.rows.get(&address).map(|row| row.replaced.clone()).unwrap_or_default();
         let creates_first = matches!(change.action, Action::Replace { order: Order::CreateFirst, .. });
@@ -465,7 +505,7 @@ impl<'a> Engine<'a> {
     fn updated(&mut self, index: usize) {
         let address = self.steps.step(index).address.clone();
         let Some(change) = self.changes.get(&address).copied() else { return };
-        let Some(intent) = self.run.journal.progress(&address).intent().cloned() else { return };
+        let Some(intent) = self.run.ledger.progress(&address).intent().cloned() else { return };
         if let Some(row) = self.run.state.rows.get_mut(&address) {
             row.status = Status::Updating;
             row.inputs = intent.natural.clone();
@@ -508,21 +548,39 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn reach_created(&mut self, index: usize) {
+    /// What to record of something that an interrupted run made or changed: the plan found no difference to what it
+    /// should be, though the state may still have what it was before.
+    fn adopted(&self, address: &Address) -> Option<(Value, BTreeSet<Address>)> {
+        let (world, graph) = self.run.desired?;
+        let change = self.changes.get(address)?;
+        let planned = change.desired.as_ref()?;
+        let revealed = Revealed::new();
+        let existing = Existing { state: &self.run.state, graph, revealed: &revealed };
+        let known = late::complete(world, graph.nodes.get(address)?, planned, &existing, &|_| false).ok()?;
+        Some((late::stored(planned, Some(&known)), self.depends_on(change)))
+    }
+
+    pub(super) fn reach_created(&mut self, index: usize) {
         if self.queue.stage(index) == Stage::Running {
             self.queue.reach(index, Milestone::Created);
             self.tell(Event::Created { address: self.steps.step(index).address.clone() });
         }
     }
 
-    fn ready(&mut self, index: usize) {
+    pub(super) fn ready(&mut self, index: usize) {
         let address = self.steps.step(index).address.clone();
+        let adopted = matches!(self.steps.step(index).verb, Verb::Adopt).then(|| self.adopted(&address)).flatten();
         if let Some(row) = self.run.state.rows.get_mut(&address) {
             row.status = Status::Ready;
             row.token = None;
+            if let Some((inputs, depends_on)) = adopted {
+                row.inputs = inputs;
+                row.depends_on = depends_on;
+            }
         }
-        if self.run.journal.progress(&address).is_open() {
-            self.record(Record::Ready { address });
+        if self.run.ledger.progress(&address).is_open() {
+            let facts = self.run.state.rows.get(&address).map(|row| row.facts.clone()).unwrap_or_default();
+            self.record(Record::Ready { address, facts });
         }
         self.finish_step(index);
     }
@@ -555,18 +613,15 @@ impl<'a> Engine<'a> {
         self.poll_after_pause(index, true);
     }
 
-    fn gone(&mut self, index: usize) {
+    pub(super) fn gone(&mut self, index: usize) {
         let step = self.steps.step(index);
         let address = step.address.clone();
-        let replaced_later = self
-            .changes
-            .get(&address)
-            .is_some_and(|change| matches!(change.action, Action::Replace { .. }) && !step.is_old);
+        let makes_room = self.makes_room(index);
         if let (true, Verb::Delete { identity }) = (step.is_old, &step.verb) {
             if let Some(row) = self.run.state.rows.get_mut(&address) {
                 row.replaced.retain(|other| other != identity);
             }
-        } else if replaced_later {
+        } else if makes_room {
             if let Some(row) = self.run.state.rows.get_mut(&address) {
                 row.identity = None;
                 row.status = Status::Replacing;
@@ -589,10 +644,20 @@ impl<'a> Engine<'a> {
         self.done.push(Done { address: step.address.clone(), verb, elapsed });
     }
 
-    fn fail(&mut self, index: usize, message: String, credentials: bool) {
+    /// Stops asking anything, because the credentials are not good any more. What is under way stays so.
+    pub(super) fn lock_out(&mut self, index: usize, error: &ProviderError) {
+        if !self.locked_out {
+            let address = self.steps.step(index).address.clone();
+            self.failed.push(Failure { address, message: error.to_string(), credentials: true });
+        }
+        self.locked_out = true;
+        self.poll_later(index);
+    }
+
+    pub(super) fn fail(&mut self, index: usize, message: String, credentials: bool) {
         let address = self.steps.step(index).address.clone();
         self.flights.remove(&index);
-        if self.run.journal.progress(&address).is_open() {
+        if self.run.ledger.progress(&address).is_open() {
             self.record(Record::Failed { address: address.clone(), error: message.clone() });
         }
         if let Some(row) = self.run.state.rows.get_mut(&address)
@@ -610,281 +675,25 @@ impl<'a> Engine<'a> {
         }
     }
 
-    // Polling -------------------------------------------------------------------------------------------------------
-
-    /// How long until the next look: a tenth of the time it has taken, two to fifteen seconds of the cloud's time.
-    fn pause(&self, index: usize) -> Duration {
-        let lapse = self.run.provider.time_lapse();
-        let elapsed = self.flights.get(&index).map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
-        (elapsed / 10).clamp(Duration::from_secs(2), Duration::from_secs(15)).div_f64(lapse)
-    }
-
-    fn poll_at(&mut self, index: usize, due: Instant, delete_again: bool) {
-        if let Some(flight) = self.flights.get_mut(&index) {
-            flight.poll = Some(Poll { due, asked: false, delete_again });
-        }
-    }
-
-    fn poll_now(&mut self, index: usize) {
-        self.poll_at(index, Instant::now(), false);
-    }
-
-    /// Looks after the usual pause.
-    fn poll_later(&mut self, index: usize) {
-        self.poll_after_pause(index, false);
-    }
-
-    fn poll_after_pause(&mut self, index: usize, delete_again: bool) {
-        let due = Instant::now() + self.pause(index);
-        self.poll_at(index, due, delete_again);
-    }
-
-    fn next_wake(&self) -> Instant {
-        let tick = Instant::now() + TICK;
-        let due = self.flights.values().filter_map(|flight| flight.poll.as_ref());
-        due.filter(|poll| !poll.asked).map(|poll| poll.due).min().map_or(tick, |due| due.min(tick))
-    }
-
-    /// Asks for everything that is due, and with it for everything of the same type that will be due soon: one call.
-    fn poll_due(&mut self) {
-        let now = Instant::now();
-        let mut due: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
-        for (index, flight) in &self.flights {
-            let Some(poll) = flight.poll.as_ref().filter(|poll| !poll.asked) else { continue };
-            let step = self.steps.step(*index);
-            let region = self.run.state.rows.get(&step.address).map(|row| row.region.clone()).unwrap_or_default();
-            let group = due.entry((step.address.type_name.to_string(), region)).or_default();
-            if poll.due <= now {
-                group.insert(0, *index);
-            } else {
-                group.push(*index);
-            }
-        }
-        for indexes in due.into_values() {
-            let any_due = indexes.iter().any(|index| {
-                self.flights.get(index).and_then(|flight| flight.poll.as_ref()).is_some_and(|poll| poll.due <= now)
-            });
-            if !any_due {
-                continue;
-            }
-            let mut steps = Vec::new();
-            let mut targets = Vec::new();
-            for index in indexes {
-                let Some(target) = self.poll_target(index) else { continue };
-                if let Some(poll) = self.flights.get_mut(&index).and_then(|flight| flight.poll.as_mut()) {
-                    poll.asked = true;
-                    steps.push(index);
-                    targets.push(target);
-                }
-            }
-            if !targets.is_empty() {
-                self.tasks.spawn(call::observe(Arc::clone(&self.run.provider), steps, targets));
-            }
-        }
-    }
-
-    fn poll_target(&self, index: usize) -> Option<Target> {
-        let step = self.steps.step(index);
-        match &step.verb {
-            Verb::Delete { identity } => self.target_of(&step.address, identity.clone()),
-            _ => self.target(&step.address),
-        }
-    }
-
-    fn is_over(&self, index: usize) -> bool {
-        let Some((flight, resource_type)) = self.flights.get(&index).zip(self.resource_type(index)) else {
-            return false;
-        };
-        let limit = match self.steps.step(index).verb {
-            Verb::Create | Verb::Adopt => resource_type.timeout.create,
-            Verb::Update { .. } => resource_type.timeout.update,
-            Verb::Delete { .. } | Verb::Forget => resource_type.timeout.delete,
-        };
-        flight.since.elapsed() > limit.div_f64(self.run.provider.time_lapse()).max(Duration::from_secs(20))
-    }
-
-    fn observed(&mut self, steps: &[usize], mut observations: Observations) {
-        for index in steps {
-            let address = self.steps.step(*index).address.clone();
-            let Some(observation) = observations.remove(&address) else { continue };
-            if !self.flights.contains_key(index) {
-                continue;
-            }
-            if matches!(self.steps.step(*index).verb, Verb::Delete { .. }) {
-                self.observed_deletion(*index, observation);
-            } else {
-                self.observed_making(*index, observation);
-            }
-        }
-    }
-
-    fn tell_status(&mut self, index: usize, status: &str) {
-        let address = self.steps.step(index).address.clone();
-        if let Some(flight) = self.flights.get_mut(&index)
-            && flight.status.as_deref() != Some(status)
-        {
-            flight.status = Some(status.to_owned());
-            self.tell(Event::Status { address, status: status.to_owned() });
-        }
-    }
-
-    fn observed_deletion(&mut self, index: usize, observation: Observation) {
-        let Some(resource_type) = self.resource_type(index) else { return };
-        let attributes = match observation {
-            Observation::Gone => {
-                self.gone(index);
-                return;
-            }
-            Observation::Found(observed) => observed.attributes,
-            Observation::Failed(error) => {
-                self.poll_failed(index, &error);
-                return;
-            }
-        };
-        if let Some(ready) = &resource_type.ready
-            && let Some(status) = attributes.get(&ready.attribute).and_then(Tree::as_text)
-        {
-            self.tell_status(index, status);
-            if ready.gone.iter().any(|gone| gone == status) {
-                self.gone(index);
-                return;
-            }
-        }
-        if self.is_over(index) {
-            self.fail(index, "it was not gone in time".to_owned(), false);
-            return;
-        }
-        let again =
-            self.flights.get(&index).and_then(|flight| flight.poll.as_ref()).is_some_and(|poll| poll.delete_again);
-        match self.poll_target(index) {
-            Some(target) if again => {
-                if let Some(flight) = self.flights.get_mut(&index) {
-                    flight.poll = None;
-                }
-                self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
-            }
-            _ => self.poll_later(index),
-        }
-    }
-
-    fn poll_failed(&mut self, index: usize, error: &ProviderError) {
-        if error.kind.is_transient() && !self.is_over(index) {
-            self.poll_later(index);
-        } else {
-            self.fail(index, error.to_string(), error.kind == ErrorKind::Credentials);
-        }
-    }
-
-    fn observed_making(&mut self, index: usize, observation: Observation) {
-        let Some(resource_type) = self.resource_type(index) else { return };
-        let attributes = match observation {
-            Observation::Found(observed) => observed.attributes,
-            // What was just made may not be visible yet.
-            Observation::Gone if self.is_over(index) => {
-                self.fail(index, "it disappeared while it was waited for".to_owned(), false);
-                return;
-            }
-            Observation::Gone => {
-                self.poll_later(index);
-                return;
-            }
-            Observation::Failed(error) => {
-                self.poll_failed(index, &error);
-                return;
-            }
-        };
-        let address = self.steps.step(index).address.clone();
-        let facts = {
-            let before = self.run.state.rows.get(&address).map(|row| row.facts.clone()).unwrap_or_default();
-            self.facts(index, &before, &attributes)
-        };
-        if let Some(row) = self.run.state.rows.get_mut(&address) {
-            row.facts = facts.clone();
-        }
-        let status = resource_type
-            .ready
-            .as_ref()
-            .and_then(|ready| attributes.get(&ready.attribute))
-            .and_then(Tree::as_text)
-            .map(str::to_owned);
-        if let (Some(ready), Some(status)) = (&resource_type.ready, &status) {
-            self.tell_status(index, status);
-            if ready.failed.contains(status) {
-                self.fail(index, format!("AWS reports it as {status}"), false);
-                return;
-            }
-        }
-        let is_ready = match (&resource_type.ready, &status) {
-            (None, _) => true,
-            (Some(ready), Some(status)) => ready.values.contains(status),
-            (Some(_), None) => false,
-        };
-        if is_ready {
-            self.ready(index);
-            return;
-        }
-        if self.queue.stage(index) == Stage::Running {
-            if let Some(identity) = self.run.state.rows.get(&address).and_then(|row| row.identity.clone())
-                && self.run.journal.progress(&address).is_open()
-            {
-                self.record(Record::Did { address, identity, facts });
-            }
-            self.save();
-            self.reach_created(index);
-        }
-        if self.is_over(index) {
-            let status = status.map_or_else(String::new, |status| format!("; AWS reports it as {status}"));
-            self.fail(index, format!("it was not ready in time{status}"), false);
-            return;
-        }
-        self.poll_later(index);
-    }
-
-    /// Computed attributes worth remembering: neither secret nor volatile.
-    fn facts(&self, index: usize, before: &Value, observed: &Value) -> Value {
-        let mut facts = before.as_map().cloned().unwrap_or_default();
-        let Some(resource_type) = self.resource_type(index) else { return Tree::Map(facts) };
-        for (name, value) in observed.as_map().into_iter().flatten() {
-            let worth = resource_type
-                .attributes
-                .get(name)
-                .is_some_and(|attribute| attribute.computed && !attribute.sensitive && !attribute.volatile);
-            if worth && !value.is_null() {
-                facts.insert(name.clone(), value.clone());
-            }
-        }
-        Tree::Map(facts)
-    }
-
     // Recording -----------------------------------------------------------------------------------------------------
 
     /// Writes a record; after a failure nothing new is started.
-    fn record(&mut self, record: Record) -> bool {
-        match self.run.journal.append(record) {
-            Ok(_) => true,
-            Err(error) => {
-                self.cannot_save(&error.to_string());
-                false
-            }
+    pub(super) fn record(&mut self, record: Record) -> bool {
+        let written = self.run.ledger.record(record);
+        self.note_unsaved(written.map_err(LedgerError::from))
+    }
+
+    /// Brings the state to the disk; after a failure nothing new is started.
+    pub(super) fn save(&mut self) {
+        if self.unsaved.is_none() {
+            let written = self.run.ledger.save(&self.run.state);
+            self.note_unsaved(written);
         }
     }
 
-    fn save(&mut self) {
-        if self.unsaved.is_some() {
-            self.unsaved = Some(self.run.state.text());
-            return;
-        }
-        match self.run.state.write(&self.run.paths.state()) {
-            Ok(digest) => {
-                let serial = self.run.state.serial;
-                self.record(Record::Checkpoint { serial, digest });
-            }
-            Err(error) => self.cannot_save(&error.to_string()),
-        }
-    }
-
-    fn cannot_save(&mut self, message: &str) {
-        tracing::error!(message, "the state cannot be saved; nothing new is started");
-        self.unsaved = Some(self.run.state.text());
+    fn note_unsaved(&mut self, written: Result<(), LedgerError>) -> bool {
+        let Err(error) = written else { return true };
+        self.unsaved.get_or_insert_with(|| error.to_string());
+        false
     }
 }

@@ -53,7 +53,12 @@ pub enum Event {
 pub trait Progress {
     fn event(&self, event: &Event);
 
-    /// Called about ten times a second while something is in flight.
+    /// How often it wants to be told that time passes; `None`: never.
+    fn interval(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Time has passed.
     fn tick(&self) {}
 }
 

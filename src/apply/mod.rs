@@ -1,7 +1,7 @@
 //! Applying a plan: exactly its steps, as many at once as their dependencies allow.
 //!
 //! [`queue`] counts which steps may start, [`call`] makes the calls, [`late`] completes what the plan could not know,
-//! [`engine`] is the loop between them: it records each intent before its call and each milestone in the state file
+//! [`poll`] watches what is under way, [`engine`] is the loop between them: it records each intent before its call and each milestone in the state file
 //! when it is reached. [`recover`] folds what an interrupted run left behind.
 //!
 //! The result is an [`Outcome`], not a `Result`: whatever happens, the report says what was built.
@@ -10,6 +10,7 @@ mod call;
 mod engine;
 pub mod event;
 pub mod late;
+mod poll;
 mod queue;
 pub mod recover;
 
@@ -25,7 +26,7 @@ use crate::plan::resolve::{Graph, World};
 use crate::plan::{Plan, order::Steps};
 use crate::provider::Provider;
 use crate::spec::Types;
-use crate::state::{Journal, Paths, State};
+use crate::state::{Ledger, State};
 use crate::value::Value;
 
 /// What the user asks of a running apply.
@@ -49,8 +50,7 @@ pub struct Run<'a> {
     pub state: State,
     /// Recorded when everything is done.
     pub settings: Value,
-    pub paths: &'a Paths,
-    pub journal: Journal,
+    pub ledger: Ledger,
     pub progress: &'a dyn Progress,
     pub stop: watch::Receiver<Stop>,
     /// How many steps may have a call in flight at once.
@@ -89,8 +89,16 @@ pub struct Report {
     pub pending: Vec<Address>,
     /// Never begun.
     pub not_started: Vec<Address>,
-    /// The state file or the journal could not be written: the content that should be in the file.
-    pub unsaved: Option<String>,
+    /// The state file or the journal could not be written at some time.
+    pub unsaved: Option<Unsaved>,
+}
+
+/// A state that could not be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsaved {
+    pub because: String,
+    /// What should be in the state file; `None` if it was written in the end.
+    pub content: Option<String>,
 }
 
 /// A step that was done.

@@ -49,6 +49,12 @@ impl<'steps> Queue<'steps> {
         None
     }
 
+    /// Notes that a step that was taken did not begin after all.
+    pub fn put_back(&mut self, index: usize) {
+        self.stages[index] = Stage::Waiting;
+        self.ready.push((self.steps.step(index).priority, std::cmp::Reverse(index)));
+    }
+
     /// Notes that a step has reached a milestone. Reaching `ready` includes `created`.
     pub fn reach(&mut self, index: usize, milestone: Milestone) {
         let before = self.stages[index];

@@ -39,9 +39,16 @@ pub enum RecoverError {
 }
 
 /// Folds what the journal holds into the state. Changes nothing in the cloud and no file.
-pub async fn fold(state: &mut State, entries: &[Entry], provider: &dyn Provider) -> Result<Vec<Note>, RecoverError> {
+///
+/// The state holds the first `held` entries already.
+pub async fn fold(
+    state: &mut State,
+    entries: &[Entry],
+    held: usize,
+    provider: &dyn Provider,
+) -> Result<Vec<Note>, RecoverError> {
     let mut notes = Vec::new();
-    for (address, operations) in journal::fold(entries)? {
+    for (address, operations) in journal::fold(entries, held)? {
         for progress in operations {
             let note = settle(state, &address, progress, provider).await?;
             notes.extend(note.map(|text| Note { address: address.clone(), text }));
@@ -76,12 +83,7 @@ async fn settle(
                 Some("its creation goes on".to_owned())
             }
             Verb::Update => {
-                if let Some(row) = state.rows.get_mut(address) {
-                    row.inputs = intent.natural.clone();
-                    row.protect = intent.protect;
-                    row.depends_on = intent.depends_on.clone();
-                    row.status = Status::Updating;
-                }
+                changed(state, address, &intent, &made, Status::Updating);
                 Some("its change goes on".to_owned())
             }
             Verb::Delete => mark(state, address, Status::Deleting, "its deletion goes on"),
@@ -89,9 +91,8 @@ async fn settle(
         Progress::Ready { intent, made } => {
             if intent.action == Verb::Create {
                 adopt(state, address, &intent, &made, Status::Ready);
-            } else if let Some(row) = state.rows.get_mut(address) {
-                row.inputs = intent.natural.clone();
-                row.status = Status::Ready;
+            } else {
+                changed(state, address, &intent, &made, Status::Ready);
             }
             None
         }
@@ -116,12 +117,35 @@ fn mark(state: &mut State, address: &Address, status: Status, note: &str) -> Opt
     Some(note.to_owned())
 }
 
+/// What the cloud has accepted of a change.
+fn changed(state: &mut State, address: &Address, intent: &Intent, made: &Made, status: Status) {
+    let Some(row) = state.rows.get_mut(address) else { return };
+    row.inputs = intent.natural.clone();
+    row.protect = intent.protect;
+    row.depends_on = intent.depends_on.clone();
+    row.facts = overlaid(&row.facts, &made.facts);
+    row.status = status;
+}
+
+/// Facts with newer ones over them.
+fn overlaid(facts: &Value, newer: &Value) -> Value {
+    match newer.as_map() {
+        Some(newer) => {
+            let mut all = facts.as_map().cloned().unwrap_or_default();
+            all.extend(newer.clone());
+            Tree::Map(all)
+        }
+        None => facts.clone(),
+    }
+}
+
 fn gone(state: &mut State, address: &Address, intent: &Intent) {
     let Some(row) = state.rows.get_mut(address) else { return };
     if let Some(identity) = intent.identity.as_ref().filter(|identity| row.replaced.contains(identity)) {
         row.replaced.retain(|other| other != identity);
+    } else if row.identity == intent.identity && !intent.makes_room {
+        state.forget(address);
     } else if row.identity == intent.identity {
-        // Whether it comes back is the next plan's question; until then the state knows that it is not there.
         row.identity = None;
         row.facts = Value::Null;
         row.status = Status::Replacing;
@@ -130,9 +154,6 @@ fn gone(state: &mut State, address: &Address, intent: &Intent) {
 
 fn adopt(state: &mut State, address: &Address, intent: &Intent, made: &Made, status: Status) {
     let before = state.rows.get(address);
-    if before.is_some_and(|row| row.identity.as_ref() == Some(&made.identity) && row.status == Status::Ready) {
-        return;
-    }
     let replaced = before
         .into_iter()
         .flat_map(|row| row.replaced.iter().chain(&row.identity))
@@ -140,11 +161,7 @@ fn adopt(state: &mut State, address: &Address, intent: &Intent, made: &Made, sta
         .cloned()
         .collect();
     let facts = match before {
-        Some(row) if row.identity.as_ref() == Some(&made.identity) => {
-            let mut facts = row.facts.as_map().cloned().unwrap_or_default();
-            facts.extend(made.facts.as_map().cloned().unwrap_or_default());
-            Tree::Map(facts)
-        }
+        Some(row) if row.identity.as_ref() == Some(&made.identity) => overlaid(&row.facts, &made.facts),
         _ => made.facts.clone(),
     };
     let row = Row {

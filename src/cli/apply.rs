@@ -71,10 +71,9 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
 
 /// Without anything to do, what an interrupted run left in the journal still belongs into the state.
 fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
-    if paths.journal().exists() {
-        let journal = session::begin(paths, gathered)?;
-        gathered.state.write(&paths.state())?;
-        journal.remove()?;
+    if gathered.is_folded {
+        let ledger = session::begin(paths, gathered, None)?;
+        ledger.close(&gathered.state)?;
     }
     Ok(())
 }
@@ -89,7 +88,7 @@ pub(super) async fn carry_out<'a>(
     paths: &Paths,
     gathered: &mut Gathered,
 ) -> Result<Outcome, CommandError> {
-    let journal = session::begin(paths, gathered)?;
+    let ledger = session::begin(paths, gathered, None)?;
     let steps = Steps::of(plan, &gathered.state, types).map_or(0, |steps| steps.len());
     let (sender, stop) = watch::channel(Stop::No);
     let signals = tokio::spawn(listen(sender));
@@ -101,8 +100,7 @@ pub(super) async fn carry_out<'a>(
         desired,
         state: gathered.state.clone(),
         settings: desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
-        paths,
-        journal,
+        ledger,
         progress: &live,
         stop,
         at_once: cloud::AT_ONCE,
@@ -136,9 +134,15 @@ async fn listen(stop: watch::Sender<Stop>) {
 /// Says how it ended.
 pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
     let report = outcome.report();
-    if let Some(text) = &report.unsaved {
-        ui.error(&format!("{} could not be written; this should be in it:", paths.state().display()));
-        ui.tell(text);
+    if let Some(unsaved) = &report.unsaved {
+        ui.error(&format!("what was done could not be recorded: {}", unsaved.because));
+        match &unsaved.content {
+            Some(content) => {
+                ui.say(&format!("This should be in {}:", paths.state().display()));
+                ui.tell(content);
+            }
+            None => ui.say(&format!("In the end {} was written after all.", paths.state().display())),
+        }
     }
     match outcome {
         Outcome::Completed(report) => {

@@ -11,7 +11,7 @@ use super::ui::Ui;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::provider::{ErrorKind, ProviderError};
 use crate::session::SessionError;
-use crate::state::{JournalError, LockError, StateError};
+use crate::state::{JournalError, LedgerError, LockError, StateError};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +214,16 @@ impl From<JournalError> for CommandError {
     }
 }
 
+impl From<LedgerError> for CommandError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::State(error) => error.into(),
+            LedgerError::Journal(error) => error.into(),
+            folder @ LedgerError::Folder(_) => Self::caused(Exit::Failure, folder),
+        }
+    }
+}
+
 impl From<LockError> for CommandError {
     fn from(error: LockError) -> Self {
         Self::caused(Exit::Failure, error)
@@ -231,6 +241,7 @@ impl From<SessionError> for CommandError {
         match error {
             SessionError::State(error) => error.into(),
             SessionError::Journal(error) => error.into(),
+            SessionError::Ledger(error) => error.into(),
             SessionError::Diagnostics(diagnostics) => diagnostics.into(),
             SessionError::Recover(error) => Self::caused(Exit::Failure, error),
             SessionError::Refresh(crate::refresh::RefreshError::Specs(diagnostics)) => diagnostics.into(),
@@ -242,7 +253,7 @@ impl From<SessionError> for CommandError {
             other @ SessionError::OtherInstance { .. } => {
                 Self::caused(Exit::Failure, other).hint("set `name` back, or give another --state-dir")
             }
-            other @ (SessionError::Account(_) | SessionError::Folder(_)) => Self::caused(Exit::Failure, other),
+            other @ SessionError::Account(_) => Self::caused(Exit::Failure, other),
         }
     }
 }

@@ -256,6 +256,10 @@ impl Progress for Live<'_> {
         }
     }
 
+    fn interval(&self) -> Option<Duration> {
+        self.ui.is_live().then_some(PAUSE)
+    }
+
     fn tick(&self) {
         if !self.ui.is_live() {
             return;

@@ -21,7 +21,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
         Ok(graph) => {
             let gathered = Gathered {
                 state: State::new("", project.config.name.as_str(), project.config.region.as_str()),
-                is_new: true,
+                on_disk: None,
+                is_folded: false,
                 notes: Vec::new(),
                 lookups: lookups.clone(),
                 observations: None,

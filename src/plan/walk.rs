@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Reasons, Refusal};
 use super::diff::{self, Difference, Sides};
-use super::order;
 use super::resolve::{Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
+use super::{order, ties};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference};
@@ -135,6 +135,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         } else {
             unchanged += 1;
         }
+        refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
         walked.settled.insert(address.clone(), settled.0);
     }
     for (address, row) in situation.state.rows.iter().rev() {
@@ -185,6 +186,25 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str) -> Plan {
         expected_seconds: 0,
     };
     order::with_duration(plan, situation.state, types)
+}
+
+/// What cannot be deleted first because this resource stays and names it.
+fn held_back(
+    address: &Address,
+    resource_type: &ResourceType,
+    state: &State,
+    orders: &BTreeMap<Address, Order>,
+) -> Vec<Refusal> {
+    match state
+        .rows
+        .get(address)
+        .filter(|row| row.identity.is_some() && orders.get(address) != Some(&Order::DeleteFirst))
+    {
+        Some(row) => {
+            ties::ties(resource_type, row, orders, state).iter().map(|tie| ties::refusal(address, tie)).collect()
+        }
+        None => Vec::new(),
+    }
 }
 
 fn refusal(change: &Change) -> Refusal {
@@ -290,6 +310,18 @@ fn settle<'specs>(
         reasons.push(format!("AWS reports it as {status}"));
         change.causes.push(Cause::Interrupted);
     }
+    let ties = ties::ties(resource_type, row, orders, situation.state);
+    for tie in ties.iter().filter(|tie| tie.is_fixed) {
+        if !reasons.contains(&tie.attribute) {
+            reasons.push(tie.attribute.clone());
+        }
+        change.causes.push(Cause::Cascade { address: tie.to.clone() });
+    }
+    let left_off = left_off(row.status, resource_type, observed);
+    if left_off == LeftOff::Leaving {
+        reasons.push("an interrupted run was deleting it".to_owned());
+        change.causes.push(Cause::Interrupted);
+    }
     if row.status == Status::Replacing && row.replaced.is_empty() && reasons.is_empty() {
         change.causes.push(Cause::Interrupted);
     }
@@ -300,10 +332,13 @@ fn settle<'specs>(
     }
     change.causes.sort();
     change.impact = change.attributes.iter().map(|attribute| attribute.impact).max().unwrap_or_default();
-    let unfinished = !matches!(row.status, Status::Ready) || not_ready(resource_type, observed);
+    let unfinished = left_off == LeftOff::Unfinished || not_ready(resource_type, observed);
     let protection_changes = row.protect != desired.protect;
     if let Some(because) = Reasons::from_list(reasons) {
-        let order = replace_order(desired, &attributes, &row.inputs, orders);
+        let order = match left_off {
+            LeftOff::Leaving => Order::DeleteFirst,
+            LeftOff::Nowhere | LeftOff::Unfinished => replace_order(desired, &attributes, &row.inputs, orders),
+        };
         change.expected_seconds = (resource_type.expect.create + resource_type.expect.delete).as_secs();
         if resource_type.data_bearing {
             change.impact = Impact::DataLoss;
@@ -362,6 +397,28 @@ fn replace_order(
 fn status_of<'a>(resource_type: &ResourceType, observed: Option<&'a Value>) -> Option<&'a str> {
     let ready = resource_type.ready.as_ref()?;
     observed?.get(&ready.attribute)?.as_text()
+}
+
+/// What the last run that touched a resource left to be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOff {
+    /// Nothing: it came to its end.
+    Nowhere,
+    /// It has to be waited for, or looked at again.
+    Unfinished,
+    /// The cloud is deleting it.
+    Leaving,
+}
+
+/// Every status is recovered; a new one does not compile until it is decided here what it means for a plan.
+fn left_off(status: Status, resource_type: &ResourceType, observed: Option<&Value>) -> LeftOff {
+    match status {
+        Status::Ready => LeftOff::Nowhere,
+        Status::Creating | Status::Updating | Status::Replacing | Status::Failed => LeftOff::Unfinished,
+        // A type without a status is gone at once: if it is there, the deletion never happened.
+        Status::Deleting if not_ready(resource_type, observed) => LeftOff::Leaving,
+        Status::Deleting => LeftOff::Unfinished,
+    }
 }
 
 /// The status of a creation that failed. A failed change of something that lives is no reason to take it away.

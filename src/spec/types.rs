@@ -45,6 +45,38 @@ pub struct ResourceType {
     pub location: Location,
 }
 
+impl ResourceType {
+    /// The names of the attributes that its creator chose and that make its identity, or are part of the format of it.
+    pub fn naming(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for (name, attribute) in self.identity.iter().filter_map(|name| self.attributes.get_key_value(name)) {
+            if !attribute.computed {
+                names.push(name.as_str());
+                continue;
+            }
+            for placeholder in placeholders(attribute.format.as_deref().unwrap_or_default()) {
+                let chosen = |described: &&Attribute| !described.computed && described.refers_to.is_none();
+                if self.attributes.get(placeholder).as_ref().is_some_and(chosen) {
+                    names.push(placeholder);
+                }
+            }
+        }
+        names
+    }
+
+    /// Whether two of these with the same names cannot exist at once.
+    pub fn is_named(&self) -> bool {
+        let formats = self.identity.iter().filter_map(|name| self.attributes.get(name)?.format.as_deref());
+        let is_revised = formats.flat_map(placeholders).any(|placeholder| placeholder == "revision");
+        !is_revised && !self.naming().is_empty()
+    }
+}
+
+/// The names between braces in a format.
+pub fn placeholders(format: &str) -> impl Iterator<Item = &str> {
+    format.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name))
+}
+
 /// A duration per kind of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Durations {

@@ -197,7 +197,51 @@ impl From<&StateError> for Diagnostic {
     }
 }
 
-/// The file as it is written. The digest is taken with `digest` left out.
+/// The start of the line after the digest's.
+const AFTER_DIGEST: &str = "\n  \"instance\": ";
+
+fn digest_of(bare_text: &str) -> String {
+    format!("sha256:{}", sha256(bare_text.as_bytes()))
+}
+
+fn digest_line(digest: &str) -> String {
+    format!("  \"digest\": \"{digest}\",\n")
+}
+
+/// A state as it is going to be in its file.
+#[derive(Debug)]
+#[must_use = "nothing is written yet"]
+pub struct Prepared {
+    text: String,
+    digest: String,
+}
+
+impl Prepared {
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// In bytes.
+    pub fn size(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Writes it to `path`, atomically and durably. Follows a symbolic link, keeps the mode of the file, and does
+    /// nothing if the file holds the same bytes already. The folder must exist.
+    ///
+    /// # Errors
+    ///
+    /// `Io`. The old file is whole then.
+    pub fn write(&self, path: &Path) -> Result<(), StateError> {
+        replace(path, self.text.as_bytes()).map_err(|source| StateError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+/// The file as it is written, without the digest, which is taken over all of it.
 #[derive(Serialize)]
 struct Written<'state> {
     format: u64,
@@ -205,8 +249,6 @@ struct Written<'state> {
     serial: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<&'state str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<&'state str>,
     instance: &'state str,
     region: &'state str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -345,7 +387,12 @@ impl State {
             rows: read.resources.into_iter().map(|(address, row)| (address, row.into())).collect(),
             lookups: read.lookups,
         };
-        let found = state.digest();
+        // As a rule the bytes themselves are what the digest was taken over; a checkout with other line ends is not.
+        let as_written = text.replacen(&digest_line(&read.digest), "", 1);
+        let found = match digest_of(&as_written) {
+            found if found == read.digest => found,
+            _ => state.digest(),
+        };
         if found != read.digest {
             return Err(StateError::Edited { path: path.to_owned(), expected: read.digest, found });
         }
@@ -353,26 +400,30 @@ impl State {
         Ok(state)
     }
 
-    /// Writes the state to `path`, atomically and durably, and returns its digest. Follows a symbolic link, keeps the
-    /// mode of the file, and does nothing if the file holds the same bytes already. The folder must exist.
+    /// The exact content of the file at `path`, proven to read back as this state.
+    ///
+    /// # Errors
+    ///
+    /// `Dangling`, `Twice` and `Unfaithful`.
+    pub fn prepare(&self, path: &Path) -> Result<Prepared, StateError> {
+        self.check(path)?;
+        let (text, digest) = self.encode();
+        match Self::parse(path, text.as_bytes()) {
+            Ok(read_back) if read_back == *self => Ok(Prepared { text, digest }),
+            _ => Err(StateError::Unfaithful { path: path.to_owned() }),
+        }
+    }
+
+    /// Writes the state to `path`, as [`State::prepare`] and [`Prepared::write`], and returns its digest.
     ///
     /// # Errors
     ///
     /// `Dangling`, `Twice` and `Unfaithful` before anything is written; `Io` if writing failed. The old file is
     /// whole in either case.
     pub fn write(&self, path: &Path) -> Result<String, StateError> {
-        self.check(path)?;
-        let text = self.text();
-        match Self::parse(path, text.as_bytes()) {
-            Ok(read_back) if read_back == *self => {}
-            _ => return Err(StateError::Unfaithful { path: path.to_owned() }),
-        }
-        replace(path, text.as_bytes()).map_err(|source| StateError::Io {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(self.digest())
+        let prepared = self.prepare(path)?;
+        prepared.write(path)?;
+        Ok(prepared.digest)
     }
 
     /// Keeps a copy of the file at `path` as `backup`, before a command changes it. Without a file, does nothing.
@@ -413,21 +464,31 @@ impl State {
 
     /// The canonical text: the exact content of the file.
     pub fn text(&self) -> String {
-        self.text_with(Some(&self.digest()))
+        self.encode().0
     }
 
     /// `sha256:` and the SHA-256 of the canonical text without the digest itself.
     pub fn digest(&self) -> String {
-        format!("sha256:{}", sha256(self.text_with(None).as_bytes()))
+        digest_of(&self.bare_text())
     }
 
-    fn text_with(&self, digest: Option<&str>) -> String {
+    /// The canonical text with the digest in its place, and the digest.
+    fn encode(&self) -> (String, String) {
+        let mut text = self.bare_text();
+        let digest = digest_of(&text);
+        // The field that follows the digest; before it stand only texts and a number, in which no line ends.
+        let at = text.find(AFTER_DIGEST).map_or(0, |at| at + 1);
+        text.insert_str(at, &digest_line(&digest));
+        (text, digest)
+    }
+
+    /// The canonical text without the digest.
+    fn bare_text(&self) -> String {
         let written = Written {
             format: FORMAT,
             lineage: &self.lineage,
             serial: self.serial,
             parent: self.parent.as_deref(),
-            digest,
             instance: &self.instance,
             region: &self.region,
             account: self.account.as_deref(),

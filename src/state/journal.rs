@@ -1,8 +1,10 @@
 //! The journal: what was begun, and what came of it, since the state file was last written.
 //!
-//! Owns `<name>.journal`: JSON lines, one [`Record`] each, with a sequence number and a checksum. Before every call that
-//! changes the cloud an intent is recorded, after its answer a `did`, later `ready`, `failed` or `gone`; after every
-//! write of the state file a `checkpoint`.
+//! Owns `<name>.journal`: JSON lines, one [`Record`] each, with a sequence number and a checksum. The first says which
+//! state it goes on from. Before every call that changes the cloud an intent is recorded, after its answer a `did`,
+//! later `ready`, `failed` or `gone`; before every write of the state file a `checkpoint` with the digest of what is
+//! about to be written. So the state file itself tells how much of the journal it holds: everything up to the
+//! checkpoint with its digest. A state file that no checkpoint knows is another one's, and is refused.
 //!
 //! # Guarantees
 //!
@@ -11,15 +13,14 @@
 //!   never promised to anybody. Any other damaged, missing or repeated line is an error that names it.
 //! - [`Progress::next`] says for every record whether it may follow; [`Journal::append`] refuses what may not, so a
 //!   journal it wrote always folds.
-//! - [`fold`] loses nothing: what the state file may not know yet is in its result.
+//! - [`fold`] loses nothing: what the state file does not hold is in its result, also when the file was taken back to an
+//!   earlier one of the same run.
 //!
 //! # Assumptions
 //!
 //! - Whoever appends holds the lock and makes no call before its intent is recorded, and lets nothing depend on an
 //!   answer before its `did` is.
 //! - The text of a failure holds no secret.
-//! - Whoever folds can take the same news twice: a crash between writing the state file and recording the checkpoint
-//!   leaves records that the state knows already.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -66,12 +67,29 @@ pub struct Intent {
     pub natural: Value,
     pub protect: bool,
     pub depends_on: BTreeSet<Address>,
+    /// What is deleted makes room for another object at the same address: the row stays.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub makes_room: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
+    /// A command begins to change what this state describes. Always the first record.
+    Begin {
+        lineage: String,
+        /// The serial of the states this command writes.
+        serial: u64,
+        /// The digest of the state file that was there before; none if there was no file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<String>,
+    },
     /// A call is about to be made.
     Intent {
         address: Address,
@@ -80,32 +98,33 @@ pub enum Record {
     },
     /// The cloud has accepted the call. May come again with more facts.
     Did { address: Address, identity: Identity, facts: Value },
-    /// What was created or updated is ready.
-    Ready { address: Address },
+    /// What was created or updated is ready. With all facts that are known by now.
+    Ready { address: Address, facts: Value },
     /// The call was refused, or what it began went wrong.
     Failed { address: Address, error: String },
     /// The object does not exist: deleted, or never made.
     Gone { address: Address },
-    /// The state file holds everything up to here.
+    /// A state file with this digest holds everything up to here. Whether it was written, the file itself tells.
     Checkpoint { serial: u64, digest: String },
 }
 
 impl Record {
-    /// The resource it is about; none for a checkpoint.
+    /// The resource it is about; none for a beginning and a checkpoint.
     pub fn address(&self) -> Option<&Address> {
         match self {
             Self::Intent { address, .. }
             | Self::Did { address, .. }
-            | Self::Ready { address }
+            | Self::Ready { address, .. }
             | Self::Failed { address, .. }
             | Self::Gone { address } => Some(address),
-            Self::Checkpoint { .. } => None,
+            Self::Begin { .. } | Self::Checkpoint { .. } => None,
         }
     }
 
     /// As the journal spells its kind.
     pub fn word(&self) -> &'static str {
         match self {
+            Self::Begin { .. } => "begin",
             Self::Intent { .. } => "intent",
             Self::Did { .. } => "did",
             Self::Ready { .. } => "ready",
@@ -193,7 +212,7 @@ impl Progress {
     /// object for one intent, nothing after the end, and what is being deleted never becomes ready.
     pub fn next(self, record: &Record) -> Result<Self, IllegalTransition> {
         match (self, record) {
-            (same, Record::Checkpoint { .. }) => Ok(same),
+            (same, Record::Begin { .. } | Record::Checkpoint { .. }) => Ok(same),
             (
                 Self::Idle | Self::Ready { .. } | Self::Failed { .. } | Self::Gone { .. },
                 Record::Intent { intent, .. },
@@ -204,8 +223,8 @@ impl Progress {
             (Self::Done { intent, made }, Record::Did { identity, facts, .. }) if made.identity == *identity => {
                 Ok(Self::Done { intent, made: made.with(facts) })
             }
-            (Self::Done { intent, made }, Record::Ready { .. }) if intent.action != Verb::Delete => {
-                Ok(Self::Ready { intent, made })
+            (Self::Done { intent, made }, Record::Ready { facts, .. }) if intent.action != Verb::Delete => {
+                Ok(Self::Ready { intent, made: made.with(facts) })
             }
             (Self::Intended { intent }, Record::Failed { error, .. }) => {
                 Ok(Self::Failed { intent, made: None, error: error.clone() })
@@ -260,35 +279,69 @@ impl Made {
     }
 }
 
-/// What the state file may not know: by address, the operations that got a record after the last checkpoint, oldest
-/// first, and those of before whose call was never answered. No list is empty, and only the last operation of a list
-/// can be open.
+/// How many of a journal's entries the state file with this digest holds; `None` for a state without a file. Without
+/// entries nothing has to fit.
+///
+/// # Errors
+///
+/// The state is not one that the journal goes on from, nor one that it has written.
+pub fn held(entries: &[Entry], lineage: &str, serial: u64, digest: Option<&str>) -> Result<usize, OtherState> {
+    let Some(first) = entries.first() else { return Ok(0) };
+    let Record::Begin { lineage: own, serial: next, base } = &first.record else {
+        return Err(OtherState("it does not say which state it goes on from".to_owned()));
+    };
+    let Some(digest) = digest else {
+        return match base {
+            None => Ok(1),
+            Some(_) => Err(OtherState(format!("it goes on to serial {next}, and there is no state file"))),
+        };
+    };
+    if own != lineage {
+        return Err(OtherState(format!("it is of the instance with the lineage {own}, and the state is of {lineage}")));
+    }
+    let written = |entry: &Entry| matches!(&entry.record, Record::Checkpoint { digest: known, .. } if known == digest);
+    match entries.iter().rposition(written) {
+        Some(index) => Ok(index + 1),
+        None if base.as_deref() == Some(digest) => Ok(1),
+        None => {
+            Err(OtherState(format!("it goes on to serial {next} from another state than this one of serial {serial}")))
+        }
+    }
+}
+
+/// A journal and a state file that do not belong together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OtherState(pub String);
+
+/// What a state does not know that holds the first `held` entries: by address, the operations that got a record after
+/// them, oldest first, and those among them whose call was never answered. No list is empty, and only the last
+/// operation of a list can be open.
 ///
 /// # Errors
 ///
 /// The entries do not follow from each other.
-pub fn fold(entries: &[Entry]) -> Result<BTreeMap<Address, Vec<Progress>>, IllegalTransition> {
+pub fn fold(entries: &[Entry], held: usize) -> Result<BTreeMap<Address, Vec<Progress>>, IllegalTransition> {
     struct Operation {
         progress: Progress,
         news: bool,
     }
     let mut by_address: BTreeMap<&Address, Vec<Operation>> = BTreeMap::new();
-    for Entry { record, .. } in entries {
-        let Some(address) = record.address() else {
-            for operations in by_address.values_mut() {
-                operations.drain(..operations.len().saturating_sub(1));
-                for last in operations {
-                    last.news = matches!(last.progress, Progress::Intended { .. });
-                }
-            }
-            continue;
-        };
+    for (index, Entry { record, .. }) in entries.iter().enumerate() {
+        let Some(address) = record.address() else { continue };
+        let news = index >= held;
         let operations = by_address.entry(address).or_default();
         let progress = match record {
             Record::Intent { .. } => operations.last().map(|last| last.progress.clone()),
             _ => operations.pop().map(|last| last.progress),
         };
-        operations.push(Operation { progress: progress.unwrap_or_default().next(record)?, news: true });
+        let progress = progress.unwrap_or_default().next(record)?;
+        if !news {
+            operations.clear();
+        }
+        // A state file answers no question: what was only intended may or may not exist.
+        let news = news || matches!(progress, Progress::Intended { .. });
+        operations.push(Operation { progress, news });
     }
     let news = |operations: Vec<Operation>| -> Vec<Progress> {
         operations.into_iter().filter(|operation| operation.news).map(|operation| operation.progress).collect()
@@ -313,6 +366,8 @@ pub enum JournalError {
     Illegal { path: PathBuf, line: usize, illegal: IllegalTransition },
     #[error("{} takes no more records, because an earlier one could not be written", path.display())]
     Closed { path: PathBuf },
+    #[error("the journal {} does not fit the state file: {problem}", path.display())]
+    OtherState { path: PathBuf, problem: OtherState },
 }
 
 impl JournalError {
@@ -323,8 +378,12 @@ impl JournalError {
                 "the folder must be writable and have room; nothing that was recorded is lost, and the next run continues"
             }
             Self::Foreign { .. } => "use the version of mastoform that was interrupted",
+            Self::OtherState { .. } => {
+                "bring back the state file that the interrupted run left (`mastoform state restore`), or move the journal \
+                 away to go on without it; what it alone knew is then found by its name and its ownership tags"
+            }
             Self::Damaged { .. } | Self::Illegal { .. } => {
-                "move the journal away to go on without it; what it alone knew is then found by its ownership tags"
+                "move the journal away to go on without it; what it alone knew is then found by its name and its ownership tags"
             }
         }
     }
@@ -356,14 +415,6 @@ pub struct Torn {
 }
 
 impl Reading {
-    /// Serial and digest of the state file as of the last checkpoint.
-    pub fn checkpoint(&self) -> Option<(u64, &str)> {
-        self.entries.iter().rev().find_map(|entry| match &entry.record {
-            Record::Checkpoint { serial, digest } => Some((*serial, digest.as_str())),
-            _ => None,
-        })
-    }
-
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, JournalError> {
         let mut reading = Self::default();
         for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -486,39 +537,44 @@ impl Journal {
         sync_folder(path)
     }
 
-    /// Adds a record and returns its number once it is on the disk.
+    /// Adds a record, and returns the length of its line in bytes once it is on the disk.
     ///
     /// # Errors
     ///
     /// `Illegal` if it cannot follow what is recorded of its address: nothing is written then. `Io` if it could not be
     /// written; from then on every append is refused as `Closed`, since nobody knows what the file's end looks like.
-    pub fn append(&mut self, record: Record) -> Result<u64, JournalError> {
-        let path = self.file.path().to_owned();
+    pub fn append(&mut self, record: Record) -> Result<usize, JournalError> {
         if self.closed {
-            return Err(JournalError::Closed { path });
+            return Err(JournalError::Closed { path: self.file.path().to_owned() });
         }
         let seq = self.next;
-        let number = usize::try_from(seq).unwrap_or(usize::MAX);
         let before = record.address().and_then(|address| self.progress.get(address).cloned());
         let after = before.unwrap_or_default().next(&record).map_err(|illegal| JournalError::Illegal {
-            path: path.clone(),
-            line: number,
+            path: self.file.path().to_owned(),
+            line: usize::try_from(seq).unwrap_or(usize::MAX),
             illegal,
         })?;
         let entry = Entry { seq, record };
         let written = line(&entry).map_err(io::Error::from).and_then(|line| {
             self.file.write_all(line.as_bytes())?;
-            self.file.sync_data()
+            self.file.sync_data()?;
+            Ok(line.len())
         });
-        if let Err(source) = written {
-            self.closed = true;
-            return Err(JournalError::Io { action: "write", path, source });
-        }
+        let length = match written {
+            Ok(length) => length,
+            Err(source) => return Err(self.cannot("write", source)),
+        };
         if let Some(address) = entry.record.address() {
             self.progress.insert(address.clone(), after);
         }
         self.next += 1;
-        Ok(seq)
+        Ok(length)
+    }
+
+    /// Takes no more records, since nobody knows what the file's end looks like, and makes the error that says so.
+    pub(super) fn cannot(&mut self, action: &'static str, source: io::Error) -> JournalError {
+        self.closed = true;
+        JournalError::Io { action, path: self.file.path().to_owned(), source }
     }
 
     /// How far the last operation on an address has come.
@@ -532,14 +588,14 @@ impl Journal {
         self.progress.values().any(Progress::is_open)
     }
 
-    /// Deletes the journal: the state file knows everything.
+    /// Deletes the journal, because the state file holds everything. It takes no more records.
     ///
     /// # Errors
     ///
     /// `Io`.
-    pub fn remove(self) -> Result<(), JournalError> {
+    pub fn remove(&mut self) -> Result<(), JournalError> {
         let path = self.file.path().to_owned();
-        drop(self);
+        self.closed = true;
         fs_err::remove_file(&path).and_then(|()| sync_folder(&path)).map_err(|source| JournalError::Io {
             action: "remove",
             path,
@@ -569,6 +625,7 @@ mod tests {
                 natural,
                 protect: false,
                 depends_on: ["ec2.vpc.default".parse().unwrap()].into(),
+                makes_room: false,
             },
         }
     }
@@ -579,7 +636,7 @@ mod tests {
     }
 
     fn ready(name: &str) -> Record {
-        Record::Ready { address: address(name) }
+        Record::Ready { address: address(name), facts: Value::Null }
     }
 
     fn gone(name: &str) -> Record {
@@ -594,8 +651,13 @@ mod tests {
         Record::Checkpoint { serial, digest: format!("sha256:{serial}") }
     }
 
+    fn begin(base: Option<&str>) -> Record {
+        Record::Begin { lineage: "l".to_owned(), serial: 7, base: base.map(str::to_owned) }
+    }
+
     fn story() -> Vec<Record> {
         vec![
+            begin(Some("sha256:0")),
             intent("a", Verb::Create),
             intent("b", Verb::Create),
             did("a", "a"),
@@ -624,16 +686,19 @@ mod tests {
         let path = folder.path().join("social.journal");
         assert_eq!(Journal::read(&path).unwrap(), Reading::default());
         let (mut journal, _) = Journal::open(&path).unwrap();
+        let mut length = 0;
         for (number, record) in (1..).zip(story()) {
-            assert_eq!(journal.append(record).unwrap(), number);
-            assert_eq!(Journal::read(&path).unwrap().entries.len() as u64, number, "durable before it returns");
+            length += journal.append(record).unwrap();
+            assert_eq!(Journal::read(&path).unwrap().entries.len(), number, "durable before it returns");
+            assert_eq!(fs_err::metadata(&path).unwrap().len() as usize, length);
         }
         drop(journal);
         let (mut journal, reading) = Journal::open(&path).unwrap();
         assert_eq!(reading.entries, entries(&story()));
-        assert_eq!((reading.torn, reading.checkpoint()), (None, Some((1, "sha256:1"))));
+        assert_eq!(reading.torn, None);
         assert!(journal.has_open());
-        assert_eq!(journal.append(ready("a")).unwrap(), 12);
+        journal.append(ready("a")).unwrap();
+        assert_eq!(Journal::read(&path).unwrap().entries.last().map(|last| last.seq), Some(13));
         assert!(!journal.has_open());
         journal.remove().unwrap();
         assert!(!path.exists());
@@ -642,8 +707,8 @@ mod tests {
     #[test]
     fn a_line_is_plain_json() {
         assert_eq!(
-            text(&[ready("a")]),
-            "{\"check\":\"c4e5dd0a\",\"seq\":1,\"record\":\"ready\",\"address\":\"rds.cluster.a\"}\n"
+            text(&[gone("a")]),
+            "{\"check\":\"ca620b05\",\"seq\":1,\"record\":\"gone\",\"address\":\"rds.cluster.a\"}\n"
         );
     }
 
@@ -660,7 +725,7 @@ mod tests {
             assert_eq!(reading.entries, entries(&story()[..lines + usize::from(unended)]), "{length}");
             let at_end = length == 0 || whole.as_bytes()[length - 1] == b'\n';
             assert_eq!(reading.torn.is_some(), !at_end && !unended, "{length}");
-            fold(&reading.entries).unwrap();
+            fold(&reading.entries, 0).unwrap();
         }
         // Opening mends the file: around the end of a line, and in the middle of one.
         let end = whole.trim_end().len();
@@ -746,7 +811,8 @@ mod tests {
         journal.append(intent("a", Verb::Create)).unwrap();
         let error = journal.append(ready("a")).unwrap_err();
         assert!(error.to_string().ends_with("rds.cluster.a is intended (create), so `ready` cannot follow"), "{error}");
-        assert_eq!(journal.append(did("a", "a")).unwrap(), 2);
+        journal.append(did("a", "a")).unwrap();
+        assert_eq!(Journal::read(&path).unwrap().entries.len(), 2);
         assert_eq!(journal.progress(&address("b")), &Progress::Idle);
     }
 
@@ -762,8 +828,8 @@ mod tests {
         assert_eq!(made.facts.to_string(), r#"{"arn": "arn:a", "endpoint": "ä.example", "port": 5433}"#);
     }
 
-    fn words(records: &[Record]) -> Vec<(String, Vec<String>)> {
-        let folded = fold(&entries(records)).unwrap();
+    fn words(records: &[Record], held: usize) -> Vec<(String, Vec<String>)> {
+        let folded = fold(&entries(records), held).unwrap();
         folded
             .iter()
             .map(|(address, all)| (address.name.clone(), all.iter().map(Progress::to_string).collect()))
@@ -776,22 +842,47 @@ mod tests {
     }
 
     #[test]
-    fn folding_gives_what_the_state_may_not_know() {
+    fn folding_gives_what_the_state_does_not_hold() {
         let story = story();
-        assert_eq!(words(&[]), []);
-        // Before the checkpoint, everything.
-        assert_eq!(words(&story[..4]), expect(&[("a", &["ready (create)"]), ("b", &["intended (create)"])]));
-        // A checkpoint answers no question: `b` may or may not exist.
-        assert_eq!(words(&story[..5]), expect(&[("b", &["intended (create)"])]));
-        assert_eq!(words(&story[..6]), expect(&[("b", &["failed (create)"])]));
-        // Two operations on one address since the checkpoint: neither is lost.
+        assert_eq!(words(&[], 0), []);
+        // Nothing is held: everything.
+        assert_eq!(words(&story[..5], 1), expect(&[("a", &["ready (create)"]), ("b", &["intended (create)"])]));
+        // A state file answers no question: `b` may or may not exist.
+        assert_eq!(words(&story[..6], 6), expect(&[("b", &["intended (create)"])]));
+        assert_eq!(words(&story[..7], 6), expect(&[("b", &["failed (create)"])]));
+        // Two operations on one address since then: neither is lost.
         assert_eq!(
-            words(&story),
+            words(&story, 6),
             expect(&[("a", &["gone (delete)", "done (create a-2)"]), ("b", &["failed (create)"])])
         );
+        // A state file taken back to the one before: three operations.
+        assert_eq!(
+            words(&story, 1),
+            expect(&[("a", &["ready (create)", "gone (delete)", "done (create a-2)"]), ("b", &["failed (create)"])])
+        );
         // An answer after the checkpoint comes with the intent from before it.
-        let records = [intent("a", Verb::Create), did("a", "a"), checkpoint(1), ready("a")];
-        assert_eq!(words(&records[..3]), []);
-        assert_eq!(words(&records), expect(&[("a", &["ready (create)"])]));
+        let records = [begin(None), intent("a", Verb::Create), did("a", "a"), checkpoint(1), ready("a")];
+        assert_eq!(words(&records[..4], 4), []);
+        assert_eq!(words(&records, 4), expect(&[("a", &["ready (create)"])]));
+    }
+
+    #[test]
+    fn the_state_file_says_how_much_of_the_journal_it_holds() {
+        let entries = entries(&story());
+        let held = |digest| held(&entries, "l", 7, digest).map_err(|problem| problem.to_string());
+        assert_eq!(held(Some("sha256:0")), Ok(1), "what was there before");
+        assert_eq!(held(Some("sha256:1")), Ok(6), "what was written on the way");
+        assert!(held(Some("sha256:2")).unwrap_err().contains("from another state"));
+        assert!(held(None).unwrap_err().contains("there is no state file"));
+        assert!(super::held(&entries, "m", 7, Some("sha256:0")).unwrap_err().to_string().contains("lineage"));
+        assert!(super::held(&entries[1..], "l", 7, Some("sha256:0")).is_err(), "a journal without a beginning");
+        assert_eq!(super::held(&[], "l", 7, Some("sha256:0")), Ok(0));
+    }
+
+    #[test]
+    fn a_first_apply_begins_without_a_state_file() {
+        let entries = entries(&[begin(None), intent("a", Verb::Create)]);
+        assert_eq!(held(&entries, "whatever", 0, None), Ok(1));
+        assert!(held(&entries, "l", 7, Some("sha256:1")).is_err());
     }
 }

@@ -26,15 +26,18 @@
 
 mod file;
 pub mod journal;
+mod ledger;
 mod lock;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use file::{FORMAT, Row, State, StateError, Status};
+pub use file::{FORMAT, Prepared, Row, State, StateError, Status};
 pub use journal::{
-    Entry, IllegalTransition, Intent, Journal, JournalError, Made, Progress, Reading, Record, Torn, Verb, fold,
+    Entry, IllegalTransition, Intent, Journal, JournalError, Made, OtherState, Progress, Reading, Record, Torn, Verb,
+    fold, held,
 };
+pub use ledger::{Ledger, LedgerError, Moment, Watch, Write};
 pub use lock::{Holder, Lock, LockError};
 
 /// Where the files of one instance are.

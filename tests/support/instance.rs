@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mastoform::apply::{self, Outcome, Run, Silent, Stop};
-use mastoform::config;
+use mastoform::config::{self, Config};
 use mastoform::diagnostic::{Diagnostics, SourceFile};
 use mastoform::expr::Evaluator;
 use mastoform::plan::Plan;
@@ -14,7 +15,7 @@ use mastoform::provider::Provider;
 use mastoform::provider::sim::{Options, Sim};
 use mastoform::session::{self, Gathered};
 use mastoform::spec::Specs;
-use mastoform::state::{Paths, State};
+use mastoform::state::{Paths, State, Watch};
 use mastoform::value::Value;
 use tokio::sync::watch;
 
@@ -25,6 +26,27 @@ pub const EXAMPLE: &str = include_str!("../../mastodon.toml");
 pub struct Instance {
     pub sim: Arc<Sim>,
     pub folder: tempfile::TempDir,
+}
+
+/// A `mastodon.toml` that was read and understood, with the specs it was read against.
+pub struct Script {
+    pub specs: Specs,
+    pub config: Config,
+    pub evaluator: Evaluator,
+}
+
+impl Script {
+    pub fn read(text: &str) -> Result<Self, Diagnostics> {
+        let mut specs = Specs::read(&[]).expect("valid specs");
+        let evaluator = Evaluator::new();
+        let source = SourceFile::new("mastodon.toml", text);
+        let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator)?;
+        let problems = specs.lint();
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        Ok(Self { specs, config, evaluator })
+    }
 }
 
 /// The example with some of its lines replaced.
@@ -45,10 +67,24 @@ pub fn fast_folder() -> tempfile::TempDir {
 }
 
 impl Instance {
+    /// In a world so fast that nobody waits.
     pub fn new() -> Self {
+        Self::at(10_000.0, Duration::ZERO)
+    }
+
+    /// In a world where everything takes as long as at AWS: for tests that pause tokio's clock.
+    pub fn on_virtual_time() -> Self {
+        Self::at(1.0, Duration::from_millis(20))
+    }
+
+    fn at(speed: f64, latency: Duration) -> Self {
         let specs = Specs::read(&[]).unwrap_or_else(|problems| panic!("{problems}"));
-        let options = Options { speed: 10_000.0, latency: std::time::Duration::ZERO, ..Options::default() };
-        let sim = Sim::open(Arc::clone(&specs.types), None, options).expect("a cloud");
+        let options = Options { speed, latency, ..Options::default() };
+        Self::with(Sim::open(Arc::clone(&specs.types), None, options).expect("a cloud"))
+    }
+
+    /// With a cloud that is there already.
+    pub fn with(sim: Sim) -> Self {
         Self { sim: Arc::new(sim), folder: fast_folder() }
     }
 
@@ -62,27 +98,44 @@ impl Instance {
 
     /// Plans `text`, and applies the plan if `apply`.
     pub async fn go(&self, text: &str, apply: bool) -> Result<(Plan, Option<Outcome>), Diagnostics> {
-        let mut specs = Specs::read(&[]).expect("valid specs");
-        let evaluator = Evaluator::new();
-        let source = SourceFile::new("mastodon.toml", text);
-        let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator)?;
-        let problems = specs.lint();
-        if problems.has_errors() {
-            return Err(problems);
-        }
+        self.go_with(self.sim.clone(), text, apply, None).await
+    }
+
+    /// The same by way of another provider, with every write watched.
+    pub async fn go_with(
+        &self,
+        provider: Arc<dyn Provider>,
+        text: &str,
+        apply: bool,
+        watch: Option<Watch>,
+    ) -> Result<(Plan, Option<Outcome>), Diagnostics> {
+        self.go_by(provider, &Script::read(text)?, apply, watch).await
+    }
+
+    /// The same with a file that was read before.
+    pub async fn go_by(
+        &self,
+        provider: Arc<dyn Provider>,
+        script: &Script,
+        apply: bool,
+        watch: Option<Watch>,
+    ) -> Result<(Plan, Option<Outcome>), Diagnostics> {
+        let Script { specs, config, evaluator } = script;
         let nothing = BTreeMap::new();
-        let provider: Arc<dyn Provider> = self.sim.clone();
-        let early = World { specs: &specs, config: &config, lookups: &nothing, evaluator: &evaluator };
+        let early = World { specs, config, lookups: &nothing, evaluator };
         let read = session::read_state(&self.paths(), &config.name, &config.region, "lineage").expect("a state");
         let mut gathered =
             session::gather(&provider, Some(&early), read).await.unwrap_or_else(|error| panic!("{error}"));
         let lookups = gathered.lookups.clone();
         let world = World { lookups: &lookups, ..early };
-        let graph = resolve(&world, &specs)?;
+        let graph = resolve(&world, specs)?;
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
-        let outcome =
-            if apply { Some(self.apply(&specs, &plan, Some((&world, &graph)), &mut gathered).await) } else { None };
-        Ok((plan, outcome))
+        if !apply {
+            return Ok((plan, None));
+        }
+        let desired = Some((&world, &graph));
+        let outcome = self.apply(provider, specs, &plan, desired, &mut gathered, watch).await;
+        Ok((plan, Some(outcome)))
     }
 
     /// The plan that would take everything down.
@@ -97,32 +150,42 @@ impl Instance {
     /// Takes everything down.
     pub async fn destroy(&self) -> (Plan, Outcome) {
         let specs = Specs::read(&[]).expect("valid specs");
-        let provider: Arc<dyn Provider> = self.sim.clone();
+        self.destroy_by(self.sim.clone(), &specs, None).await
+    }
+
+    /// The same by way of another provider, with every write watched.
+    pub async fn destroy_by(
+        &self,
+        provider: Arc<dyn Provider>,
+        specs: &Specs,
+        watch: Option<Watch>,
+    ) -> (Plan, Outcome) {
         let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
         let mut gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
-        let plan = session::plan_destroy(&specs, &gathered, "social").unwrap_or_else(|problems| panic!("{problems}"));
-        let outcome = self.apply(&specs, &plan, None, &mut gathered).await;
+        let plan = session::plan_destroy(specs, &gathered, "social").unwrap_or_else(|problems| panic!("{problems}"));
+        let outcome = self.apply(provider, specs, &plan, None, &mut gathered, watch).await;
         (plan, outcome)
     }
 
     async fn apply<'a>(
         &self,
+        provider: Arc<dyn Provider>,
         specs: &Specs,
         plan: &Plan,
         desired: Option<(&'a World<'a>, &'a mastoform::plan::Graph<'a>)>,
         gathered: &mut Gathered,
+        watch: Option<Watch>,
     ) -> Outcome {
-        let journal = session::begin(&self.paths(), gathered).unwrap_or_else(|error| panic!("{error}"));
+        let ledger = session::begin(&self.paths(), gathered, watch).unwrap_or_else(|error| panic!("{error}"));
         let (_keep, stop) = watch::channel(Stop::No);
         let run = Run {
-            provider: self.sim.clone(),
+            provider,
             types: &specs.types,
             plan,
             desired,
             state: gathered.state.clone(),
             settings: desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
-            paths: &self.paths(),
-            journal,
+            ledger,
             progress: &Silent,
             stop,
             at_once: 16,

@@ -10,3 +10,9 @@ pub mod ministack;
 pub mod moto;
 #[cfg(feature = "aws")]
 pub mod python;
+
+/// Says something on the terminal also when the test passes: counts of what was tried.
+pub fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -3,12 +3,15 @@
 //! Changes made here are not saved by themselves; the next call that changes something saves them too.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::cloud::{Cloud, Object, Phase, Stage};
 use super::effects::{blank, forge};
 use super::faults::Rule;
-use super::{Call, Entry, Sim};
+use super::{Call, Clock, Entry, Options, Sim, World};
 use crate::address::{Identity, TypeName};
 use crate::value::{Tree, Value};
 
@@ -32,6 +35,24 @@ impl Sim {
     /// Answers calls again after a crash.
     pub fn revive(&self) {
         self.crashed.send_replace(false);
+    }
+
+    /// Another cloud in which everything is as it is here now, without faults. It lives in memory, and its time goes on
+    /// from this moment when it is first asked something.
+    pub fn copy(&self) -> Self {
+        let (then, clock, resumed) = (self.now(), Arc::clone(&self.options.clock), OnceLock::new());
+        let clock: Clock = Arc::new(move || {
+            let now = clock();
+            then + (now - *resumed.get_or_init(|| now))
+        });
+        let world = World { cloud: self.world().cloud.clone(), ..World::default() };
+        Self {
+            types: Arc::clone(&self.types),
+            path: None,
+            options: Options { clock, ..self.options.clone() },
+            world: Mutex::new(world),
+            crashed: watch::Sender::new(false),
+        }
     }
 
     /// Every call that reached the cloud, in order.

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::references::references;
 use crate::address::{Address, Identity, TypeName};
+use crate::spec::references::references;
 use crate::spec::types::{ResourceType, Types};
 use crate::value::{Tree, Value};
 
@@ -183,8 +183,8 @@ impl Cloud {
             if (other_type, other) == (type_name, identity) || found.is_some() {
                 continue;
             }
-            references(&resource_type.attributes, &object.attributes, &mut |_, wanted, value| {
-                if wanted == type_name && value == identity.as_str() {
+            references(&resource_type.attributes, &object.attributes, &mut |naming| {
+                if naming.type_name == type_name && naming.identity == identity.as_str() {
                     found = Some((other_type.clone(), other.clone()));
                 }
             });

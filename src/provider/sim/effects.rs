@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::check;
 use super::cloud::{self, Cloud, Ending, Object, Phase, Stage};
 use super::faults::{Fault, Operation};
-use super::references::references;
 use super::synthesis::{self, Forge};
 use super::{ACCOUNT, OWNERSHIP, Outcome, Sim, World, complained, lost, refusal, refused};
 use crate::address::{Identity, TypeName};
@@ -14,6 +13,7 @@ use crate::provider::{
     Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Target, Update,
 };
 use crate::secret::SecretText;
+use crate::spec::references::references;
 use crate::spec::types::{Attribute, Milestone, ResourceType, Shape};
 use crate::value::{Tree, Value};
 
@@ -47,8 +47,8 @@ impl Sim {
         attributes: &Value,
     ) -> Outcome<()> {
         let mut wanted = Vec::new();
-        references(&resource_type.attributes, attributes, &mut |attribute, type_name, identity| {
-            wanted.push((attribute.to_owned(), type_name.clone(), Identity::new(identity)));
+        references(&resource_type.attributes, attributes, &mut |naming| {
+            wanted.push((naming.top.to_owned(), naming.type_name.clone(), Identity::new(naming.identity)));
         });
         for (attribute, type_name, identity) in wanted {
             let Some(referred) = self.types.get(&type_name) else { continue };

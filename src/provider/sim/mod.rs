@@ -24,7 +24,6 @@ mod check;
 mod cloud;
 mod effects;
 mod faults;
-mod references;
 mod synthesis;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::ACCOUNT;
 use super::cloud::scalar_text;
 use crate::secret::SecretText;
-use crate::spec::types::{Attribute, Compare, ResourceType, Shape};
+use crate::spec::types::{Attribute, Compare, ResourceType, Shape, placeholders};
 use crate::value::{Known, Tree, Value};
 
 /// The start of every secret of a simulated cloud, so that tests can look for leaks.
@@ -246,11 +246,6 @@ impl Forge<'_> {
     }
 }
 
-/// The names in the braces of a format.
-pub fn placeholders(format: &str) -> impl Iterator<Item = &str> {
-    format.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name)
-}
-
 fn computed_paths<'a>(
     described: &'a BTreeMap<String, Attribute>,
     path: &mut Vec<String>,
@@ -267,31 +262,15 @@ fn computed_paths<'a>(
     }
 }
 
-/// What makes an object unique among those of its type: the attributes the caller chose that are part of its identity,
-/// or of the format of its identity. Nothing if there are none, or if every revision has the same.
+/// What makes an object unique among those of its type: the attributes that name it. Nothing if there are none, or if
+/// every revision has the same.
 pub fn natural_name(resource_type: &ResourceType, attributes: &Value) -> Option<String> {
     let name = named_by(resource_type, attributes);
-    let formats =
-        resource_type.identity.iter().filter_map(|name| resource_type.attributes.get(name)?.format.as_deref());
-    let revised = formats.flat_map(placeholders).any(|placeholder| placeholder == "revision");
-    (!revised && !name.is_empty()).then_some(name)
+    (resource_type.is_named() && !name.is_empty()).then_some(name)
 }
 
 /// The same, even if it is not unique.
 pub fn named_by(resource_type: &ResourceType, attributes: &Value) -> String {
-    let mut parts = Vec::new();
-    for name in &resource_type.identity {
-        let Some(attribute) = resource_type.attributes.get(name) else { continue };
-        if !attribute.computed {
-            parts.extend(attributes.get(name).and_then(scalar_text));
-            continue;
-        }
-        for placeholder in placeholders(attribute.format.as_deref().unwrap_or_default()) {
-            let chosen = |described: &&Attribute| !described.computed && described.refers_to.is_none();
-            if resource_type.attributes.get(placeholder).as_ref().is_some_and(chosen) {
-                parts.extend(attributes.get(placeholder).and_then(scalar_text));
-            }
-        }
-    }
-    parts.join("|")
+    let parts = resource_type.naming().into_iter().filter_map(|name| attributes.get(name).and_then(scalar_text));
+    parts.collect::<Vec<_>>().join("|")
 }

@@ -488,7 +488,7 @@ fn the_real_types_are_made_without_open_placeholders() {
         assert!(cloud::identity(resource_type, &made).is_some(), "{}: {made}", resource_type.name);
         for (name, attribute) in resource_type.attributes.iter().filter(|(_, attribute)| attribute.computed) {
             let names: Vec<&str> =
-                attribute.format.as_deref().map(synthesis::placeholders).into_iter().flatten().collect();
+                attribute.format.as_deref().map(crate::spec::types::placeholders).into_iter().flatten().collect();
             for placeholder in names {
                 let built_in = ["region", "account", "revision", "index"].contains(&placeholder)
                     || placeholder.strip_prefix("hex").is_some_and(|digits| digits.parse::<usize>().is_ok());

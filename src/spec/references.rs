@@ -2,27 +2,37 @@
 
 use std::collections::BTreeMap;
 
+use super::types::{Attribute, Shape};
 use crate::address::TypeName;
-use crate::spec::types::{Attribute, Shape};
 use crate::value::{Tree, Value};
 
-/// Calls `visit` with every reference in `attributes`: the top-level attribute it stands in, the type it names, and
-/// the identity.
-pub fn references(
-    described: &BTreeMap<String, Attribute>,
-    attributes: &Value,
-    visit: &mut impl FnMut(&str, &TypeName, &str),
-) {
-    for (name, attribute) in described {
-        if let Some(value) = attributes.get(name) {
-            inside(attribute, value, &mut |type_name, identity| visit(name, type_name, identity));
+/// A value that names another object.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming<'a> {
+    /// The top-level attribute it stands in.
+    pub top: &'a str,
+    /// The attribute itself.
+    pub attribute: &'a Attribute,
+    /// The type of what it names.
+    pub type_name: &'a TypeName,
+    /// The identity of what it names.
+    pub identity: &'a str,
+}
+
+/// Calls `visit` with every reference in `attributes`.
+pub fn references(described: &BTreeMap<String, Attribute>, attributes: &Value, visit: &mut impl FnMut(Naming<'_>)) {
+    for (top, attribute) in described {
+        if let Some(value) = attributes.get(top) {
+            inside(attribute, value, &mut |attribute, type_name, identity| {
+                visit(Naming { top, attribute, type_name, identity });
+            });
         }
     }
 }
 
-fn inside(attribute: &Attribute, value: &Value, visit: &mut dyn FnMut(&TypeName, &str)) {
+fn inside(attribute: &Attribute, value: &Value, visit: &mut dyn FnMut(&Attribute, &TypeName, &str)) {
     if let Some(type_name) = &attribute.refers_to {
-        texts(value, &mut |identity| visit(type_name, identity));
+        texts(value, &mut |identity| visit(attribute, type_name, identity));
         return;
     }
     match (&attribute.shape, value) {

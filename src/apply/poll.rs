@@ -1,0 +1,270 @@
+//! Looking at what is under way: when, for how long, and what the looks mean.
+//!
+//! A look asks for everything of one type and region that is waited for, in one call. Nothing here makes a change by
+//! itself; what is seen moves steps on, by way of [`Engine`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::call;
+use super::engine::{Engine, Poll};
+use super::event::Event;
+use super::queue::Stage;
+use crate::plan::order::Verb;
+use crate::provider::{ErrorKind, Observation, Observations, ProviderError, Target};
+use crate::state::Record;
+use crate::value::{Tree, Value};
+
+impl Engine<'_> {
+    /// How long until the next look: a tenth of the time it has taken, two to fifteen seconds of the cloud's time.
+    pub(super) fn pause(&self, index: usize) -> Duration {
+        let lapse = self.run.provider.time_lapse();
+        let elapsed = self.flights.get(&index).map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
+        (elapsed / 10).clamp(Duration::from_secs(2), Duration::from_secs(15)).div_f64(lapse)
+    }
+
+    pub(super) fn poll_at(&mut self, index: usize, due: Instant, delete_again: bool) {
+        if let Some(flight) = self.flights.get_mut(&index) {
+            flight.poll = Some(Poll { due, asked: false, delete_again });
+        }
+    }
+
+    pub(super) fn poll_now(&mut self, index: usize) {
+        self.poll_at(index, Instant::now(), false);
+    }
+
+    /// Looks after the usual pause.
+    pub(super) fn poll_later(&mut self, index: usize) {
+        self.poll_after_pause(index, false);
+    }
+
+    pub(super) fn poll_after_pause(&mut self, index: usize, delete_again: bool) {
+        let due = Instant::now() + self.pause(index);
+        self.poll_at(index, due, delete_again);
+    }
+
+    /// When there is something to look at, or time to show; `None` while only answers are waited for.
+    pub(super) fn next_wake(&self) -> Option<Instant> {
+        let polls = self.flights.values().filter_map(|flight| flight.poll.as_ref());
+        let due = polls.filter(|poll| !poll.asked).map(|poll| poll.due).min();
+        let tick = self.run.progress.interval().map(|interval| Instant::now() + interval);
+        due.into_iter().chain(tick).min()
+    }
+
+    /// Asks for everything that is due, and with it for everything of the same type that will be due soon: one call.
+    pub(super) fn poll_due(&mut self) {
+        let now = Instant::now();
+        let mut due: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
+        for (index, flight) in &self.flights {
+            let Some(poll) = flight.poll.as_ref().filter(|poll| !poll.asked) else { continue };
+            let step = self.steps.step(*index);
+            let region = self.run.state.rows.get(&step.address).map(|row| row.region.clone()).unwrap_or_default();
+            let group = due.entry((step.address.type_name.to_string(), region)).or_default();
+            if poll.due <= now {
+                group.insert(0, *index);
+            } else {
+                group.push(*index);
+            }
+        }
+        for indexes in due.into_values() {
+            let any_due = indexes.iter().any(|index| {
+                self.flights.get(index).and_then(|flight| flight.poll.as_ref()).is_some_and(|poll| poll.due <= now)
+            });
+            if !any_due {
+                continue;
+            }
+            let mut steps = Vec::new();
+            let mut targets = Vec::new();
+            for index in indexes {
+                let Some(target) = self.poll_target(index) else { continue };
+                if let Some(poll) = self.flights.get_mut(&index).and_then(|flight| flight.poll.as_mut()) {
+                    poll.asked = true;
+                    steps.push(index);
+                    targets.push(target);
+                }
+            }
+            if !targets.is_empty() {
+                self.tasks.spawn(call::observe(Arc::clone(&self.run.provider), steps, targets));
+            }
+        }
+    }
+
+    pub(super) fn poll_target(&self, index: usize) -> Option<Target> {
+        let step = self.steps.step(index);
+        match &step.verb {
+            Verb::Delete { identity } => self.target_of(&step.address, identity.clone()),
+            _ => self.target(&step.address),
+        }
+    }
+
+    pub(super) fn is_over(&self, index: usize) -> bool {
+        let Some((flight, resource_type)) = self.flights.get(&index).zip(self.resource_type(index)) else {
+            return false;
+        };
+        let limit = match self.steps.step(index).verb {
+            Verb::Create | Verb::Adopt => resource_type.timeout.create,
+            Verb::Update { .. } => resource_type.timeout.update,
+            Verb::Delete { .. } | Verb::Forget => resource_type.timeout.delete,
+        };
+        flight.since.elapsed() > limit.div_f64(self.run.provider.time_lapse()).max(Duration::from_secs(20))
+    }
+
+    pub(super) fn observed(&mut self, steps: &[usize], mut observations: Observations) {
+        for index in steps {
+            let address = self.steps.step(*index).address.clone();
+            let Some(observation) = observations.remove(&address) else { continue };
+            if !self.flights.contains_key(index) {
+                continue;
+            }
+            if matches!(self.steps.step(*index).verb, Verb::Delete { .. }) {
+                self.observed_deletion(*index, observation);
+            } else {
+                self.observed_making(*index, observation);
+            }
+        }
+    }
+
+    fn tell_status(&mut self, index: usize, status: &str) {
+        let address = self.steps.step(index).address.clone();
+        if let Some(flight) = self.flights.get_mut(&index)
+            && flight.status.as_deref() != Some(status)
+        {
+            flight.status = Some(status.to_owned());
+            self.tell(Event::Status { address, status: status.to_owned() });
+        }
+    }
+
+    fn observed_deletion(&mut self, index: usize, observation: Observation) {
+        let Some(resource_type) = self.resource_type(index) else { return };
+        let attributes = match observation {
+            Observation::Gone => {
+                self.gone(index);
+                return;
+            }
+            Observation::Found(observed) => observed.attributes,
+            Observation::Failed(error) => {
+                self.poll_failed(index, &error);
+                return;
+            }
+        };
+        if let Some(ready) = &resource_type.ready
+            && let Some(status) = attributes.get(&ready.attribute).and_then(Tree::as_text)
+        {
+            self.tell_status(index, status);
+            if ready.gone.iter().any(|gone| gone == status) {
+                self.gone(index);
+                return;
+            }
+        }
+        if self.is_over(index) {
+            self.fail(index, "it was not gone in time".to_owned(), false);
+            return;
+        }
+        let again =
+            self.flights.get(&index).and_then(|flight| flight.poll.as_ref()).is_some_and(|poll| poll.delete_again);
+        match self.poll_target(index) {
+            Some(target) if again => {
+                if let Some(flight) = self.flights.get_mut(&index) {
+                    flight.poll = None;
+                }
+                self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
+            }
+            _ => self.poll_later(index),
+        }
+    }
+
+    fn poll_failed(&mut self, index: usize, error: &ProviderError) {
+        if error.kind == ErrorKind::Credentials {
+            // Nothing is wrong with the resource: the next run looks again.
+            self.lock_out(index, error);
+        } else if error.kind.is_transient() && !self.is_over(index) {
+            self.poll_later(index);
+        } else {
+            self.fail(index, error.to_string(), false);
+        }
+    }
+
+    fn observed_making(&mut self, index: usize, observation: Observation) {
+        let Some(resource_type) = self.resource_type(index) else { return };
+        let attributes = match observation {
+            Observation::Found(observed) => observed.attributes,
+            // What was just made may not be visible yet.
+            Observation::Gone if self.is_over(index) => {
+                self.fail(index, "it disappeared while it was waited for".to_owned(), false);
+                return;
+            }
+            Observation::Gone => {
+                self.poll_later(index);
+                return;
+            }
+            Observation::Failed(error) => {
+                self.poll_failed(index, &error);
+                return;
+            }
+        };
+        let address = self.steps.step(index).address.clone();
+        let facts = {
+            let before = self.run.state.rows.get(&address).map(|row| row.facts.clone()).unwrap_or_default();
+            self.facts(index, &before, &attributes)
+        };
+        if let Some(row) = self.run.state.rows.get_mut(&address) {
+            row.facts = facts.clone();
+        }
+        let status = resource_type
+            .ready
+            .as_ref()
+            .and_then(|ready| attributes.get(&ready.attribute))
+            .and_then(Tree::as_text)
+            .map(str::to_owned);
+        if let (Some(ready), Some(status)) = (&resource_type.ready, &status) {
+            self.tell_status(index, status);
+            if ready.failed.contains(status) {
+                self.fail(index, format!("AWS reports it as {status}"), false);
+                return;
+            }
+        }
+        let is_ready = match (&resource_type.ready, &status) {
+            (None, _) => true,
+            (Some(ready), Some(status)) => ready.values.contains(status),
+            (Some(_), None) => false,
+        };
+        if is_ready {
+            self.ready(index);
+            return;
+        }
+        if self.queue.stage(index) == Stage::Running {
+            if let Some(identity) = self.run.state.rows.get(&address).and_then(|row| row.identity.clone())
+                && self.run.ledger.progress(&address).is_open()
+            {
+                self.record(Record::Did { address, identity, facts });
+            }
+            self.save();
+            self.reach_created(index);
+        }
+        if self.is_over(index) {
+            let status = status.map_or_else(String::new, |status| format!("; AWS reports it as {status}"));
+            self.fail(index, format!("it was not ready in time{status}"), false);
+            return;
+        }
+        self.poll_later(index);
+    }
+
+    /// Computed attributes worth remembering: neither secret nor volatile.
+    pub(super) fn facts(&self, index: usize, before: &Value, observed: &Value) -> Value {
+        let mut facts = before.as_map().cloned().unwrap_or_default();
+        let Some(resource_type) = self.resource_type(index) else { return Tree::Map(facts) };
+        for (name, value) in observed.as_map().into_iter().flatten() {
+            let worth = resource_type
+                .attributes
+                .get(name)
+                .is_some_and(|attribute| attribute.computed && !attribute.sensitive && !attribute.volatile);
+            if worth && !value.is_null() {
+                facts.insert(name.clone(), value.clone());
+            }
+        }
+        Tree::Map(facts)
+    }
+}

@@ -1,0 +1,211 @@
+//! Whatever moment the program dies at, the next command makes the same world of it.
+//!
+//! One undisturbed run of a story is watched, and at every moment what a crash would leave behind is kept: the files
+//! of the state folder and the cloud. Moments are: before each call, after its effect and before its answer, after the
+//! answer, and before and after every write of a journal record, of the state file and of the journal's removal. Then
+//! each of these worlds is opened by a new process state, applied once, and compared with the undisturbed end. No
+//! moment is left out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use mastoform::address::Identity;
+use mastoform::apply::Outcome;
+use mastoform::provider::sim::Sim;
+use mastoform::provider::{
+    Account, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError, Target, Update,
+};
+use mastoform::secret::SecretText;
+use mastoform::state::{Moment, State, Watch};
+use mastoform::value::Value;
+
+use super::completed;
+use crate::support::case::files;
+use crate::support::instance::{EXAMPLE, Instance, Script, example};
+use crate::support::say;
+
+/// What a crash would leave behind.
+struct World {
+    label: String,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    sim: Sim,
+}
+
+/// Takes down a world at every moment of a run.
+struct Witness {
+    sim: Arc<Sim>,
+    folder: PathBuf,
+    worlds: Mutex<Vec<World>>,
+}
+
+impl Witness {
+    fn new(instance: &Instance) -> Arc<Self> {
+        let folder = instance.folder.path().to_owned();
+        Arc::new(Self { sim: Arc::clone(&instance.sim), folder, worlds: Mutex::default() })
+    }
+
+    fn note(&self, label: String) {
+        let world = World { label, files: files(&self.folder).into_iter().collect(), sim: self.sim.copy() };
+        self.worlds.lock().expect("no test panicked").push(world);
+    }
+
+    fn watch(self: &Arc<Self>) -> Watch {
+        let witness = Arc::clone(self);
+        Box::new(move |moment: Moment| {
+            witness.note(format!("{moment:?}"));
+            Ok(())
+        })
+    }
+
+    async fn around<T>(&self, call: String, made: impl Future<Output = T>) -> T {
+        self.note(format!("before {call}"));
+        let answer = made.await;
+        self.note(format!("after {call}"));
+        answer
+    }
+}
+
+#[async_trait]
+impl Provider for Witness {
+    async fn account(&self) -> Result<Account, ProviderError> {
+        self.sim.account().await
+    }
+
+    async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
+        self.sim.lookup(lookup).await
+    }
+
+    async fn observe(&self, targets: &[Target]) -> Observations {
+        self.sim.observe(targets).await
+    }
+
+    async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        self.sim.find(creation).await
+    }
+
+    async fn create(&self, creation: &Creation) -> Result<Created, ProviderError> {
+        self.around(format!("create {}", creation.address), self.sim.create(creation)).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<(), ProviderError> {
+        self.around(format!("update {}", update.target.address), self.sim.update(update)).await
+    }
+
+    async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError> {
+        self.around(format!("delete {} {}", target.address, target.identity), self.sim.delete(target)).await
+    }
+
+    async fn reveal(&self, target: &Target, path: &[String]) -> Result<SecretText, ProviderError> {
+        self.sim.reveal(target, path).await
+    }
+
+    fn time_lapse(&self) -> f64 {
+        self.sim.time_lapse()
+    }
+}
+
+/// What is done in a story.
+struct Deed {
+    script: Script,
+    destroys: bool,
+}
+
+impl Deed {
+    fn apply(text: &str) -> Self {
+        let script = Script::read(text).unwrap_or_else(|problems| panic!("{problems}"));
+        Self { script, destroys: false }
+    }
+
+    fn destroy() -> Self {
+        Self { destroys: true, ..Self::apply(EXAMPLE) }
+    }
+
+    async fn happens(&self, to: &Instance, by: Arc<dyn Provider>, watch: Option<Watch>) -> Outcome {
+        if self.destroys {
+            return to.destroy_by(by, &self.script.specs, watch).await.1;
+        }
+        let done = to.go_by(by, &self.script, true, watch).await.unwrap_or_else(|problems| panic!("{problems}"));
+        done.1.expect("it was applied")
+    }
+}
+
+/// The state without what counts runs.
+fn remembered(instance: &Instance) -> Option<State> {
+    let mut state = instance.state()?;
+    (state.serial, state.parent) = (0, None);
+    Some(state)
+}
+
+fn put_back(files: &BTreeMap<PathBuf, Vec<u8>>, folder: &Path) {
+    for (name, bytes) in files {
+        fs_err::write(folder.join(name), bytes).expect("written");
+    }
+}
+
+/// Plays `before` undisturbed, then `deed` under the eyes of a witness, and recovers from every moment of it.
+async fn recover_from_every_moment(story: &str, before: &[&str], deed: Deed) {
+    let instance = Instance::on_virtual_time();
+    for text in before {
+        completed(instance.go(text, true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
+    }
+    let witness = Witness::new(&instance);
+    completed(Some(deed.happens(&instance, witness.clone(), Some(witness.watch())).await));
+    let (cloud, state) = (instance.sim.snapshot(false), remembered(&instance));
+    let worlds = std::mem::take(&mut *witness.worlds.lock().expect("no test panicked"));
+    let points = worlds.len();
+    assert!(points > 20, "{points}");
+    for (number, world) in worlds.into_iter().enumerate() {
+        let label = format!("{story}: moment {number} of {points}, {}", world.label);
+        let _name = NameIfItPanics(&label);
+        let after = Instance::with(world.sim);
+        put_back(&world.files, after.folder.path());
+        completed(Some(deed.happens(&after, after.sim.clone(), None).await));
+        // The same state over the same cloud gives the same plan, and the undisturbed one's is empty.
+        assert_eq!(after.sim.snapshot(false), cloud, "{label}");
+        assert_eq!(remembered(&after), state, "{label}");
+        assert!(!after.paths().journal().exists(), "{label}");
+    }
+    say(&format!("crash points tried: {points} ({story})"));
+}
+
+/// Says at which moment a recovery panicked.
+struct NameIfItPanics<'a>(&'a str);
+
+impl Drop for NameIfItPanics<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            say(&format!("at {}", self.0));
+        }
+    }
+}
+
+const MAINTENANCE: (&str, &str) = (r#"run_mode = "production""#, r#"run_mode = "maintenance""#);
+
+#[tokio::test(start_paused = true)]
+async fn a_first_apply_survives_a_crash_at_every_moment() {
+    recover_from_every_moment("first apply", &[], Deed::apply(EXAMPLE)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_mode_survives_a_crash_at_every_moment() {
+    recover_from_every_moment("mode change", &[EXAMPLE], Deed::apply(&example(&[MAINTENANCE]))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_creates_first_survives_a_crash_at_every_moment() {
+    let edited = format!("{EXAMPLE}\n[web]\nport = 3001\n");
+    recover_from_every_moment("replacement, new one first", &[EXAMPLE], Deed::apply(&edited)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_deletes_first_survives_a_crash_at_every_moment() {
+    let edited = example(&[("[database]", "[database]\nname = \"other\"")]);
+    recover_from_every_moment("replacement, old one first", &[EXAMPLE], Deed::apply(&edited)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_survives_a_crash_at_every_moment() {
+    recover_from_every_moment("destroy", &[EXAMPLE], Deed::destroy()).await;
+}
