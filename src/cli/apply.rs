@@ -8,12 +8,13 @@ use tokio::sync::watch;
 use super::error::{CommandError, Exit};
 use super::files::Project;
 use super::progress::Live;
+use super::proposal::{self, Proposal};
 use super::ui::variable;
 use super::{ApplyArguments, GlobalOptions, Ui, cloud, output, plan::say_notes};
 use crate::apply::{self, Outcome, Report, Run, Stop};
 use crate::plan::order::Steps;
 use crate::plan::resolve::{Graph, World, resolve};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, saved};
 use crate::provider::Provider;
 use crate::render;
 use crate::render::duration::exact;
@@ -23,28 +24,40 @@ use crate::state::{Holder, Lock, Paths};
 use crate::value::Value;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Result<Exit, CommandError> {
-    let project = Project::load(ui, options)?;
+    let saved = arguments.plan.as_deref().map(proposal::read).transpose()?;
+    if let Some(saved) = &saved {
+        let place = proposal::cloud_word(options);
+        if saved.cloud != place {
+            let hint = if options.sandbox { "leave --sandbox away" } else { "add --sandbox" };
+            return Err(CommandError::failure(format!("this plan is for {}, not for {place}", saved.cloud)).hint(hint));
+        }
+    }
+    // With a saved plan, a file that is wrong now was changed since.
+    let loaded = Project::load(ui, options);
+    let project = if saved.is_some() { loaded.map_err(|error| error.with_exit(Exit::Stale))? } else { loaded? };
     project.paths.make_folder()?;
-    let _lock = Lock::acquire(&project.paths.lock(), &holder("mastoform apply"))?;
-    let lineage = new_lineage()?;
-    let read = session::read_state(&project.paths, &project.config.name, &project.config.region, &lineage)?;
+    let paths = project.paths.clone();
+    let _lock = Lock::acquire(&paths.lock(), &holder("mastoform apply"))?;
     cloud::runtime()?.block_on(async {
-        let types = &project.specs.types;
-        let provider = cloud::connect(ui, options, types, &project.paths, &project.config.region).await?;
-        let nothing = BTreeMap::new();
-        let mut gathered = session::gather(&provider, Some(&project.world(&nothing)), read).await?;
-        say_notes(ui, &gathered);
-        let lookups = gathered.lookups.clone();
-        let world = project.world(&lookups);
-        let graph = resolve(&world, &project.specs)?;
-        let (plan, warnings) = session::plan(&world, &graph, &gathered)?;
-        ui.diagnostics(&warnings);
-        ui.data(render::plan(&plan, types, &ui.render_options()).trim_end())?;
+        let region = project.config.region.clone();
+        let provider = cloud::connect(ui, options, &project.types_of_cloud, &paths, &region).await?;
+        let mut proposal = Proposal::make(project, &provider).await?;
+        say_notes(ui, &proposal.gathered);
+        ui.diagnostics(&proposal.warnings);
+        let plan = match &saved {
+            Some(saved) => {
+                let then = saved::Proposal { plan: &saved.plan, basis: &saved.basis };
+                proposal.must_confirm(then, None)?;
+                saved.plan.clone()
+            }
+            None => proposal.plan.clone(),
+        };
+        ui.data(render::plan(&plan, &proposal.project.specs.types, &ui.render_options()).trim_end())?;
         if !plan.refusals.is_empty() {
             return Ok(Exit::Refused);
         }
         if plan.is_empty() {
-            keep_what_was_folded(&project.paths, &mut gathered)?;
+            keep_what_was_folded(&paths, &mut proposal.gathered)?;
             return Ok(Exit::Done);
         }
         if !arguments.yes {
@@ -54,10 +67,19 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
                 ui.say("Nothing was changed.");
                 return Ok(Exit::Failure);
             }
+            // Whoever answers may have taken an hour over it.
+            let now = Proposal::again(options, &provider).await?;
+            now.must_confirm(proposal.parts(), Some(&proposal.project.config.source.text))?;
+            proposal = now;
         }
-        let outcome =
-            carry_out(ui, provider, types, &plan, Some((&world, &graph)), &project.paths, &mut gathered).await?;
-        let exit = tell(ui, &outcome, &project.paths);
+        let Proposal { project, mut gathered, .. } = proposal;
+        give_lineage(&mut gathered)?;
+        let lookups = gathered.lookups.clone();
+        let world = project.world(&lookups);
+        let graph = resolve(&world, &project.specs)?;
+        let types = &project.specs.types;
+        let outcome = carry_out(ui, provider, types, &plan, Some((&world, &graph)), &paths, &mut gathered).await?;
+        let exit = tell(ui, &outcome, &paths);
         if exit == Exit::Done {
             let outputs = session::outputs(&world, &graph, &outcome.report().state)?;
             if !outputs.is_empty() {
@@ -69,9 +91,18 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
     })
 }
 
+/// A state that is about to be written for the first time gets a name of its own.
+fn give_lineage(gathered: &mut Gathered) -> Result<(), CommandError> {
+    if gathered.is_new && gathered.state.lineage.is_empty() {
+        gathered.state.lineage = new_lineage()?;
+    }
+    Ok(())
+}
+
 /// Without anything to do, what an interrupted run left in the journal still belongs into the state.
 fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
     if paths.journal().exists() {
+        give_lineage(gathered)?;
         let journal = session::begin(paths, gathered)?;
         gathered.state.write(&paths.state())?;
         journal.remove()?;

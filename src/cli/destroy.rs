@@ -3,9 +3,11 @@
 use super::apply::{carry_out, holder, loses_data, tell};
 use super::error::{CommandError, Exit};
 use super::plan::say_notes;
-use super::{DestroyArguments, GlobalOptions, Ui, cloud, files};
+use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
+use crate::plan::saved::{Basis, Proposal};
 use crate::render;
-use crate::session;
+use crate::session::{self, Gathered};
+use crate::spec::Specs;
 use crate::state::{Lock, State};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
@@ -51,7 +53,22 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             ui.say("Nothing was changed.");
             return Ok(Exit::Failure);
         }
+        if arguments.confirm.is_none() {
+            // Whoever answers may have taken an hour over it.
+            let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
+            let again = session::gather(&provider, None, read).await?;
+            let (plan_now, basis_now) = (session::plan_destroy(&specs, &again, &name)?, basis(&specs, &again));
+            let then = Proposal { plan: &plan, basis: &basis(&specs, &gathered) };
+            let now = Proposal { plan: &plan_now, basis: &basis_now };
+            proposal::destroy_must_hold(then, now, &again.state, &specs.types)?;
+            gathered = again;
+        }
         let outcome = carry_out(ui, provider, &specs.types, &plan, None, &paths, &mut gathered).await?;
         Ok(tell(ui, &outcome, &paths))
     })
+}
+
+/// What the plan is made from.
+fn basis(specs: &Specs, gathered: &Gathered) -> Basis {
+    Basis::of(specs, None, &gathered.state, &gathered.lookups, gathered.observations.as_ref())
 }

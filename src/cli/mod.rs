@@ -21,7 +21,9 @@ mod init;
 pub mod output;
 mod plan;
 pub mod progress;
+mod proposal;
 mod schema;
+mod show;
 mod state;
 pub mod ui;
 mod validate;
@@ -107,6 +109,8 @@ pub enum Command {
     Validate,
     /// Show what apply would do
     Plan(PlanArguments),
+    /// Show a saved plan
+    Show(ShowArguments),
     /// Make AWS as mastodon.toml says
     Apply(ApplyArguments),
     /// Take the whole instance down
@@ -138,13 +142,29 @@ pub struct PlanArguments {
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
+    /// Keep the plan in a file, for `mastoform apply FILE`
+    #[arg(long, value_name = "FILE", conflicts_with = "offline")]
+    pub out: Option<PathBuf>,
     /// Exit with 2 if there is something to do
     #[arg(long)]
     pub detailed_exitcode: bool,
 }
 
 #[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// What `mastoform plan --out` wrote
+    #[arg(value_name = "FILE")]
+    pub plan: PathBuf,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct ApplyArguments {
+    /// Do exactly what this saved plan says, or nothing if anything has changed since it was made
+    #[arg(value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
@@ -242,6 +262,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Init(arguments) => init::run(ui, global, arguments),
         Command::Validate => validate::run(ui, global),
         Command::Plan(arguments) => plan::run(ui, global, arguments),
+        Command::Show(arguments) => show::run(ui, global, arguments),
         Command::Apply(arguments) => apply::run(ui, global, arguments),
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),

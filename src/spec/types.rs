@@ -431,6 +431,11 @@ fn scalar_shape(name: &str, location: &Location, diagnostics: &mut Diagnostics) 
 }
 
 impl Attribute {
+    /// Attributes as one that holds them all.
+    pub fn object(attributes: BTreeMap<String, Attribute>, location: &Location) -> Self {
+        Self { shape: Shape::Object(attributes), ..Self::plain(Shape::Json, location) }
+    }
+
     fn plain(shape: Shape, location: &Location) -> Self {
         Self {
             doc: String::new(),
