@@ -17,7 +17,7 @@ use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
 use crate::plan::{Plan, check};
-use crate::provider::{Account, Observations, Provider, ProviderError};
+use crate::provider::{Account, Observations, Provider, ProviderError, Reader, read_only};
 use crate::refresh::{self, RefreshError};
 use crate::spec::{Specs, Types};
 use crate::state::journal::Entry;
@@ -110,16 +110,17 @@ pub async fn gather(
 ) -> Result<Gathered, SessionError> {
     let (mut state, is_new, entries) = read;
     check_identity(&state, world.map(|world| world.config), None)?;
+    let reader = read_only(provider);
     let answers = async {
         match world {
-            Some(world) => refresh::look_up(provider, world).await,
+            Some(world) => refresh::look_up(&reader, world).await,
             None => Ok(state.lookups.clone()),
         }
     };
     // Without a journal everything is asked at once; with one, what it adds must be known first.
     let (account, lookups, early) = if entries.is_empty() {
         let (account, lookups, observed) =
-            tokio::join!(provider.account(), answers, refresh::observe(&**provider, &state));
+            tokio::join!(provider.account(), answers, refresh::observe(&*reader, &state));
         (account, lookups, Some(observed))
     } else {
         let (account, lookups) = tokio::join!(provider.account(), answers);
@@ -131,10 +132,28 @@ pub async fn gather(
     let notes = recover::fold(&mut state, &entries, &**provider).await?;
     let observations = match early {
         Some(observed) => observed?,
-        None => refresh::observe(&**provider, &state).await?,
+        None => refresh::observe(&*reader, &state).await?,
     };
     state.account = Some(account.id);
     Ok(Gathered { state, is_new, notes, lookups, observations: Some(observations) })
+}
+
+/// Learns everything without being able to change anything: what an interrupted run left in the journal is not folded,
+/// for that takes looking for things by their tags.
+pub async fn survey(
+    reader: &Arc<dyn Reader>,
+    world: &World<'_>,
+    read: (State, bool, Vec<Entry>),
+) -> Result<Gathered, SessionError> {
+    let (mut state, is_new, _) = read;
+    check_identity(&state, Some(world.config), None)?;
+    let (account, lookups, observed) =
+        tokio::join!(reader.account(), refresh::look_up(reader, world), refresh::observe(&**reader, &state));
+    let account = account.map_err(SessionError::Account)?;
+    check_identity(&state, None, Some(&account))?;
+    let (lookups, observations) = (lookups?, Some(observed?));
+    state.account = Some(account.id);
+    Ok(Gathered { state, is_new, notes: Vec::new(), lookups, observations })
 }
 
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.

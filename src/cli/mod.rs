@@ -14,6 +14,7 @@ mod apply;
 mod cloud;
 mod completions;
 mod destroy;
+mod drift;
 pub mod error;
 pub mod files;
 mod graph;
@@ -113,6 +114,8 @@ pub enum Command {
     Show(ShowArguments),
     /// Make AWS as mastodon.toml says
     Apply(ApplyArguments),
+    /// Tell what somebody changed in AWS, what AWS changed by itself, and what you have not applied yet
+    Drift(DriftArguments),
     /// Take the whole instance down
     Destroy(DestroyArguments),
     /// Show what you need to know of the instance: addresses, DNS records
@@ -168,6 +171,19 @@ pub struct ApplyArguments {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DriftArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 3 if somebody changed something
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Write what somebody changed into mastodon.toml, where that can say it
+    #[arg(long, conflicts_with_all = ["json", "detailed_exitcode"])]
+    pub accept: bool,
 }
 
 #[derive(Debug, Args)]
@@ -264,6 +280,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Plan(arguments) => plan::run(ui, global, arguments),
         Command::Show(arguments) => show::run(ui, global, arguments),
         Command::Apply(arguments) => apply::run(ui, global, arguments),
+        Command::Drift(arguments) => drift::run(ui, global, arguments),
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
         Command::State(command) => state::run(ui, global, command),

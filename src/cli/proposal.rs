@@ -151,7 +151,7 @@ pub fn read(path: &Path) -> Result<Saved, CommandError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::{self, BufReader, Read};
     use std::time::Duration;
 
@@ -169,15 +169,15 @@ mod tests {
     const CANARY: &str = "canary-that-must-not-sing";
 
     /// An instance in a folder, on a simulated cloud that the test can reach.
-    struct Bench {
+    pub struct Bench {
         _folder: tempfile::TempDir,
-        options: GlobalOptions,
-        sim: Arc<Sim>,
-        provider: Arc<dyn Provider>,
+        pub options: GlobalOptions,
+        pub sim: Arc<Sim>,
+        pub provider: Arc<dyn Provider>,
     }
 
     impl Bench {
-        fn new() -> Self {
+        pub fn new() -> Self {
             let folder = tempfile::tempdir().expect("a folder");
             let options = options(folder.path());
             fs_err::write(&options.file, EXAMPLE).expect("written");
@@ -188,17 +188,17 @@ mod tests {
             Self { _folder: folder, options, sim, provider }
         }
 
-        fn edit(&self, from: &str, to: &str) {
+        pub fn edit(&self, from: &str, to: &str) {
             let text = fs_err::read_to_string(&self.options.file).expect("a file");
             assert!(text.contains(from), "{from}");
             fs_err::write(&self.options.file, text.replacen(from, to, 1)).expect("written");
         }
 
-        async fn propose(&self) -> Proposal {
+        pub async fn propose(&self) -> Proposal {
             Proposal::again(&self.options, &self.provider).await.unwrap_or_else(|error| panic!("{error}"))
         }
 
-        async fn apply(&self) {
+        pub async fn apply(&self) {
             let Proposal { project, mut gathered, plan, .. } = self.propose().await;
             if gathered.is_new {
                 gathered.state.lineage = "lineage".to_owned();

@@ -2,12 +2,14 @@
 //!
 //! [`resolve`] makes the graph of desired resources, [`diff`] compares one of them with what is recorded and observed,
 //! [`walk`] goes through the graph and makes a [`Plan`] of [`change`]s, [`order`] turns changes into steps with their
-//! dependencies, [`check`] proves that the plan keeps the rules. [`saved`] keeps a plan in a file and says whether it still
+//! dependencies, [`check`] proves that the plan keeps the rules. [`drift`] sorts differences
+//! by who made them. [`saved`] keeps a plan in a file and says whether it still
 //! holds.
 
 pub mod change;
 pub mod check;
 pub mod diff;
+pub mod drift;
 pub mod order;
 pub mod resolve;
 pub mod saved;

@@ -26,10 +26,13 @@
 //! seen. The engine finds out by [`Provider::find`].
 
 pub mod generate;
+mod reader;
 pub mod sim;
 
 #[cfg(feature = "aws")]
 pub mod aws;
+
+pub use reader::{Reader, read_only};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -9,6 +9,7 @@
 //! - No secret is shown: sensitive attributes are `(secret)` in text and null in JSON.
 //! - Without colours nothing is lost.
 
+pub mod drift;
 pub mod duration;
 pub mod graph;
 mod json;

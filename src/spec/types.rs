@@ -159,6 +159,8 @@ pub struct Attribute {
     pub compare: Option<Compare>,
     pub default_from_aws: bool,
     pub volatile: bool,
+    /// AWS changes it by itself, such as a version that it raises in a maintenance window.
+    pub changed_by_aws: bool,
     pub impact: Impact,
     /// AWS's own default, which an attribute removed from the file goes back to.
     pub default: Option<Value>,
@@ -332,6 +334,7 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
     result.unordered = reader.flag("unordered", false);
     result.default_from_aws = reader.flag("default_from_aws", false);
     result.volatile = reader.flag("volatile", false);
+    result.changed_by_aws = reader.flag("changed_by_aws", false);
     result.keyed_by = reader.text("keyed_by");
     result.format = reader.text("format");
     result.known = match reader.text("known").as_deref() {
@@ -451,6 +454,7 @@ impl Attribute {
             compare: None,
             default_from_aws: false,
             volatile: false,
+            changed_by_aws: false,
             impact: Impact::None,
             default: None,
             values: Vec::new(),
