@@ -16,6 +16,7 @@ mod completions;
 mod destroy;
 mod drift;
 pub mod error;
+mod explain;
 pub mod files;
 mod graph;
 mod init;
@@ -120,6 +121,8 @@ pub enum Command {
     Destroy(DestroyArguments),
     /// Show what you need to know of the instance: addresses, DNS records
     Output(OutputArguments),
+    /// Tell where a value comes from and what would happen if it changed, or what a code means
+    Explain(ExplainArguments),
     /// Look into the state
     #[command(subcommand)]
     State(StateCommand),
@@ -200,6 +203,14 @@ pub struct OutputArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// An address, an attribute of it, a setting, or a code: rds.cluster.database, rds.cluster.database.port,
+    /// input.run_mode, unknown-key
+    #[arg(value_name = "WHAT")]
+    pub what: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -283,6 +294,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Drift(arguments) => drift::run(ui, global, arguments),
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
+        Command::Explain(arguments) => explain::run(ui, global, arguments),
         Command::State(command) => state::run(ui, global, command),
         Command::Schema => schema::run(ui, global),
         Command::Graph(arguments) => graph::run(ui, global, arguments),

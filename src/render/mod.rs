@@ -11,6 +11,7 @@
 
 pub mod drift;
 pub mod duration;
+pub mod explain;
 pub mod graph;
 mod json;
 pub mod layout;
