@@ -25,6 +25,7 @@
 //! | `specs/types/*.toml` | read by [`spec`], part of the binary | AWS's resource types and their attributes |
 //! | `specs/mastodon/*.toml` | read by [`spec`], part of the binary | the blueprint: inputs, resources, checks, outputs |
 //! | `state/<name>.json` | [`state`] | what exists, as last seen; committed to git |
+//! | `state/<name>.history.jsonl` | [`state::history`] | when something was applied, by whom, how long it took; committed to git |
 //! | `state/<name>.json.backup` | [`state`] | the state file before the last change |
 //! | `state/<name>.journal` | [`state::journal`] | what was begun since the state file was last written |
 //! | `state/<name>.lock` | [`state`] | who is changing the instance now |

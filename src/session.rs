@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -19,9 +20,10 @@ use crate::plan::walk::{self, Situation};
 use crate::plan::{Plan, check};
 use crate::provider::{Account, Observations, Provider, ProviderError, Reader, read_only};
 use crate::refresh::{self, RefreshError};
+use crate::spec::types::Durations;
 use crate::spec::{Specs, Types};
 use crate::state::journal::Entry;
-use crate::state::{Journal, JournalError, Paths, State, StateError};
+use crate::state::{Journal, JournalError, Paths, State, StateError, history};
 use crate::value::{Tree, Value};
 
 /// Why a command could not learn what it needs.
@@ -271,6 +273,24 @@ fn sound(plan: &Plan, state: &State, types: &Types) -> Result<(), Diagnostics> {
     Err(Diagnostics(
         wrong.into_iter().map(|message| Diagnostic::error("plan-check", format!("BUG: {message}"))).collect(),
     ))
+}
+
+/// The types with the times this instance has really taken, where its history knows them.
+pub fn learned(types: &Arc<Types>, history: &[history::Entry]) -> Arc<Types> {
+    if history.iter().all(|entry| entry.durations.is_empty()) {
+        return Arc::clone(types);
+    }
+    let mut learned = Types::clone(types);
+    for (name, resource_type) in &mut learned {
+        let usual = |verb: &str, expected: Duration| history::usual(history, name, verb).unwrap_or(expected);
+        let expect = resource_type.expect;
+        resource_type.expect = Durations {
+            create: usual("create", expect.create),
+            update: usual("update", expect.update),
+            delete: usual("delete", expect.delete),
+        };
+    }
+    Arc::new(learned)
 }
 
 /// An output with what is known of it.

@@ -1,11 +1,15 @@
 //! `mastoform apply`: prints the plan, asks, does it, tells the outputs.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::error::{CommandError, Exit};
+use super::events::{self, Stream};
 use super::files::Project;
 use super::progress::Live;
 use super::proposal::{self, Proposal};
@@ -20,7 +24,7 @@ use crate::render;
 use crate::render::duration::exact;
 use crate::session::{self, Gathered};
 use crate::spec::Types;
-use crate::state::{Holder, Lock, Paths};
+use crate::state::{Holder, Lock, Paths, history};
 use crate::value::Value;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Result<Exit, CommandError> {
@@ -52,11 +56,17 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
             }
             None => proposal.plan.clone(),
         };
-        ui.data(render::plan(&plan, &proposal.project.specs.types, &ui.render_options()).trim_end())?;
+        if arguments.json {
+            events::write(ui, "plan", json!({"plan": render::plan_json(&plan, &proposal.project.specs.types)}))?;
+        } else {
+            ui.data(render::plan(&plan, &proposal.project.specs.types, &ui.render_options()).trim_end())?;
+        }
         if !plan.refusals.is_empty() {
+            ended(ui, arguments, "refused")?;
             return Ok(Exit::Refused);
         }
         if plan.is_empty() {
+            ended(ui, arguments, "nothing")?;
             keep_what_was_folded(&paths, &mut proposal.gathered)?;
             return Ok(Exit::Done);
         }
@@ -78,17 +88,33 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         let world = project.world(&lookups);
         let graph = resolve(&world, &project.specs)?;
         let types = &project.specs.types;
-        let outcome = carry_out(ui, provider, types, &plan, Some((&world, &graph)), &paths, &mut gathered).await?;
-        let exit = tell(ui, &outcome, &paths);
-        if exit == Exit::Done {
-            let outputs = session::outputs(&world, &graph, &outcome.report().state)?;
-            if !outputs.is_empty() {
-                ui.say("");
-                ui.data(&output::list(&outputs, ui.width()))?;
-            }
+        let work = Work {
+            command: "apply",
+            provider,
+            types,
+            plan: &plan,
+            digest: saved.map(|saved| saved.digest()),
+            desired: Some((&world, &graph)),
+            paths: &paths,
+            json: arguments.json,
+        };
+        let ran = carry_out(ui, work, &mut gathered).await?;
+        let exit = tell(ui, &ran, &paths);
+        let outputs = session::outputs(&world, &graph, &ran.outcome.report().state)?;
+        if arguments.json {
+            let outputs = output::to_json(&outputs);
+            events::write(ui, "summary", events::summary(&ran.outcome, ran.elapsed, ran.expected, &outputs))?;
+        } else if exit == Exit::Done && !outputs.is_empty() {
+            ui.say("");
+            ui.data(&output::list(&outputs, ui.width()))?;
         }
         Ok(exit)
     })
+}
+
+/// The last line of a stream in which nothing happened.
+fn ended(ui: &Ui, arguments: &ApplyArguments, outcome: &str) -> Result<(), CommandError> {
+    if arguments.json { events::write(ui, "summary", json!({"outcome": outcome})) } else { Ok(()) }
 }
 
 /// A state that is about to be written for the first time gets a name of its own.
@@ -110,38 +136,115 @@ fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), Co
     Ok(())
 }
 
-/// Applies a plan with progress and signals.
-pub(super) async fn carry_out<'a>(
-    ui: &Ui,
-    provider: Arc<dyn Provider>,
-    types: &Types,
-    plan: &Plan,
-    desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
-    paths: &Paths,
-    gathered: &mut Gathered,
-) -> Result<Outcome, CommandError> {
-    let journal = session::begin(paths, gathered)?;
-    let steps = Steps::of(plan, &gathered.state, types).map_or(0, |steps| steps.len());
+/// A plan to be carried out, and everything that takes.
+pub(super) struct Work<'a> {
+    /// As it is typed, for the history.
+    pub command: &'static str,
+    pub provider: Arc<dyn Provider>,
+    pub types: &'a Types,
+    pub plan: &'a Plan,
+    /// The digest of the file the plan was kept in.
+    pub digest: Option<String>,
+    pub desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
+    pub paths: &'a Paths,
+    /// Tell it as a stream of JSON instead.
+    pub json: bool,
+}
+
+/// What came of a plan, how long it took, and how long it should have taken.
+pub(super) struct Ran {
+    pub outcome: Outcome,
+    pub elapsed: Duration,
+    pub expected: Duration,
+}
+
+/// Applies a plan with progress and signals, and adds a line to the history.
+pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) -> Result<Ran, CommandError> {
+    let journal = session::begin(work.paths, gathered)?;
+    let steps = Steps::of(work.plan, &gathered.state, work.types).unwrap_or_default();
+    let lapse = work.provider.time_lapse();
     let (sender, stop) = watch::channel(Stop::No);
     let signals = tokio::spawn(listen(sender));
-    let live = Live::new(ui, steps);
+    let live = Live::new(ui, &steps, lapse);
+    let stream = Stream::new(ui);
+    let (when, started) = (jiff::Timestamp::now(), Instant::now());
     let run = Run {
-        provider,
-        types,
-        plan,
-        desired,
+        provider: work.provider,
+        types: work.types,
+        plan: work.plan,
+        desired: work.desired,
         state: gathered.state.clone(),
-        settings: desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
-        paths,
+        settings: work.desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
+        paths: work.paths,
         journal,
-        progress: &live,
+        progress: if work.json { &stream } else { &live },
         stop,
         at_once: cloud::AT_ONCE,
     };
     let outcome = apply::run(run).await;
     drop(live);
     signals.abort();
-    Ok(outcome)
+    let elapsed = started.elapsed();
+    let report = outcome.report();
+    let entry = history::Entry {
+        format: history::FORMAT,
+        when: when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        command: work.command.to_owned(),
+        serial: report.state.serial,
+        who: history::person(git(work.paths, "user.name"), git(work.paths, "user.email")),
+        plan: work.digest,
+        outcome: events::word(&outcome).to_owned(),
+        counts: counts(report),
+        seconds: elapsed.mul_f64(lapse).as_secs(),
+        expected_seconds: work.plan.expected_seconds,
+        durations: if lapse == 1.0 { durations(report) } else { BTreeMap::new() },
+    };
+    if let Err(error) = history::append(work.paths, &entry) {
+        ui.warn(&format!("the history could not be written: {error}"));
+    }
+    let expected = Duration::from_secs(work.plan.expected_seconds).div_f64(lapse);
+    Ok(Ran { outcome, elapsed, expected })
+}
+
+/// What git is configured to say, where the state is.
+fn git(paths: &Paths, key: &str) -> Option<String> {
+    let output = Command::new("git").args(["config", key]).current_dir(paths.folder()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// How many steps of each kind were done, and what became of the others.
+fn counts(report: &Report) -> BTreeMap<String, usize> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for done in &report.done {
+        *counts.entry(done.verb.to_owned()).or_default() += 1;
+    }
+    for (word, number) in [("failed", report.failed.len()), ("skipped", report.skipped.len())] {
+        if number > 0 {
+            counts.insert(word.to_owned(), number);
+        }
+    }
+    counts
+}
+
+/// How long each type took, by what was done with it. What took no time was no call.
+fn durations(report: &Report) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut all: BTreeMap<(String, &str), Vec<u64>> = BTreeMap::new();
+    for done in report.done.iter().filter(|done| done.elapsed >= Duration::from_millis(50)) {
+        let verb = match done.verb {
+            "create" | "replace" => "create",
+            verb @ ("update" | "delete") => verb,
+            _ => continue,
+        };
+        let seconds = (done.elapsed.as_secs_f64().round() as u64).max(1);
+        all.entry((done.address.type_name.to_string(), verb)).or_default().push(seconds);
+    }
+    let mut durations: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for ((name, verb), seconds) in all {
+        if let Some(seconds) = history::median(seconds) {
+            durations.entry(name).or_default().insert(verb.to_owned(), seconds);
+        }
+    }
+    durations
 }
 
 /// The first signal stops gently, the second at once.
@@ -165,15 +268,17 @@ async fn listen(stop: watch::Sender<Stop>) {
 }
 
 /// Says how it ended.
-pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
+pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
+    let outcome = &ran.outcome;
     let report = outcome.report();
+    let time = time(ran);
     if let Some(text) = &report.unsaved {
         ui.error(&format!("{} could not be written; this should be in it:", paths.state().display()));
         ui.tell(text);
     }
     match outcome {
         Outcome::Completed(report) => {
-            ui.say(&format!("\nDone: {}.", counted(report)));
+            ui.say(&format!("\nDone: {}. {time}", counted(report)));
             Exit::Done
         }
         Outcome::Halted(report) => {
@@ -185,7 +290,7 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
                 ui.say(&format!("not tried: {skipped}, because {because} failed"));
             }
             ui.say(&format!(
-                "\nDone in part: {}. What is done is recorded in {}.",
+                "\nDone in part: {}. {time} What is done is recorded in {}.",
                 counted(report),
                 paths.state().display()
             ));
@@ -197,7 +302,7 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
             if report.done.is_empty() { Exit::Failure } else { Exit::Partial }
         }
         Outcome::Interrupted(report) => {
-            ui.say(&format!("\nStopped: {}.", counted(report)));
+            ui.say(&format!("\nStopped: {}. {time}", counted(report)));
             if !report.pending.is_empty() {
                 let names: Vec<String> = report.pending.iter().map(ToString::to_string).collect();
                 ui.say(&format!("Still going on by itself: {}.", names.join(", ")));
@@ -206,6 +311,11 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
             Exit::Interrupted
         }
     }
+}
+
+/// How long it took, against the estimate.
+fn time(ran: &Ran) -> String {
+    format!("It took {}; {} were expected.", exact(ran.elapsed), exact(ran.expected))
 }
 
 fn counted(report: &Report) -> String {

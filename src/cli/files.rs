@@ -16,8 +16,9 @@ use crate::diagnostic::{Diagnostics, SourceFile};
 use crate::document;
 use crate::expr::Evaluator;
 use crate::plan::resolve::World;
+use crate::session;
 use crate::spec::{OverlayFile, Specs, Types};
-use crate::state::{Journal, Paths, State};
+use crate::state::{Journal, Paths, State, history};
 use crate::value::Value;
 
 /// Everything a command needs that is not in the cloud.
@@ -85,6 +86,7 @@ impl Project {
         let (config, warnings) = problems.finish(config)?;
         let paths = Paths::new(state_folder(options), config.name.as_str());
         let types_of_cloud = Arc::clone(&specs.types);
+        specs.types = session::learned(&types_of_cloud, &history::read(&paths)?);
         Ok((Self { specs, config, evaluator, paths, types_of_cloud }, warnings))
     }
 

@@ -16,6 +16,7 @@ mod completions;
 mod destroy;
 mod drift;
 pub mod error;
+mod events;
 mod explain;
 pub mod files;
 mod graph;
@@ -174,6 +175,9 @@ pub struct ApplyArguments {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Print what happens as JSON, a line per event
+    #[arg(long, requires = "yes")]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

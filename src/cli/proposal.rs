@@ -156,7 +156,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::apply::{self, carry_out};
+    use crate::cli::apply::{self, Work, carry_out};
     use crate::cli::files::tests::options;
     use crate::cli::ui::captured::{ui, ui_reading};
     use crate::cli::{ApplyArguments, PlanArguments, ShowArguments, plan, show};
@@ -207,11 +207,18 @@ pub(super) mod tests {
             let world = project.world(&lookups);
             let graph = resolve(&world, &project.specs).expect("a graph");
             let (ui, ..) = ui(false, "");
-            let (provider, types) = (Arc::clone(&self.provider), &project.specs.types);
-            let desired = Some((&world, &graph));
-            let outcome = carry_out(&ui, provider, types, &plan, desired, &project.paths, &mut gathered)
-                .await
-                .unwrap_or_else(|error| panic!("{error}"));
+            let work = Work {
+                command: "apply",
+                provider: Arc::clone(&self.provider),
+                types: &project.specs.types,
+                plan: &plan,
+                digest: None,
+                desired: Some((&world, &graph)),
+                paths: &project.paths,
+                json: false,
+            };
+            let ran = carry_out(&ui, work, &mut gathered).await.unwrap_or_else(|error| panic!("{error}"));
+            let outcome = ran.outcome;
             assert!(outcome.report().failed.is_empty(), "{:?}", outcome.report().failed);
         }
 
@@ -368,7 +375,7 @@ pub(super) mod tests {
         let file = options.file.clone();
         let edited =
             move || fs_err::write(&file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 2")).expect("written");
-        let ask = ApplyArguments { yes: false, plan: None };
+        let ask = ApplyArguments { yes: false, plan: None, json: false };
         let (ui, ..) = ui_reading(true, meanwhile(edited));
         let error = apply::run(&ui, &options, &ask).expect_err("stale");
         assert_eq!(error.exit(), Exit::Stale);
@@ -406,7 +413,7 @@ pub(super) mod tests {
         assert_eq!(printed.take(), planned);
         assert_eq!(fs_err::read_dir(elsewhere.path()).expect("a folder").count(), 0);
 
-        let go = ApplyArguments { yes: true, plan: Some(out.clone()) };
+        let go = ApplyArguments { yes: true, plan: Some(out.clone()), json: false };
         let exit = apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(exit, Exit::Done);
         let error = apply::run(&ui, &options, &go).expect_err("once");
