@@ -20,6 +20,7 @@ mod events;
 mod explain;
 pub mod files;
 mod graph;
+mod iam_policy;
 mod init;
 pub mod output;
 mod plan;
@@ -124,6 +125,8 @@ pub enum Command {
     Output(OutputArguments),
     /// Tell where a value comes from and what would happen if it changed, or what a code means
     Explain(ExplainArguments),
+    /// Print the IAM policy that the other commands need for this file
+    IamPolicy(IamPolicyArguments),
     /// Look into the state
     #[command(subcommand)]
     State(StateCommand),
@@ -217,6 +220,16 @@ pub struct ExplainArguments {
     pub what: String,
 }
 
+#[derive(Debug, Args)]
+pub struct IamPolicyArguments {
+    /// Only what `plan` and `drift` need
+    #[arg(long)]
+    pub read_only: bool,
+    /// Which of several policies, if one would be too long
+    #[arg(long, value_name = "N")]
+    pub part: Option<usize>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum StateCommand {
     /// List all resources
@@ -299,6 +312,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
         Command::Explain(arguments) => explain::run(ui, global, arguments),
+        Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),
         Command::State(command) => state::run(ui, global, command),
         Command::Schema => schema::run(ui, global),
         Command::Graph(arguments) => graph::run(ui, global, arguments),

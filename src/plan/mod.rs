@@ -4,13 +4,14 @@
 //! [`walk`] goes through the graph and makes a [`Plan`] of [`change`]s, [`order`] turns changes into steps with their
 //! dependencies, [`check`] proves that the plan keeps the rules. [`drift`] sorts differences
 //! by who made them. [`saved`] keeps a plan in a file and says whether it still
-//! holds.
+//! holds. [`permissions`] reads off what AWS must allow.
 
 pub mod change;
 pub mod check;
 pub mod diff;
 pub mod drift;
 pub mod order;
+pub mod permissions;
 pub mod resolve;
 pub mod saved;
 pub mod walk;
