@@ -195,4 +195,6 @@ fn estimates_come_from_the_history_of_the_instance() {
     }
     fs_err::write(&history, text).expect("written");
     assert!(plan().contains("About 20 min, no interruption."), "{}", plan());
+    let explained = data(folder.path(), &["--sandbox", "explain", "rds.cluster.database"]);
+    assert!(explained.contains("about 20 min to update, about 6 min to delete, as measured here"), "{explained}");
 }

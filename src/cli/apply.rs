@@ -18,7 +18,7 @@ use super::{ApplyArguments, GlobalOptions, Ui, cloud, output, plan::say_notes};
 use crate::apply::{self, Outcome, Report, Run, Stop};
 use crate::plan::order::Steps;
 use crate::plan::resolve::{Graph, World, resolve};
-use crate::plan::{Action, Plan, saved};
+use crate::plan::{Action, Plan, stale};
 use crate::provider::Provider;
 use crate::render;
 use crate::render::duration::exact;
@@ -50,7 +50,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         ui.diagnostics(&proposal.warnings);
         let plan = match &saved {
             Some(saved) => {
-                let then = saved::Proposal { plan: &saved.plan, basis: &saved.basis };
+                let then = stale::Proposal { plan: &saved.plan, basis: &saved.basis };
                 proposal.must_confirm(then, None)?;
                 saved.plan.clone()
             }
@@ -380,4 +380,74 @@ pub(super) fn loses_data(plan: &Plan, types: &Types) -> Vec<String> {
         .filter(|change| types.get(&change.address.type_name).is_some_and(|found| found.data_bearing))
         .map(|change| change.address.to_string())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::apply::{Done, Failure};
+    use crate::cli::ui::captured::ui;
+    use crate::state::State;
+
+    fn address(text: &str) -> Address {
+        text.parse().expect("an address")
+    }
+
+    fn report() -> Report {
+        let done = |name: &str, verb: &'static str, seconds: u64| Done {
+            address: address(name),
+            verb,
+            elapsed: Duration::from_secs(seconds),
+        };
+        Report {
+            state: State::new("l", "social", "eu-central-1"),
+            done: vec![
+                done("rds.cluster.database", "create", 250),
+                done("rds.cluster.other", "replace", 200),
+                done("rds.cluster.third", "create", 900),
+                done("rds.cluster.old", "delete", 60),
+                done("ecs.service.web", "adopt", 60),
+                Done { elapsed: Duration::from_millis(2), ..done("rds.cluster.protected", "update", 0) },
+            ],
+            failed: vec![Failure {
+                address: address("elb.listener.https"),
+                message: "elasticloadbalancing:CreateListener: TooManyListeners: the limit is 50".to_owned(),
+                credentials: false,
+            }],
+            skipped: vec![(address("ecs.service.mastodon"), address("elb.listener.https"))],
+            pending: Vec::new(),
+            not_started: Vec::new(),
+            unsaved: None,
+        }
+    }
+
+    #[test]
+    fn the_end_tells_what_was_done_how_long_it_took_and_what_failed_why() {
+        let (ui, _, err) = ui(false, "");
+        let ran = Ran {
+            outcome: Outcome::Halted(report()),
+            elapsed: Duration::from_secs(960),
+            expected: Duration::from_secs(720),
+        };
+        let exit = tell(&ui, &ran, &Paths::new("state", "social"));
+        assert_eq!(exit, Exit::Partial);
+        assert_eq!(
+            err.take(),
+            "\nerror: elb.listener.https: elasticloadbalancing:CreateListener: TooManyListeners: the limit is 50\n\
+             not tried: ecs.service.mastodon, because elb.listener.https failed\n\n\
+             Done in part: 2 created, 1 updated, 1 replaced, 1 deleted, 1 resumed, 1 failed, 1 not tried, the longest was \
+             rds.cluster.third with 15 min. It took 16 min; 12 min were expected. What is done is recorded in \
+             state/social.json.\n\n\
+             hint: mend the cause and run the command once more; it goes on from here\n"
+        );
+    }
+
+    #[test]
+    fn only_what_took_its_whole_time_is_remembered() {
+        let durations = durations(&report());
+        let cluster = BTreeMap::from([("create".to_owned(), 250), ("delete".to_owned(), 60)]);
+        assert_eq!(durations, BTreeMap::from([("rds.cluster".to_owned(), cluster)]));
+        assert_eq!(counts(&report())["failed"], 1);
+    }
 }

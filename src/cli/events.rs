@@ -101,3 +101,53 @@ pub fn word(outcome: &Outcome) -> &'static str {
         Outcome::Interrupted(_) => "interrupted",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::apply::{Done, Failure, Report};
+    use crate::cli::ui::captured::ui;
+    use crate::state::State;
+
+    #[test]
+    fn every_event_is_a_line_as_the_schema_says() {
+        let schema: Json = serde_json::from_str(include_str!("../../docs/schemas/apply.schema.json")).expect("JSON");
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+        let address: Address = "ec2.security_group_rule.tasks_egress[\"smtp\"]".parse().expect("an address");
+        let text = || "text".to_owned();
+        let (verb, time) = ("create", Duration::from_millis(1500));
+        let events = [
+            Event::Started { address: address.clone(), verb, expected: time },
+            Event::Status { address: address.clone(), status: text() },
+            Event::Created { address: address.clone() },
+            Event::Finished { address: address.clone(), verb, elapsed: time },
+            Event::Retrying { address: address.clone(), reason: text(), after: time },
+            Event::Failed { address: address.clone(), message: text() },
+            Event::Skipped { address: address.clone(), because: address.clone() },
+            Event::Stopping { now: true },
+        ];
+        let report = || Report {
+            state: State::new("l", "social", "eu-central-1"),
+            done: vec![Done { address: address.clone(), verb, elapsed: time }],
+            failed: vec![Failure { address: address.clone(), message: text(), credentials: false }],
+            skipped: vec![(address.clone(), address.clone())],
+            pending: vec![address.clone()],
+            not_started: vec![address.clone()],
+            unsaved: None,
+        };
+        let (ui, out, _) = ui(false, "");
+        let stream = Stream::new(&ui);
+        events.iter().for_each(|event| stream.event(event));
+        for outcome in [Outcome::Completed(report()), Outcome::Halted(report()), Outcome::Interrupted(report())] {
+            write(&ui, "summary", summary(&outcome, time, time, &json!({}))).expect("written");
+        }
+        let lines = out.take();
+        assert_eq!(lines.lines().count(), events.len() + 3);
+        for line in lines.lines() {
+            let line: Json = serde_json::from_str(line).expect("JSON");
+            validator.validate(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        }
+        assert!(lines.contains("\"seconds\":1.5"), "{lines}");
+    }
+}

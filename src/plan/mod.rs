@@ -2,9 +2,8 @@
 //!
 //! [`resolve`] makes the graph of desired resources, [`diff`] compares one of them with what is recorded and observed,
 //! [`walk`] goes through the graph and makes a [`Plan`] of [`change`]s, [`order`] turns changes into steps with their
-//! dependencies, [`check`] proves that the plan keeps the rules. [`drift`] sorts differences
-//! by who made them. [`saved`] keeps a plan in a file and says whether it still
-//! holds. [`permissions`] reads off what AWS must allow.
+//! dependencies, [`check`] proves that the plan keeps the rules. [`saved`] keeps a plan in a file, [`stale`] says whether it
+//! still holds, [`drift`] sorts its differences by who made them, [`permissions`] reads off what AWS must allow.
 
 pub mod change;
 pub mod check;
@@ -14,6 +13,7 @@ pub mod order;
 pub mod permissions;
 pub mod resolve;
 pub mod saved;
+pub mod stale;
 pub mod walk;
 
 pub use change::{Action, AttributeChange, Cause, Change, Plan, Purpose, Refusal};

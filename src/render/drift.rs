@@ -121,3 +121,56 @@ pub fn drift_json(drift: &Drift, instance: &str, region: &str, serial: u64) -> J
         "yours": drift.yours,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::stripped;
+    use super::*;
+
+    fn everything() -> Drift {
+        let address: Address = "rds.cluster.database".parse().expect("an address");
+        let finding = |what: What| Finding { address: address.clone(), what };
+        let edit = |path: Option<Vec<String>>, location: Option<String>| Edit {
+            address: address.clone(),
+            action: "update",
+            path,
+            location,
+        };
+        let (recorded, observed) = (Value::Null, Value::Integer(10));
+        let path = vec!["port".to_owned()];
+        Drift {
+            somebody: vec![finding(What::Gone), finding(What::Attribute { path: path.clone(), recorded, observed })],
+            aws: vec![finding(What::Busy { status: "upgrading".to_owned() })],
+            yours: vec![edit(Some(path), Some("mastodon.toml:3".to_owned())), edit(None, None)],
+        }
+    }
+
+    #[test]
+    fn everything_is_told_in_words() {
+        assert_eq!(
+            stripped(&drift(&everything(), "social", &Types::new(), &Options { ascii: true, ..Options::default() })),
+            "social\n\n\
+             Somebody changed, outside of mastoform:\n\
+             \x20 rds.cluster.database is gone\n\
+             \x20 rds.cluster.database\n\
+             \x20     port  (unset) -> 10\n\n\
+             AWS changed by itself:\n\
+             \x20 rds.cluster.database is upgrading: a change is going on there\n\n\
+             You have edited, and not applied yet:\n\
+             \x20 rds.cluster.database (update)\n\
+             \x20     port  mastodon.toml:3\n\n\
+             Drift: 2 changes by somebody, 1 change by AWS, 2 edits of yours wait."
+        );
+        let calm = Drift { somebody: Vec::new(), ..everything() };
+        assert_eq!(summary(&calm), "No drift, 1 change by AWS, 2 edits of yours wait.");
+        assert_eq!(summary(&Drift::default()), "No drift: everything is as it was applied.");
+    }
+
+    #[test]
+    fn everything_is_as_the_schema_says() {
+        let schema: Json = serde_json::from_str(include_str!("../../docs/schemas/drift.schema.json")).expect("JSON");
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+        let json = drift_json(&everything(), "social", "eu-central-1", 41);
+        validator.validate(&json).unwrap_or_else(|error| panic!("{error} in {json}"));
+    }
+}

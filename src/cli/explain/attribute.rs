@@ -34,10 +34,12 @@ pub fn resource(subject: &Subject<'_>, address: &Address) -> Sheet {
         sheet.line("protected", "it is neither deleted nor replaced while that is so");
     }
     let expect = resource_type.expect;
+    let elsewhere = subject.project.types_of_cloud.get(&address.type_name).map(|found| found.expect);
+    let measured = if elsewhere == Some(expect) { "" } else { ", as measured here" };
     sheet.line(
         "takes",
         format!(
-            "{} to create, {} to update, {} to delete",
+            "{} to create, {} to update, {} to delete{measured}",
             about(expect.create.as_secs()),
             about(expect.update.as_secs()),
             about(expect.delete.as_secs())
@@ -67,6 +69,37 @@ pub fn resource(subject: &Subject<'_>, address: &Address) -> Sheet {
         .collect();
     sheet.lines("attributes", columns(&rows));
     sheet
+}
+
+/// What the file does not make: something looked up, or something that the state still knows.
+pub fn elsewhere(subject: &Subject<'_>, address: &Address) -> Option<Sheet> {
+    let types = &subject.project.specs.types;
+    let doc = types.get(&address.type_name).map(|found| found.doc.clone()).unwrap_or_default();
+    let mut sheet = Sheet::new(address.to_string(), doc);
+    let name = (address.type_name.clone(), address.name.clone());
+    let resource = subject.project.specs.blueprint.resources.get(&name);
+    if let Some((resource, lookup)) = resource.and_then(|resource| Some((resource, resource.lookup.as_ref()?))) {
+        sheet.line("looked up", "it exists outside of mastoform, which reads it and never changes it");
+        sheet.line("written in", resource.location.to_string());
+        let filters = lookup.as_map().into_iter().flatten().map(|(name, tree)| match tree {
+            Tree::Leaf(template) => (name.clone(), template.source.clone()),
+            other => (name.clone(), other.plain().map(|plain| plain.to_string()).unwrap_or_default()),
+        });
+        sheet.lines("by", columns(&filters.collect::<Vec<_>>()));
+        let found = subject.state.lookups.get(address).and_then(Tree::as_map).into_iter().flatten();
+        let found: Vec<(String, String)> = found.map(|(name, value)| (name.clone(), shown(&value.lift()))).collect();
+        sheet.lines("found", columns(&found));
+        return Some(sheet);
+    }
+    let row = subject.state.rows.get(address)?;
+    sheet.lines("identity", row.identity.iter().map(ToString::to_string).collect());
+    let next = if row.protect {
+        "it is protected, so an apply that deletes it is refused"
+    } else {
+        "the next apply deletes it"
+    };
+    sheet.line("not wanted", format!("the file does not ask for it any more; {next}"));
+    Some(sheet)
 }
 
 /// Where the value of an attribute comes from, and what would happen if it changed.

@@ -44,6 +44,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ExplainArguments) -> Re
         } else {
             attribute::sheet(&subject, &address, &path)?
         }
+    } else if let Some(sheet) = what.parse().ok().and_then(|address| attribute::elsewhere(&subject, &address)) {
+        sheet
     } else {
         return Err(unknown(&subject, what).into());
     };
@@ -69,6 +71,7 @@ fn address(graph: &Graph<'_>, text: &str) -> Option<(Address, Vec<String>)> {
 
 fn unknown(subject: &Subject<'_>, what: &str) -> Diagnostic {
     let mut known: Vec<String> = subject.graph.nodes.keys().map(ToString::to_string).collect();
+    known.extend(subject.state.rows.keys().chain(subject.state.lookups.keys()).map(ToString::to_string));
     known.extend(subject.project.specs.blueprint.inputs.iter().map(|input| format!("{INPUT}{}", input.name())));
     known.extend(pages::PAGES.iter().map(|(code, _)| (*code).to_owned()));
     let problem = Diagnostic::error("unknown-subject", format!("there is nothing named `{what}` to explain"))
