@@ -304,5 +304,7 @@ mod tests {
         let Proposal { plan, .. } = bench.propose().await;
         let left: Vec<String> = plan.changes.iter().map(|change| change.address.to_string()).collect();
         assert_eq!(left, ["elb.listener_rule.streaming"]);
+        bench.apply().await;
+        assert_eq!(look(&bench).await.3, Drift::default(), "nothing is drift once it is applied");
     }
 }

@@ -278,6 +278,77 @@ pub(super) mod tests {
         assert_eq!(bench.complaint(&then).await, "");
     }
 
+    /// Every leaf of a value with its path of keys; lists count as leaves.
+    fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+        match value {
+            Value::Map(entries) if !entries.is_empty() => {
+                for (key, entry) in entries {
+                    path.push(key.clone());
+                    leaves(entry, path, found);
+                    path.pop();
+                }
+            }
+            _ => found.push(path.clone()),
+        }
+    }
+
+    /// One after the other, everything that is ours is changed behind our back.
+    #[tokio::test]
+    async fn whatever_is_ours_makes_a_plan_stale_and_is_named() {
+        let bench = Bench::new();
+        bench.apply().await;
+        bench.edit("max_capacity = 1", "max_capacity = 4");
+        let then = bench.propose().await;
+        let Proposal { project, mut gathered, .. } = bench.propose().await;
+        let lookups = gathered.lookups.clone();
+        let world = project.world(&lookups);
+        let graph = resolve(&world, &project.specs).expect("a graph");
+        let types = &project.specs.types;
+        let (mut tried, mut silent) = (0, Vec::new());
+        for (address, seen) in &then.basis.observed {
+            let mut paths = Vec::new();
+            leaves(seen.as_ref().expect("it is there"), &mut Vec::new(), &mut paths);
+            let mut all = gathered.observations.clone().expect("asked");
+            let Some(Observation::Found(before)) = all.remove(address) else { panic!("{address} is not there") };
+            for path in paths {
+                let mut other = before.clone();
+                other.attributes.set(&path, "another".into());
+                let observations = gathered.observations.as_mut().expect("asked");
+                observations.insert(address.clone(), Observation::Found(other));
+                let (plan, _) = session::plan(&world, &graph, &gathered).expect("a plan");
+                let observations = gathered.observations.as_ref();
+                let desired = Some((&project.config, &graph));
+                let basis = Basis::of(&project.specs, desired, &gathered.state, &gathered.lookups, observations);
+                let now = stale::Proposal { plan: &plan, basis: &basis };
+                let found = stale::stale(then.parts(), now, &gathered.state, None, types);
+                tried += 1;
+                match found.as_slice() {
+                    [Staleness::Attribute { address: named, path: at, .. }] => {
+                        assert_eq!(named, address);
+                        assert!(path.starts_with(at) || at.starts_with(&path), "{address}: {path:?} is told as {at:?}");
+                    }
+                    [] => silent.push((address.clone(), path)),
+                    more => panic!("{address}: {path:?}: {more:?}"),
+                }
+            }
+            let observations = gathered.observations.as_mut().expect("asked");
+            observations.insert(address.clone(), Observation::Found(before));
+        }
+        assert!(tried > 200, "{tried}");
+        // What may change without a word: facts that no other resource of this instance reads, parts that nobody set, and
+        // what the specs ignore.
+        let loud: Vec<_> = silent
+            .iter()
+            .filter(|(address, path)| {
+                let is_fact = types[&address.type_name].is_computed(path);
+                let ignored = graph.nodes.get(address).is_some_and(|node| node.resource.ignore.contains(&path[0]));
+                let is_set = gathered.state.rows[address].inputs.at(path).is_some();
+                is_set && !is_fact && !ignored
+            })
+            .collect();
+        assert!(loud.is_empty(), "{tried} tried, these change nothing: {loud:?}");
+    }
+
     #[tokio::test]
     async fn a_changed_file_is_named_with_its_line() {
         let bench = Bench::new();
