@@ -2,8 +2,7 @@
 //!
 //! [`Board`] is what is in flight and how it is shown: no clock, no terminal. [`Live`] feeds it and draws it: in a
 //! terminal a line per resource in flight with what waits for it, redrawn in place, and a line that stays for everything
-//! that came to its end;
-//! elsewhere a plain line per event.
+//! that came to its end; elsewhere a plain line per event, with how far it has come.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -199,6 +198,12 @@ impl<'steps> Board<'steps> {
         text
     }
 
+    /// How far it has come, in short.
+    fn come(&self, now: Duration) -> String {
+        let left = if self.flying.is_empty() { String::new() } else { left(self.forecast.remaining(now)) };
+        format!("{} of {} done{left}", self.done, self.forecast.total())
+    }
+
     fn set_status(&mut self, address: &Address, status: &str) {
         if let Some(flying) = self.flying.iter_mut().find(|flying| flying.address == *address) {
             flying.status = Some(status.to_owned());
@@ -279,13 +284,17 @@ impl<'ui> Live<'ui> {
 
 impl Progress for Live<'_> {
     fn event(&self, event: &Event) {
+        let mut inner = self.inner();
         if !self.ui.is_live() {
+            let now = self.started.elapsed();
+            let _ = inner.board.take(event, now, self.ui.signs());
             if let Some(line) = plain(event) {
-                self.ui.say(&line);
+                let is_end = matches!(event, Event::Finished { .. } | Event::Failed { .. });
+                let come = if is_end { format!(" ({})", inner.board.come(now)) } else { String::new() };
+                self.ui.say(&format!("{line}{come}"));
             }
             return;
         }
-        let mut inner = self.inner();
         let line = inner.board.take(event, self.started.elapsed(), self.ui.signs());
         if line.is_some() || inner.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
             self.draw(&mut inner, line.as_deref());
@@ -385,9 +394,9 @@ mod tests {
             err.take(),
             "creating rds.cluster.database (about 4 min) ...\n\
              creating ec2.security_group.tasks ...\n\
-             created ec2.security_group.tasks in 3 s\n\
+             created ec2.security_group.tasks in 3 s (1 of 3 done, about 8 min left)\n\
              rds.cluster.database is creating\n\
-             failed rds.cluster.database: rds:CreateDBCluster: no\n\
+             failed rds.cluster.database: rds:CreateDBCluster: no (1 of 3 done)\n\
              skipped ecs.service.web, because rds.cluster.database failed\n"
         );
     }
