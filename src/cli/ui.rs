@@ -217,6 +217,11 @@ impl Ui {
         self.tell(&format!("{}: {text}", paint(Role::Error, "error")));
     }
 
+    /// An error with a page of its own: `mastoform explain CODE`.
+    pub fn coded_error(&self, code: &str, text: &str) {
+        self.tell(&format!("{}: {text}", paint(Role::Error, &format!("error[{code}]"))));
+    }
+
     /// What to do, after a blank line.
     pub fn hint(&self, text: &str) {
         self.tell(&format!("\n{}: {text}", paint(Role::Hint, "hint")));
