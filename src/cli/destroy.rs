@@ -21,7 +21,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
         return Err(CommandError::failure(format!("there is no state {}", paths.state().display()))
             .hint("nothing was ever applied from here"));
     };
-    specs.types = session::learned(&types_of_cloud, &history::read(&paths)?);
+    specs.types = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
     let _lock = Lock::acquire(&paths.lock(), &holder("mastoform destroy"))?;
     let name = recorded.instance.clone();
     let region = recorded.region.clone();

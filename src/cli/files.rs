@@ -86,7 +86,7 @@ impl Project {
         let (config, warnings) = problems.finish(config)?;
         let paths = Paths::new(state_folder(options), config.name.as_str());
         let types_of_cloud = Arc::clone(&specs.types);
-        specs.types = session::learned(&types_of_cloud, &history::read(&paths)?);
+        specs.types = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
         Ok((Self { specs, config, evaluator, paths, types_of_cloud }, warnings))
     }
 

@@ -160,7 +160,7 @@ pub(super) mod tests {
     use crate::cli::apply::{self, Work, carry_out};
     use crate::cli::files::tests::options;
     use crate::cli::ui::captured::{ui, ui_reading};
-    use crate::cli::{ApplyArguments, PlanArguments, ShowArguments, plan, show};
+    use crate::cli::{ApplyArguments, DestroyArguments, PlanArguments, ShowArguments, destroy, plan, show};
     use crate::plan::change::Action;
     use crate::provider::Observation;
     use crate::provider::sim::{Options, Sim};
@@ -418,7 +418,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Someone who edits the file while the question waits, and then says yes.
+    /// Someone who does something while the question waits, and then answers it.
     struct Meanwhile<F>(Option<F>, io::Cursor<&'static [u8]>);
 
     impl<F: FnOnce()> Read for Meanwhile<F> {
@@ -430,8 +430,8 @@ pub(super) mod tests {
         }
     }
 
-    fn meanwhile(act: impl FnOnce() + Send + 'static) -> impl io::BufRead + Send {
-        BufReader::new(Meanwhile(Some(act), io::Cursor::new(b"yes\n")))
+    fn meanwhile(answer: &'static str, act: impl FnOnce() + Send + 'static) -> impl io::BufRead + Send {
+        BufReader::new(Meanwhile(Some(act), io::Cursor::new(answer.as_bytes())))
     }
 
     fn sandbox(folder: &tempfile::TempDir) -> GlobalOptions {
@@ -448,14 +448,14 @@ pub(super) mod tests {
         let edited =
             move || fs_err::write(&file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 2")).expect("written");
         let ask = ApplyArguments { yes: false, plan: None, json: false };
-        let (ui, ..) = ui_reading(true, meanwhile(edited));
+        let (ui, ..) = ui_reading(true, meanwhile("yes\n", edited));
         let error = apply::run(&ui, &options, &ask).expect_err("stale");
         assert_eq!(error.exit(), Exit::Stale);
         assert!(error.to_string().contains("database.max_capacity was 1 and is 2 now"), "{error}");
         let state = folder.path().join("state/sandbox/social.json");
         assert!(!state.exists(), "nothing was done");
 
-        let (ui, ..) = ui_reading(true, meanwhile(|| {}));
+        let (ui, ..) = ui_reading(true, meanwhile("yes\n", || {}));
         let exit = apply::run(&ui, &options, &ask).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(exit, Exit::Done);
         assert!(state.exists());
@@ -463,8 +463,22 @@ pub(super) mod tests {
         let file = options.file.clone();
         fs_err::write(&file, EXAMPLE).expect("written");
         let broken = move || fs_err::write(&file, "name = ").expect("written");
-        let (ui, ..) = ui_reading(true, meanwhile(broken));
+        let (ui, ..) = ui_reading(true, meanwhile("yes\n", broken));
         assert_eq!(apply::run(&ui, &options, &ask).expect_err("stale").exit(), Exit::Stale);
+
+        // Somebody takes another state out of git while a destroy waits.
+        fs_err::write(&options.file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 3")).expect("written");
+        let older = fs_err::read(&state).expect("a state");
+        let go = ApplyArguments { yes: true, plan: None, json: false };
+        assert_eq!(apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let path = state.clone();
+        let (ui, ..) = ui_reading(true, meanwhile("social\n", move || fs_err::write(&path, older).expect("written")));
+        let error = destroy::run(&ui, &options, &DestroyArguments { confirm: None }).expect_err("stale");
+        assert_eq!(error.exit(), Exit::Stale);
+        assert!(error.to_string().contains("the state was at 2 and is at 1 now"), "{error}");
+        let (ui, ..) = ui_reading(true, meanwhile("social\n", || {}));
+        let exit = destroy::run(&ui, &options, &DestroyArguments { confirm: None });
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
     }
 
     #[test]
