@@ -79,7 +79,7 @@ pub struct Label {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
-    /// A stable word for the kind of problem, for example `unknown-key`.
+    /// A stable word for the kind of problem, for example `unknown-key`. `docs/errors/` has a page on each.
     pub code: &'static str,
     pub message: String,
     pub labels: Vec<Label>,
@@ -129,7 +129,7 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level.primary_title(self.message.as_str());
+        let title = level.primary_title(self.message.as_str()).id(self.code);
         let mut group = Group::with_title(title);
         let mut files: Vec<&Arc<SourceFile>> = Vec::new();
         for label in &self.labels {

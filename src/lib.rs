@@ -21,13 +21,15 @@
 //!
 //! | file | by | what |
 //! | --- | --- | --- |
-//! | `mastodon.toml` | read by [`config`], written once by `init` | the instance as its owner wants it |
+//! | `mastodon.toml` | read by [`config`], written once by `init`, edited by `drift --accept` | the instance as its owner wants it |
 //! | `specs/types/*.toml` | read by [`spec`], part of the binary | AWS's resource types and their attributes |
 //! | `specs/mastodon/*.toml` | read by [`spec`], part of the binary | the blueprint: inputs, resources, checks, outputs |
 //! | `state/<name>.json` | [`state`] | what exists, as last seen; committed to git |
+//! | `state/<name>.history.jsonl` | [`state::history`] | when something was applied, by whom, how long it took; committed to git |
 //! | `state/<name>.json.backup` | [`state`] | the state file before the last change |
 //! | `state/<name>.journal` | [`state::journal`] | what was begun since the state file was last written |
 //! | `state/<name>.lock` | [`state`] | who is changing the instance now |
+//! | the file of `plan --out` | [`plan::saved`] | a plan, to be applied later exactly as it is |
 //! | `state/sandbox/` | [`provider::sim`] | the same files, and the simulated cloud, for `--sandbox` |
 //!
 //! # Where to start reading

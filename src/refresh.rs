@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::address::Address;
 use crate::diagnostic::Diagnostics;
 use crate::plan::resolve::{World, wanted_lookups};
-use crate::provider::{Observation, Observations, Provider, ProviderError, Target};
+use crate::provider::{Observation, Observations, ProviderError, Reader, Target};
 use crate::state::State;
 use crate::value::Value;
 
@@ -37,10 +37,7 @@ pub enum RefreshError {
 }
 
 /// Asks everything that is looked up, in as few rounds as lookups depend on one another.
-pub async fn look_up(
-    provider: &Arc<dyn Provider>,
-    world: &World<'_>,
-) -> Result<BTreeMap<Address, Value>, RefreshError> {
+pub async fn look_up(reader: &Arc<dyn Reader>, world: &World<'_>) -> Result<BTreeMap<Address, Value>, RefreshError> {
     let mut answers = BTreeMap::new();
     loop {
         let round = World { lookups: &answers, ..*world };
@@ -50,9 +47,9 @@ pub async fn look_up(
         }
         let mut asking = JoinSet::new();
         for lookup in wanted {
-            let provider = Arc::clone(provider);
+            let reader = Arc::clone(reader);
             asking.spawn(async move {
-                let answer = provider.lookup(&lookup).await;
+                let answer = reader.lookup(&lookup).await;
                 (lookup.address, answer)
             });
         }
@@ -92,12 +89,12 @@ pub fn targets(state: &State) -> Vec<Target> {
 
 /// Reads everything the state knows of, at once. One resource that cannot be read fails the whole: a plan over a hole
 /// would be a guess.
-pub async fn observe(provider: &dyn Provider, state: &State) -> Result<Observations, RefreshError> {
+pub async fn observe(reader: &dyn Reader, state: &State) -> Result<Observations, RefreshError> {
     let targets = targets(state);
     if targets.is_empty() {
         return Ok(Observations::new());
     }
-    let mut observations = provider.observe(&targets).await;
+    let mut observations = reader.observe(&targets).await;
     // What was made a moment ago may not be visible everywhere yet, and taking it for gone would make it twice. So what
     // seems to be gone gets a second and a third look.
     for _ in 0..2 {
@@ -106,8 +103,8 @@ pub async fn observe(provider: &dyn Provider, state: &State) -> Result<Observati
         if again.is_empty() {
             break;
         }
-        sleep(SECOND_LOOK.div_f64(provider.time_lapse())).await;
-        observations.extend(provider.observe(&again).await);
+        sleep(SECOND_LOOK.div_f64(reader.time_lapse())).await;
+        observations.extend(reader.observe(&again).await);
     }
     for (address, observation) in &observations {
         if let Observation::Failed(source) = observation {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -17,11 +18,12 @@ use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
 use crate::plan::{Plan, check};
-use crate::provider::{Account, Observations, Provider, ProviderError};
+use crate::provider::{Account, Observations, Provider, ProviderError, Reader, read_only};
 use crate::refresh::{self, RefreshError};
+use crate::spec::types::Durations;
 use crate::spec::{Specs, Types};
 use crate::state::journal::{self, Entry, Record};
-use crate::state::{Journal, JournalError, Ledger, LedgerError, Paths, State, StateError, Watch};
+use crate::state::{Journal, JournalError, Ledger, LedgerError, Paths, State, StateError, Watch, history};
 use crate::value::{Tree, Value};
 
 /// Why a command could not learn what it needs.
@@ -68,6 +70,14 @@ pub struct Gathered {
     pub lookups: BTreeMap<Address, Value>,
     /// `None`: offline.
     pub observations: Option<Observations>,
+}
+
+impl Gathered {
+    /// What a state alone tells, as if there were no file of it.
+    pub fn offline(state: State) -> Self {
+        let lookups = state.lookups.clone();
+        Self { state, on_disk: None, is_folded: false, notes: Vec::new(), lookups, observations: None }
+    }
 }
 
 /// What is remembered of an instance: the state file and the journal beside it.
@@ -130,16 +140,17 @@ pub async fn gather(
 ) -> Result<Gathered, SessionError> {
     let Remembered { mut state, on_disk, entries, held } = remembered;
     check_identity(&state, world.map(|world| world.config), None)?;
+    let reader = read_only(provider);
     let answers = async {
         match world {
-            Some(world) => refresh::look_up(provider, world).await,
+            Some(world) => refresh::look_up(&reader, world).await,
             None => Ok(state.lookups.clone()),
         }
     };
     // Without a journal everything is asked at once; with one, what it adds must be known first.
     let (account, lookups, early) = if entries.is_empty() {
         let (account, lookups, observed) =
-            tokio::join!(provider.account(), answers, refresh::observe(&**provider, &state));
+            tokio::join!(provider.account(), answers, refresh::observe(&*reader, &state));
         (account, lookups, Some(observed))
     } else {
         let (account, lookups) = tokio::join!(provider.account(), answers);
@@ -151,19 +162,36 @@ pub async fn gather(
     let notes = recover::fold(&mut state, &entries, held, &**provider).await?;
     let observations = match early {
         Some(observed) => observed?,
-        None => refresh::observe(&**provider, &state).await?,
+        None => refresh::observe(&*reader, &state).await?,
     };
     state.account = Some(account.id);
     let is_folded = !entries.is_empty();
     Ok(Gathered { state, on_disk, is_folded, notes, lookups, observations: Some(observations) })
 }
 
+/// Learns everything without being able to change anything: what an interrupted run left in the journal is not folded,
+/// for that takes looking for things by their tags.
+pub async fn survey(
+    reader: &Arc<dyn Reader>,
+    world: &World<'_>,
+    remembered: Remembered,
+) -> Result<Gathered, SessionError> {
+    let Remembered { mut state, on_disk, .. } = remembered;
+    check_identity(&state, Some(world.config), None)?;
+    let (account, lookups, observed) =
+        tokio::join!(reader.account(), refresh::look_up(reader, world), refresh::observe(&**reader, &state));
+    let account = account.map_err(SessionError::Account)?;
+    check_identity(&state, None, Some(&account))?;
+    let (lookups, observations) = (lookups?, Some(observed?));
+    state.account = Some(account.id);
+    Ok(Gathered { on_disk, lookups, observations, ..Gathered::offline(state) })
+}
+
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
 pub fn gather_offline(config: Option<&Config>, remembered: Remembered) -> Result<Gathered, SessionError> {
     let Remembered { state, on_disk, .. } = remembered;
     check_identity(&state, config, None)?;
-    let lookups = state.lookups.clone();
-    Ok(Gathered { lookups, state, on_disk, is_folded: false, notes: Vec::new(), observations: None })
+    Ok(Gathered { on_disk, ..Gathered::offline(state) })
 }
 
 /// Makes ready for an apply: keeps a copy of the state file, makes the state the successor of itself, writes what was
@@ -264,6 +292,24 @@ fn sound(plan: &Plan, state: &State, types: &Types) -> Result<(), Diagnostics> {
     Err(Diagnostics(
         wrong.into_iter().map(|message| Diagnostic::error("plan-check", format!("BUG: {message}"))).collect(),
     ))
+}
+
+/// The types with the times this instance has really taken, where its history knows them.
+pub fn learned(types: &Arc<Types>, history: &[history::Entry]) -> Arc<Types> {
+    if history.iter().all(|entry| entry.durations.is_empty()) {
+        return Arc::clone(types);
+    }
+    let mut learned = Types::clone(types);
+    for (name, resource_type) in &mut learned {
+        let usual = |verb: &str, expected: Duration| history::usual(history, name, verb).unwrap_or(expected);
+        let expect = resource_type.expect;
+        resource_type.expect = Durations {
+            create: usual("create", expect.create),
+            update: usual("update", expect.update),
+            delete: usual("delete", expect.delete),
+        };
+    }
+    Arc::new(learned)
 }
 
 /// An output with what is known of it.

@@ -310,16 +310,43 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+/// The one key of an unknown in JSON.
+const UNKNOWN: &str = "$unknown";
+
 /// A planned value as JSON: an unknown is `{"$unknown": {...}}`.
 impl Serialize for Planned {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::List(items) => serializer.collect_seq(items),
             Self::Map(entries) => serializer.collect_map(entries),
-            Self::Leaf(unknown) => serializer.collect_map([("$unknown", unknown)]),
+            Self::Leaf(unknown) => serializer.collect_map([(UNKNOWN, unknown)]),
             plain => plain.plain().unwrap_or_default().serialize(serializer),
         }
     }
+}
+
+/// The way back from the JSON form of a planned value.
+impl<'de> Deserialize<'de> for Planned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = serde_json::Value::deserialize(deserializer)?;
+        planned_from_json(&json).map_err(serde::de::Error::custom)
+    }
+}
+
+fn planned_from_json(json: &serde_json::Value) -> Result<Planned, serde_json::Error> {
+    Ok(match json {
+        serde_json::Value::Array(items) => Tree::List(items.iter().map(planned_from_json).collect::<Result<_, _>>()?),
+        serde_json::Value::Object(entries) => match entries.get(UNKNOWN) {
+            Some(unknown) if entries.len() == 1 => Tree::Leaf(Unknown::deserialize(unknown)?),
+            _ => Tree::Map(
+                entries
+                    .iter()
+                    .map(|(key, entry)| Ok((key.clone(), planned_from_json(entry)?)))
+                    .collect::<Result<_, serde_json::Error>>()?,
+            ),
+        },
+        scalar => Value::from_json(scalar).lift(),
+    })
 }
 
 /// JSON on one line with spaces, as people write it: `{"a": [1, 2]}`.
@@ -363,6 +390,19 @@ mod tests {
     fn json_round_trips() {
         let json = serde_json::json!({"a": [1, 2.5, "x", null, true], "b": {"c": {}}});
         assert_eq!(Value::from_json(&json).to_json(), json);
+    }
+
+    #[test]
+    fn planned_values_round_trip_with_what_is_not_known() {
+        let unknown = Unknown {
+            template: "${a.b.c.arn}".to_owned(),
+            references: vec![Missing { address: "a.b.c".parse().expect("an address"), attribute: "arn".to_owned() }],
+            sensitive: false,
+        };
+        let planned = Planned::List(vec![Tree::Leaf(unknown), Tree::Number(4.0), Tree::Integer(4), Tree::Null]);
+        let json = serde_json::to_string(&planned).expect("JSON");
+        assert_eq!(serde_json::from_str::<Planned>(&json).expect("a value"), planned);
+        assert!(serde_json::from_str::<Planned>(r#"{"$unknown": 1}"#).is_err());
     }
 
     #[test]

@@ -27,8 +27,18 @@ fn as_json(toml: &str) -> Json {
 fn no_secret_is_said_or_kept() {
     let folder = project();
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
-    let applied = ["apply", "--yes", "-vv"];
-    for words in [&applied[..], &["plan", "--json"], &["output", "--json"], &["state", "list", "--json"], &applied] {
+    let all: [&[&str]; 9] = [
+        &["plan", "--out", "state/first.plan"],
+        &["apply", "state/first.plan", "--yes", "--json", "-vv"],
+        &["plan", "--json"],
+        &["output", "--json"],
+        &["state", "list", "--json"],
+        &["drift", "--json", "-vv"],
+        &["explain", "rds.cluster.database.master_password"],
+        &["show", "state/first.plan", "--json"],
+        &["apply", "--yes", "-vv"],
+    ];
+    for words in all {
         let output = run(folder.path(), &[&FAST[..], words].concat());
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         texts.push((format!("standard output of {words:?}"), output.stdout));
@@ -117,4 +127,74 @@ fn every_shell_gets_its_completions() {
         let script = data(Path::new("/"), &["completions", shell]);
         assert!(script.contains("mastoform") && script.contains("detailed-exitcode"), "{shell}: {script}");
     }
+}
+
+/// What a schema of `docs/schemas/` has against a document.
+fn complaints(schema: &str, document: &Json) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/{schema}.schema.json"));
+    let schema: Json = serde_json::from_str(&fs_err::read_to_string(path).expect("a schema")).expect("JSON");
+    jsonschema::meta::validate(&schema).unwrap_or_else(|error| panic!("{error}"));
+    let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+    validator.iter_errors(document).map(|error| format!("{}: {error} in {document}", error.instance_path())).collect()
+}
+
+#[test]
+fn what_is_printed_as_json_is_as_the_schemas_say() {
+    let folder = project();
+    let fits = |schema: &str, text: &str| {
+        let document: Json = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(complaints(schema, &document), Vec::<String>::new());
+        document
+    };
+    let print = |words: &[&str]| data(folder.path(), &[&FAST[..], words].concat());
+    let lines: Vec<Json> = print(&["apply", "--yes", "--json"]).lines().map(|line| fits("apply", line)).collect();
+    let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!((events[0], events[events.len() - 1]), ("plan", "summary"));
+    let count = |name: &str| events.iter().filter(|event| **event == name).count();
+    assert_eq!((count("started"), count("finished")), (56, 56));
+    let summary = &lines[lines.len() - 1];
+    assert_eq!(summary["outputs"]["url"]["value"], "https://social.example.org");
+
+    let nothing: Vec<Json> = print(&["apply", "--yes", "--json"]).lines().map(|line| fits("apply", line)).collect();
+    assert_eq!((nothing.len(), &nothing[1]["outcome"]), (2, &Json::from("nothing")));
+    fits("output", &print(&["output", "--json"]));
+    fits("state-list", &print(&["state", "list", "--json"]));
+    fits("state-show", &print(&["state", "show", "rds.cluster.database", "--json"]));
+    let cloud = folder.path().join("state/sandbox/cloud.json");
+    let text = fs_err::read_to_string(&cloud).expect("a cloud");
+    fs_err::write(&cloud, text.replace("\"retention_days\": 14", "\"retention_days\": 30")).expect("written");
+    let drift = fits("drift", &print(&["drift", "--json"]));
+    assert_eq!(drift["somebody"][0]["address"], "logs.log_group.mastodon");
+
+    let history = fs_err::read_to_string(folder.path().join("state/sandbox/social.history.jsonl")).expect("a history");
+    let entries: Vec<Json> = history.lines().map(|line| fits("history", line)).collect();
+    assert_eq!((entries.len(), &entries[0]["counts"]["create"]), (1, &Json::from(56)), "nothing done is no history");
+    assert!(entries[0].get("durations").is_none(), "the times of the sandbox are made up");
+}
+
+#[test]
+fn estimates_come_from_the_history_of_the_instance() {
+    let folder = project();
+    data(folder.path(), &[&FAST[..], &["apply", "--yes", "-q"]].concat());
+    let file = folder.path().join("mastodon.toml");
+    fs_err::write(&file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 4")).expect("written");
+    let plan = || data(folder.path(), &["--sandbox", "plan"]);
+    assert!(plan().contains("About 3 min, no interruption."), "{}", plan());
+    let history = folder.path().join("state/sandbox/social.history.jsonl");
+    let mut text = fs_err::read_to_string(&history).expect("a history");
+    let times = [(1, 1200), (2, 1500), (3, 60)].map(|(day, seconds)| {
+        serde_json::json!({
+            "format": 1, "when": format!("2026-03-0{day}T10:00:00Z"), "command": "apply", "serial": day,
+            "outcome": "completed", "counts": {"update": 1}, "seconds": seconds, "expected_seconds": 180,
+            "durations": {"rds.cluster": {"update": seconds}},
+        })
+    });
+    for line in times {
+        assert_eq!(complaints("history", &line), Vec::<String>::new());
+        text.push_str(&format!("{line}\n"));
+    }
+    fs_err::write(&history, text).expect("written");
+    assert!(plan().contains("About 20 min, no interruption."), "{}", plan());
+    let explained = data(folder.path(), &["--sandbox", "explain", "rds.cluster.database"]);
+    assert!(explained.contains("about 20 min to update, about 6 min to delete, as measured here"), "{explained}");
 }

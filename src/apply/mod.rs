@@ -1,14 +1,16 @@
 //! Applying a plan: exactly its steps, as many at once as their dependencies allow.
 //!
 //! [`queue`] counts which steps may start, [`call`] makes the calls, [`late`] completes what the plan could not know,
-//! [`poll`] watches what is under way, [`engine`] is the loop between them: it records each intent before its call and each milestone in the state file
-//! when it is reached. [`recover`] folds what an interrupted run left behind.
+//! [`poll`] watches what is under way, [`engine`] is the loop between them: it records each intent before its call and
+//! each milestone in the state when it is reached. [`forecast`] says how long it still takes. [`recover`] folds what an
+//! interrupted run left behind.
 //!
 //! The result is an [`Outcome`], not a `Result`: whatever happens, the report says what was built.
 
 mod call;
 mod engine;
 pub mod event;
+pub mod forecast;
 pub mod late;
 mod poll;
 mod queue;

@@ -1,50 +1,73 @@
 //! `mastoform apply`: prints the plan, asks, does it, tells the outputs.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::error::{CommandError, Exit};
+use super::events::{self, Stream};
 use super::files::Project;
 use super::progress::Live;
+use super::proposal::{self, Proposal};
 use super::ui::variable;
 use super::{ApplyArguments, GlobalOptions, Ui, cloud, output, plan::say_notes};
 use crate::apply::{self, Outcome, Report, Run, Stop};
 use crate::plan::order::Steps;
 use crate::plan::resolve::{Graph, World, resolve};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, stale};
 use crate::provider::Provider;
 use crate::render;
 use crate::render::duration::exact;
 use crate::session::{self, Gathered};
 use crate::spec::Types;
-use crate::state::{Holder, Lock, Paths};
+use crate::state::{Holder, Lock, Paths, history};
 use crate::value::Value;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Result<Exit, CommandError> {
-    let project = Project::load(ui, options)?;
+    let saved = arguments.plan.as_deref().map(proposal::read).transpose()?;
+    if let Some(saved) = &saved {
+        let place = proposal::cloud_word(options);
+        if saved.cloud != place {
+            let hint = if options.sandbox { "leave --sandbox away" } else { "add --sandbox" };
+            return Err(CommandError::failure(format!("this plan is for {}, not for {place}", saved.cloud)).hint(hint));
+        }
+    }
+    // With a saved plan, a file that is wrong now was changed since.
+    let loaded = Project::load(ui, options);
+    let project = if saved.is_some() { loaded.map_err(|error| error.with_exit(Exit::Stale))? } else { loaded? };
     project.paths.make_folder()?;
-    let _lock = Lock::acquire(&project.paths.lock(), &holder("mastoform apply"))?;
-    let lineage = new_lineage()?;
-    let read = session::read_state(&project.paths, &project.config.name, &project.config.region, &lineage)?;
+    let paths = project.paths.clone();
+    let _lock = Lock::acquire(&paths.lock(), &holder("mastoform apply"))?;
     cloud::runtime()?.block_on(async {
-        let types = &project.specs.types;
-        let provider = cloud::connect(ui, options, types, &project.paths, &project.config.region).await?;
-        let nothing = BTreeMap::new();
-        let mut gathered = session::gather(&provider, Some(&project.world(&nothing)), read).await?;
-        say_notes(ui, &gathered);
-        let lookups = gathered.lookups.clone();
-        let world = project.world(&lookups);
-        let graph = resolve(&world, &project.specs)?;
-        let (plan, warnings) = session::plan(&world, &graph, &gathered)?;
-        ui.diagnostics(&warnings);
-        ui.data(render::plan(&plan, types, &ui.render_options()).trim_end())?;
+        let region = project.config.region.clone();
+        let provider = cloud::connect(ui, options, &project.types_of_cloud, &paths, &region).await?;
+        let mut proposal = Proposal::make(project, &provider).await?;
+        say_notes(ui, &proposal.gathered);
+        ui.diagnostics(&proposal.warnings);
+        let plan = match &saved {
+            Some(saved) => {
+                let then = stale::Proposal { plan: &saved.plan, basis: &saved.basis };
+                proposal.must_confirm(then, None)?;
+                saved.plan.clone()
+            }
+            None => proposal.plan.clone(),
+        };
+        if arguments.json {
+            events::write(ui, "plan", json!({"plan": render::plan_json(&plan, &proposal.project.specs.types)}))?;
+        } else {
+            ui.data(render::plan(&plan, &proposal.project.specs.types, &ui.render_options()).trim_end())?;
+        }
         if !plan.refusals.is_empty() {
+            ended(ui, arguments, "refused")?;
             return Ok(Exit::Refused);
         }
         if plan.is_empty() {
-            keep_what_was_folded(&project.paths, &mut gathered)?;
+            ended(ui, arguments, "nothing")?;
+            keep_what_was_folded(&paths, &mut proposal.gathered)?;
             return Ok(Exit::Done);
         }
         if !arguments.yes {
@@ -54,61 +77,172 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
                 ui.say("Nothing was changed.");
                 return Ok(Exit::Failure);
             }
+            // Whoever answers may have taken an hour over it.
+            let now = Proposal::again(options, &provider).await?;
+            now.must_confirm(proposal.parts(), Some(&proposal.project.config.source.text))?;
+            proposal = now;
         }
-        let outcome =
-            carry_out(ui, provider, types, &plan, Some((&world, &graph)), &project.paths, &mut gathered).await?;
-        let exit = tell(ui, &outcome, &project.paths);
-        if exit == Exit::Done {
-            let outputs = session::outputs(&world, &graph, &outcome.report().state)?;
-            if !outputs.is_empty() {
-                ui.say("");
-                ui.data(&output::list(&outputs, ui.width()))?;
-            }
+        let Proposal { project, mut gathered, .. } = proposal;
+        give_lineage(&mut gathered)?;
+        let lookups = gathered.lookups.clone();
+        let world = project.world(&lookups);
+        let graph = resolve(&world, &project.specs)?;
+        let types = &project.specs.types;
+        let work = Work {
+            command: "apply",
+            provider,
+            types,
+            plan: &plan,
+            digest: saved.map(|saved| saved.digest()),
+            desired: Some((&world, &graph)),
+            paths: &paths,
+            json: arguments.json,
+        };
+        let ran = carry_out(ui, work, &mut gathered).await?;
+        let exit = tell(ui, &ran, &paths);
+        let outputs = session::outputs(&world, &graph, &ran.outcome.report().state)?;
+        if arguments.json {
+            let outputs = output::to_json(&outputs);
+            events::write(ui, "summary", events::summary(&ran.outcome, ran.elapsed, ran.expected, &outputs))?;
+        } else if exit == Exit::Done && !outputs.is_empty() {
+            ui.say("");
+            ui.data(&output::list(&outputs, ui.width()))?;
         }
         Ok(exit)
     })
 }
 
+/// The last line of a stream in which nothing happened.
+fn ended(ui: &Ui, arguments: &ApplyArguments, outcome: &str) -> Result<(), CommandError> {
+    if arguments.json { events::write(ui, "summary", json!({"outcome": outcome})) } else { Ok(()) }
+}
+
+/// A state that is about to be written for the first time gets a name of its own.
+fn give_lineage(gathered: &mut Gathered) -> Result<(), CommandError> {
+    if gathered.on_disk.is_none() && gathered.state.lineage.is_empty() {
+        gathered.state.lineage = new_lineage()?;
+    }
+    Ok(())
+}
+
 /// Without anything to do, what an interrupted run left in the journal still belongs into the state.
 fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
     if gathered.is_folded {
+        give_lineage(gathered)?;
         let ledger = session::begin(paths, gathered, None)?;
         ledger.close(&gathered.state)?;
     }
     Ok(())
 }
 
-/// Applies a plan with progress and signals.
-pub(super) async fn carry_out<'a>(
-    ui: &Ui,
-    provider: Arc<dyn Provider>,
-    types: &Types,
-    plan: &Plan,
-    desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
-    paths: &Paths,
-    gathered: &mut Gathered,
-) -> Result<Outcome, CommandError> {
-    let ledger = session::begin(paths, gathered, None)?;
-    let steps = Steps::of(plan, &gathered.state, types).map_or(0, |steps| steps.len());
+/// A plan to be carried out, and everything that takes.
+pub(super) struct Work<'a> {
+    /// As it is typed, for the history.
+    pub command: &'static str,
+    pub provider: Arc<dyn Provider>,
+    pub types: &'a Types,
+    pub plan: &'a Plan,
+    /// The digest of the file the plan was kept in.
+    pub digest: Option<String>,
+    pub desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
+    pub paths: &'a Paths,
+    /// Tell it as a stream of JSON instead.
+    pub json: bool,
+}
+
+/// What came of a plan, how long it took, and how long it should have taken.
+pub(super) struct Ran {
+    pub outcome: Outcome,
+    pub elapsed: Duration,
+    pub expected: Duration,
+}
+
+/// Applies a plan with progress and signals, and adds a line to the history.
+pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) -> Result<Ran, CommandError> {
+    let ledger = session::begin(work.paths, gathered, None)?;
+    let steps = Steps::of(work.plan, &gathered.state, work.types).unwrap_or_default();
+    let lapse = work.provider.time_lapse();
     let (sender, stop) = watch::channel(Stop::No);
     let signals = tokio::spawn(listen(sender));
-    let live = Live::new(ui, steps);
+    let live = Live::new(ui, &steps, lapse);
+    let stream = Stream::new(ui);
+    let (when, started) = (jiff::Timestamp::now(), Instant::now());
     let run = Run {
-        provider,
-        types,
-        plan,
-        desired,
+        provider: work.provider,
+        types: work.types,
+        plan: work.plan,
+        desired: work.desired,
         state: gathered.state.clone(),
-        settings: desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
+        settings: work.desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
         ledger,
-        progress: &live,
+        progress: if work.json { &stream } else { &live },
         stop,
         at_once: cloud::AT_ONCE,
     };
     let outcome = apply::run(run).await;
     drop(live);
     signals.abort();
-    Ok(outcome)
+    let elapsed = started.elapsed();
+    let report = outcome.report();
+    let entry = history::Entry {
+        format: history::FORMAT,
+        when: when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        command: work.command.to_owned(),
+        serial: report.state.serial,
+        who: history::person(git(work.paths, "user.name"), git(work.paths, "user.email")),
+        plan: work.digest,
+        outcome: events::word(&outcome).to_owned(),
+        counts: counts(report),
+        seconds: elapsed.mul_f64(lapse).as_secs(),
+        expected_seconds: work.plan.expected_seconds,
+        durations: if lapse == 1.0 { durations(report) } else { BTreeMap::new() },
+    };
+    if let Err(error) = history::append(work.paths, &entry) {
+        ui.warn(&format!("the history could not be written: {error}"));
+    }
+    let expected = Duration::from_secs(work.plan.expected_seconds).div_f64(lapse);
+    Ok(Ran { outcome, elapsed, expected })
+}
+
+/// What git is configured to say, where the state is.
+fn git(paths: &Paths, key: &str) -> Option<String> {
+    let output = Command::new("git").args(["config", key]).current_dir(paths.folder()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// How many steps of each kind were done, and what became of the others.
+fn counts(report: &Report) -> BTreeMap<String, usize> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for done in &report.done {
+        *counts.entry(done.verb.to_owned()).or_default() += 1;
+    }
+    for (word, number) in [("failed", report.failed.len()), ("skipped", report.skipped.len())] {
+        if number > 0 {
+            counts.insert(word.to_owned(), number);
+        }
+    }
+    counts
+}
+
+/// How long each type took, by what was done with it. What took no time was no call.
+fn durations(report: &Report) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut all: BTreeMap<(String, &str), Vec<u64>> = BTreeMap::new();
+    for done in report.done.iter().filter(|done| done.elapsed >= Duration::from_millis(50)) {
+        let verb = match done.verb {
+            "create" | "replace" => "create",
+            verb @ ("update" | "delete") => verb,
+            _ => continue,
+        };
+        let seconds = (done.elapsed.as_secs_f64().round() as u64).max(1);
+        all.entry((done.address.type_name.to_string(), verb)).or_default().push(seconds);
+    }
+    let mut durations: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for ((name, verb), seconds) in all {
+        if let Some(seconds) = history::median(seconds) {
+            durations.entry(name).or_default().insert(verb.to_owned(), seconds);
+        }
+    }
+    durations
 }
 
 /// The first signal stops gently, the second at once.
@@ -132,8 +266,10 @@ async fn listen(stop: watch::Sender<Stop>) {
 }
 
 /// Says how it ended.
-pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
+pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
+    let outcome = &ran.outcome;
     let report = outcome.report();
+    let time = time(ran);
     if let Some(unsaved) = &report.unsaved {
         ui.error(&format!("what was done could not be recorded: {}", unsaved.because));
         match &unsaved.content {
@@ -146,7 +282,7 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
     }
     match outcome {
         Outcome::Completed(report) => {
-            ui.say(&format!("\nDone: {}.", counted(report)));
+            ui.say(&format!("\nDone: {}. {time}", counted(report)));
             Exit::Done
         }
         Outcome::Halted(report) => {
@@ -158,7 +294,7 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
                 ui.say(&format!("not tried: {skipped}, because {because} failed"));
             }
             ui.say(&format!(
-                "\nDone in part: {}. What is done is recorded in {}.",
+                "\nDone in part: {}. {time} What is done is recorded in {}.",
                 counted(report),
                 paths.state().display()
             ));
@@ -170,7 +306,7 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
             if report.done.is_empty() { Exit::Failure } else { Exit::Partial }
         }
         Outcome::Interrupted(report) => {
-            ui.say(&format!("\nStopped: {}.", counted(report)));
+            ui.say(&format!("\nStopped: {}. {time}", counted(report)));
             if !report.pending.is_empty() {
                 let names: Vec<String> = report.pending.iter().map(ToString::to_string).collect();
                 ui.say(&format!("Still going on by itself: {}.", names.join(", ")));
@@ -179,6 +315,11 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
             Exit::Interrupted
         }
     }
+}
+
+/// How long it took, against the estimate.
+fn time(ran: &Ran) -> String {
+    format!("It took {}; {} were expected.", exact(ran.elapsed), exact(ran.expected))
 }
 
 fn counted(report: &Report) -> String {
@@ -243,4 +384,74 @@ pub(super) fn loses_data(plan: &Plan, types: &Types) -> Vec<String> {
         .filter(|change| types.get(&change.address.type_name).is_some_and(|found| found.data_bearing))
         .map(|change| change.address.to_string())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::apply::{Done, Failure};
+    use crate::cli::ui::captured::ui;
+    use crate::state::State;
+
+    fn address(text: &str) -> Address {
+        text.parse().expect("an address")
+    }
+
+    fn report() -> Report {
+        let done = |name: &str, verb: &'static str, seconds: u64| Done {
+            address: address(name),
+            verb,
+            elapsed: Duration::from_secs(seconds),
+        };
+        Report {
+            state: State::new("l", "social", "eu-central-1"),
+            done: vec![
+                done("rds.cluster.database", "create", 250),
+                done("rds.cluster.other", "replace", 200),
+                done("rds.cluster.third", "create", 900),
+                done("rds.cluster.old", "delete", 60),
+                done("ecs.service.web", "adopt", 60),
+                Done { elapsed: Duration::from_millis(2), ..done("rds.cluster.protected", "update", 0) },
+            ],
+            failed: vec![Failure {
+                address: address("elb.listener.https"),
+                message: "elasticloadbalancing:CreateListener: TooManyListeners: the limit is 50".to_owned(),
+                credentials: false,
+            }],
+            skipped: vec![(address("ecs.service.mastodon"), address("elb.listener.https"))],
+            pending: Vec::new(),
+            not_started: Vec::new(),
+            unsaved: None,
+        }
+    }
+
+    #[test]
+    fn the_end_tells_what_was_done_how_long_it_took_and_what_failed_why() {
+        let (ui, _, err) = ui(false, "");
+        let ran = Ran {
+            outcome: Outcome::Halted(report()),
+            elapsed: Duration::from_secs(960),
+            expected: Duration::from_secs(720),
+        };
+        let exit = tell(&ui, &ran, &Paths::new("state", "social"));
+        assert_eq!(exit, Exit::Partial);
+        assert_eq!(
+            err.take(),
+            "\nerror: elb.listener.https: elasticloadbalancing:CreateListener: TooManyListeners: the limit is 50\n\
+             not tried: ecs.service.mastodon, because elb.listener.https failed\n\n\
+             Done in part: 2 created, 1 updated, 1 replaced, 1 deleted, 1 resumed, 1 failed, 1 not tried, the longest was \
+             rds.cluster.third with 15 min. It took 16 min; 12 min were expected. What is done is recorded in \
+             state/social.json.\n\n\
+             hint: mend the cause and run the command once more; it goes on from here\n"
+        );
+    }
+
+    #[test]
+    fn only_what_took_its_whole_time_is_remembered() {
+        let durations = durations(&report());
+        let cluster = BTreeMap::from([("create".to_owned(), 250), ("delete".to_owned(), 60)]);
+        assert_eq!(durations, BTreeMap::from([("rds.cluster".to_owned(), cluster)]));
+        assert_eq!(counts(&report())["failed"], 1);
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::error::CommandError;
 use super::{GlobalOptions, Ui};
-use crate::provider::Provider;
 use crate::provider::sim::{Options, Sim};
+use crate::provider::{Provider, Reader, read_only};
 use crate::spec::Types;
 use crate::state::Paths;
 
@@ -40,6 +40,17 @@ pub async fn connect(
         return Ok(Arc::new(sim));
     }
     aws(ui, region).await
+}
+
+/// The same for whoever only wants to look.
+pub async fn connect_to_read(
+    ui: &Ui,
+    options: &GlobalOptions,
+    types: &Arc<Types>,
+    paths: &Paths,
+    region: &str,
+) -> Result<Arc<dyn Reader>, CommandError> {
+    Ok(read_only(&connect(ui, options, types, paths, region).await?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the edge: the simulated cloud lives by the wall clock")]

@@ -1,26 +1,33 @@
 //! `mastoform destroy`: takes the whole instance down. Needs the state, not a valid `mastodon.toml`.
 
-use super::apply::{carry_out, holder, loses_data, tell};
+use std::sync::Arc;
+
+use super::apply::{Work, carry_out, holder, loses_data, tell};
 use super::error::{CommandError, Exit};
 use super::plan::say_notes;
-use super::{DestroyArguments, GlobalOptions, Ui, cloud, files};
+use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
+use crate::plan::saved::Basis;
+use crate::plan::stale::Proposal;
 use crate::render;
-use crate::session;
-use crate::state::{Lock, State};
+use crate::session::{self, Gathered};
+use crate::spec::Specs;
+use crate::state::{Lock, State, history};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
-    let specs = files::read_specs(options)?;
+    let mut specs = files::read_specs(options)?;
+    let types_of_cloud = Arc::clone(&specs.types);
     let paths = files::recorded_paths(options)?;
     let Some(recorded) = State::read(&paths.state())? else {
         return Err(CommandError::failure(format!("there is no state {}", paths.state().display()))
             .hint("nothing was ever applied from here"));
     };
+    specs.types = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
     let _lock = Lock::acquire(&paths.lock(), &holder("mastoform destroy"))?;
     let name = recorded.instance.clone();
     let region = recorded.region.clone();
     let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
     cloud::runtime()?.block_on(async {
-        let provider = cloud::connect(ui, options, &specs.types, &paths, &region).await?;
+        let provider = cloud::connect(ui, options, &types_of_cloud, &paths, &region).await?;
         let mut gathered = session::gather(&provider, None, read).await?;
         say_notes(ui, &gathered);
         let plan = session::plan_destroy(&specs, &gathered, &name)?;
@@ -51,7 +58,32 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             ui.say("Nothing was changed.");
             return Ok(Exit::Failure);
         }
-        let outcome = carry_out(ui, provider, &specs.types, &plan, None, &paths, &mut gathered).await?;
-        Ok(tell(ui, &outcome, &paths))
+        if arguments.confirm.is_none() {
+            // Whoever answers may have taken an hour over it.
+            let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
+            let again = session::gather(&provider, None, read).await?;
+            let (plan_now, basis_now) = (session::plan_destroy(&specs, &again, &name)?, basis(&specs, &again));
+            let then = Proposal { plan: &plan, basis: &basis(&specs, &gathered) };
+            let now = Proposal { plan: &plan_now, basis: &basis_now };
+            proposal::destroy_must_hold(then, now, &again.state, &specs.types)?;
+            gathered = again;
+        }
+        let work = Work {
+            command: "destroy",
+            provider,
+            types: &specs.types,
+            plan: &plan,
+            digest: None,
+            desired: None,
+            paths: &paths,
+            json: false,
+        };
+        let ran = carry_out(ui, work, &mut gathered).await?;
+        Ok(tell(ui, &ran, &paths))
     })
+}
+
+/// What the plan is made from.
+fn basis(specs: &Specs, gathered: &Gathered) -> Basis {
+    Basis::of(specs, None, &gathered.state, &gathered.lookups, gathered.observations.as_ref())
 }

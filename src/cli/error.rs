@@ -124,7 +124,10 @@ impl CommandError {
         match &self.problem {
             Problem::Silent => {}
             Problem::Message(message) => ui.error(message),
-            Problem::Error(error) => ui.error(&chain(error.as_ref())),
+            Problem::Error(error) => match code_of(error.as_ref()) {
+                Some(code) => ui.coded_error(code, &chain(error.as_ref())),
+                None => ui.error(&chain(error.as_ref())),
+            },
             Problem::Diagnostics(diagnostics) => ui.diagnostics(diagnostics),
         }
         for hint in &self.hints {
@@ -160,6 +163,13 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         cause = current.source();
     }
     text
+}
+
+/// The code of an error about one of our files, for `mastoform explain`.
+fn code_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let is_journal = error.is::<JournalError>().then_some("state-journal");
+    let is_lock = error.is::<LockError>().then_some("state-lock");
+    error.downcast_ref::<StateError>().map(StateError::code).or(is_journal).or(is_lock)
 }
 
 fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {

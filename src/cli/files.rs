@@ -16,8 +16,9 @@ use crate::diagnostic::{Diagnostics, SourceFile};
 use crate::document;
 use crate::expr::Evaluator;
 use crate::plan::resolve::World;
-use crate::spec::{OverlayFile, Specs};
-use crate::state::{Journal, Paths, State};
+use crate::session;
+use crate::spec::{OverlayFile, Specs, Types};
+use crate::state::{Journal, Paths, State, history};
 use crate::value::Value;
 
 /// Everything a command needs that is not in the cloud.
@@ -26,6 +27,8 @@ pub struct Project {
     pub config: Config,
     pub evaluator: Evaluator,
     pub paths: Paths,
+    /// The types without what the instance's history has taught: the simulated cloud lives by them.
+    pub types_of_cloud: Arc<Types>,
 }
 
 impl Project {
@@ -46,19 +49,27 @@ impl Project {
     ///
     /// As [`Project::load`].
     pub fn read(options: &GlobalOptions) -> Result<(Self, Diagnostics), CommandError> {
-        let source = read_file(&options.file)?;
+        Self::from_source(options, &read_file(&options.file)?)
+    }
+
+    /// As [`Project::read`], with another text for `mastodon.toml`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Project::load`].
+    pub fn from_source(options: &GlobalOptions, source: &Arc<SourceFile>) -> Result<(Self, Diagnostics), CommandError> {
         let mut specs = match Specs::read(&overlay(options)?) {
             Ok(specs) => specs,
             Err(mut problems) => {
                 // Against broken specs nothing can be checked but the form.
-                if let Err(more) = document::parse(&source) {
+                if let Err(more) = document::parse(source) {
                     problems.extend(more.0);
                 }
                 return Err(problems.into());
             }
         };
         let evaluator = Evaluator::new();
-        let read = config::read(&source, &mut specs.blueprint, &evaluator);
+        let read = config::read(source, &mut specs.blueprint, &evaluator);
         // Patches are part of the blueprint now, so that their names are checked like its own.
         let mut problems = specs.lint();
         let config = match read {
@@ -74,7 +85,9 @@ impl Project {
         let Some(config) = config else { return Err(problems.into()) };
         let (config, warnings) = problems.finish(config)?;
         let paths = Paths::new(state_folder(options), config.name.as_str());
-        Ok((Self { specs, config, evaluator, paths }, warnings))
+        let types_of_cloud = Arc::clone(&specs.types);
+        specs.types = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
+        Ok((Self { specs, config, evaluator, paths, types_of_cloud }, warnings))
     }
 
     /// What stands behind references.

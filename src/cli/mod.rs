@@ -14,14 +14,20 @@ mod apply;
 mod cloud;
 mod completions;
 mod destroy;
+mod drift;
 pub mod error;
+mod events;
+mod explain;
 pub mod files;
 mod graph;
+mod iam_policy;
 mod init;
 pub mod output;
 mod plan;
 pub mod progress;
+mod proposal;
 mod schema;
+mod show;
 mod state;
 pub mod ui;
 mod validate;
@@ -107,12 +113,20 @@ pub enum Command {
     Validate,
     /// Show what apply would do
     Plan(PlanArguments),
+    /// Show a saved plan
+    Show(ShowArguments),
     /// Make AWS as mastodon.toml says
     Apply(ApplyArguments),
+    /// Tell what somebody changed in AWS, what AWS changed by itself, and what you have not applied yet
+    Drift(DriftArguments),
     /// Take the whole instance down
     Destroy(DestroyArguments),
     /// Show what you need to know of the instance: addresses, DNS records
     Output(OutputArguments),
+    /// Tell where a value comes from and what would happen if it changed, or what a code means
+    Explain(ExplainArguments),
+    /// Print the IAM policy that the other commands need for this file
+    IamPolicy(IamPolicyArguments),
     /// Look into the state
     #[command(subcommand)]
     State(StateCommand),
@@ -138,16 +152,48 @@ pub struct PlanArguments {
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
+    /// Keep the plan in a file, for `mastoform apply FILE`
+    #[arg(long, value_name = "FILE", conflicts_with = "offline")]
+    pub out: Option<PathBuf>,
     /// Exit with 2 if there is something to do
     #[arg(long)]
     pub detailed_exitcode: bool,
 }
 
 #[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// What `mastoform plan --out` wrote
+    #[arg(value_name = "FILE")]
+    pub plan: PathBuf,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct ApplyArguments {
+    /// Do exactly what this saved plan says, or nothing if anything has changed since it was made
+    #[arg(value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Print what happens as JSON, a line per event
+    #[arg(long, requires = "yes")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DriftArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 3 if somebody changed something
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Write what somebody changed into mastodon.toml, where that can say it
+    #[arg(long, conflicts_with_all = ["json", "detailed_exitcode"])]
+    pub accept: bool,
 }
 
 #[derive(Debug, Args)]
@@ -164,6 +210,24 @@ pub struct OutputArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// An address, an attribute of it, a setting, or a code: rds.cluster.database, rds.cluster.database.port,
+    /// input.run_mode, unknown-key
+    #[arg(value_name = "WHAT")]
+    pub what: String,
+}
+
+#[derive(Debug, Args)]
+pub struct IamPolicyArguments {
+    /// Only what `plan` and `drift` need
+    #[arg(long)]
+    pub read_only: bool,
+    /// Which of several policies, if one would be too long
+    #[arg(long, value_name = "N")]
+    pub part: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -242,9 +306,13 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Init(arguments) => init::run(ui, global, arguments),
         Command::Validate => validate::run(ui, global),
         Command::Plan(arguments) => plan::run(ui, global, arguments),
+        Command::Show(arguments) => show::run(ui, global, arguments),
         Command::Apply(arguments) => apply::run(ui, global, arguments),
+        Command::Drift(arguments) => drift::run(ui, global, arguments),
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
+        Command::Explain(arguments) => explain::run(ui, global, arguments),
+        Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),
         Command::State(command) => state::run(ui, global, command),
         Command::Schema => schema::run(ui, global),
         Command::Graph(arguments) => graph::run(ui, global, arguments),

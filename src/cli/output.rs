@@ -12,6 +12,8 @@ use crate::session::{self, Output};
 use crate::state::State;
 use crate::value::Value;
 
+/// The version of the JSON form.
+const FORMAT: u64 = 1;
 /// What stands for a value that does not exist yet.
 const UNKNOWN: &str = "(known after apply)";
 
@@ -27,7 +29,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &OutputArguments) -> Res
             let value = value_of(&project, &outputs, name)?;
             if is_json { ui.json(&value.to_json())? } else { ui.data(&text(value))? }
         }
-        (None, true) => ui.json(&to_json(&outputs))?,
+        (None, true) => ui.json(&json!({"format": FORMAT, "outputs": to_json(&outputs)}))?,
         (None, false) => ui.data(&list(&outputs, ui.width()))?,
     }
     Ok(Exit::Done)

@@ -1,39 +1,38 @@
 //! `mastoform plan`: what apply would do. Reads, and changes nothing.
 
-use std::collections::BTreeMap;
-
 use super::files::Project;
+use super::proposal::{self, Proposal};
 use super::{CommandError, Exit, GlobalOptions, PlanArguments, Ui, cloud};
 use crate::plan::Plan;
-use crate::plan::resolve::resolve;
 use crate::render;
 use crate::session::{self, Gathered};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
-    let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
-    let gathered = if arguments.offline {
-        session::gather_offline(Some(&project.config), read)?
+    let proposal = if arguments.offline {
+        let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
+        let gathered = session::gather_offline(Some(&project.config), read)?;
+        Proposal::of(project, gathered)?
     } else {
         cloud::runtime()?.block_on(async {
-            let types = &project.specs.types;
-            let provider = cloud::connect(ui, options, types, &project.paths, &project.config.region).await?;
-            let nothing = BTreeMap::new();
-            let gathered = session::gather(&provider, Some(&project.world(&nothing)), read).await?;
-            Ok::<_, CommandError>(gathered)
+            let provider =
+                cloud::connect(ui, options, &project.types_of_cloud, &project.paths, &project.config.region).await?;
+            Proposal::make(project, &provider).await
         })?
     };
-    say_notes(ui, &gathered);
-    let world = project.world(&gathered.lookups);
-    let graph = resolve(&world, &project.specs)?;
-    let (plan, warnings) = session::plan(&world, &graph, &gathered)?;
-    ui.diagnostics(&warnings);
+    say_notes(ui, &proposal.gathered);
+    ui.diagnostics(&proposal.warnings);
+    let (plan, types) = (&proposal.plan, &proposal.project.specs.types);
     if arguments.json {
-        ui.json(&render::plan_json(&plan, &project.specs.types))?;
+        ui.json(&render::plan_json(plan, types))?;
     } else {
-        ui.data(render::plan(&plan, &project.specs.types, &ui.render_options()).trim_end())?;
+        ui.data(render::plan(plan, types, &ui.render_options()).trim_end())?;
     }
-    Ok(exit(&plan, arguments.detailed_exitcode))
+    // A plan that may not be applied is not kept for it either.
+    if let Some(path) = arguments.out.as_ref().filter(|_| plan.refusals.is_empty()) {
+        proposal::write(ui, path, &proposal.saved(options))?;
+    }
+    Ok(exit(plan, arguments.detailed_exitcode))
 }
 
 fn exit(plan: &Plan, detailed: bool) -> Exit {

@@ -1,15 +1,17 @@
 //! What is seen of a running apply.
 //!
 //! [`Board`] is what is in flight and how it is shown: no clock, no terminal. [`Live`] feeds it and draws it: in a
-//! terminal a line per resource in flight, redrawn in place, and a line that stays for everything that came to its end;
-//! elsewhere a plain line per event.
+//! terminal a line per resource in flight with what waits for it, redrawn in place, and a line that stays for everything
+//! that came to its end; elsewhere a plain line per event, with how far it has come.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ui::Ui;
 use crate::address::Address;
+use crate::apply::forecast::Forecast;
 use crate::apply::{Event, Progress};
+use crate::plan::order::Steps;
 use crate::render::duration::{about, exact};
 use crate::render::layout::{cut, pad, width};
 use crate::render::style::{Role, Signs, paint};
@@ -18,6 +20,8 @@ use crate::render::style::{Role, Signs, paint};
 const PAUSE: Duration = Duration::from_millis(100);
 /// Lines in flight that are shown at most.
 const SHOWN: usize = 16;
+/// Lines in flight below which it is shown what waits for each.
+const TREE: usize = 6;
 /// Columns the longest word for something going on takes.
 const DOING: usize = 10;
 
@@ -56,25 +60,26 @@ struct InFlight {
     status: Option<String>,
 }
 
-/// What is in flight, in the order it was started, and how many steps came to their end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Board {
+/// What is in flight, in the order it was started, what waits, and how many steps came to their end.
+pub struct Board<'steps> {
     flying: Vec<InFlight>,
-    total: usize,
+    forecast: Forecast<'steps>,
     done: usize,
     failed: usize,
     skipped: usize,
     stopping: bool,
 }
 
-impl Board {
-    /// An empty board for this many steps.
-    pub fn new(total: usize) -> Self {
-        Self { total, ..Self::default() }
+impl<'steps> Board<'steps> {
+    /// A board on which nothing has happened yet. `lapse`: how much faster than the estimates the cloud lives.
+    pub fn new(steps: &'steps Steps, lapse: f64) -> Self {
+        let forecast = Forecast::new(steps, lapse);
+        Self { flying: Vec::new(), forecast, done: 0, failed: 0, skipped: 0, stopping: false }
     }
 
     /// Takes an event into account; `now` is the time since the apply started. Returns what stays of it on a terminal.
     pub fn take(&mut self, event: &Event, now: Duration, signs: &Signs) -> Option<String> {
+        self.forecast.take(event, now);
         match event {
             Event::Started { address, verb, expected } => {
                 self.flying.retain(|flying| flying.address != *address);
@@ -125,7 +130,7 @@ impl Board {
 
     /// The lines to redraw: one per step in flight, and the numbers.
     pub fn lines(&self, now: Duration, columns: usize, signs: &Signs) -> Vec<String> {
-        if self.flying.is_empty() && self.done + self.failed + self.skipped >= self.total {
+        if self.flying.is_empty() && self.done + self.failed + self.skipped >= self.forecast.total() {
             return Vec::new();
         }
         let address_columns =
@@ -149,6 +154,7 @@ impl Board {
                 paint(Role::Quiet, &status)
             );
             lines.push(line.trim_end().to_owned());
+            lines.extend(self.waiting(&flying.address, columns, signs));
         }
         if self.flying.len() > SHOWN {
             lines.push(paint(Role::Quiet, &format!("    and {} more", self.flying.len() - SHOWN)));
@@ -157,8 +163,26 @@ impl Board {
         lines
     }
 
+    /// What waits for a step in flight, while there is room for it.
+    fn waiting(&self, address: &Address, columns: usize, signs: &Signs) -> Option<String> {
+        if self.flying.len() > TREE {
+            return None;
+        }
+        let waiting = self.forecast.waiting_for(address);
+        let (first, others) = waiting.split_first()?;
+        let others = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        let text = format!("then {first}{others}");
+        Some(format!("      {}", paint(Role::Quiet, &cut(&text, columns.saturating_sub(6), signs.ellipsis))))
+    }
+
     fn numbers(&self, now: Duration) -> String {
-        let mut text = format!("{} of {} done", self.done, self.total);
+        let mut text = format!("{} of {} done", self.done, self.forecast.total());
+        if !self.flying.is_empty() {
+            text.push_str(&format!(", {} running", self.flying.len()));
+        }
+        if self.forecast.waiting() > 0 {
+            text.push_str(&format!(", {} waiting", self.forecast.waiting()));
+        }
         if self.failed > 0 {
             text.push_str(&format!(", {} failed", self.failed));
         }
@@ -168,8 +192,16 @@ impl Board {
         text.push_str(&format!(", {}", exact(now)));
         if self.stopping {
             text.push_str(", stopping");
+        } else if !self.flying.is_empty() {
+            text.push_str(&left(self.forecast.remaining(now)));
         }
         text
+    }
+
+    /// How far it has come, in short.
+    fn come(&self, now: Duration) -> String {
+        let left = if self.flying.is_empty() { String::new() } else { left(self.forecast.remaining(now)) };
+        format!("{} of {} done{left}", self.done, self.forecast.total())
     }
 
     fn set_status(&mut self, address: &Address, status: &str) {
@@ -180,6 +212,15 @@ impl Board {
 
     fn land(&mut self, address: &Address) {
         self.flying.retain(|flying| flying.address != *address);
+    }
+}
+
+/// The time that remains, in words: nobody knows it to the second.
+fn left(remaining: Duration) -> String {
+    match remaining.as_secs() {
+        0 => ", longer than expected".to_owned(),
+        seconds @ 1..60 => format!(", about {} s left", seconds.div_ceil(10) * 10),
+        seconds => format!(", {} left", about(seconds)),
     }
 }
 
@@ -216,26 +257,26 @@ pub fn plain(event: &Event) -> Option<String> {
 pub struct Live<'ui> {
     ui: &'ui Ui,
     started: Instant,
-    inner: Mutex<Inner>,
+    inner: Mutex<Inner<'ui>>,
 }
 
-struct Inner {
-    board: Board,
+struct Inner<'steps> {
+    board: Board<'steps>,
     drawn: Option<Instant>,
 }
 
 impl<'ui> Live<'ui> {
-    /// For an apply of this many steps that starts now.
-    pub fn new(ui: &'ui Ui, steps: usize) -> Self {
-        let inner = Inner { board: Board::new(steps), drawn: None };
+    /// For an apply of these steps that starts now, on a cloud that lives `lapse` times faster than its estimates.
+    pub fn new(ui: &'ui Ui, steps: &'ui Steps, lapse: f64) -> Self {
+        let inner = Inner { board: Board::new(steps, lapse), drawn: None };
         Self { ui, started: Instant::now(), inner: Mutex::new(inner) }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn inner(&self) -> MutexGuard<'_, Inner<'ui>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn draw(&self, inner: &mut Inner, line: Option<&str>) {
+    fn draw(&self, inner: &mut Inner<'_>, line: Option<&str>) {
         inner.drawn = Some(Instant::now());
         self.ui.live(line, inner.board.lines(self.started.elapsed(), self.ui.width(), self.ui.signs()));
     }
@@ -243,13 +284,17 @@ impl<'ui> Live<'ui> {
 
 impl Progress for Live<'_> {
     fn event(&self, event: &Event) {
+        let mut inner = self.inner();
         if !self.ui.is_live() {
+            let now = self.started.elapsed();
+            let _ = inner.board.take(event, now, self.ui.signs());
             if let Some(line) = plain(event) {
-                self.ui.say(&line);
+                let is_end = matches!(event, Event::Finished { .. } | Event::Failed { .. });
+                let come = if is_end { format!(" ({})", inner.board.come(now)) } else { String::new() };
+                self.ui.say(&format!("{line}{come}"));
             }
             return;
         }
-        let mut inner = self.inner();
         let line = inner.board.take(event, self.started.elapsed(), self.ui.signs());
         if line.is_some() || inner.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
             self.draw(&mut inner, line.as_deref());
@@ -284,11 +329,23 @@ mod tests {
     use anstream::adapter::strip_str;
 
     use super::*;
+    use crate::apply::forecast::tests::creations;
     use crate::cli::ui::captured::ui;
     use crate::render::style::UNICODE;
+    use crate::spec::types::Milestone;
 
     fn address(text: &str) -> Address {
         text.parse().expect("an address")
+    }
+
+    /// Three steps: two of them at once, and one after the database.
+    fn steps() -> Steps {
+        let types = crate::spec::Specs::read(&[]).expect("valid specs").types;
+        let after: &[(&str, Milestone)] = &[("rds.cluster.database", Milestone::Ready)];
+        creations(
+            &types,
+            &[("rds.cluster.database", &[]), ("ec2.security_group.tasks", &[]), ("ecs.service.web", after)],
+        )
     }
 
     fn events() -> Vec<Event> {
@@ -307,7 +364,8 @@ mod tests {
 
     #[test]
     fn the_board_shows_what_is_in_flight() {
-        let mut board = Board::new(3);
+        let steps = steps();
+        let mut board = Board::new(&steps, 1.0);
         let mut stays = Vec::new();
         for event in &events()[..5] {
             stays.extend(board.take(event, Duration::from_secs(10), &UNICODE));
@@ -316,7 +374,11 @@ mod tests {
         assert_eq!(strip(stays), ["  ✓ created ec2.security_group.tasks in 3 s"]);
         assert_eq!(
             strip(board.lines(Duration::from_secs(85), 80, &UNICODE)),
-            ["    rds.cluster.database  creating    1 min 15 s of about 4 min  creating", "  1 of 3 done, 1 min 25 s"]
+            [
+                "    rds.cluster.database  creating    1 min 15 s of about 4 min  creating",
+                "      then ecs.service.web",
+                "  1 of 3 done, 1 running, 1 waiting, 1 min 25 s, about 7 min left"
+            ]
         );
         for event in &events()[5..] {
             board.take(event, Duration::from_secs(90), &UNICODE);
@@ -327,7 +389,8 @@ mod tests {
     #[test]
     fn without_a_terminal_every_event_is_a_line() {
         let (ui, _, err) = ui(false, "");
-        let live = Live::new(&ui, 3);
+        let steps = steps();
+        let live = Live::new(&ui, &steps, 1.0);
         events().iter().for_each(|event| live.event(event));
         live.tick();
         drop(live);
@@ -335,9 +398,9 @@ mod tests {
             err.take(),
             "creating rds.cluster.database (about 4 min) ...\n\
              creating ec2.security_group.tasks ...\n\
-             created ec2.security_group.tasks in 3 s\n\
+             created ec2.security_group.tasks in 3 s (1 of 3 done, about 8 min left)\n\
              rds.cluster.database is creating\n\
-             failed rds.cluster.database: rds:CreateDBCluster: no\n\
+             failed rds.cluster.database: rds:CreateDBCluster: no (1 of 3 done)\n\
              skipped ecs.service.web, because rds.cluster.database failed\n"
         );
     }
@@ -345,11 +408,12 @@ mod tests {
     #[test]
     fn in_a_terminal_lines_are_taken_away_at_the_end() {
         let (ui, _, err) = ui(true, "");
-        let live = Live::new(&ui, 3);
+        let steps = steps();
+        let live = Live::new(&ui, &steps, 1.0);
         live.event(&events()[0]);
         drop(live);
         let written = err.take();
         assert!(written.contains("rds.cluster.database  creating    0 s of about 4 min"), "{written:?}");
-        assert!(written.ends_with("\x1b[2A\r\x1b[J"), "{written:?}");
+        assert!(written.ends_with("\x1b[3A\r\x1b[J"), "{written:?}");
     }
 }

@@ -217,6 +217,11 @@ impl Ui {
         self.tell(&format!("{}: {text}", paint(Role::Error, "error")));
     }
 
+    /// An error with a page of its own: `mastoform explain CODE`.
+    pub fn coded_error(&self, code: &str, text: &str) {
+        self.tell(&format!("{}: {text}", paint(Role::Error, &format!("error[{code}]"))));
+    }
+
     /// What to do, after a blank line.
     pub fn hint(&self, text: &str) {
         self.tell(&format!("\n{}: {text}", paint(Role::Hint, "hint")));
@@ -321,6 +326,11 @@ pub(super) mod captured {
 
     /// A `Ui`, its output and its errors. `input` is what the user types.
     pub fn ui(is_terminal: bool, input: &'static str) -> (Ui, Text, Text) {
+        ui_reading(is_terminal, input.as_bytes())
+    }
+
+    /// As [`ui`], with an input of any kind.
+    pub fn ui_reading(is_terminal: bool, input: impl BufRead + Send + 'static) -> (Ui, Text, Text) {
         let (out, err) = (Text::default(), Text::default());
         let sink = |text: &Text| {
             Mutex::new(Sink { writer: Box::new(text.clone()), colors: false, is_terminal, live: Vec::new() })
@@ -328,7 +338,7 @@ pub(super) mod captured {
         let ui = Ui {
             out: sink(&out),
             err: sink(&err),
-            input: Mutex::new(Box::new(input.as_bytes())),
+            input: Mutex::new(Box::new(input)),
             input_is_terminal: is_terminal,
             verbose: 0,
             quiet: false,

@@ -19,14 +19,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
     let world = project.world(&lookups);
     let resources = match resolve(&world, &project.specs) {
         Ok(graph) => {
-            let gathered = Gathered {
-                state: State::new("", project.config.name.as_str(), project.config.region.as_str()),
-                on_disk: None,
-                is_folded: false,
-                notes: Vec::new(),
-                lookups: lookups.clone(),
-                observations: None,
-            };
+            let nothing = State::new("", project.config.name.as_str(), project.config.region.as_str());
+            let gathered = Gathered { lookups: lookups.clone(), ..Gathered::offline(nothing) };
             let (_, more) = session::plan(&world, &graph, &gathered)?;
             warnings.extend(more.0);
             Some(graph.nodes.len())

@@ -3,6 +3,7 @@
 //! All problems of a file are found at once, each with its line: unknown keys, wrong types, values out of bounds,
 //! missing settings, failed checks, patches of what does not exist.
 
+pub mod edit;
 pub mod init;
 pub mod schema;
 

@@ -1,15 +1,17 @@
 //! A plan as data: what would change, why, and what it would mean.
+//!
+//! A plan can be written to a file and read back ([`super::saved`]). Reading is strict: a field nobody knows is refused.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::address::{Address, Identity};
 use crate::spec::types::{Impact, Milestone, Order};
 use crate::value::{Planned, Value};
 
 /// What a plan is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     Apply,
@@ -17,7 +19,8 @@ pub enum Purpose {
 }
 
 /// Everything one apply would do.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     pub purpose: Purpose,
     pub instance: String,
@@ -72,7 +75,8 @@ pub struct Counts {
 }
 
 /// What a plan was made from: if any of it has changed, the plan is stale.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fingerprint {
     /// SHA-256 of `mastodon.toml`; empty for a destroy, which does not read it.
     pub file: String,
@@ -85,8 +89,8 @@ pub struct Fingerprint {
 }
 
 /// What happens to one resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Action {
     Create,
     Update {
@@ -126,9 +130,16 @@ impl Reasons {
     }
 }
 
+impl<'de> Deserialize<'de> for Reasons {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let list = Vec::deserialize(deserializer)?;
+        Self::from_list(list).ok_or_else(|| serde::de::Error::custom("a replacement without a reason"))
+    }
+}
+
 /// Why something changes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Cause {
     /// It is new in the file or the specs.
     New,
@@ -147,7 +158,8 @@ pub enum Cause {
 }
 
 /// One changed attribute, or one leaf of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AttributeChange {
     pub path: Vec<String>,
     pub before: Option<Value>,
@@ -163,7 +175,8 @@ pub struct AttributeChange {
 }
 
 /// One resource's part of a plan.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Change {
     pub address: Address,
     pub region: String,
@@ -188,7 +201,8 @@ pub struct Change {
 }
 
 /// Why a plan may not be applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Refusal {
     pub address: Address,
     pub reason: String,

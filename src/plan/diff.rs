@@ -279,7 +279,7 @@ fn as_references<L>(entries: &BTreeMap<String, Tree<L>>) -> BTreeMap<String, &Tr
 }
 
 /// The elements of a list by the value of their attribute `key`.
-fn by_key<'tree, L>(list: &'tree Tree<L>, key: &str) -> BTreeMap<String, &'tree Tree<L>> {
+pub(super) fn by_key<'tree, L>(list: &'tree Tree<L>, key: &str) -> BTreeMap<String, &'tree Tree<L>> {
     let mut map = BTreeMap::new();
     for (index, item) in list.as_list().unwrap_or_default().iter().enumerate() {
         let name = match item.get(key) {

@@ -3,6 +3,8 @@
 //! A provider knows how to call a cloud; it knows nothing of plans, of the state file or of `mastodon.toml`. Two exist:
 //! [`sim`], a simulated cloud interpreted from `specs/types`, and `aws` (cargo feature `aws`).
 //!
+//! Whoever must not change anything is handed a [`Reader`] instead, on which there is nothing to do it with.
+//!
 //! # Guarantees a provider gives
 //!
 //! - [`Provider::create`], [`Provider::update`] and [`Provider::delete`] return as soon as the cloud has accepted the
@@ -26,10 +28,13 @@
 //! seen. The engine finds out by [`Provider::find`].
 
 pub mod generate;
+mod reader;
 pub mod sim;
 
 #[cfg(feature = "aws")]
 pub mod aws;
+
+pub use reader::{Reader, read_only};
 
 use std::collections::BTreeMap;
 use std::fmt;

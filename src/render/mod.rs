@@ -9,7 +9,9 @@
 //! - No secret is shown: sensitive attributes are `(secret)` in text and null in JSON.
 //! - Without colours nothing is lost.
 
+pub mod drift;
 pub mod duration;
+pub mod explain;
 pub mod graph;
 mod json;
 pub mod layout;

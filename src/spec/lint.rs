@@ -169,6 +169,7 @@ impl<'specs> Linter<'specs> {
     fn shape(&mut self, node: &Node, attribute: &Attribute) {
         match (&attribute.shape, &node.content) {
             (_, Content::Text(text)) if text.contains("${") => {}
+            (_, Content::Text(_)) if attribute.sensitive => self.problems.push(bare_secret(&node.location)),
             (Shape::Json, _) => {}
             (Shape::Object(attributes), Content::Table(entries)) => {
                 for entry in entries.iter().filter(|entry| entry.key != "when") {
@@ -202,6 +203,12 @@ impl<'specs> Linter<'specs> {
     /// A secret may go only where it is treated as one: elsewhere it would be stored and shown.
     fn leaks(&mut self, tree: &TemplateTree, attribute: &Attribute) {
         if attribute.sensitive {
+            tree.each_leaf(&mut |template| {
+                let is_bare = |reference: &Reference| matches!(reference.root, Root::Config | Root::Each);
+                if template.references().all(is_bare) {
+                    self.problems.push(bare_secret(&template.location));
+                }
+            });
             return;
         }
         match tree {
@@ -568,6 +575,13 @@ pub fn collect_resources<'specs>(
     }
 }
 
+/// A secret that stands in a file: it would be planned, stored and shown like anything else.
+fn bare_secret(location: &Location) -> Diagnostic {
+    Diagnostic::error("bare-secret", "a secret must not stand in a file")
+        .at(location, "this attribute is a secret")
+        .hint("let it come from a secret: `${secretsmanager.secret.NAME.values.KEY}`")
+}
+
 fn unknown_attribute(name: &str, location: &Location, resource_type: &ResourceType) -> Diagnostic {
     Diagnostic::error("unknown-attribute", format!("`{}` has no attribute `{name}`", resource_type.name))
         .at(location, "")
@@ -682,6 +696,10 @@ default = "x"
         let fine =
             codes("[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = 'm'\npassword = 'p${a.thing.one.values.x}'\n");
         assert_eq!(fine, [""; 0]);
+        for bare in ["hunter2", "${config.name}"] {
+            let bare = codes(&format!("[a.thing.one]\nname = 'n'\npassword = '{bare}'\n"));
+            assert_eq!(bare, ["bare-secret: a secret must not stand in a file"]);
+        }
         let leak = codes(
             "[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = 'm'\nnote = '${local.s}'\n[local]\ns = '${a.thing.one.values.x}'\n",
         );

@@ -41,6 +41,13 @@ pub struct ResourceType {
     pub replace: Order,
     /// IAM actions by verb: create, read, update, delete.
     pub permissions: BTreeMap<String, Vec<String>>,
+    /// How AWS names the objects of the type, with `{attribute}`, `{region}` and `{account}`: what its actions are
+    /// allowed on.
+    pub scope: Vec<String>,
+    /// Actions that AWS allows only on everything.
+    pub unscoped: Vec<String>,
+    /// Actions on objects of another type.
+    pub scoped_as: BTreeMap<String, TypeName>,
     pub attributes: BTreeMap<String, Attribute>,
     pub location: Location,
 }
@@ -191,6 +198,8 @@ pub struct Attribute {
     pub compare: Option<Compare>,
     pub default_from_aws: bool,
     pub volatile: bool,
+    /// AWS changes it by itself, such as a version that it raises in a maintenance window.
+    pub changed_by_aws: bool,
     pub impact: Impact,
     /// AWS's own default, which an attribute removed from the file goes back to.
     pub default: Option<Value>,
@@ -288,12 +297,24 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     });
     reader.used.push("permissions");
     let mut permissions = BTreeMap::new();
+    let (mut scope, mut unscoped, mut scoped_as) = (Vec::new(), Vec::new(), BTreeMap::new());
     if let Some(node) = entry.node.get("permissions") {
         let mut verbs =
             Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`permissions`", used: Vec::new() };
         for verb in ["create", "read", "update", "delete"] {
             if node.get(verb).is_some() {
                 permissions.insert(verb.to_owned(), verbs.texts(verb));
+            }
+        }
+        scope = verbs.texts("scope");
+        unscoped = verbs.texts("unscoped");
+        verbs.used.push("scoped_as");
+        for action in node.get("scoped_as").map(Node::entries).unwrap_or_default() {
+            match action.node.text().and_then(|text| text.split_once('.')) {
+                Some((service, kind)) => {
+                    scoped_as.insert(action.key.clone(), TypeName::new(service, kind));
+                }
+                None => verbs.wrong("scoped_as", "a table from actions to names of types"),
             }
         }
         verbs.refuse_others();
@@ -334,6 +355,9 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         ready,
         replace,
         permissions,
+        scope,
+        unscoped,
+        scoped_as,
         attributes,
         location: entry.key_location.clone(),
     }
@@ -364,6 +388,7 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
     result.unordered = reader.flag("unordered", false);
     result.default_from_aws = reader.flag("default_from_aws", false);
     result.volatile = reader.flag("volatile", false);
+    result.changed_by_aws = reader.flag("changed_by_aws", false);
     result.keyed_by = reader.text("keyed_by");
     result.format = reader.text("format");
     result.known = match reader.text("known").as_deref() {
@@ -463,6 +488,11 @@ fn scalar_shape(name: &str, location: &Location, diagnostics: &mut Diagnostics) 
 }
 
 impl Attribute {
+    /// Attributes as one that holds them all.
+    pub fn object(attributes: BTreeMap<String, Attribute>, location: &Location) -> Self {
+        Self { shape: Shape::Object(attributes), ..Self::plain(Shape::Json, location) }
+    }
+
     fn plain(shape: Shape, location: &Location) -> Self {
         Self {
             doc: String::new(),
@@ -478,6 +508,7 @@ impl Attribute {
             compare: None,
             default_from_aws: false,
             volatile: false,
+            changed_by_aws: false,
             impact: Impact::None,
             default: None,
             values: Vec::new(),

@@ -3,11 +3,12 @@
 //! | file | in git | holds |
 //! | --- | --- | --- |
 //! | `<name>.json` | yes | [`State`]: what exists and with which attributes, as of the last checkpoint |
+//! | `<name>.history.jsonl` | yes | [`history`]: when something was done, by whom, how long it took |
 //! | `<name>.journal` | no | [`Journal`]: what was begun and finished since then, one line per step |
 //! | `<name>.lock` | no | [`Lock`]: who is at work right now |
 //! | `<name>.json.backup` | no | the state as it was before the last command that changed something |
 //!
-//! This module owns these four files: nothing else in the program reads or writes them. It knows nothing of clouds or
+//! This module owns these files: nothing else in the program reads or writes them. It knows nothing of clouds or
 //! plans; ids, names and times come from its callers.
 //!
 //! # Guarantees
@@ -25,6 +26,7 @@
 //! - The folder is on a local file system, where renaming is atomic and locks are kept by the kernel.
 
 mod file;
+pub mod history;
 pub mod journal;
 mod ledger;
 mod lock;

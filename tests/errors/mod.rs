@@ -21,6 +21,7 @@ cases! { "errors", tell:
     unknown_patch_address
     unknown_patch_attribute
     patch_out_of_range
+    secret_in_the_file
     overlay_broken_expression
     overlay_unknown_reference
     overlay_cycle

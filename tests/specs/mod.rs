@@ -153,3 +153,27 @@ fn every_type_of_the_blueprint_has_what_the_engine_needs() {
         }
     }
 }
+
+/// What `mastoform iam-policy` prints is enough: every operation that the code of a type names is among the permissions
+/// of the type. The names are read off the source, so that this needs no AWS crate.
+#[test]
+fn every_call_of_the_provider_is_among_the_permissions_of_its_type() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    let operation = regex::Regex::new(r#""([a-z0-9]+:[A-Z][A-Za-z0-9]+)""#).expect("a pattern");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/aws");
+    let (mut calls, mut missing) = (0, Vec::new());
+    for resource_type in specs.types.values() {
+        let (service, kind) = (&resource_type.name.service, &resource_type.name.kind);
+        let source = fs_err::read_to_string(folder.join(service).join(format!("{kind}.rs"))).expect("its handler");
+        let allowed: BTreeSet<&str> = resource_type.permissions.values().flatten().map(String::as_str).collect();
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for found in operation.captures_iter(code) {
+            calls += 1;
+            if !allowed.contains(&found[1]) {
+                missing.push(format!("{}: {}", resource_type.name, &found[1]));
+            }
+        }
+    }
+    assert!(calls > 100, "only {calls} operations are named");
+    assert!(missing.is_empty(), "{missing:#?}");
+}

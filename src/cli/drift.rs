@@ -1,0 +1,310 @@
+//! `mastoform drift`: what is not as it was applied, and whose doing that is. It is handed a cloud that can only be
+//! read. With `--accept`, what somebody changed becomes part of `mastodon.toml`, where that can say it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::files::Project;
+use super::{CommandError, DriftArguments, Exit, GlobalOptions, Ui, cloud};
+use crate::address::Address;
+use crate::config::edit;
+use crate::diagnostic::SourceFile;
+use crate::expr::Root;
+use crate::plan::drift::{self, Drift, Finding, What};
+use crate::plan::resolve::{Desired, resolve};
+use crate::plan::{Action, Plan};
+use crate::provider::Observations;
+use crate::render;
+use crate::session::{self, Gathered};
+use crate::value::{Tree, Value};
+
+pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Result<Exit, CommandError> {
+    let project = Project::load(ui, options)?;
+    let config = &project.config;
+    let read = session::read_state(&project.paths, &config.name, &config.region, "")?;
+    if read.on_disk.is_none() {
+        return Err(CommandError::failure(format!("there is no {}", project.paths.state().display()))
+            .hint("nothing was applied from here yet; `mastoform plan` shows what would be"));
+    }
+    if read.entries.iter().any(|entry| entry.record.address().is_some()) {
+        ui.warn("a command is at work on this instance or was interrupted; what it has done since is not looked at");
+    }
+    let gathered = cloud::runtime()?.block_on(async {
+        let reader =
+            cloud::connect_to_read(ui, options, &project.types_of_cloud, &project.paths, &config.region).await?;
+        let nothing = BTreeMap::new();
+        Ok::<_, CommandError>(session::survey(&reader, &project.world(&nothing), read).await?)
+    })?;
+    let plan = plan_of(&project, &gathered)?;
+    let nothing = Observations::new();
+    let observations = gathered.observations.as_ref().unwrap_or(&nothing);
+    let found = drift::drift(&plan, &gathered.state, observations, &project.specs.types);
+    if arguments.accept {
+        return accept(ui, options, &project, &gathered, &plan, &found);
+    }
+    if arguments.json {
+        ui.json(&render::drift::drift_json(&found, &config.name, &config.region, gathered.state.serial))?;
+    } else {
+        let parts = [&config.name, &config.title, &config.region, &format!("state {}", gathered.state.serial)];
+        let title = parts.map(String::as_str).join(&format!(" {} ", ui.signs().dot));
+        ui.data(&render::drift::drift(&found, &title, &project.specs.types, &ui.render_options()))?;
+        if found.is_present() {
+            ui.say(
+                "\n`mastoform apply` sets it back; `mastoform drift --accept` writes it into mastodon.toml instead.",
+            );
+        }
+    }
+    Ok(if arguments.detailed_exitcode && found.is_present() { Exit::Drift } else { Exit::Done })
+}
+
+fn plan_of(project: &Project, gathered: &Gathered) -> Result<Plan, CommandError> {
+    let world = project.world(&gathered.lookups);
+    let graph = resolve(&world, &project.specs)?;
+    Ok(session::plan(&world, &graph, gathered)?.0)
+}
+
+/// What became of one finding.
+enum Verdict {
+    /// The file says it now; where.
+    Written(String),
+    /// The file cannot say it; why.
+    Impossible(&'static str),
+}
+
+/// Writes what somebody changed into the file, as far as the file can say it. Each edit is tried first: it must take
+/// away this difference, and bring no other.
+fn accept(
+    ui: &Ui,
+    options: &GlobalOptions,
+    project: &Project,
+    gathered: &Gathered,
+    plan: &Plan,
+    found: &Drift,
+) -> Result<Exit, CommandError> {
+    let mut open = differences(plan);
+    // Of what AWS did by itself, what an apply would set back.
+    let is_open = |finding: &&Finding| match &finding.what {
+        What::Attribute { path, .. } => open.contains(&(finding.address.clone(), path.join("."))),
+        What::Gone | What::Busy { .. } => false,
+    };
+    let wanted: Vec<&Finding> = found.somebody.iter().chain(found.aws.iter().filter(is_open)).collect();
+    if wanted.is_empty() {
+        ui.say("Nothing was changed that the file could accept.");
+        return Ok(Exit::Done);
+    }
+    let world = project.world(&gathered.lookups);
+    let graph = resolve(&world, &project.specs)?;
+    let name = &project.config.source.name;
+    let mut text = project.config.source.text.clone();
+    let mut impossible = 0;
+    for finding in wanted {
+        let is_edited_too = found.yours.iter().any(|edit| {
+            edit.address == finding.address
+                && matches!(&finding.what, What::Attribute { path, .. } if edit.path.as_ref() == Some(path))
+        });
+        let (what, verdict) = match &finding.what {
+            What::Gone | What::Busy { .. } => (
+                finding.address.to_string(),
+                Verdict::Impossible("it is gone; take away what asks for it, or let `apply` make it again"),
+            ),
+            What::Attribute { path, observed, .. } => {
+                let verdict = if is_edited_too {
+                    Verdict::Impossible("you have edited the same; decide between the two yourself")
+                } else if observed.is_null() {
+                    Verdict::Impossible("it was unset, and the file can only set")
+                } else {
+                    let candidates = candidates(graph.nodes.get(&finding.address), finding, path, observed, &text);
+                    let taken = candidates.into_iter().find_map(|(words, candidate)| {
+                        let left = differences(&trial(options, name, &candidate, gathered)?);
+                        let gone = (finding.address.clone(), path.join("."));
+                        (left.is_subset(&open) && !left.contains(&gone)).then_some((words, candidate, left))
+                    });
+                    match taken {
+                        Some((words, candidate, left)) => {
+                            text = candidate;
+                            open = left;
+                            Verdict::Written(words)
+                        }
+                        None => Verdict::Impossible("no setting decides it alone, and a patch cannot say it"),
+                    }
+                };
+                (format!("{}: {}", finding.address, path.join(".")), verdict)
+            }
+        };
+        match verdict {
+            Verdict::Written(words) => ui.data(&format!("written   {what} as {words}"))?,
+            Verdict::Impossible(why) => {
+                impossible += 1;
+                ui.data(&format!("not said  {what}: {why}"))?;
+            }
+        }
+    }
+    if text != project.config.source.text {
+        fs_err::write(&options.file, &text)?;
+        ui.say(&format!("\n{name} says now what AWS shows. Read the difference (`git diff {name}`) and commit it."));
+    }
+    if impossible > 0 {
+        ui.hint("what the file does not say, the next `mastoform apply` sets back");
+    }
+    Ok(Exit::Done)
+}
+
+/// Every difference of a plan: an address and a path; for what comes or goes as a whole, the address alone.
+fn differences(plan: &Plan) -> BTreeSet<(Address, String)> {
+    let mut all = BTreeSet::new();
+    for change in &plan.changes {
+        if !matches!(change.action, Action::Update { .. }) {
+            all.insert((change.address.clone(), String::new()));
+        }
+        all.extend(change.attributes.iter().map(|attribute| (change.address.clone(), attribute.path.join("."))));
+    }
+    all
+}
+
+/// The plan with another text for the file; `None` if that is no valid file.
+fn trial(options: &GlobalOptions, name: &str, text: &str, gathered: &Gathered) -> Option<Plan> {
+    let (project, _) = Project::from_source(options, &SourceFile::new(name, text)).ok()?;
+    plan_of(&project, gathered).ok()
+}
+
+/// Ways to say in the file that an attribute has a value: by the one setting it is, or by a patch. In words, and the
+/// whole new text.
+fn candidates(
+    desired: Option<&Desired<'_>>,
+    finding: &Finding,
+    path: &[String],
+    value: &Value,
+    text: &str,
+) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let shown = value.as_integer().map_or_else(|| value.clone(), Value::Integer);
+    if let Some(input) = desired.and_then(|desired| setting_behind(desired, path))
+        && let Ok(edited) = edit::set_input(text, &input, value)
+    {
+        all.push((format!("{} = {shown}", input.join(".")), edited));
+    }
+    if let Ok(edited) = edit::set_patch(text, &finding.address, path, value) {
+        all.push((format!("[patch.{:?}] {} = {shown}", finding.address.to_string(), path.join(".")), edited));
+    }
+    all
+}
+
+/// The setting that an attribute is, unchanged: its template is `${config.…}` and nothing else.
+fn setting_behind(desired: &Desired<'_>, path: &[String]) -> Option<Vec<String>> {
+    let templates = Tree::Map(desired.templates());
+    let depth = (1..=path.len()).find(|depth| matches!(templates.at(&path[..*depth]), Some(Tree::Leaf(_))))?;
+    let Some(Tree::Leaf(template)) = templates.at(&path[..depth]) else { return None };
+    let expression = template.whole()?;
+    let [reference] = &expression.references[..] else { return None };
+    let is_plain = expression.source.trim() == format!("config.{}", reference.path.join("."));
+    if reference.root != Root::Config || !is_plain {
+        return None;
+    }
+    Some(reference.path.iter().chain(&path[depth..]).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::proposal::Proposal;
+    use crate::cli::proposal::tests::Bench;
+    use crate::cli::ui::captured::ui;
+    use crate::provider::read_only;
+    use crate::render::Options;
+
+    async fn look(bench: &Bench) -> (Project, Gathered, Plan, Drift) {
+        let (project, _) = Project::read(&bench.options).unwrap_or_else(|error| panic!("{error}"));
+        let read = session::read_state(&project.paths, "social", "eu-central-1", "").expect("a state");
+        let nothing = BTreeMap::new();
+        let reader = read_only(&bench.provider);
+        let gathered = session::survey(&reader, &project.world(&nothing), read).await.expect("a survey");
+        let Proposal { plan, .. } = bench.propose().await;
+        let observations = gathered.observations.clone().unwrap_or_default();
+        let found = drift::drift(&plan, &gathered.state, &observations, &project.specs.types);
+        (project, gathered, plan, found)
+    }
+
+    #[tokio::test]
+    async fn it_is_told_whose_doing_it_is() {
+        let bench = Bench::new();
+        bench.apply().await;
+        let (project, _, _, found) = look(&bench).await;
+        assert_eq!(found, Drift::default());
+
+        let change = |name: &str, path: &[&str], value: Value| {
+            assert!(bench.sim.change_behind_our_back(name, path, value), "{name}");
+        };
+        change("elb.target_group.web", &["health_check", "interval"], Value::Integer(10));
+        change("logs.log_group.mastodon", &["retention_days"], Value::Integer(30));
+        change("rds.cluster.database", &["engine_version"], "17.10".into());
+        change("rds.cluster.database", &["endpoint"], "elsewhere.example".into());
+        assert!(bench.sim.remove_behind_our_back("elb.listener_rule.streaming"));
+        bench.edit("max_capacity = 1", "max_capacity = 4\n[logs]\nretention_days = 60\n[redis]\nengine = \"redis\"");
+        let (_, _, _, found) = look(&bench).await;
+        let text = render::drift::drift(&found, "social", &project.specs.types, &Options::default());
+        let text = anstream::adapter::strip_str(&text).to_string();
+        let (somebody, rest) = text.split_once("\nAWS changed by itself:\n").expect("AWS's part");
+        let (aws, yours) = rest.split_once("\nYou have edited, and not applied yet:\n").expect("your part");
+        assert_eq!(
+            somebody,
+            "social\n\nSomebody changed, outside of mastoform:\n\
+             \x20 elb.listener_rule.streaming is gone\n\
+             \x20 elb.target_group.web\n\
+             \x20     health_check.interval  30 → 10\n\
+             \x20 logs.log_group.mastodon\n\
+             \x20     retention_days  14 → 30\n"
+        );
+        assert_eq!(
+            aws,
+            "  rds.cluster.database\n\
+             \x20     engine_version  \"17.9\" → \"17.10\"\n\
+             \x20     endpoint        social-database.cluster-[..].eu-central-1.rds.amazonaws.com → elsewhere.example\n"
+                .replace("[..]", hex(aws))
+        );
+        for line in [
+            "  elasticache.cluster.cache (create)\n",
+            "  elasticache.replication_group.cache (delete)\n",
+            "  rds.cluster.database (update)\n      serverless_v2.max  ",
+            "  logs.log_group.mastodon (update)\n      retention_days  ",
+        ] {
+            assert!(yours.contains(line), "{line}\n{yours}");
+        }
+        assert!(!yours.contains("listener_rule"), "what is gone is nobody's edit: {yours}");
+    }
+
+    fn hex(text: &str) -> &str {
+        text.split_once(".cluster-").and_then(|(_, rest)| rest.split_once('.')).map_or("", |(hex, _)| hex)
+    }
+
+    #[tokio::test]
+    async fn what_is_accepted_is_no_difference_any_more_and_the_rest_is_named() {
+        let bench = Bench::new();
+        bench.apply().await;
+        let change = |name: &str, path: &[&str], value: Value| {
+            assert!(bench.sim.change_behind_our_back(name, path, value), "{name}");
+        };
+        change("elb.target_group.web", &["health_check", "interval"], Value::Integer(10));
+        change("rds.cluster.database", &["serverless_v2", "max"], Value::Number(2.0));
+        change("rds.cluster.database", &["engine_version"], "17.10".into());
+        assert!(bench.sim.remove_behind_our_back("elb.listener_rule.streaming"));
+        let before = fs_err::read_to_string(&bench.options.file).expect("a file");
+        let (project, gathered, plan, found) = look(&bench).await;
+        let (ui, out, _) = ui(false, "");
+        accept(&ui, &bench.options, &project, &gathered, &plan, &found).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(
+            out.take(),
+            "not said  elb.listener_rule.streaming: it is gone; take away what asks for it, or let `apply` make it again\n\
+             written   elb.target_group.web: health_check.interval as [patch.\"elb.target_group.web\"] health_check.interval = 10\n\
+             written   rds.cluster.database: serverless_v2.max as database.max_capacity = 2\n\
+             written   rds.cluster.database: engine_version as database.engine_version = \"17.10\"\n"
+        );
+        let after = fs_err::read_to_string(&bench.options.file).expect("a file");
+        let expected = before.replace("max_capacity = 1", "max_capacity = 2\nengine_version = \"17.10\"")
+            + "\n[patch.\"elb.target_group.web\"]\nhealth_check.interval = 10\n";
+        assert_eq!(after, expected);
+        let Proposal { plan, .. } = bench.propose().await;
+        let left: Vec<String> = plan.changes.iter().map(|change| change.address.to_string()).collect();
+        assert_eq!(left, ["elb.listener_rule.streaming"]);
+        bench.apply().await;
+        assert_eq!(look(&bench).await.3, Drift::default(), "nothing is drift once it is applied");
+    }
+}

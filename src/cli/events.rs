@@ -1,0 +1,153 @@
+//! `apply --json`: the events of an apply as JSON, a line each, on standard output. `docs/json.md` describes them.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::ui::Ui;
+use crate::apply::{Event, Outcome, Progress};
+
+/// The version of these lines.
+pub const FORMAT: u64 = 1;
+
+/// Writes every event as a line.
+pub struct Stream<'ui> {
+    ui: &'ui Ui,
+}
+
+impl<'ui> Stream<'ui> {
+    pub fn new(ui: &'ui Ui) -> Self {
+        Self { ui }
+    }
+}
+
+impl Progress for Stream<'_> {
+    fn event(&self, event: &Event) {
+        let (name, fields) = fields(event);
+        // Whoever does not listen any more misses it; the apply goes on.
+        let _ = write(self.ui, name, fields);
+    }
+}
+
+/// Writes one line: what happened, when, and `fields`.
+pub fn write(ui: &Ui, name: &str, fields: Json) -> Result<(), super::CommandError> {
+    let mut line = json!({
+        "format": FORMAT,
+        "event": name,
+        "time": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+    });
+    if let (Some(line), Json::Object(fields)) = (line.as_object_mut(), fields) {
+        line.extend(fields);
+    }
+    ui.data(&line.to_string())
+}
+
+fn seconds(duration: Duration) -> Json {
+    // A thousandth is more than anybody needs.
+    ((duration.as_secs_f64() * 1000.0).round() / 1000.0).into()
+}
+
+/// The name of an event and what belongs to it.
+fn fields(event: &Event) -> (&'static str, Json) {
+    match event {
+        Event::Started { address, verb, expected } => {
+            ("started", json!({"address": address, "verb": verb, "expected_seconds": seconds(*expected)}))
+        }
+        Event::Status { address, status } => ("status", json!({"address": address, "status": status})),
+        Event::Created { address } => ("created", json!({"address": address})),
+        Event::Finished { address, verb, elapsed } => {
+            ("finished", json!({"address": address, "verb": verb, "seconds": seconds(*elapsed)}))
+        }
+        Event::Retrying { address, reason, after } => {
+            ("retrying", json!({"address": address, "reason": reason, "after_seconds": seconds(*after)}))
+        }
+        Event::Failed { address, message } => ("failed", json!({"address": address, "message": message})),
+        Event::Skipped { address, because } => ("skipped", json!({"address": address, "because": because})),
+        Event::Stopping { now } => ("stopping", json!({"now": now})),
+    }
+}
+
+/// The last line: how it ended.
+pub fn summary(outcome: &Outcome, elapsed: Duration, expected: Duration, outputs: &Json) -> Json {
+    let report = outcome.report();
+    let failed: Vec<Json> =
+        report.failed.iter().map(|failure| json!({"address": failure.address, "message": failure.message})).collect();
+    let skipped: Vec<Json> =
+        report.skipped.iter().map(|(address, because)| json!({"address": address, "because": because})).collect();
+    let done: Vec<Json> = report
+        .done
+        .iter()
+        .map(|done| json!({"address": done.address, "verb": done.verb, "seconds": seconds(done.elapsed)}))
+        .collect();
+    json!({
+        "outcome": word(outcome),
+        "serial": report.state.serial,
+        "seconds": seconds(elapsed),
+        "expected_seconds": seconds(expected),
+        "done": done,
+        "failed": failed,
+        "skipped": skipped,
+        "pending": report.pending,
+        "not_started": report.not_started,
+        "outputs": outputs,
+    })
+}
+
+/// An outcome in a word.
+pub fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed(_) => "completed",
+        Outcome::Halted(_) => "halted",
+        Outcome::Interrupted(_) => "interrupted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::apply::{Done, Failure, Report};
+    use crate::cli::ui::captured::ui;
+    use crate::state::State;
+
+    #[test]
+    fn every_event_is_a_line_as_the_schema_says() {
+        let schema: Json = serde_json::from_str(include_str!("../../docs/schemas/apply.schema.json")).expect("JSON");
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+        let address: Address = "ec2.security_group_rule.tasks_egress[\"smtp\"]".parse().expect("an address");
+        let text = || "text".to_owned();
+        let (verb, time) = ("create", Duration::from_millis(1500));
+        let events = [
+            Event::Started { address: address.clone(), verb, expected: time },
+            Event::Status { address: address.clone(), status: text() },
+            Event::Created { address: address.clone() },
+            Event::Finished { address: address.clone(), verb, elapsed: time },
+            Event::Retrying { address: address.clone(), reason: text(), after: time },
+            Event::Failed { address: address.clone(), message: text() },
+            Event::Skipped { address: address.clone(), because: address.clone() },
+            Event::Stopping { now: true },
+        ];
+        let report = || Report {
+            state: State::new("l", "social", "eu-central-1"),
+            done: vec![Done { address: address.clone(), verb, elapsed: time }],
+            failed: vec![Failure { address: address.clone(), message: text(), credentials: false }],
+            skipped: vec![(address.clone(), address.clone())],
+            pending: vec![address.clone()],
+            not_started: vec![address.clone()],
+            unsaved: None,
+        };
+        let (ui, out, _) = ui(false, "");
+        let stream = Stream::new(&ui);
+        events.iter().for_each(|event| stream.event(event));
+        for outcome in [Outcome::Completed(report()), Outcome::Halted(report()), Outcome::Interrupted(report())] {
+            write(&ui, "summary", summary(&outcome, time, time, &json!({}))).expect("written");
+        }
+        let lines = out.take();
+        assert_eq!(lines.lines().count(), events.len() + 3);
+        for line in lines.lines() {
+            let line: Json = serde_json::from_str(line).expect("JSON");
+            validator.validate(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        }
+        assert!(lines.contains("\"seconds\":1.5"), "{lines}");
+    }
+}

@@ -1,0 +1,109 @@
+//! The pages on codes, `docs/errors/<code>.md`, as a part of the binary.
+
+macro_rules! pages {
+    ($($code:literal,)*) => {
+        &[$(($code, include_str!(concat!("../../../docs/errors/", $code, ".md")))),*]
+    };
+}
+
+/// Every code with its page.
+pub const PAGES: &[(&str, &str)] = pages![
+    "bare-secret",
+    "blueprint",
+    "computed-attribute",
+    "condition",
+    "condition-unknown",
+    "cycle",
+    "deprecated",
+    "duplicate",
+    "duplicate-type",
+    "expression",
+    "failed-check",
+    "frozen",
+    "instance",
+    "invalid-value",
+    "missing-attribute",
+    "missing-doc",
+    "missing-key",
+    "missing-setting",
+    "out-of-range",
+    "plan-check",
+    "reserved-attribute",
+    "secret-leak",
+    "state-conflict",
+    "state-edited",
+    "state-file",
+    "state-inconsistent",
+    "state-journal",
+    "state-lock",
+    "state-malformed",
+    "state-newer",
+    "state-truncated",
+    "state-unfaithful",
+    "syntax",
+    "unknown-attribute",
+    "unknown-key",
+    "unknown-output",
+    "unknown-patch",
+    "unknown-reference",
+    "unknown-resource",
+    "unknown-subject",
+    "unknown-type",
+    "unused-input",
+    "wrong-type",
+];
+
+/// The page on a code.
+pub fn page(code: &str) -> Option<&'static str> {
+    PAGES.iter().find(|(name, _)| *name == code).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
+    use regex::Regex;
+
+    use super::*;
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs_err::read_dir(folder).expect("src") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { sources(&path, found) } else { found.push(path) }
+        }
+    }
+
+    #[test]
+    fn every_code_has_a_page_and_every_page_a_code() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = Vec::new();
+        sources(&root.join("src"), &mut files);
+        let patterns = [r#"Diagnostic::(?:error|warning)\(\s*"([a-z-]+)""#, r#"=> "(state-[a-z]+)""#]
+            .map(|pattern| Regex::new(pattern).expect("a pattern"));
+        let mut used = BTreeSet::new();
+        for path in files {
+            let text = fs_err::read_to_string(path).expect("a file");
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for pattern in &patterns {
+                used.extend(pattern.captures_iter(text).map(|found| found[1].to_owned()));
+            }
+        }
+        let listed: BTreeSet<String> = PAGES.iter().map(|(code, _)| (*code).to_owned()).collect();
+        assert_eq!(used, listed);
+        let in_folder: BTreeSet<String> = fs_err::read_dir(root.join("docs/errors"))
+            .expect("pages")
+            .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+            .filter(|name| name != "README")
+            .collect();
+        assert_eq!(in_folder, listed);
+        let index = fs_err::read_to_string(root.join("docs/errors/README.md")).expect("the index");
+        for (code, text) in PAGES {
+            assert!(text.starts_with(&format!("# {code}: ")) && text.contains("\n## What to do\n"), "{code}");
+            assert!(index.contains(&format!("[{code}]({code}.md)")), "{code} is not in the index");
+            for link in text.split("](../../").skip(1).filter_map(|rest| rest.split(')').next()) {
+                assert!(root.join(link).exists(), "{code}: {link}");
+            }
+        }
+    }
+}

@@ -1,0 +1,516 @@
+//! What would be done now, with everything it was made from; and whether that still holds a moment later.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::{CommandError, Exit};
+use super::files::Project;
+use super::{GlobalOptions, Ui};
+use crate::diagnostic::Diagnostics;
+use crate::plan::Plan;
+use crate::plan::resolve::resolve;
+use crate::plan::saved::{Basis, Saved, SavedError};
+use crate::plan::stale::{self, FileNow, Staleness};
+use crate::provider::Provider;
+use crate::session::{self, Gathered};
+use crate::spec::Types;
+use crate::state::State;
+
+/// Changes that are told at most when a plan is stale.
+const TOLD: usize = 20;
+
+/// A plan and all it was made from.
+pub struct Proposal {
+    pub project: Project,
+    pub gathered: Gathered,
+    pub plan: Plan,
+    pub basis: Basis,
+    pub warnings: Diagnostics,
+}
+
+impl Proposal {
+    /// Reads the state, asks the cloud in one wave, and plans.
+    pub async fn make(project: Project, provider: &Arc<dyn Provider>) -> Result<Self, CommandError> {
+        let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
+        let nothing = BTreeMap::new();
+        let gathered = session::gather(provider, Some(&project.world(&nothing)), read).await?;
+        Self::of(project, gathered)
+    }
+
+    /// Plans from what was gathered.
+    pub fn of(project: Project, gathered: Gathered) -> Result<Self, CommandError> {
+        let (plan, basis, warnings) = {
+            let world = project.world(&gathered.lookups);
+            let graph = resolve(&world, &project.specs)?;
+            let (plan, warnings) = session::plan(&world, &graph, &gathered)?;
+            let observations = gathered.observations.as_ref();
+            let desired = Some((&project.config, &graph));
+            let basis = Basis::of(&project.specs, desired, &gathered.state, &gathered.lookups, observations);
+            (plan, basis, warnings)
+        };
+        Ok(Self { project, gathered, plan, basis, warnings })
+    }
+
+    /// The same with nothing remembered: the file, the specs and the state are read again, the cloud is asked again.
+    pub async fn again(options: &GlobalOptions, provider: &Arc<dyn Provider>) -> Result<Self, CommandError> {
+        // A file that cannot be read any more is a changed one.
+        let (project, _) = Project::read(options).map_err(|error| error.with_exit(Exit::Stale))?;
+        Self::make(project, provider).await
+    }
+
+    /// The plan and its basis, for comparing.
+    pub fn parts(&self) -> stale::Proposal<'_> {
+        stale::Proposal { plan: &self.plan, basis: &self.basis }
+    }
+
+    /// Refuses if what was planned earlier, from a file with the text `text_then`, is not what would be planned now.
+    ///
+    /// # Errors
+    ///
+    /// With exit code 5 and everything that has changed.
+    pub fn must_confirm(&self, then: stale::Proposal<'_>, text_then: Option<&str>) -> Result<(), CommandError> {
+        let file = FileNow { config: &self.project.config, text_then };
+        let types = &self.project.specs.types;
+        let found = stale::stale(then, self.parts(), &self.gathered.state, Some(file), types);
+        if found.is_empty() { Ok(()) } else { Err(refusal(&found)) }
+    }
+
+    /// As it is written to a file.
+    pub fn saved(&self, options: &GlobalOptions) -> Saved {
+        Saved {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            cloud: cloud_word(options).to_owned(),
+            basis: self.basis.clone(),
+            plan: self.plan.clone(),
+        }
+    }
+}
+
+/// Refuses if a plan of taking everything down is not the same any more.
+///
+/// # Errors
+///
+/// As [`Proposal::must_confirm`].
+pub fn destroy_must_hold(
+    then: stale::Proposal<'_>,
+    now: stale::Proposal<'_>,
+    state: &State,
+    types: &Types,
+) -> Result<(), CommandError> {
+    let found = stale::stale(then, now, state, None, types);
+    if found.is_empty() { Ok(()) } else { Err(refusal(&found)) }
+}
+
+fn refusal(found: &[Staleness]) -> CommandError {
+    let mut text = "this plan is stale: something has changed since it was made".to_owned();
+    for change in found.iter().take(TOLD) {
+        text.push_str(&format!("\n  - {change}"));
+    }
+    if found.len() > TOLD {
+        text.push_str(&format!("\n  and {} more", found.len() - TOLD));
+    }
+    CommandError::new(Exit::Stale, text).hint("nothing was done; plan again and read the new plan")
+}
+
+/// Where a plan is to be applied, in a word for its file.
+pub fn cloud_word(options: &GlobalOptions) -> &'static str {
+    if options.sandbox { "sandbox" } else { "aws" }
+}
+
+/// Writes a plan to a file. Nothing but an older plan is written over.
+///
+/// # Errors
+///
+/// If the file cannot be written, or is something else than a plan.
+pub fn write(ui: &Ui, path: &Path, saved: &Saved) -> Result<(), CommandError> {
+    let name = path.display().to_string();
+    if path.exists() {
+        let is_plan = match Saved::parse(&name, &fs_err::read(path)?) {
+            Ok(_) | Err(SavedError::Newer { .. } | SavedError::Edited { .. }) => true,
+            Err(SavedError::NotPlan { .. }) => false,
+        };
+        if !is_plan {
+            return Err(CommandError::failure(format!("{name} exists and is not a saved plan"))
+                .hint("say another name with --out, or move that file away"));
+        }
+    }
+    fs_err::write(path, saved.text())?;
+    ui.say(&format!("\nSaved. `mastoform apply {name}` does exactly this, as long as nothing has changed until then."));
+    Ok(())
+}
+
+/// Reads a plan from a file.
+///
+/// # Errors
+///
+/// If it is not one, or is not as it was written.
+pub fn read(path: &Path) -> Result<Saved, CommandError> {
+    let name = path.display().to_string();
+    Saved::parse(&name, &fs_err::read(path)?)
+        .map_err(|error| CommandError::new(Exit::Failure, error.to_string()).hint(error.hint()))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::{self, BufReader, Read};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::apply::{self, Work, carry_out};
+    use crate::cli::files::tests::options;
+    use crate::cli::ui::captured::{ui, ui_reading};
+    use crate::cli::{ApplyArguments, DestroyArguments, PlanArguments, ShowArguments, destroy, plan, show};
+    use crate::plan::change::Action;
+    use crate::provider::Observation;
+    use crate::provider::sim::{Options, Sim};
+    use crate::value::Value;
+
+    const EXAMPLE: &str = include_str!("../../mastodon.toml");
+    const CANARY: &str = "canary-that-must-not-sing";
+
+    /// An instance in a folder, on a simulated cloud that the test can reach.
+    pub struct Bench {
+        _folder: tempfile::TempDir,
+        pub options: GlobalOptions,
+        pub sim: Arc<Sim>,
+        pub provider: Arc<dyn Provider>,
+    }
+
+    impl Bench {
+        pub fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let options = options(folder.path());
+            fs_err::write(&options.file, EXAMPLE).expect("written");
+            let (project, _) = Project::read(&options).unwrap_or_else(|error| panic!("{error}"));
+            let life = Options { speed: 10_000.0, latency: Duration::ZERO, ..Options::default() };
+            let sim = Arc::new(Sim::open(Arc::clone(&project.specs.types), None, life).expect("a cloud"));
+            let provider: Arc<dyn Provider> = sim.clone();
+            Self { _folder: folder, options, sim, provider }
+        }
+
+        pub fn edit(&self, from: &str, to: &str) {
+            let text = fs_err::read_to_string(&self.options.file).expect("a file");
+            assert!(text.contains(from), "{from}");
+            fs_err::write(&self.options.file, text.replacen(from, to, 1)).expect("written");
+        }
+
+        pub async fn propose(&self) -> Proposal {
+            Proposal::again(&self.options, &self.provider).await.unwrap_or_else(|error| panic!("{error}"))
+        }
+
+        pub async fn apply(&self) {
+            let Proposal { project, mut gathered, plan, .. } = self.propose().await;
+            if gathered.on_disk.is_none() {
+                gathered.state.lineage = "lineage".to_owned();
+            }
+            let lookups = gathered.lookups.clone();
+            let world = project.world(&lookups);
+            let graph = resolve(&world, &project.specs).expect("a graph");
+            let (ui, ..) = ui(false, "");
+            let work = Work {
+                command: "apply",
+                provider: Arc::clone(&self.provider),
+                types: &project.specs.types,
+                plan: &plan,
+                digest: None,
+                desired: Some((&world, &graph)),
+                paths: &project.paths,
+                json: false,
+            };
+            let ran = carry_out(&ui, work, &mut gathered).await.unwrap_or_else(|error| panic!("{error}"));
+            let outcome = ran.outcome;
+            assert!(outcome.report().failed.is_empty(), "{:?}", outcome.report().failed);
+        }
+
+        /// What is said when a plan of before is to be applied now.
+        async fn complaint(&self, then: &Proposal) -> String {
+            let now = self.propose().await;
+            let complaint = now.must_confirm(then.parts(), Some(&then.project.config.source.text));
+            complaint.map_or_else(
+                |error| {
+                    assert_eq!(error.exit(), Exit::Stale);
+                    error.to_string()
+                },
+                |()| String::new(),
+            )
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plan_holds_until_something_it_was_made_from_changes() {
+        let bench = Bench::new();
+        bench.apply().await;
+        bench.edit("max_capacity = 1", "max_capacity = 4");
+        let then = bench.propose().await;
+        assert_eq!(then.plan.changes.len(), 1);
+        assert_eq!(bench.complaint(&then).await, "");
+
+        // Somebody else does the same thing differently at the console.
+        let database = "rds.cluster.database";
+        assert!(bench.sim.change_behind_our_back(database, &["serverless_v2", "max"], Value::Number(2.0)));
+        let said = bench.complaint(&then).await;
+        assert!(said.contains("\n  - rds.cluster.database: serverless_v2.max was 1 and is 2.0 now\n"), "{said}");
+        assert_eq!(said.matches("\n  - ").count(), 1, "{said}");
+        bench.sim.change_behind_our_back(database, &["serverless_v2", "max"], Value::Integer(1));
+        assert_eq!(bench.complaint(&then).await, "");
+
+        // What the plan never touched, but would now.
+        let target = "elb.target_group.web";
+        assert!(bench.sim.change_behind_our_back(target, &["health_check", "interval"], Value::Integer(10)));
+        let said = bench.complaint(&then).await;
+        assert!(said.contains("elb.target_group.web: health_check.interval was 30 and is 10 now"), "{said}");
+        bench.sim.change_behind_our_back(target, &["health_check", "interval"], Value::Integer(30));
+
+        assert!(bench.sim.remove_behind_our_back("elb.listener_rule.streaming"));
+        let said = bench.complaint(&then).await;
+        assert!(said.contains("elb.listener_rule.streaming is gone"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_set_may_change_without_a_word() {
+        let bench = Bench::new();
+        bench.apply().await;
+        bench.edit("max_capacity = 1", "max_capacity = 4");
+        let then = bench.propose().await;
+        let elsewhere = "elsewhere.example".into();
+        assert!(bench.sim.change_behind_our_back("rds.cluster.database", &["reader_endpoint"], elsewhere));
+        assert_eq!(bench.complaint(&then).await, "");
+    }
+
+    /// Every leaf of a value with its path of keys; lists count as leaves.
+    fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+        match value {
+            Value::Map(entries) if !entries.is_empty() => {
+                for (key, entry) in entries {
+                    path.push(key.clone());
+                    leaves(entry, path, found);
+                    path.pop();
+                }
+            }
+            _ => found.push(path.clone()),
+        }
+    }
+
+    /// One after the other, everything that is ours is changed behind our back.
+    #[tokio::test]
+    async fn whatever_is_ours_makes_a_plan_stale_and_is_named() {
+        let bench = Bench::new();
+        bench.apply().await;
+        bench.edit("max_capacity = 1", "max_capacity = 4");
+        let then = bench.propose().await;
+        let Proposal { project, mut gathered, .. } = bench.propose().await;
+        let lookups = gathered.lookups.clone();
+        let world = project.world(&lookups);
+        let graph = resolve(&world, &project.specs).expect("a graph");
+        let types = &project.specs.types;
+        let (mut tried, mut silent) = (0, Vec::new());
+        for (address, seen) in &then.basis.observed {
+            let mut paths = Vec::new();
+            leaves(seen.as_ref().expect("it is there"), &mut Vec::new(), &mut paths);
+            let mut all = gathered.observations.clone().expect("asked");
+            let Some(Observation::Found(before)) = all.remove(address) else { panic!("{address} is not there") };
+            for path in paths {
+                let mut other = before.clone();
+                other.attributes.set(&path, "another".into());
+                let observations = gathered.observations.as_mut().expect("asked");
+                observations.insert(address.clone(), Observation::Found(other));
+                let (plan, _) = session::plan(&world, &graph, &gathered).expect("a plan");
+                let observations = gathered.observations.as_ref();
+                let desired = Some((&project.config, &graph));
+                let basis = Basis::of(&project.specs, desired, &gathered.state, &gathered.lookups, observations);
+                let now = stale::Proposal { plan: &plan, basis: &basis };
+                let found = stale::stale(then.parts(), now, &gathered.state, None, types);
+                tried += 1;
+                match found.as_slice() {
+                    [Staleness::Attribute { address: named, path: at, .. }] => {
+                        assert_eq!(named, address);
+                        assert!(path.starts_with(at) || at.starts_with(&path), "{address}: {path:?} is told as {at:?}");
+                    }
+                    [] => silent.push((address.clone(), path)),
+                    more => panic!("{address}: {path:?}: {more:?}"),
+                }
+            }
+            let observations = gathered.observations.as_mut().expect("asked");
+            observations.insert(address.clone(), Observation::Found(before));
+        }
+        assert!(tried > 200, "{tried}");
+        // What may change without a word: facts that no other resource of this instance reads, parts that nobody set, and
+        // what the specs ignore.
+        let loud: Vec<_> = silent
+            .iter()
+            .filter(|(address, path)| {
+                let is_fact = types[&address.type_name].is_computed(path);
+                let ignored = graph.nodes.get(address).is_some_and(|node| node.resource.ignore.contains(&path[0]));
+                let is_set = gathered.state.rows[address].inputs.at(path).is_some();
+                is_set && !is_fact && !ignored
+            })
+            .collect();
+        assert!(loud.is_empty(), "{tried} tried, these change nothing: {loud:?}");
+    }
+
+    #[tokio::test]
+    async fn a_changed_file_is_named_with_its_line() {
+        let bench = Bench::new();
+        bench.apply().await;
+        bench.edit("max_capacity = 1", "max_capacity = 4");
+        let then = bench.propose().await;
+        bench.edit("max_capacity = 4", "max_capacity = 6");
+        let said = bench.complaint(&then).await;
+        assert!(said.contains("\n  - database.max_capacity was 4 and is 6 now ("), "{said}");
+        bench.edit("max_capacity = 6", "max_capacity = 4 # enough");
+        let said = bench.complaint(&then).await;
+        let line = EXAMPLE.lines().position(|line| line.starts_with("max_capacity")).expect("a line") + 1;
+        assert!(said.contains(&format!("mastodon.toml:{line} is not what it was")), "{said}");
+    }
+
+    #[tokio::test]
+    async fn a_newer_state_and_newer_specs_are_named() {
+        let bench = Bench::new();
+        bench.apply().await;
+        bench.edit("max_capacity = 1", "max_capacity = 4");
+        let then = bench.propose().await;
+        bench.apply().await;
+        let said = bench.complaint(&then).await;
+        assert!(said.contains("a plan made from the same state was applied; that made it state 2"), "{said}");
+
+        let mut then = bench.propose().await;
+        then.plan.made_from.specs.clear();
+        then.basis.specs.insert("specs/mastodon/database.toml".to_owned(), "another".to_owned());
+        let said = bench.complaint(&then).await;
+        assert!(said.contains("\n  - specs/mastodon/database.toml is not what it was"), "{said}");
+    }
+
+    /// Even if a cloud showed its secrets, a plan would not keep them.
+    #[tokio::test]
+    async fn no_secret_is_kept_in_a_plan_full_of_changes() {
+        let bench = Bench::new();
+        let first = bench.propose().await;
+        bench.apply().await;
+        bench.edit("run_mode = \"production\"", "run_mode = \"maintenance\"");
+        bench.edit("max_capacity = 1", "max_capacity = 4\n[redis]\nengine = \"redis\"");
+        bench.sim.change_behind_our_back("elb.target_group.web", &["port"], Value::Integer(1));
+        bench.sim.remove_behind_our_back("logs.log_group.mastodon");
+        let Proposal { project, mut gathered, .. } = bench.propose().await;
+        let types = Arc::clone(&project.specs.types);
+        let mut planted = 0;
+        for (address, observation) in gathered.observations.iter_mut().flatten() {
+            let Observation::Found(observed) = observation else { continue };
+            for (name, attribute) in &types[&address.type_name].attributes {
+                if attribute.sensitive || attribute.write_only {
+                    observed.attributes.set(&[name], Value::Text(CANARY.to_owned()));
+                    planted += 1;
+                }
+            }
+        }
+        assert!(planted > 10, "{planted}");
+        let proposal = Proposal::of(project, gathered).unwrap_or_else(|error| panic!("{error}"));
+        let kinds = |wanted: fn(&Action) -> bool| proposal.plan.changes.iter().any(|change| wanted(&change.action));
+        assert!(kinds(|action| matches!(action, Action::Create)));
+        assert!(kinds(|action| matches!(action, Action::Update { .. })));
+        assert!(kinds(|action| matches!(action, Action::Replace { .. })));
+        assert!(kinds(|action| matches!(action, Action::Delete)));
+        for proposal in [first, proposal] {
+            let text = proposal.saved(&bench.options).text();
+            assert!(text.contains("\"sensitive\": true"), "secrets are referred to");
+            assert!(!text.contains(CANARY) && !text.contains(crate::provider::sim::SECRET_MARK), "{text}");
+            assert_eq!(Saved::parse("x", text.as_bytes()).expect("a plan").plan, proposal.plan);
+        }
+    }
+
+    /// Someone who does something while the question waits, and then answers it.
+    struct Meanwhile<F>(Option<F>, io::Cursor<&'static [u8]>);
+
+    impl<F: FnOnce()> Read for Meanwhile<F> {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            if let Some(act) = self.0.take() {
+                act();
+            }
+            self.1.read(bytes)
+        }
+    }
+
+    fn meanwhile(answer: &'static str, act: impl FnOnce() + Send + 'static) -> impl io::BufRead + Send {
+        BufReader::new(Meanwhile(Some(act), io::Cursor::new(answer.as_bytes())))
+    }
+
+    fn sandbox(folder: &tempfile::TempDir) -> GlobalOptions {
+        let options = GlobalOptions { sandbox: true, sandbox_speed: Some(10_000.0), ..options(folder.path()) };
+        fs_err::write(&options.file, EXAMPLE).expect("written");
+        options
+    }
+
+    #[test]
+    fn what_changes_while_the_question_waits_stops_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = sandbox(&folder);
+        let file = options.file.clone();
+        let edited =
+            move || fs_err::write(&file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 2")).expect("written");
+        let ask = ApplyArguments { yes: false, plan: None, json: false };
+        let (ui, ..) = ui_reading(true, meanwhile("yes\n", edited));
+        let error = apply::run(&ui, &options, &ask).expect_err("stale");
+        assert_eq!(error.exit(), Exit::Stale);
+        assert!(error.to_string().contains("database.max_capacity was 1 and is 2 now"), "{error}");
+        let state = folder.path().join("state/sandbox/social.json");
+        assert!(!state.exists(), "nothing was done");
+
+        let (ui, ..) = ui_reading(true, meanwhile("yes\n", || {}));
+        let exit = apply::run(&ui, &options, &ask).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(exit, Exit::Done);
+        assert!(state.exists());
+
+        let file = options.file.clone();
+        fs_err::write(&file, EXAMPLE).expect("written");
+        let broken = move || fs_err::write(&file, "name = ").expect("written");
+        let (ui, ..) = ui_reading(true, meanwhile("yes\n", broken));
+        assert_eq!(apply::run(&ui, &options, &ask).expect_err("stale").exit(), Exit::Stale);
+
+        // Somebody takes another state out of git while a destroy waits.
+        fs_err::write(&options.file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 3")).expect("written");
+        let older = fs_err::read(&state).expect("a state");
+        let go = ApplyArguments { yes: true, plan: None, json: false };
+        assert_eq!(apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let path = state.clone();
+        let (ui, ..) = ui_reading(true, meanwhile("social\n", move || fs_err::write(&path, older).expect("written")));
+        let error = destroy::run(&ui, &options, &DestroyArguments { confirm: None }).expect_err("stale");
+        assert_eq!(error.exit(), Exit::Stale);
+        assert!(error.to_string().contains("the state was at 2 and is at 1 now"), "{error}");
+        let (ui, ..) = ui_reading(true, meanwhile("social\n", || {}));
+        let exit = destroy::run(&ui, &options, &DestroyArguments { confirm: None });
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+    }
+
+    #[test]
+    fn a_saved_plan_is_shown_applied_once_and_never_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = sandbox(&folder);
+        let out = folder.path().join("first.plan");
+        let keep = PlanArguments { offline: false, json: false, out: Some(out.clone()), detailed_exitcode: false };
+        let (ui, printed, _) = ui(false, "");
+        plan::run(&ui, &options, &keep).unwrap_or_else(|error| panic!("{error}"));
+        let planned = printed.take();
+
+        // Neither the file, nor a state, nor a cloud is needed to show it.
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let bare = crate::cli::files::tests::options(elsewhere.path());
+        let look = ShowArguments { plan: out.clone(), json: false };
+        show::run(&ui, &bare, &look).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(printed.take(), planned);
+        assert_eq!(fs_err::read_dir(elsewhere.path()).expect("a folder").count(), 0);
+
+        let go = ApplyArguments { yes: true, plan: Some(out.clone()), json: false };
+        let exit = apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(exit, Exit::Done);
+        let error = apply::run(&ui, &options, &go).expect_err("once");
+        assert_eq!(error.exit(), Exit::Stale);
+        assert!(error.to_string().contains("there was no state yet, and now it is at 1"), "{error}");
+
+        let error = plan::run(&ui, &options, &PlanArguments { out: Some(options.file.clone()), ..keep });
+        assert!(error.expect_err("not over something else").to_string().contains("is not a saved plan"));
+        assert_eq!(fs_err::read_to_string(&options.file).expect("a file"), EXAMPLE);
+        let aws = GlobalOptions { sandbox: false, sandbox_speed: None, ..options };
+        let error = apply::run(&ui, &aws, &go).expect_err("another cloud");
+        assert!(error.to_string().contains("this plan is for sandbox, not for aws"), "{error}");
+    }
+}

@@ -1,0 +1,169 @@
+//! Drift: what is not as it was recorded, and whose doing that is.
+//!
+//! A plan says what an apply would do; this sorts the same differences by who made them. What somebody changed in AWS is
+//! drift. What AWS changes by itself is not: versions it raises in maintenance windows (`changed_by_aws` in the types),
+//! facts it sets, a change of its own that is going on. And what was edited in the file is waiting, not drifting.
+//!
+//! Read off a plan, the state and the observations it was made from; nothing is asked, and nothing can be changed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::change::{Action, Cause, Change, Plan};
+use super::walk::merged;
+use crate::address::Address;
+use crate::provider::{Observation, Observations};
+use crate::spec::Types;
+use crate::spec::types::ResourceType;
+use crate::state::{State, Status};
+use crate::value::{Tree, Value};
+
+/// Everything that is not as recorded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Drift {
+    /// What somebody changed outside of this program.
+    pub somebody: Vec<Finding>,
+    /// What AWS changed by itself.
+    pub aws: Vec<Finding>,
+    /// What the file says otherwise and was not applied yet.
+    pub yours: Vec<Edit>,
+}
+
+impl Drift {
+    /// Whether somebody changed anything.
+    pub fn is_present(&self) -> bool {
+        !self.somebody.is_empty()
+    }
+}
+
+/// A difference between what was recorded and what is there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub address: Address,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What is different.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum What {
+    /// An attribute has another value. `recorded` is what it was at the last apply, null where it was not set.
+    Attribute { path: Vec<String>, recorded: Value, observed: Value },
+    /// It does not exist any more.
+    Gone,
+    /// A change that nobody here began is going on.
+    Busy { status: String },
+}
+
+/// Something the file wants otherwise than it was applied.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Edit {
+    pub address: Address,
+    /// What an apply would do with the resource: `create`, `update`, `replace`, `delete`.
+    pub action: &'static str,
+    /// The attribute; `None` where the whole resource comes or goes.
+    pub path: Option<Vec<String>>,
+    /// Where that is written: `file:line`.
+    pub location: Option<String>,
+}
+
+/// Sorts the differences of a plan.
+pub fn drift(plan: &Plan, state: &State, observations: &Observations, types: &Types) -> Drift {
+    let mut drift = Drift::default();
+    for change in &plan.changes {
+        sort(change, state, types, &mut drift);
+    }
+    for (address, row) in &state.rows {
+        let Some(Observation::Found(observed)) = observations.get(address) else { continue };
+        let Some(resource_type) = types.get(&address.type_name) else { continue };
+        if row.status == Status::Ready
+            && let Some(status) = busy(resource_type, &observed.attributes)
+        {
+            drift.aws.push(Finding { address: address.clone(), what: What::Busy { status } });
+        }
+        let facts = merged(&row.facts, &observed.attributes, resource_type);
+        for (name, recorded) in row.facts.as_map().into_iter().flatten() {
+            let is_fact = resource_type
+                .attributes
+                .get(name)
+                .is_some_and(|attribute| attribute.computed && !attribute.volatile && !attribute.sensitive);
+            let observed = facts.get(name).cloned().unwrap_or_default();
+            if is_fact && observed != *recorded {
+                let what = What::Attribute { path: vec![name.clone()], recorded: recorded.clone(), observed };
+                drift.aws.push(Finding { address: address.clone(), what });
+            }
+        }
+    }
+    drift.somebody.sort_by(|left, right| left.address.cmp(&right.address));
+    drift.aws.sort_by(|left, right| left.address.cmp(&right.address));
+    drift.yours.sort_by(|left, right| left.address.cmp(&right.address));
+    drift
+}
+
+/// The status of something that was ready and is not any more, without having failed.
+fn busy(resource_type: &ResourceType, observed: &Value) -> Option<String> {
+    let ready = resource_type.ready.as_ref()?;
+    let status = observed.get(&ready.attribute)?.as_text()?;
+    let is_known = |list: &[String]| list.iter().any(|value| value == status);
+    (!is_known(&ready.values) && !is_known(&ready.failed)).then(|| status.to_owned())
+}
+
+fn sort(change: &Change, state: &State, types: &Types, drift: &mut Drift) {
+    let address = &change.address;
+    let row = state.rows.get(address);
+    let is_missing = matches!(change.action, Action::Create | Action::Forget) && change.causes.contains(&Cause::Drift);
+    if is_missing && row.is_some() {
+        drift.somebody.push(Finding { address: address.clone(), what: What::Gone });
+        return;
+    }
+    let action = match &change.action {
+        Action::Create => "create",
+        Action::Update { .. } => "update",
+        Action::Replace { .. } => "replace",
+        Action::Delete => "delete",
+        // Nobody's edit: a run was interrupted.
+        Action::Adopt | Action::Forget => return,
+    };
+    let whole = |location: Option<String>| Edit { address: address.clone(), action, path: None, location };
+    if matches!(change.action, Action::Create | Action::Delete) {
+        if !change.causes.contains(&Cause::Interrupted) {
+            drift.yours.push(whole(None));
+        }
+        return;
+    }
+    for attribute in &change.attributes {
+        let observed = attribute.before.clone().unwrap_or_default();
+        if attribute.cause == Cause::Drift || attribute.also_drifted {
+            let recorded = match (&attribute.cause, row) {
+                (Cause::Drift, _) => attribute.after.as_ref().and_then(Tree::plain).unwrap_or_default(),
+                (_, Some(row)) => row.inputs.at(&attribute.path).cloned().unwrap_or_default(),
+                (_, None) => Value::Null,
+            };
+            let what = What::Attribute { path: attribute.path.clone(), recorded, observed };
+            let finding = Finding { address: address.clone(), what };
+            let by_aws = types
+                .get(&address.type_name)
+                .and_then(|resource_type| resource_type.attribute(&attribute.path))
+                .is_some_and(|attribute| attribute.changed_by_aws);
+            if by_aws { drift.aws.push(finding) } else { drift.somebody.push(finding) }
+        }
+        if let Cause::Written { location } = &attribute.cause {
+            let path = Some(attribute.path.clone());
+            drift.yours.push(Edit { path, ..whole(Some(location.clone())) });
+        }
+    }
+    if change.attributes.is_empty() && change.protect != change.was_protected {
+        drift.yours.push(whole(None));
+    }
+}
+
+/// The findings of each resource together, in the order of addresses.
+pub fn by_address(findings: &[Finding]) -> BTreeMap<&Address, Vec<&What>> {
+    let mut all: BTreeMap<&Address, Vec<&What>> = BTreeMap::new();
+    for finding in findings {
+        all.entry(&finding.address).or_default().push(&finding.what);
+    }
+    all
+}

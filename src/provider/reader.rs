@@ -1,0 +1,46 @@
+//! The part of a cloud that only reads.
+//!
+//! A command that must not change anything is handed a [`Reader`]: there is nothing on it that could, and no way from it
+//! back to the [`Provider`] behind it. The compiler proves it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Account, Lookup, Observations, Provider, ProviderError, Target};
+use crate::value::Value;
+
+/// What can be asked of a cloud. Each question is the one of the same name in [`Provider`].
+#[async_trait]
+pub trait Reader: Send + Sync {
+    async fn account(&self) -> Result<Account, ProviderError>;
+    async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError>;
+    async fn observe(&self, targets: &[Target]) -> Observations;
+    fn time_lapse(&self) -> f64;
+}
+
+/// The cloud, for reading.
+pub fn read_only(provider: &Arc<dyn Provider>) -> Arc<dyn Reader> {
+    Arc::new(ReadOnly(Arc::clone(provider)))
+}
+
+struct ReadOnly(Arc<dyn Provider>);
+
+#[async_trait]
+impl Reader for ReadOnly {
+    async fn account(&self) -> Result<Account, ProviderError> {
+        self.0.account().await
+    }
+
+    async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
+        self.0.lookup(lookup).await
+    }
+
+    async fn observe(&self, targets: &[Target]) -> Observations {
+        self.0.observe(targets).await
+    }
+
+    fn time_lapse(&self) -> f64 {
+        self.0.time_lapse()
+    }
+}

@@ -1,0 +1,176 @@
+//! Drift as text and JSON: what somebody changed, what AWS changed by itself, what waits to be applied.
+
+use serde_json::{Value as Json, json};
+
+use super::layout::{pad, width};
+use super::style::{Role, paint};
+use super::{Options, paths, values};
+use crate::address::Address;
+use crate::plan::drift::{Drift, Edit, Finding, What, by_address};
+use crate::spec::Types;
+use crate::spec::types::ResourceType;
+use crate::value::Value;
+
+/// The version of the JSON form.
+pub const FORMAT: u64 = 1;
+
+/// Everything, with headings, without a newline at the end. `title` says whose drift it is.
+pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> String {
+    let mut text = format!("{}\n", paint(Role::Heading, title));
+    for (heading, findings) in
+        [("Somebody changed, outside of mastoform:", &drift.somebody), ("AWS changed by itself:", &drift.aws)]
+    {
+        if !findings.is_empty() {
+            text.push_str(&format!("\n{heading}\n"));
+            text.push_str(&found(findings, types, options));
+        }
+    }
+    if !drift.yours.is_empty() {
+        text.push_str("\nYou have edited, and not applied yet:\n");
+        text.push_str(&edited(&drift.yours, types));
+    }
+    text.push_str(&format!("\n{}", summary(drift)));
+    text
+}
+
+/// The last line: numbers.
+pub fn summary(drift: &Drift) -> String {
+    let count = |number: usize, one: &str, many: &str| {
+        if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    };
+    if drift.somebody.is_empty() && drift.aws.is_empty() && drift.yours.is_empty() {
+        return "No drift: everything is as it was applied.".to_owned();
+    }
+    let first = if drift.is_present() {
+        format!("Drift: {} by somebody", count(drift.somebody.len(), "change", "changes"))
+    } else {
+        "No drift".to_owned()
+    };
+    let mut parts = vec![first];
+    if !drift.aws.is_empty() {
+        parts.push(format!("{} by AWS", count(drift.aws.len(), "change", "changes")));
+    }
+    if !drift.yours.is_empty() {
+        parts.push(count(drift.yours.len(), "edit of yours waits", "edits of yours wait"));
+    }
+    format!("{}.", parts.join(", "))
+}
+
+fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
+    let arrow = options.signs().arrow;
+    let mut text = String::new();
+    for (address, all) in by_address(findings) {
+        let resource_type = types.get(&address.type_name);
+        let heading = paint(Role::Heading, &address.to_string());
+        let mut rows: Vec<(String, &Value, &Value)> = Vec::new();
+        for what in all {
+            match what {
+                What::Gone => text.push_str(&format!("  {heading} is gone\n")),
+                What::Busy { status } => {
+                    text.push_str(&format!("  {heading} is {status}: a change is going on there\n"));
+                }
+                What::Attribute { path, recorded, observed } => {
+                    rows.push((paths::display(path, resource_type), recorded, observed));
+                }
+            }
+        }
+        if rows.is_empty() {
+            continue;
+        }
+        text.push_str(&format!("  {heading}\n"));
+        let columns = rows.iter().map(|(path, ..)| width(path)).max().unwrap_or(0);
+        for (path, recorded, observed) in rows {
+            let (before, after) = (shown(recorded), shown(observed));
+            text.push_str(&format!("      {}  {before} {arrow} {after}\n", pad(&path, columns)));
+        }
+    }
+    text
+}
+
+fn shown(value: &Value) -> String {
+    if value.is_null() { values::UNSET.to_owned() } else { values::line(&value.lift()) }
+}
+
+fn edited(edits: &[Edit], types: &Types) -> String {
+    let mut text = String::new();
+    let mut last: Option<&Address> = None;
+    for edit in edits {
+        if last != Some(&edit.address) {
+            let heading = paint(Role::Heading, &edit.address.to_string());
+            text.push_str(&format!("  {heading} ({})\n", edit.action));
+        }
+        last = Some(&edit.address);
+        let resource_type: Option<&ResourceType> = types.get(&edit.address.type_name);
+        if let Some(path) = &edit.path {
+            let place = edit.location.as_ref().map(|location| format!("  {location}")).unwrap_or_default();
+            text.push_str(&format!("      {}{}\n", paths::display(path, resource_type), paint(Role::Quiet, &place)));
+        }
+    }
+    text
+}
+
+/// As [`drift`], for programs.
+pub fn drift_json(drift: &Drift, instance: &str, region: &str, serial: u64) -> Json {
+    json!({
+        "format": FORMAT,
+        "instance": instance,
+        "region": region,
+        "serial": serial,
+        "somebody": drift.somebody,
+        "aws": drift.aws,
+        "yours": drift.yours,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stripped;
+    use super::*;
+
+    fn everything() -> Drift {
+        let address: Address = "rds.cluster.database".parse().expect("an address");
+        let finding = |what: What| Finding { address: address.clone(), what };
+        let edit = |path: Option<Vec<String>>, location: Option<String>| Edit {
+            address: address.clone(),
+            action: "update",
+            path,
+            location,
+        };
+        let (recorded, observed) = (Value::Null, Value::Integer(10));
+        let path = vec!["port".to_owned()];
+        Drift {
+            somebody: vec![finding(What::Gone), finding(What::Attribute { path: path.clone(), recorded, observed })],
+            aws: vec![finding(What::Busy { status: "upgrading".to_owned() })],
+            yours: vec![edit(Some(path), Some("mastodon.toml:3".to_owned())), edit(None, None)],
+        }
+    }
+
+    #[test]
+    fn everything_is_told_in_words() {
+        assert_eq!(
+            stripped(&drift(&everything(), "social", &Types::new(), &Options { ascii: true, ..Options::default() })),
+            "social\n\n\
+             Somebody changed, outside of mastoform:\n\
+             \x20 rds.cluster.database is gone\n\
+             \x20 rds.cluster.database\n\
+             \x20     port  (unset) -> 10\n\n\
+             AWS changed by itself:\n\
+             \x20 rds.cluster.database is upgrading: a change is going on there\n\n\
+             You have edited, and not applied yet:\n\
+             \x20 rds.cluster.database (update)\n\
+             \x20     port  mastodon.toml:3\n\n\
+             Drift: 2 changes by somebody, 1 change by AWS, 2 edits of yours wait."
+        );
+        let calm = Drift { somebody: Vec::new(), ..everything() };
+        assert_eq!(summary(&calm), "No drift, 1 change by AWS, 2 edits of yours wait.");
+        assert_eq!(summary(&Drift::default()), "No drift: everything is as it was applied.");
+    }
+
+    #[test]
+    fn everything_is_as_the_schema_says() {
+        let schema: Json = serde_json::from_str(include_str!("../../docs/schemas/drift.schema.json")).expect("JSON");
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+        let json = drift_json(&everything(), "social", "eu-central-1", 41);
+        validator.validate(&json).unwrap_or_else(|error| panic!("{error} in {json}"));
+    }
+}
