@@ -9,10 +9,12 @@
 //! - No secret is shown: sensitive attributes are `(secret)` in text and null in JSON.
 //! - Without colours nothing is lost.
 
+mod documents;
 pub mod duration;
 pub mod graph;
 mod json;
 pub mod layout;
+mod outline;
 mod paths;
 pub mod plan;
 pub mod state;

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
 use mastoform::plan::Plan;
 use mastoform::provider::ErrorKind;
 use mastoform::provider::sim::{Clock, CrashPoint, Fault, Operation, Options, Rule, Sim, Subject, tokio_clock};
 use mastoform::render;
-use mastoform::spec::{Specs, Types};
+use mastoform::spec::{OverlayFile, Specs, Types};
 use mastoform::value::Value;
 use serde::Deserialize;
+
+mod schema;
 
 use crate::support::case::{cases, compare, edited, files, folder_with, read};
 use crate::support::instance::{EXAMPLE, Instance, fast_folder};
@@ -45,6 +48,14 @@ cases! { "plans", tell:
     policy_spelled_otherwise
     long_command
     narrow_ascii
+    new_version
+    policy_drift
+    policy_unknown
+    policy_of_something_new
+    text_of_many_lines
+    every_action
+    many_changes
+    another_mail_port
 }
 
 /// A `story.toml`.
@@ -71,6 +82,9 @@ struct Story {
     /// An edit of the file that was applied. It is planned then.
     #[serde(default)]
     after: String,
+    /// Specs of one's own, which lie over the built-in ones when the plan is made.
+    #[serde(default)]
+    specs: String,
     /// Taking everything down is planned instead.
     #[serde(default)]
     destroy: bool,
@@ -124,6 +138,7 @@ struct View {
     verbose: bool,
     ascii: bool,
     width: Option<usize>,
+    height: Option<usize>,
 }
 
 static TYPES: LazyLock<Arc<Types>> = LazyLock::new(|| Arc::clone(&Specs::read(&[]).expect("valid specs").types));
@@ -176,13 +191,17 @@ fn tell(folder: &Path) {
     let given: &[_] = if is_usual { &APPLIED } else { &[] };
     let plan = block_on(plan_of(&story, given));
     let usual = render::Options::default();
-    let View { verbose, ascii, width } = story.view;
-    let options = render::Options { verbose, ascii, width: width.unwrap_or(usual.width), ..usual };
-    compare(render::plan(&plan, &TYPES, &options) + "\n", &folder.join("plan.term.svg"));
+    let View { verbose, ascii, width, height } = story.view;
+    let options = render::Options { verbose, ascii, width: width.unwrap_or(usual.width), height };
+    let text = render::plan(&plan, &TYPES, &options);
+    let widest = text.lines().map(|line| render::layout::width(&strip_str(line).to_string())).max();
+    assert!(widest <= Some(options.width), "a line is {widest:?} columns wide");
+    compare(text + "\n", &folder.join("plan.term.svg"));
+    let mut json = render::plan_json(&plan, &TYPES);
+    schema::check(&json);
     if !story.json {
         return;
     }
-    let mut json = render::plan_json(&plan, &TYPES);
     // These differ after every change of the specs, and say nothing here.
     for hash in ["file", "specs", "state"] {
         json["made_from"][hash] = "...".into();
@@ -207,7 +226,8 @@ async fn plan_of(story: &Story, given: &[(PathBuf, Vec<u8>)]) -> Plan {
         return instance.plan_destroy().await;
     }
     let after = edited(&before, &story.after);
-    instance.go(&after, false).await.unwrap_or_else(|problems| panic!("{problems}")).0
+    let overlay = OverlayFile { name: "own.toml".into(), types_of: None, text: story.specs.clone() };
+    instance.go_with(&[overlay], &after, false).await.unwrap_or_else(|problems| panic!("{problems}")).0
 }
 
 impl Mishap {

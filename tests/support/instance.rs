@@ -13,7 +13,7 @@ use mastoform::plan::resolve::{World, resolve};
 use mastoform::provider::Provider;
 use mastoform::provider::sim::{Options, Sim};
 use mastoform::session::{self, Gathered};
-use mastoform::spec::Specs;
+use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Paths, State};
 use mastoform::value::Value;
 use tokio::sync::watch;
@@ -62,7 +62,17 @@ impl Instance {
 
     /// Plans `text`, and applies the plan if `apply`.
     pub async fn go(&self, text: &str, apply: bool) -> Result<(Plan, Option<Outcome>), Diagnostics> {
-        let mut specs = Specs::read(&[]).expect("valid specs");
+        self.go_with(&[], text, apply).await
+    }
+
+    /// As [`Instance::go`], with specs of one's own over the built-in ones.
+    pub async fn go_with(
+        &self,
+        overlay: &[OverlayFile],
+        text: &str,
+        apply: bool,
+    ) -> Result<(Plan, Option<Outcome>), Diagnostics> {
+        let mut specs = Specs::read(overlay)?;
         let evaluator = Evaluator::new();
         let source = SourceFile::new("mastodon.toml", text);
         let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator)?;
