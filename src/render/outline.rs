@@ -108,6 +108,11 @@ impl<'a> Outline<'a> {
         groups
     }
 
+    /// Whether the plan does anything to a resource.
+    pub fn changes(&self, address: &Address) -> bool {
+        self.actions.contains_key(address)
+    }
+
     pub fn type_of(&self, change: &Change) -> Option<&'a ResourceType> {
         self.types.get(&change.address.type_name)
     }

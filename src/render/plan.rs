@@ -12,11 +12,10 @@ use super::documents::Content;
 use super::layout::{cut, fill, pad, prefix, width, wrap};
 use super::outline::{Entry, Group, Outline, counts, nothing, time_and_impact, verb};
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
-use super::values::{Piece, SECRET, Sign, UNSET, Words, total};
+use super::values::{Line, Piece, Words, total};
 use crate::plan::{Action, Change, Plan};
 use crate::spec::Types;
 use crate::spec::types::Impact;
-use crate::value::Planned;
 
 /// Where attributes begin.
 const INDENT: usize = 6;
@@ -226,7 +225,7 @@ impl<'a> Renderer<'a> {
             .map(|(path, entry)| {
                 let column = indent + width(path).max(path_columns) + GAP;
                 let room = self.columns.saturating_sub(column);
-                (column, self.one_line(&entry.content, room).filter(|pieces| total(pieces) <= room))
+                (column, self.words.one_line(&entry.content, room))
             })
             .collect();
         // Causes stand below one another too, unless that pushes one of them off the line.
@@ -286,7 +285,7 @@ impl<'a> Renderer<'a> {
         let cause = width(&entry.cause);
         let inner = indent + GAP;
         let room = self.columns - inner;
-        let one_line = self.one_line(&entry.content, room).filter(|pieces| total(pieces) <= room);
+        let one_line = self.words.one_line(&entry.content, room);
         let beside = column + cause <= self.columns;
         let mut path_lines = wrap_path(path, self.columns - indent);
         if beside && cause > 0 {
@@ -311,63 +310,22 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// The content on one line, if it can be.
-    fn one_line(&self, content: &Content, room: usize) -> Option<Vec<Piece>> {
-        let whole = |value: &Planned| {
-            let is_text_of_lines = value.as_text().is_some_and(|text| text.contains('\n'));
-            let line = self.words.line(value);
-            (!is_text_of_lines && width(&line) <= room).then_some(line)
-        };
-        match content {
-            Content::Secret => Some(vec![Piece::new(Role::Secret, format!("{SECRET} {} {SECRET}", self.signs.arrow))]),
-            Content::Given(Planned::Leaf(missing)) if missing.sensitive => Some(vec![Piece::new(Role::Secret, SECRET)]),
-            Content::Given(Planned::Null) => Some(vec![Piece::plain(UNSET)]),
-            Content::Given(value) => whole(value).map(|line| vec![Piece::plain(line)]),
-            Content::Values { before, after } => self.words.arrow(before.as_ref(), after.as_ref(), room),
-            Content::Elements(elements) => match elements.as_slice() {
-                [(comes, value)] => {
-                    let (mark, role) = if *comes { ("+", Role::After) } else { ("-", Role::Before) };
-                    whole(value).map(|line| vec![Piece::new(role, format!("{mark} {line}"))])
-                }
-                _ => None,
-            },
-        }
-    }
-
+    /// The content over as many lines as it needs; what comes or goes as a whole is cut after some.
     fn many_lines(&self, content: &Content, room: usize) -> Vec<String> {
-        match content {
-            Content::Values { before: Some(before), after: Some(Planned::Leaf(missing)) } => {
-                let mut lines = self.words.one_sided(before, Sign::Gone, room);
-                let new = Planned::Text(self.words.unknown(missing));
-                lines.extend(self.words.one_sided(&new, Sign::Come, room));
-                lines
-            }
-            Content::Values { before: Some(before), after: Some(after) } => self.words.difference(before, after, room),
-            Content::Values { before, after } => {
-                let sign = if after.is_some() { Sign::Come } else { Sign::Gone };
-                let value = after.as_ref().or(before.as_ref()).cloned().unwrap_or_default();
-                self.limited(self.words.one_sided(&value, sign, room))
-            }
-            Content::Elements(elements) => {
-                let sign = |comes: bool| if comes { Sign::Come } else { Sign::Gone };
-                elements.iter().flat_map(|(comes, value)| self.words.one_sided(value, sign(*comes), room)).collect()
-            }
-            Content::Given(value) => {
-                let lines = self.words.lines(value);
-                lines.lines().map(|line| cut(line, room, self.signs.ellipsis)).collect()
-            }
-            Content::Secret => vec![paint(Role::Secret, SECRET)],
+        let lines = self.words.many_lines(content);
+        if let Content::Given(_) = content {
+            let whole = |line: Line| line.runs.into_iter().map(|(_, run)| run).collect::<String>();
+            return lines.into_iter().map(|line| cut(&whole(line), room, self.signs.ellipsis)).collect();
         }
-    }
-
-    /// The first of many lines, and how many more there are.
-    fn limited(&self, mut lines: Vec<String>) -> Vec<String> {
-        if !self.options.verbose && lines.len() > LINES + 1 {
-            let more = format!("  {} {} more lines, with -v", self.signs.ellipsis, lines.len() - LINES);
-            lines.truncate(LINES);
-            lines.push(paint(Role::Quiet, &more));
+        let mut painted: Vec<String> = lines.iter().flat_map(|line| line.paint(room, self.signs)).collect();
+        let is_one_sided =
+            matches!(content, Content::Values { before: None, .. } | Content::Values { after: None, .. });
+        if is_one_sided && !self.options.verbose && painted.len() > LINES + 1 {
+            let more = format!("  {} {} more lines, with -v", self.signs.ellipsis, painted.len() - LINES);
+            painted.truncate(LINES);
+            painted.push(paint(Role::Quiet, &more));
         }
-        lines
+        painted
     }
 
     fn refusals(&self) -> String {

@@ -4,6 +4,7 @@
 
 use similar::{ChangeTag, TextDiff};
 
+use super::documents::Content;
 use super::layout::{cut_start, prefix, width};
 use super::style::{Role, Signs, paint, paint_difference};
 use crate::plan::diff::marker_template;
@@ -169,9 +170,10 @@ impl Words<'_> {
 
     /// `before → after` on one line, in at most `columns`; `None` if it needs more.
     pub fn arrow(&self, before: Option<&Planned>, after: Option<&Planned>, columns: usize) -> Option<Vec<Piece>> {
-        let arrow = Piece::new(Role::Quiet, format!("{} ", self.signs.arrow));
+        let arrow = self.signs.arrow;
         if let (Some(before), Some(Tree::Leaf(missing))) = (before, after) {
-            let mut pieces = vec![arrow, Piece::new(Role::After, self.unknown(missing))];
+            let mut pieces =
+                vec![Piece::new(Role::Quiet, format!("{arrow} ")), Piece::new(Role::After, self.unknown(missing))];
             let now = self.line(before);
             let now = short_name(&now).unwrap_or(&now);
             if before.as_text() == Some("") {
@@ -187,13 +189,58 @@ impl Words<'_> {
         let has_lines = |value: Option<&Planned>| value.and_then(Tree::as_text).is_some_and(|text| text.contains('\n'));
         let was = before.map_or_else(|| UNSET.to_owned(), |value| self.line(value));
         let will_be = after.map_or_else(|| UNSET.to_owned(), |value| self.line(value));
-        let pieces = vec![Piece::new(Role::Before, format!("{was} ")), arrow, Piece::new(Role::After, will_be)];
+        let pieces = vec![
+            Piece::new(Role::Before, was),
+            Piece::new(Role::Quiet, format!(" {arrow} ")),
+            Piece::new(Role::After, will_be),
+        ];
         (!has_lines(before) && !has_lines(after) && total(&pieces) <= columns).then_some(pieces)
     }
 
-    /// Two long values, line by line and word by word. Each line starts with `-`, `+` or a space and takes at most
-    /// `columns`.
-    pub fn difference(&self, before: &Planned, after: &Planned, columns: usize) -> Vec<String> {
+    /// The content on one line of at most `room` columns, if it can be.
+    pub fn one_line(&self, content: &Content, room: usize) -> Option<Vec<Piece>> {
+        let whole = |value: &Planned| {
+            let is_text_of_lines = value.as_text().is_some_and(|text| text.contains('\n'));
+            (!is_text_of_lines).then(|| self.line(value))
+        };
+        let pieces = match content {
+            Content::Secret => vec![Piece::new(Role::Secret, format!("{SECRET} {} {SECRET}", self.signs.arrow))],
+            Content::Given(Planned::Leaf(missing)) if missing.sensitive => vec![Piece::new(Role::Secret, SECRET)],
+            Content::Given(Planned::Null) => vec![Piece::plain(UNSET)],
+            Content::Given(value) => vec![Piece::plain(whole(value)?)],
+            Content::Values { before, after } => self.arrow(before.as_ref(), after.as_ref(), room)?,
+            Content::Elements(elements) => match elements.as_slice() {
+                [(true, value)] => vec![Piece::new(Role::After, format!("+ {}", whole(value)?))],
+                [(false, value)] => vec![Piece::new(Role::Before, format!("- {}", whole(value)?))],
+                _ => return None,
+            },
+        };
+        (total(&pieces) <= room).then_some(pieces)
+    }
+
+    /// The content over as many lines as it needs.
+    pub fn many_lines(&self, content: &Content) -> Vec<Line> {
+        let sign = |comes: bool| if comes { Sign::Come } else { Sign::Gone };
+        match content {
+            Content::Values { before: Some(before), after: Some(Planned::Leaf(missing)) } => {
+                let new = Line { sign: Sign::Come, runs: vec![(false, self.unknown(missing))] };
+                [self.one_sided(before, Sign::Gone), vec![new]].concat()
+            }
+            Content::Values { before: Some(before), after: Some(after) } => self.difference(before, after),
+            Content::Values { before, after } => {
+                let value = after.as_ref().or(before.as_ref()).cloned().unwrap_or_default();
+                self.one_sided(&value, sign(after.is_some()))
+            }
+            Content::Elements(elements) => {
+                elements.iter().flat_map(|(comes, value)| self.one_sided(value, sign(*comes))).collect()
+            }
+            Content::Given(value) => self.one_sided(value, Sign::Same),
+            Content::Secret => vec![Line { sign: Sign::Same, runs: vec![(false, SECRET.to_owned())] }],
+        }
+    }
+
+    /// Two long values, line by line and word by word, with some unchanged lines around what differs.
+    fn difference(&self, before: &Planned, after: &Planned) -> Vec<Line> {
         // Two texts need no quotes to be told apart.
         let whole = |value: &Planned| value.as_text().map_or_else(|| self.lines(value), str::to_owned);
         let (before, after) = (whole(before), whole(after));
@@ -201,7 +248,7 @@ impl Words<'_> {
         let mut all = Vec::new();
         for (index, group) in comparison.grouped_ops(CONTEXT).iter().enumerate() {
             if index > 0 {
-                all.push(paint(Role::Quiet, self.signs.ellipsis));
+                all.push(Line { sign: Sign::Skipped, runs: vec![(false, self.signs.ellipsis.to_owned())] });
             }
             for operation in group {
                 for change in comparison.iter_inline_changes(operation) {
@@ -210,38 +257,67 @@ impl Words<'_> {
                         ChangeTag::Insert => Sign::Come,
                         ChangeTag::Equal => Sign::Same,
                     };
-                    let runs: Vec<(bool, String)> = change
+                    let mut runs: Vec<(bool, String)> = change
                         .iter_strings_lossy()
                         .map(|(differs, text)| (differs, text.trim_end_matches('\n').to_owned()))
                         .collect();
-                    self.wrapped(sign, &runs, columns, &mut all);
+                    // A line that differs as a whole needs no marks within it.
+                    if runs.iter().all(|(differs, _)| *differs) {
+                        runs.iter_mut().for_each(|(differs, _)| *differs = false);
+                    }
+                    all.push(Line { sign, runs });
                 }
             }
         }
         all
     }
 
-    /// A value that comes or goes as a whole, as [`Words::difference`] shows it.
-    pub fn one_sided(&self, value: &Planned, sign: Sign, columns: usize) -> Vec<String> {
-        let mut all = Vec::new();
-        for line in self.lines(value).lines() {
-            self.wrapped(sign, &[(false, line.to_owned())], columns, &mut all);
+    /// A value that comes or goes as a whole.
+    fn one_sided(&self, value: &Planned, sign: Sign) -> Vec<Line> {
+        self.lines(value).lines().map(|line| Line { sign, runs: vec![(false, line.to_owned())] }).collect()
+    }
+}
+
+/// What a line of a difference says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    Gone,
+    Come,
+    Same,
+    /// Unchanged lines are left out here.
+    Skipped,
+}
+
+/// A line of a difference: pieces of text, those that differ from the other side marked with true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub sign: Sign,
+    pub runs: Vec<(bool, String)>,
+}
+
+impl Line {
+    /// What stands before the line, and what it means.
+    pub fn look(&self) -> (&'static str, Role) {
+        match self.sign {
+            Sign::Gone => ("- ", Role::Before),
+            Sign::Come => ("+ ", Role::After),
+            Sign::Same | Sign::Skipped => ("  ", Role::Quiet),
         }
-        all
     }
 
-    fn wrapped(&self, sign: Sign, runs: &[(bool, String)], columns: usize, all: &mut Vec<String>) {
-        let (mark, role) = sign.look();
-        // A line that differs as a whole needs no marks within it.
-        let is_mixed = runs.iter().any(|(differs, _)| *differs) && runs.iter().any(|(differs, _)| !*differs);
-        if sign == Sign::Same && runs.iter().all(|(_, run)| run.is_empty()) {
-            all.push(String::new());
-            return;
+    /// The line in colours, over as many lines of at most `columns` as it needs. Long runs of what is the same on both
+    /// sides are shortened.
+    pub fn paint(&self, columns: usize, signs: &Signs) -> Vec<String> {
+        let (mark, role) = self.look();
+        if role == Role::Quiet && self.runs.iter().all(|(_, run)| run.is_empty()) {
+            return vec![String::new()];
         }
+        let is_mixed = self.runs.iter().any(|(differs, _)| *differs);
+        let mut all = Vec::new();
         let mut line = paint(role, mark);
         let mut used = width(mark);
-        for (differs, run) in runs {
-            let shortened = if is_mixed && !differs { shorten(run, self.signs) } else { run.clone() };
+        for (differs, run) in &self.runs {
+            let shortened = if is_mixed && !differs { shorten(run, signs) } else { run.clone() };
             let mut rest = shortened.as_str();
             while !rest.is_empty() {
                 let piece = prefix(rest, columns.saturating_sub(used));
@@ -250,11 +326,7 @@ impl Words<'_> {
                 let space = piece.rfind(' ').map(|at| at + 1).filter(|at| used + at > columns / 2);
                 let piece = if piece.len() < rest.len() { &piece[..space.unwrap_or(piece.len())] } else { piece };
                 let shown = if piece.len() < rest.len() { piece.trim_end_matches(' ') } else { piece };
-                if *differs && is_mixed {
-                    line.push_str(&paint_difference(role, shown));
-                } else {
-                    line.push_str(&paint(role, shown));
-                }
+                line.push_str(&if *differs { paint_difference(role, shown) } else { paint(role, shown) });
                 used += width(piece);
                 rest = &rest[piece.len()..];
                 if !rest.is_empty() {
@@ -264,24 +336,7 @@ impl Words<'_> {
             }
         }
         all.push(line);
-    }
-}
-
-/// What a line of a difference says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
-    Gone,
-    Come,
-    Same,
-}
-
-impl Sign {
-    fn look(self) -> (&'static str, Role) {
-        match self {
-            Self::Gone => ("- ", Role::Before),
-            Self::Come => ("+ ", Role::After),
-            Self::Same => ("  ", Role::Quiet),
-        }
+        all
     }
 }
 

@@ -5,14 +5,16 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
-use mastoform::plan::Plan;
+use mastoform::plan::{Graph, Plan};
 use mastoform::provider::ErrorKind;
 use mastoform::provider::sim::{Clock, CrashPoint, Fault, Operation, Options, Rule, Sim, Subject, tokio_clock};
 use mastoform::render;
+use mastoform::render::graph::Drawing;
 use mastoform::spec::{OverlayFile, Specs, Types};
 use mastoform::value::Value;
 use serde::Deserialize;
 
+mod page;
 mod schema;
 
 use crate::support::case::{cases, compare, edited, files, folder_with, read};
@@ -93,6 +95,9 @@ struct Story {
     /// There is a `plan.json`, too. Not for plans with very many lines.
     #[serde(default = "yes")]
     json: bool,
+    /// There is a `plan.md`, too.
+    #[serde(default)]
+    markdown: bool,
 }
 
 fn yes() -> bool {
@@ -189,7 +194,7 @@ fn tell(folder: &Path) {
     let story: Story = read(&folder.join("story.toml"));
     let is_usual = !story.from_nothing && story.before.is_empty() && story.fault.is_empty();
     let given: &[_] = if is_usual { &APPLIED } else { &[] };
-    let plan = block_on(plan_of(&story, given));
+    let (plan, drawing) = block_on(plan_of(&story, given));
     let usual = render::Options::default();
     let View { verbose, ascii, width, height } = story.view;
     let options = render::Options { verbose, ascii, width: width.unwrap_or(usual.width), height };
@@ -197,6 +202,10 @@ fn tell(folder: &Path) {
     let widest = text.lines().map(|line| render::layout::width(&strip_str(line).to_string())).max();
     assert!(widest <= Some(options.width), "a line is {widest:?} columns wide");
     compare(text + "\n", &folder.join("plan.term.svg"));
+    page::check(&plan, &render::plan_html(&plan, &TYPES, &drawing));
+    if story.markdown {
+        compare(render::plan_markdown(&plan, &TYPES), &folder.join("plan.md"));
+    }
     let mut json = render::plan_json(&plan, &TYPES);
     schema::check(&json);
     if !story.json {
@@ -209,7 +218,7 @@ fn tell(folder: &Path) {
     compare(format!("{json:#}\n"), &folder.join("plan.json"));
 }
 
-async fn plan_of(story: &Story, given: &[(PathBuf, Vec<u8>)]) -> Plan {
+async fn plan_of(story: &Story, given: &[(PathBuf, Vec<u8>)]) -> (Plan, Drawing) {
     let instance = instance(folder_with(given));
     let before = edited(EXAMPLE, &story.before);
     if !story.from_nothing && given.is_empty() {
@@ -223,11 +232,15 @@ async fn plan_of(story: &Story, given: &[(PathBuf, Vec<u8>)]) -> Plan {
         assert!(instance.sim.remove_behind_our_back(of), "there is no {of}");
     }
     if story.destroy {
-        return instance.plan_destroy().await;
+        let plan = instance.plan_destroy().await;
+        let drawing = Drawing::new(&Graph::default(), Some(&plan), false);
+        return (plan, drawing);
     }
     let after = edited(&before, &story.after);
     let overlay = OverlayFile { name: "own.toml".into(), types_of: None, text: story.specs.clone() };
-    instance.go_with(&[overlay], &after, false).await.unwrap_or_else(|problems| panic!("{problems}")).0
+    let planned = instance.go_with(&[overlay], &after, false).await;
+    let (plan, _, drawing) = planned.unwrap_or_else(|problems| panic!("{problems}"));
+    (plan, drawing)
 }
 
 impl Mishap {

@@ -12,6 +12,7 @@ use mastoform::plan::Plan;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::provider::Provider;
 use mastoform::provider::sim::{Options, Sim};
+use mastoform::render::graph::Drawing;
 use mastoform::session::{self, Gathered};
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Paths, State};
@@ -62,16 +63,16 @@ impl Instance {
 
     /// Plans `text`, and applies the plan if `apply`.
     pub async fn go(&self, text: &str, apply: bool) -> Result<(Plan, Option<Outcome>), Diagnostics> {
-        self.go_with(&[], text, apply).await
+        self.go_with(&[], text, apply).await.map(|(plan, outcome, _)| (plan, outcome))
     }
 
-    /// As [`Instance::go`], with specs of one's own over the built-in ones.
+    /// As [`Instance::go`], with specs of one's own over the built-in ones; and with the graph, coloured by the plan.
     pub async fn go_with(
         &self,
         overlay: &[OverlayFile],
         text: &str,
         apply: bool,
-    ) -> Result<(Plan, Option<Outcome>), Diagnostics> {
+    ) -> Result<(Plan, Option<Outcome>, Drawing), Diagnostics> {
         let mut specs = Specs::read(overlay)?;
         let evaluator = Evaluator::new();
         let source = SourceFile::new("mastodon.toml", text);
@@ -92,7 +93,8 @@ impl Instance {
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
         let outcome =
             if apply { Some(self.apply(&specs, &plan, Some((&world, &graph)), &mut gathered).await) } else { None };
-        Ok((plan, outcome))
+        let drawing = Drawing::new(&graph, Some(&plan), false);
+        Ok((plan, outcome, drawing))
     }
 
     /// The plan that would take everything down.
