@@ -201,6 +201,7 @@ fn tell(folder: &Path) {
     let text = render::plan(&plan, &TYPES, &options);
     let widest = text.lines().map(|line| render::layout::width(&strip_str(line).to_string())).max();
     assert!(widest <= Some(options.width), "a line is {widest:?} columns wide");
+    assert!(!ascii || strip_str(&text).to_string().is_ascii(), "not ASCII");
     compare(text + "\n", &folder.join("plan.term.svg"));
     page::check(&plan, &render::plan_html(&plan, &TYPES, &drawing));
     if story.markdown {
