@@ -134,3 +134,28 @@ fn every_test_file_is_part_of_the_one_binary() {
         }
     }
 }
+
+#[test]
+fn links_between_our_pages_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<_> = ["README.md", "specs/README.md", "state/README.md", "tests/plans/README.md"]
+        .iter()
+        .map(|name| root.join(name))
+        .filter(|path| path.exists())
+        .collect();
+    for entry in fs_err::read_dir(root.join("docs")).expect("docs") {
+        pages.push(entry.expect("entry").path());
+    }
+    let mut broken = Vec::new();
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs_err::read_to_string(page).expect("a page");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") && !page.parent().expect("a folder").join(target).exists()
+            {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}

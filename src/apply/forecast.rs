@@ -161,6 +161,7 @@ pub mod tests {
             unchanged: 0,
             refusals: Vec::new(),
             expected_seconds: 0,
+            critical_path: Vec::new(),
         };
         Steps::of(&plan, &State::new("l", "i", "r"), types).expect("no cycle")
     }

@@ -153,6 +153,7 @@ mod tests {
             unchanged: 0,
             refusals: Vec::new(),
             expected_seconds: 0,
+            critical_path: Vec::new(),
         }
     }
 

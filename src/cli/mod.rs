@@ -150,8 +150,14 @@ pub struct PlanArguments {
     #[arg(long)]
     pub offline: bool,
     /// Print the plan as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "markdown")]
     pub json: bool,
+    /// Print the plan as Markdown, for a comment on a pull request
+    #[arg(long)]
+    pub markdown: bool,
+    /// Write the plan as a page for a browser, too
+    #[arg(long, value_name = "PAGE")]
+    pub html: Option<PathBuf>,
     /// Keep the plan in a file, for `mastoform apply FILE`
     #[arg(long, value_name = "FILE", conflicts_with = "offline")]
     pub out: Option<PathBuf>,
@@ -252,11 +258,22 @@ pub enum StateCommand {
 pub struct GraphArguments {
     #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
     pub format: GraphFormat,
+    /// Every resource by itself, and every arrow, even if it follows from others
+    #[arg(long)]
+    pub all: bool,
+    /// Colour what the plan changes, and mark what takes longest
+    #[arg(long)]
+    pub plan: bool,
+    /// With --plan: compare with the state alone and ask AWS nothing
+    #[arg(long, requires = "plan")]
+    pub offline: bool,
 }
 
 /// Languages of graphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
+    /// A picture
+    Svg,
     /// Shown by GitHub, GitLab and many editors
     Mermaid,
     /// For Graphviz

@@ -9,7 +9,35 @@ use crate::session::{self, Gathered};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
-    let proposal = if arguments.offline {
+    let proposal = propose(ui, options, project, arguments.offline)?;
+    let (plan, types) = (&proposal.plan, &proposal.project.specs.types);
+    if let Some(path) = &arguments.html {
+        fs_err::write(path, render::plan_html(plan, types, &proposal.drawing(false)?))
+            .map_err(|error| CommandError::caused(Exit::Failure, error))?;
+        ui.say(&format!("the plan as a page is in {}", path.display()));
+    }
+    if arguments.json {
+        ui.json(&render::plan_json(plan, types))?;
+    } else if arguments.markdown {
+        ui.data(render::plan_markdown(plan, types).trim_end())?;
+    } else {
+        ui.data(render::plan(plan, types, &ui.render_options()).trim_end())?;
+    }
+    // A plan that may not be applied is not kept for it either.
+    if let Some(path) = arguments.out.as_ref().filter(|_| plan.refusals.is_empty()) {
+        proposal::write(ui, path, &proposal.saved(options))?;
+    }
+    Ok(exit(plan, arguments.detailed_exitcode))
+}
+
+/// What would be done: as AWS is now, or offline as the state knows it.
+pub(super) fn propose(
+    ui: &Ui,
+    options: &GlobalOptions,
+    project: Project,
+    offline: bool,
+) -> Result<Proposal, CommandError> {
+    let proposal = if offline {
         let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
         let gathered = session::gather_offline(Some(&project.config), read)?;
         Proposal::of(project, gathered)?
@@ -22,17 +50,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Resul
     };
     say_notes(ui, &proposal.gathered);
     ui.diagnostics(&proposal.warnings);
-    let (plan, types) = (&proposal.plan, &proposal.project.specs.types);
-    if arguments.json {
-        ui.json(&render::plan_json(plan, types))?;
-    } else {
-        ui.data(render::plan(plan, types, &ui.render_options()).trim_end())?;
-    }
-    // A plan that may not be applied is not kept for it either.
-    if let Some(path) = arguments.out.as_ref().filter(|_| plan.refusals.is_empty()) {
-        proposal::write(ui, path, &proposal.saved(options))?;
-    }
-    Ok(exit(plan, arguments.detailed_exitcode))
+    Ok(proposal)
 }
 
 fn exit(plan: &Plan, detailed: bool) -> Exit {

@@ -13,6 +13,7 @@ use crate::plan::resolve::resolve;
 use crate::plan::saved::{Basis, Saved, SavedError};
 use crate::plan::stale::{self, FileNow, Staleness};
 use crate::provider::Provider;
+use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
 use crate::spec::Types;
 use crate::state::State;
@@ -57,6 +58,12 @@ impl Proposal {
         // A file that cannot be read any more is a changed one.
         let (project, _) = Project::read(options).map_err(|error| error.with_exit(Exit::Stale))?;
         Self::make(project, provider).await
+    }
+
+    /// The graph, coloured by the plan.
+    pub fn drawing(&self, all: bool) -> Result<Drawing, CommandError> {
+        let graph = resolve(&self.project.world(&self.gathered.lookups), &self.project.specs)?;
+        Ok(Drawing::new(&graph, Some(&self.plan), all))
     }
 
     /// The plan and its basis, for comparing.
@@ -486,7 +493,14 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let options = sandbox(&folder);
         let out = folder.path().join("first.plan");
-        let keep = PlanArguments { offline: false, json: false, out: Some(out.clone()), detailed_exitcode: false };
+        let keep = PlanArguments {
+            offline: false,
+            json: false,
+            markdown: false,
+            html: None,
+            out: Some(out.clone()),
+            detailed_exitcode: false,
+        };
         let (ui, printed, _) = ui(false, "");
         plan::run(&ui, &options, &keep).unwrap_or_else(|error| panic!("{error}"));
         let planned = printed.take();

@@ -35,6 +35,8 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// Seconds along the longest chain of steps.
     pub expected_seconds: u64,
+    /// The resources of that chain, in its order.
+    pub critical_path: Vec<Address>,
 }
 
 impl Plan {
@@ -181,7 +183,8 @@ pub struct Change {
     pub address: Address,
     pub region: String,
     pub action: Action,
-    /// Without duplicates, most telling first.
+    /// Without duplicates, most telling first. What is new or not wanted any more has its reason in the file after it,
+    /// if there is one.
     pub causes: Vec<Cause>,
     pub attributes: Vec<AttributeChange>,
     pub unchanged_attributes: usize,

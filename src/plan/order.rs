@@ -4,7 +4,7 @@
 //! `ready`; an edge waits only for the one it needs. Steps carry their priority: the seconds from their start to the
 //! end of the longest chain that follows, so that the slowest chain starts first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -95,9 +95,43 @@ impl Steps {
             .map(|edge| (edge.target().index(), *edge.weight()))
     }
 
+    /// The resources of the longest chain, each once.
+    pub fn critical_path(&self) -> Vec<Address> {
+        let mut path: Vec<Address> = Vec::new();
+        let mut seen: BTreeSet<&Address> = BTreeSet::new();
+        // Among equals the first one, so that the same plan gives the same chain.
+        let mut next = self
+            .graph
+            .node_indices()
+            .rev()
+            .max_by_key(|index| self.graph[*index].priority)
+            .filter(|_| !self.is_empty());
+        while let Some(index) = next {
+            let step = &self.graph[index];
+            if seen.insert(&step.address) {
+                path.push(step.address.clone());
+            }
+            next = self
+                .graph
+                .edges_directed(index, petgraph::Direction::Outgoing)
+                .filter(|edge| until(step, *edge.weight()) + self.graph[edge.target()].priority == step.priority)
+                .map(|edge| edge.target())
+                .min();
+        }
+        path
+    }
+
     /// Seconds along the longest chain.
     pub fn duration(&self) -> u64 {
         self.graph.node_weights().map(|step| step.priority).max().unwrap_or(0)
+    }
+}
+
+/// Seconds until what waits for this milestone of a step can start.
+fn until(step: &Step, milestone: Milestone) -> u64 {
+    match milestone {
+        Milestone::Created => step.expected_seconds.min(CALL_SECONDS),
+        Milestone::Ready => step.expected_seconds,
     }
 }
 
@@ -110,6 +144,7 @@ pub struct CycleError(pub Address);
 pub fn with_duration(mut plan: Plan, state: &State, types: &Types) -> Plan {
     if let Ok(steps) = Steps::of(&plan, state, types) {
         plan.expected_seconds = steps.duration();
+        plan.critical_path = steps.critical_path();
     }
     plan
 }
@@ -216,10 +251,7 @@ impl Builder<'_> {
             let longest = self
                 .graph
                 .edges_directed(index, petgraph::Direction::Outgoing)
-                .map(|edge| {
-                    let until = if *edge.weight() == Milestone::Created { own.min(CALL_SECONDS) } else { own };
-                    until + self.graph[edge.target()].priority
-                })
+                .map(|edge| until(&self.graph[index], *edge.weight()) + self.graph[edge.target()].priority)
                 .max()
                 .unwrap_or(0);
             self.graph[index].priority = own.max(longest);

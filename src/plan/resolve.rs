@@ -533,6 +533,32 @@ fn inputs_of<'specs>(
     }
 }
 
+/// The settings that decide whether a resource exists, and how often, by path.
+pub fn existence_inputs(resource: &Resource, blueprint: &Blueprint) -> Vec<Vec<String>> {
+    let mut templates: Vec<&Template> = resource.when.as_deref().into_iter().collect();
+    if let Some(each) = &resource.each {
+        each.each_leaf(&mut |template| templates.push(template));
+    }
+    let mut found = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    while let Some(template) = templates.pop() {
+        for reference in template.references() {
+            match (&reference.root, reference.path.first()) {
+                (Root::Config, _) => {
+                    found.insert(reference.path.clone());
+                }
+                (Root::Local, Some(name)) if seen.insert(name) => {
+                    if let Some(local) = blueprint.locals.get(name) {
+                        local.tree.each_leaf(&mut |template| templates.push(template));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
 /// The resources a template of `desired` reads, for causes.
 pub fn read_resources(desired: &Desired<'_>, blueprint: &Blueprint, name: &str) -> BTreeSet<ResourceName> {
     let mut found = BTreeSet::new();

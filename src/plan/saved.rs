@@ -300,6 +300,7 @@ pub(super) mod tests {
             unchanged: 5,
             refusals: Vec::new(),
             expected_seconds: 60,
+            critical_path: Vec::new(),
         };
         let basis = Basis {
             account: Some("123456789012".to_owned()),

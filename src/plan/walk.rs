@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Reasons, Refusal};
 use super::diff::{self, Difference, Sides};
-use super::resolve::{Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
+use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
 use super::{order, ties};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::expr::{Late, Reference};
+use crate::expr::{Late, Reference, Root};
 use crate::provider::{Observation, Observations};
 use crate::spec::blueprint::ResourceName;
 use crate::spec::types::{Attribute, Impact, Limits, Milestone, Order, ResourceType, Shape, Types};
@@ -128,7 +128,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
                 if desired.protect {
-                    refusals.push(refusal(&change));
+                    refusals.push(refusal(&change, &protection_hint(world, address)));
                 }
             }
             changes.push(change);
@@ -142,9 +142,12 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         if graph.nodes.contains_key(address) {
             continue;
         }
-        let change = removal(address, row, situation, &world.specs.types, Cause::Orphan);
+        let mut change = removal(address, row, situation, &world.specs.types, Cause::Orphan);
+        if change.causes == [Cause::Orphan] {
+            change.causes.extend(edited_setting(world, &existence_inputs(world, address), &situation.state.settings));
+        }
         if matches!(change.action, Action::Delete) && row.protect {
-            refusals.push(refusal(&change));
+            refusals.push(refusal(&change, &protection_hint(world, address)));
         }
         changes.push(change);
     }
@@ -158,6 +161,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         unchanged,
         refusals,
         expected_seconds: 0,
+        critical_path: Vec::new(),
     };
     let plan = order::with_duration(plan, situation.state, &world.specs.types);
     problems.finish(plan).map(|(plan, _)| plan)
@@ -170,7 +174,7 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str) -> Plan {
     for (address, row) in &situation.state.rows {
         let change = removal(address, row, situation, types, Cause::Destroy);
         if matches!(change.action, Action::Delete) && row.protect {
-            refusals.push(refusal(&change));
+            refusals.push(refusal(&change, "mastodon.toml"));
         }
         changes.push(change);
     }
@@ -184,6 +188,7 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str) -> Plan {
         unchanged: 0,
         refusals,
         expected_seconds: 0,
+        critical_path: Vec::new(),
     };
     order::with_duration(plan, situation.state, types)
 }
@@ -207,12 +212,27 @@ fn held_back(
     }
 }
 
-fn refusal(change: &Change) -> Refusal {
+/// Where the protection of a resource is turned off.
+fn protection_hint(world: &World<'_>, address: &Address) -> String {
+    let name = (address.type_name.clone(), address.name.clone());
+    let protect = world.specs.blueprint.resources.get(&name).and_then(|resource| resource.protect.as_ref());
+    let mut origin = None;
+    if let Some(protect) = protect {
+        protect.each_leaf(&mut |template| {
+            let inputs = template.references().filter(|reference| reference.root == Root::Config);
+            origin = origin.take().or(inputs.filter_map(|input| world.config.origin(&input.path)).next());
+        });
+    }
+    origin.map_or_else(|| world.config.source.name.clone(), |location| location.to_string())
+}
+
+/// `place` is where its protection is turned off.
+fn refusal(change: &Change, place: &str) -> Refusal {
     let verb = if matches!(change.action, Action::Replace { .. }) { "replaced" } else { "deleted" };
     Refusal {
         address: change.address.clone(),
         reason: format!("{} is protected and would be {verb}", change.address),
-        hint: "take the protection off in mastodon.toml and apply that first".to_owned(),
+        hint: format!("take the protection off in {place} and apply that first"),
     }
 }
 
@@ -268,6 +288,11 @@ fn settle<'specs>(
     let Some((row, observed)) = existing else {
         if change.causes.is_empty() {
             change.causes.push(Cause::New);
+            // Where everything is new, no setting is the reason.
+            if !situation.state.rows.is_empty() {
+                let inputs = existence_inputs(world, address);
+                change.causes.extend(edited_setting(world, &inputs, &situation.state.settings));
+            }
         }
         change.identity = None;
         change.attributes = all_attributes(&attributes, resource_type, change.causes[0].clone());
@@ -343,7 +368,7 @@ fn settle<'specs>(
         if resource_type.data_bearing {
             change.impact = Impact::DataLoss;
         } else if order == Order::DeleteFirst {
-            change.impact = change.impact.max(Impact::Brief);
+            change.impact = change.impact.max(resource_type.impact.replace.unwrap_or(Impact::Brief));
         }
         change.action = Action::Replace { because, order };
         return (settled, Some(change));
@@ -500,9 +525,9 @@ fn cause(
     if !patched {
         // Only what was edited since the last apply can be the cause.
         let mut inputs = deciding_inputs(desired, &world.specs.blueprint, &difference.path);
-        inputs.retain(|path| settings.is_null() || settings.at(path) != world.config.values.at(path));
-        if let Some(location) = inputs.iter().find_map(|path| world.config.origin(path)) {
-            return Cause::Written { location: location.to_string() };
+        inputs.retain(|path| is_edited(world, path, settings));
+        if let Some(location) = inputs.iter().find_map(|input| written_at(world, input, settings)) {
+            return Cause::Written { location };
         }
         if let Some(name) = difference.path.first() {
             let read = read_resources(desired, &world.specs.blueprint, name);
@@ -514,12 +539,57 @@ fn cause(
             }
         }
         if let Some(input) = inputs.first() {
-            return Cause::Written {
-                location: format!("{}, {} at its default", world.config.source.name, input.join(".")),
-            };
+            return at_its_default(world, input);
         }
     }
     Cause::Written { location: desired.resource.location_of(&difference.path).to_string() }
+}
+
+/// Whether a setting has another value than at the last apply.
+fn is_edited(world: &World<'_>, input: &[String], settings: &Value) -> bool {
+    settings.is_null() || settings.at(input) != world.config.values.at(input)
+}
+
+/// The cause of what is so because a setting is no longer in the file.
+fn at_its_default(world: &World<'_>, input: &[String]) -> Cause {
+    Cause::Written { location: format!("{}, {} at its default", world.config.source.name, input.join(".")) }
+}
+
+/// The settings that decide whether a resource exists; none if the specs do not know it.
+fn existence_inputs(world: &World<'_>, address: &Address) -> Vec<Vec<String>> {
+    let name = (address.type_name.clone(), address.name.clone());
+    let blueprint = &world.specs.blueprint;
+    blueprint.resources.get(&name).map(|resource| resolve::existence_inputs(resource, blueprint)).unwrap_or_default()
+}
+
+/// The setting among these that was edited since the last apply.
+fn edited_setting(world: &World<'_>, inputs: &[Vec<String>], settings: &Value) -> Option<Cause> {
+    let mut edited = inputs.iter().filter(|input| !settings.is_null() && is_edited(world, input, settings)).peekable();
+    let first = *edited.peek()?;
+    let written = edited.find_map(|input| written_at(world, input, settings));
+    Some(written.map_or_else(|| at_its_default(world, first), |location| Cause::Written { location }))
+}
+
+/// Where the file says what a setting is: in its own line, or in that of an edited setting which its default is made of.
+fn written_at(world: &World<'_>, input: &[String], settings: &Value) -> Option<String> {
+    let mut open = vec![input.to_vec()];
+    let mut seen = BTreeSet::from([input.to_vec()]);
+    while let Some(path) = open.pop() {
+        if let Some(location) = world.config.origin(&path) {
+            return Some(location.to_string());
+        }
+        let declared = world.specs.blueprint.inputs.iter().find(|input| input.path == path);
+        if let Some(default) = declared.and_then(|input| input.default.as_ref()) {
+            default.each_leaf(&mut |template| {
+                let read = template.references().filter(|reference| reference.root == Root::Config);
+                open.extend(
+                    read.map(|reference| reference.path.clone())
+                        .filter(|path| is_edited(world, path, settings) && seen.insert(path.clone())),
+                );
+            });
+        }
+    }
+    None
 }
 
 /// Every attribute of something new, for the plan to show.
@@ -554,10 +624,10 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
         causes: vec![if gone { Cause::Drift } else { cause }],
         attributes: Vec::new(),
         unchanged_attributes: 0,
-        impact: if !gone && resource_type.is_some_and(|resource_type| resource_type.data_bearing) {
-            Impact::DataLoss
-        } else {
-            Impact::None
+        impact: match resource_type {
+            Some(resource_type) if !gone && resource_type.data_bearing => Impact::DataLoss,
+            Some(resource_type) if !gone => resource_type.impact.delete.unwrap_or_default(),
+            _ => Impact::None,
         },
         expected_seconds: if gone { 0 } else { resource_type.map_or(0, |found| found.expect.delete.as_secs()) },
         protect: row.protect,

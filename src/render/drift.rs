@@ -4,7 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::layout::{pad, width};
 use super::style::{Role, paint};
-use super::{Options, paths, values};
+use super::values::{UNSET, Words};
+use super::{Options, paths};
 use crate::address::Address;
 use crate::plan::drift::{Drift, Edit, Finding, What, by_address};
 use crate::spec::Types;
@@ -57,7 +58,7 @@ pub fn summary(drift: &Drift) -> String {
 }
 
 fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
-    let arrow = options.signs().arrow;
+    let words = Words { types, signs: options.signs() };
     let mut text = String::new();
     for (address, all) in by_address(findings) {
         let resource_type = types.get(&address.type_name);
@@ -80,15 +81,15 @@ fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
         text.push_str(&format!("  {heading}\n"));
         let columns = rows.iter().map(|(path, ..)| width(path)).max().unwrap_or(0);
         for (path, recorded, observed) in rows {
-            let (before, after) = (shown(recorded), shown(observed));
-            text.push_str(&format!("      {}  {before} {arrow} {after}\n", pad(&path, columns)));
+            let (before, after) = (shown(recorded, words), shown(observed, words));
+            text.push_str(&format!("      {}  {before} {} {after}\n", pad(&path, columns), words.signs.arrow));
         }
     }
     text
 }
 
-fn shown(value: &Value) -> String {
-    if value.is_null() { values::UNSET.to_owned() } else { values::line(&value.lift()) }
+fn shown(value: &Value, words: Words<'_>) -> String {
+    if value.is_null() { UNSET.to_owned() } else { words.line(&value.lift()) }
 }
 
 fn edited(edits: &[Edit], types: &Types) -> String {

@@ -1,7 +1,8 @@
-//! A plan as JSON, for programs.
+//! A plan as JSON, for programs: `docs/plan.schema.json` says what is in it.
 
 use serde_json::{Value as Json, json};
 
+use super::outline::Outline;
 use super::paths;
 use crate::plan::{AttributeChange, Change, Plan};
 use crate::spec::Types;
@@ -14,8 +15,9 @@ pub const FORMAT: u64 = 1;
 /// The plan as JSON. What is sensitive is null and marked; what is not known yet is `{"$unknown": {...}}`.
 pub fn plan_json(plan: &Plan, types: &Types) -> Json {
     let counts = plan.counts();
+    let outline = Outline::new(plan, types);
     json!({
-        "format": FORMAT,
+        "version": FORMAT,
         "purpose": plan.purpose,
         "instance": plan.instance,
         "title": plan.title,
@@ -30,14 +32,16 @@ pub fn plan_json(plan: &Plan, types: &Types) -> Json {
             "unchanged": plan.unchanged,
         },
         "expected_seconds": plan.expected_seconds,
+        "critical_path": plan.critical_path,
         "impact": plan.impact(),
-        "changes": plan.changes.iter().map(|change| change_json(change, types)).collect::<Vec<_>>(),
+        "notices": outline.notices(),
+        "changes": plan.changes.iter().map(|change| change_json(change, &outline)).collect::<Vec<_>>(),
         "refusals": plan.refusals,
     })
 }
 
-fn change_json(change: &Change, types: &Types) -> Json {
-    let resource_type = types.get(&change.address.type_name);
+fn change_json(change: &Change, outline: &Outline<'_>) -> Json {
+    let resource_type = outline.type_of(change);
     json!({
         "address": change.address,
         "region": change.region,
@@ -47,6 +51,7 @@ fn change_json(change: &Change, types: &Types) -> Json {
             change.attributes.iter().map(|attribute| attribute_json(attribute, resource_type)).collect::<Vec<_>>(),
         "unchanged_attributes": change.unchanged_attributes,
         "impact": change.impact,
+        "notice": outline.notice(change),
         "expected_seconds": change.expected_seconds,
         "protect": change.protect,
         "was_protected": change.was_protected,

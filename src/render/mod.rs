@@ -1,4 +1,4 @@
-//! Plans, graphs and states as text and JSON: pure functions from values to a `String`.
+//! Plans, graphs and states as text, JSON, Markdown, pages and pictures: pure functions from values to a `String`.
 //!
 //! Texts carry ANSI colours from the one table in [`style`]; whoever writes them strips the colours where they are not
 //! wanted. Nothing here reads a clock, the environment or the size of a terminal: all of that comes in [`Options`].
@@ -9,19 +9,26 @@
 //! - No secret is shown: sensitive attributes are `(secret)` in text and null in JSON.
 //! - Without colours nothing is lost.
 
+mod documents;
 pub mod drift;
 pub mod duration;
 pub mod explain;
 pub mod graph;
+mod html;
 mod json;
 pub mod layout;
+mod markdown;
+mod markup;
+mod outline;
 mod paths;
 pub mod plan;
 pub mod state;
 pub mod style;
 mod values;
 
+pub use html::plan_html;
 pub use json::{FORMAT, plan_json};
+pub use markdown::plan_markdown;
 pub use plan::plan;
 
 /// The narrowest text we make.

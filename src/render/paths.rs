@@ -6,6 +6,21 @@ use std::fmt::Write;
 use crate::spec::types::{Attribute, ResourceType, Shape};
 use crate::value::{Planned, Tree};
 
+/// The path in words, parted: the element of a list, by the `names` of all elements it is about, and the rest. Without
+/// names the rest is the whole.
+pub fn parted(path: &[String], names: &[String], resource_type: Option<&ResourceType>) -> (String, String) {
+    let whole = display(path, resource_type);
+    if names.is_empty() {
+        return (String::new(), whole);
+    }
+    let element = display(&path[..path.len().min(2)], resource_type);
+    let rest = whole.strip_prefix(&element).unwrap_or_default().to_owned();
+    let list = path.first().map_or("", String::as_str);
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    let head = if let [_] = names.as_slice() { element } else { format!("{list}[{}]", names.join(", ")) };
+    (head, rest)
+}
+
 /// The path in words. Keys of maps, and of lists whose elements have names, stand in brackets.
 pub fn display(path: &[String], resource_type: Option<&ResourceType>) -> String {
     let mut text = String::new();

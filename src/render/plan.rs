@@ -1,197 +1,81 @@
 //! A plan as text.
 //!
-//! One line per resource: what happens to it, how bad that is, how long it takes, or because of whom it happens. Below
-//! it each attribute that changes, from what to what, and who says so. What needs a decision comes first: replacements
-//! and deletions, then changes, then what is new; what somebody changed in AWS stands apart.
+//! One line per resource: what happens to it, why, how bad that is, how long it takes. Below it, what people who use
+//! the instance will notice, and each attribute that changes, from what to what, and who says so. What needs a decision
+//! comes first: replacements and deletions, then changes, then what is new; what somebody changed in AWS stands apart.
+//! No line is wider than asked for.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::Options;
-use super::duration::about;
-use super::layout::{cut, fill, pad, width, wrap};
-use super::paths;
+use super::documents::Content;
+use super::layout::{cut, fill, pad, prefix, width, wrap};
+use super::outline::{Entry, Group, Outline, counts, nothing, time_and_impact, verb};
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
-use super::values::{self, Piece, SECRET, total};
-use crate::address::Address;
-use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose};
+use super::values::{Line, Piece, Words, total};
+use crate::plan::{Action, Change, Plan};
 use crate::spec::Types;
-use crate::spec::types::{Impact, Order, ResourceType};
-use crate::value::{Planned, Tree, Unknown};
+use crate::spec::types::Impact;
 
 /// Where attributes begin.
 const INDENT: usize = 6;
 /// Between columns.
 const GAP: usize = 2;
-/// Columns of a value that a cause beside it must leave.
-const ROOM: usize = 24;
 /// Columns the longest verb takes.
 const VERB: usize = 7;
+/// Columns that details need beside an address; with fewer they stand below it.
+const BESIDE: usize = 30;
+/// Lines of a value that comes or goes as a whole; the rest is counted.
+const LINES: usize = 12;
 
 /// The whole plan, without a newline at the end.
 pub fn plan(plan: &Plan, types: &Types, options: &Options) -> String {
-    let renderer = Renderer { plan, types, options: *options, signs: options.signs(), columns: options.columns() };
-    renderer.text()
-}
-
-/// The last line of a plan: numbers, time, worst impact. Without colours.
-pub fn summary(plan: &Plan) -> String {
-    if plan.is_empty() {
-        return nothing(plan);
-    }
-    let counts = plan.counts();
-    let mut text = format!(
-        "Plan: {} to create, {} to update, {} to replace, {} to delete",
-        counts.create, counts.update, counts.replace, counts.delete
-    );
-    if counts.forget > 0 {
-        text.push_str(&format!(", {} to forget", counts.forget));
-    }
-    if plan.purpose == Purpose::Apply {
-        text.push_str(&format!("; {} unchanged", plan.unchanged));
-    }
-    text.push_str(". ");
-    text.push_str(&capitalized(&about(plan.expected_seconds)));
-    let touches = plan.changes.iter().any(|change| !matches!(change.action, Action::Create | Action::Forget));
-    if touches {
-        match plan.impact() {
-            Impact::None => text.push_str(", no interruption"),
-            impact => text.push_str(&format!(", worst: {}", impact.words())),
-        }
-    }
-    text.push('.');
-    text
-}
-
-fn nothing(plan: &Plan) -> String {
-    match plan.purpose {
-        Purpose::Destroy => format!("Nothing to destroy: {} has no resources.", plan.instance),
-        Purpose::Apply => {
-            let plural = if plan.unchanged == 1 { "" } else { "s" };
-            format!(
-                "Nothing to do: {} is as mastodon.toml says; {} resource{plural} unchanged.",
-                plan.instance, plan.unchanged
-            )
-        }
-    }
-}
-
-fn capitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
-}
-
-/// Which part of the text a change stands in, in order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Group {
-    Gone,
-    Updated,
-    Created,
-    Recorded,
-    Drifted,
-}
-
-fn group(change: &Change) -> Group {
-    let is_drift = !change.causes.is_empty() && change.causes.iter().all(|cause| *cause == Cause::Drift);
-    match change.action {
-        Action::Replace { .. } | Action::Delete => Group::Gone,
-        Action::Create | Action::Update { .. } if is_drift => Group::Drifted,
-        Action::Update { .. } => Group::Updated,
-        Action::Create => Group::Created,
-        Action::Adopt | Action::Forget => Group::Recorded,
-    }
-}
-
-fn verb(action: &Action) -> &'static str {
-    match action {
-        Action::Create => "create",
-        Action::Update { .. } => "update",
-        Action::Replace { .. } => "replace",
-        Action::Delete => "delete",
-        Action::Adopt => "adopt",
-        Action::Forget => "forget",
-    }
+    let signs = options.signs();
+    let outline = Outline::new(plan, types);
+    let words = Words { types, signs };
+    Renderer { outline, words, options: *options, signs, columns: options.columns() }.text()
 }
 
 struct Renderer<'a> {
-    plan: &'a Plan,
-    types: &'a Types,
+    outline: Outline<'a>,
+    words: Words<'a>,
     options: Options,
     signs: &'static Signs,
     columns: usize,
 }
 
-/// A line below a change: a path, what becomes of it, and why.
-struct Row {
-    path: String,
-    content: Content,
-    cause: String,
-}
-
-/// What the rows of a change have in common.
-struct Place<'a> {
-    resource_type: Option<&'a ResourceType>,
-    path_columns: usize,
-    /// Every attribute forces the replacement; that is said once.
-    none_in_place: bool,
-}
-
-impl Place<'_> {
-    /// Columns that are left beside a path.
-    fn beside(&self, path: &str, columns: usize) -> usize {
-        columns.saturating_sub(INDENT + width(path).max(self.path_columns) + GAP)
-    }
-
-    fn is_secret(&self, attribute: &AttributeChange) -> bool {
-        attribute.sensitive || paths::is_sensitive(&attribute.path, self.resource_type)
-    }
-
-    /// A side of a change as it may be shown.
-    fn shown(&self, attribute: &AttributeChange, value: &Planned) -> Planned {
-        let secret = Tree::Leaf(Unknown { template: String::new(), references: Vec::new(), sensitive: true });
-        let declared = self.resource_type.and_then(|found| found.attribute(&attribute.path));
-        paths::redacted(value, declared, &secret)
-    }
-}
-
-enum Content {
-    Line(Vec<Piece>),
-    /// A heading of its own, and the differing lines below it.
-    Block(Vec<String>),
-}
-
-impl Renderer<'_> {
+impl<'a> Renderer<'a> {
     fn text(&self) -> String {
+        let plan = self.outline.plan;
         let mut parts = vec![self.header()];
-        if self.plan.is_empty() {
-            parts.push(nothing(self.plan));
+        if plan.is_empty() {
+            parts.push(nothing(plan));
             return parts.join("\n\n");
         }
-        let mut groups: BTreeMap<Group, Vec<&Change>> = BTreeMap::new();
-        for change in &self.plan.changes {
-            groups.entry(group(change)).or_default().push(change);
-        }
         // One width for all addresses, unless a few long ones would push everything to the right.
-        let longest = self.plan.changes.iter().map(|change| width(&change.address.to_string())).max().unwrap_or(0);
+        let longest = plan.changes.iter().map(|change| width(&change.address.to_string())).max().unwrap_or(0);
         let address_columns = longest.min(self.columns * 3 / 5);
-        for (group, changes) in groups {
+        let mut said = BTreeSet::new();
+        for (group, changes) in self.outline.groups() {
             let mut lines = Vec::new();
             if group == Group::Drifted {
-                lines.push(paint(Role::Heading, "Changed in AWS since the last apply, and set back:"));
+                let heading = wrap(&format!("{}:", group.title()), self.columns);
+                lines.extend(heading.iter().map(|line| paint(Role::Heading, line)));
             }
             for change in changes {
-                self.change(change, address_columns, &mut lines);
+                self.change(change, address_columns, &mut said, &mut lines);
             }
             parts.push(lines.join("\n"));
         }
-        if !self.plan.refusals.is_empty() {
+        if !plan.refusals.is_empty() {
             parts.push(self.refusals());
         }
-        let summary = self.painted_summary();
-        parts.push(summary.clone());
+        let totals = self.totals();
+        parts.push(totals.clone());
         let text = parts.join("\n\n");
         match self.options.height {
             Some(height) if text.lines().count() > height => {
-                parts.insert(1, summary);
+                parts.insert(1, totals);
                 parts.join("\n\n")
             }
             _ => text,
@@ -199,349 +83,286 @@ impl Renderer<'_> {
     }
 
     fn header(&self) -> String {
-        let plan = self.plan;
-        let state = if plan.made_from.serial == 0 {
-            "no state yet".to_owned()
-        } else {
-            format!("state {}", plan.made_from.serial)
-        };
-        let dot = paint(Role::Quiet, self.signs.dot);
-        let heading = paint(Role::Heading, &plan.instance);
-        // A destroy does not read the file, and knows no other title than the name.
-        let title = if plan.title == plan.instance { String::new() } else { format!("{} {dot} ", plan.title) };
-        format!("{heading} {dot} {title}{} {dot} {state}", plan.region)
+        let dot = format!(" {} ", paint(Role::Quiet, self.signs.dot));
+        let parts = self.outline.header();
+        let mut painted: Vec<String> = parts.iter().take(1).map(|name| paint(Role::Heading, name)).collect();
+        painted.extend(parts.iter().skip(1).cloned());
+        painted.join(&dot)
     }
 
-    fn painted_summary(&self) -> String {
-        let text = summary(self.plan);
-        let impact = self.plan.impact();
+    /// Numbers, time, worst impact, and what people notice.
+    fn totals(&self) -> String {
+        let plan = self.outline.plan;
+        let (counts, rest) = (format!("Plan: {}.", counts(plan)), format!("{}.", time_and_impact(plan)));
+        let fits = width(&counts) + 1 + width(&rest) <= self.columns;
+        let mut text = format!("{counts}{}{}", if fits { " " } else { "\n" }, self.with_impact(&rest));
+        if self.options.verbose && plan.critical_path.len() > 1 {
+            let chain: Vec<String> = plan.critical_path.iter().map(ToString::to_string).collect();
+            let sentence = format!("What takes longest, one after the other: {}.", chain.join(", "));
+            text.push('\n');
+            text.push_str(&wrap(&sentence, self.columns).join("\n"));
+        }
+        let notices = self.outline.notices();
+        if !notices.is_empty() {
+            let sentence = format!("What people notice: {}", notices.join(" "));
+            text.push('\n');
+            text.push_str(&wrap(&sentence, self.columns).join("\n"));
+        }
+        text
+    }
+
+    /// The words for the plan's impact in their colour.
+    fn with_impact(&self, text: &str) -> String {
+        let impact = self.outline.plan.impact();
         match (role_of_impact(impact), text.rfind(impact.words())) {
             (Some(role), Some(at)) => {
                 let (before, rest) = text.split_at(at);
                 let (words, after) = rest.split_at(impact.words().len());
                 format!("{before}{}{after}", paint(role, words))
             }
-            _ => text,
+            _ => text.to_owned(),
         }
     }
 
-    fn change(&self, change: &Change, address_columns: usize, lines: &mut Vec<String>) {
-        let resource_type = self.types.get(&change.address.type_name);
+    fn change(&self, change: &Change, address_columns: usize, said: &mut BTreeSet<&'a str>, lines: &mut Vec<String>) {
+        self.headline(change, address_columns, lines);
+        let indent = " ".repeat(INDENT);
+        // The same sentence is not said twice.
+        if change.impact >= Impact::Brief
+            && let Some(notice) = self.outline.notice(change)
+            && said.insert(notice)
+        {
+            lines.extend(wrap(notice, self.columns - INDENT).iter().map(|line| format!("{indent}{line}")));
+        }
+        let is_shown = !matches!(change.action, Action::Create) || self.options.verbose;
+        let entries = if is_shown { self.outline.entries(change) } else { Vec::new() };
+        self.entries(&entries, lines);
+        for note in self.outline.notes(change, !entries.is_empty()) {
+            let wrapped = wrap(&note, self.columns - INDENT);
+            lines.extend(wrapped.iter().map(|line| format!("{indent}{}", paint(Role::Quiet, line))));
+        }
+    }
+
+    /// What happens to which resource, why, how bad, how long.
+    fn headline(&self, change: &Change, address_columns: usize, lines: &mut Vec<String>) {
         let role = role_of(&change.action);
         let address = change.address.to_string();
-        let common = common_cascade(change);
-        let mut line = format!(
-            "  {} {}",
-            paint(role, &pad(self.signs.of(&change.action), self.signs.width())),
-            paint(Role::Heading, &address)
-        );
+        let sign = paint(role, &pad(self.signs.of(&change.action), self.signs.width()));
         let address_gap = address_columns.max(width(&address)) + GAP;
-        line.push_str(&fill(width(&address), address_gap));
-        line.push_str(&paint(role, verb(&change.action)));
-        let details = self.details(change, common);
-        if !details.is_empty() {
+        let mut line = format!(
+            "  {sign} {}{}{}",
+            paint(Role::Heading, &address),
+            fill(width(&address), address_gap),
+            paint(role, verb(&change.action))
+        );
+        let details = self.outline.details(change);
+        let beside = 3 + self.signs.width() + address_gap + VERB + GAP;
+        let lengths = || details.iter().map(|detail| width(&detail.text) + 2);
+        let room = self.columns.saturating_sub(beside);
+        // Beside the verb in one line, or in a few that are not too narrow.
+        let fits = lengths().sum::<usize>() <= room + 2
+            || (room >= BESIDE && lengths().all(|length| length <= room + 1) && lengths().sum::<usize>() < room * 2);
+        let column = if fits { beside } else { INDENT };
+        if !details.is_empty() && column == beside {
             line.push_str(&fill(width(verb(&change.action)), VERB + GAP));
+        } else if !details.is_empty() {
+            lines.push(std::mem::replace(&mut line, " ".repeat(column)));
         }
-        let column = 3 + self.signs.width() + address_gap + VERB + GAP;
         let mut used = column;
         for (index, detail) in details.iter().enumerate() {
-            if index > 0 {
-                line.push(',');
-                if used + 2 + width(&detail.text) > self.columns {
+            let comma = usize::from(index + 1 < details.len());
+            if index > 0 && used + 1 + width(&detail.text) + comma > self.columns {
+                lines.push(std::mem::replace(&mut line, " ".repeat(column)));
+                used = column;
+            } else if index > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            let wrapped = wrap(&detail.text, self.columns.saturating_sub(used + comma));
+            for (part, text) in wrapped.iter().enumerate() {
+                if part > 0 {
                     lines.push(std::mem::replace(&mut line, " ".repeat(column)));
                     used = column;
-                } else {
-                    line.push(' ');
-                    used += 2;
                 }
+                line.push_str(&Piece { role: detail.role, text: text.clone() }.paint());
+                used += width(text);
             }
-            line.push_str(&detail.paint());
-            used += width(&detail.text);
+            if comma > 0 {
+                line.push(',');
+                used += 1;
+            }
         }
         lines.push(line);
-        let paths = change.attributes.iter().map(|attribute| width(&paths::display(&attribute.path, resource_type)));
-        let path_columns = paths.max().unwrap_or(0).min(self.columns * 2 / 5);
-        let rows = self.rows(change, common, resource_type, path_columns);
-        let content_columns = rows
+    }
+
+    /// What differs. Several differences in one element of a list stand below its name.
+    fn entries(&self, entries: &[Entry], lines: &mut Vec<String>) {
+        let limit = self.columns * 2 / 5;
+        let mut block: Vec<(String, &Entry)> = Vec::new();
+        for run in entries.chunk_by(|one, other| !one.head.is_empty() && one.head == other.head) {
+            let is_inline = run.iter().all(|entry| {
+                entry.head.is_empty() || (run.len() == 1 && width(&entry.head) + width(&entry.path) <= limit)
+            });
+            if is_inline {
+                block.extend(run.iter().map(|entry| (format!("{}{}", entry.head, entry.path), entry)));
+                continue;
+            }
+            self.block(&std::mem::take(&mut block), INDENT, lines);
+            lines.extend(wrap_path(&run[0].head, self.columns - INDENT).iter().map(|line| format!("      {line}")));
+            let rows: Vec<(String, &Entry)> =
+                run.iter().map(|entry| (entry.path.trim_start_matches('.').to_owned(), entry)).collect();
+            self.block(&rows, INDENT + GAP, lines);
+        }
+        self.block(&block, INDENT, lines);
+    }
+
+    /// Rows whose columns are one below the other.
+    fn block(&self, rows: &[(String, &Entry)], indent: usize, lines: &mut Vec<String>) {
+        let paths = rows.iter().map(|(path, _)| width(path)).filter(|path| *path <= self.columns * 2 / 5);
+        let path_columns = paths.max().unwrap_or(0);
+        let placed: Vec<(usize, Option<Vec<Piece>>)> = rows
             .iter()
-            .filter_map(|row| match &row.content {
-                Content::Line(pieces) if !row.cause.is_empty() => Some(total(pieces)),
-                _ => None,
+            .map(|(path, entry)| {
+                let column = indent + width(path).max(path_columns) + GAP;
+                let room = self.columns.saturating_sub(column);
+                (column, self.words.one_line(&entry.content, room))
             })
-            .filter(|columns| INDENT + path_columns + GAP + columns + GAP + ROOM <= self.columns)
+            .collect();
+        // Causes stand below one another too, unless that pushes one of them off the line.
+        let cause_column = rows
+            .iter()
+            .zip(&placed)
+            .filter_map(|((_, entry), (column, pieces))| {
+                let end = column + total(pieces.as_ref()?) + GAP;
+                (!entry.cause.is_empty() && end + width(&entry.cause) <= self.columns).then_some(end)
+            })
             .max()
             .unwrap_or(0);
-        for row in &rows {
-            self.row(row, path_columns, content_columns, lines);
-        }
-        let note = |text: &str| format!("{}{}", " ".repeat(INDENT), paint(Role::Quiet, text));
-        if let Action::Replace { because, .. } = &change.action {
-            let paths: Vec<String> = change.attributes.iter().map(|attribute| attribute.path.join(".")).collect();
-            lines.extend(because.all().iter().filter(|reason| !paths.contains(reason)).map(|reason| note(reason)));
-        }
-        for leftover in &change.leftovers {
-            lines.push(note(&format!("deletes {leftover} too, which an interrupted replacement left behind")));
-        }
-        let is_changed = matches!(change.action, Action::Update { .. } | Action::Replace { .. });
-        if none_in_place(change) {
-            lines.push(note("none of this can be changed in place"));
-        }
-        if is_changed && change.unchanged_attributes > 0 && !rows.is_empty() {
-            let plural = if change.unchanged_attributes == 1 { "" } else { "s" };
-            lines.push(note(&format!("({} unchanged attribute{plural})", change.unchanged_attributes)));
+        for ((path, entry), (column, pieces)) in rows.iter().zip(placed) {
+            match pieces {
+                Some(pieces) => self.row(path, entry, (indent, column, cause_column), &pieces, lines),
+                None => self.tall_row(path, entry, (indent, column), lines),
+            }
         }
     }
 
-    /// What stands beside the verb: why, how bad, how long.
-    fn details(&self, change: &Change, common: Option<&Address>) -> Vec<Piece> {
-        let mut details = Vec::new();
-        let impact = |least: Impact| {
-            (change.impact >= least)
-                .then(|| Piece { role: role_of_impact(change.impact), text: change.impact.words().to_owned() })
-        };
-        let time = || (change.expected_seconds >= 60).then(|| Piece::plain(about(change.expected_seconds)));
-        match &change.action {
-            Action::Create => {
-                match change.causes.first() {
-                    Some(Cause::Drift) => details.push(Piece::plain("it was deleted in AWS")),
-                    Some(Cause::Interrupted) => details.push(Piece::plain("an earlier run did not come to its end")),
-                    _ => {}
-                }
-                details.extend(time());
-            }
-            Action::Update { attributes } if attributes.is_empty() => {
-                details.push(Piece::plain("only the state file changes"));
-            }
-            Action::Update { .. } => match common {
-                Some(address) => {
-                    details.push(Piece::plain(self.because(address)));
-                    details.extend(impact(Impact::Rolling));
-                    details.extend(time());
-                }
-                None => {
-                    details.extend(impact(Impact::None));
-                    details.push(Piece::plain(about(change.expected_seconds)));
-                }
-            },
-            Action::Replace { order, .. } => {
-                if let Some(address) = common {
-                    details.push(Piece::plain(self.because(address)));
-                }
-                details.push(Piece::plain(match order {
-                    Order::CreateFirst => "new one first, then the old one goes",
-                    Order::DeleteFirst => "old one goes first",
-                }));
-                details.extend(impact(Impact::Rolling));
-                details.extend(time());
-            }
-            Action::Delete => {
-                if change.causes.contains(&Cause::Orphan) {
-                    details.push(Piece::plain("mastodon.toml no longer wants it"));
-                }
-                details.extend(impact(Impact::Rolling));
-                details.extend(time());
-            }
-            Action::Adopt => details.push(Piece::plain("waits for what an earlier run began, and records it")),
-            Action::Forget if change.identity.is_none() => details.push(Piece::plain("it was never made")),
-            Action::Forget => details.push(Piece::plain("it is gone from AWS")),
-        }
-        details
-    }
-
-    /// `because elb.target_group.web is replaced`
-    fn because(&self, address: &Address) -> String {
-        let what = self.plan.changes.iter().find(|change| change.address == *address).map(|change| &change.action);
-        let done = match what {
-            Some(Action::Create) => "is created",
-            Some(Action::Replace { .. }) => "is replaced",
-            Some(Action::Delete | Action::Forget) => "is deleted",
-            Some(Action::Update { .. } | Action::Adopt) | None => "is updated",
-        };
-        format!("because {address} {done}")
-    }
-
-    fn rows(
+    /// Path, content and cause on one line; the cause below if it does not fit.
+    fn row(
         &self,
-        change: &Change,
-        common: Option<&Address>,
-        resource_type: Option<&ResourceType>,
-        path_columns: usize,
-    ) -> Vec<Row> {
-        let place = Place { resource_type, path_columns, none_in_place: none_in_place(change) };
-        let mut rows = Vec::new();
-        match change.action {
-            Action::Create if self.options.verbose => {
-                rows.extend(change.attributes.iter().map(|attribute| self.new_row(attribute, &place)));
-            }
-            Action::Create | Action::Delete | Action::Adopt | Action::Forget => return rows,
-            Action::Update { .. } | Action::Replace { .. } => {
-                // What forces the replacement is what one wants to see first.
-                let mut attributes: Vec<&AttributeChange> = change.attributes.iter().collect();
-                attributes.sort_by_key(|attribute| !attribute.forces_replacement);
-                rows.extend(attributes.into_iter().map(|attribute| self.changed_row(attribute, common, &place)));
+        path: &str,
+        entry: &Entry,
+        (indent, column, cause_column): (usize, usize, usize),
+        pieces: &[Piece],
+        lines: &mut Vec<String>,
+    ) {
+        let text: String = pieces.iter().map(Piece::paint).collect();
+        let line = format!("{}{}{text}", " ".repeat(indent), pad(path, column - indent));
+        let end = column + total(pieces);
+        let cause = width(&entry.cause);
+        let gap = [cause_column, end + GAP].into_iter().find(|at| *at >= end + GAP && at + cause <= self.columns);
+        match gap {
+            _ if cause == 0 => lines.push(line),
+            Some(at) => lines.push(format!("{line}{}{}", " ".repeat(at - end), paint(Role::Quiet, &entry.cause))),
+            None => {
+                lines.push(line);
+                self.cause_below(
+                    &entry.cause,
+                    if self.columns - column >= BESIDE { column } else { indent + GAP },
+                    lines,
+                );
             }
         }
-        if change.protect != change.was_protected && !matches!(change.action, Action::Create) {
-            let (before, after) = (Planned::Bool(change.was_protected), Planned::Bool(change.protect));
-            let cause = match change.causes.as_slice() {
-                [Cause::Written { location }] => location.clone(),
-                _ => String::new(),
-            };
-            let pieces = values::arrow(Some(&before), Some(&after), self.columns, self.signs);
-            rows.push(Row {
-                path: "lifecycle.protect".to_owned(),
-                content: Content::Line(pieces.unwrap_or_default()),
-                cause,
-            });
-        }
-        rows
     }
 
-    /// An attribute of something new.
-    fn new_row(&self, attribute: &AttributeChange, place: &Place<'_>) -> Row {
-        let path = paths::display(&attribute.path, place.resource_type);
-        let content = match &attribute.after {
-            _ if place.is_secret(attribute) => Content::Line(vec![Piece::new(Role::Secret, SECRET)]),
-            None => Content::Line(vec![Piece::plain(values::UNSET)]),
-            Some(after) => {
-                let after = place.shown(attribute, after);
-                let line = values::line(&after);
-                if width(&line) <= place.beside(&path, self.columns) {
-                    Content::Line(vec![Piece::plain(line)])
-                } else {
-                    let columns = self.columns.saturating_sub(INDENT + GAP);
-                    let lines = values::lines(&after);
-                    Content::Block(lines.lines().map(|line| cut(line, columns, self.signs.ellipsis)).collect())
-                }
-            }
+    fn cause_below(&self, cause: &str, column: usize, lines: &mut Vec<String>) {
+        for part in wrap(cause, self.columns.saturating_sub(column)) {
+            lines.push(format!("{}{}", " ".repeat(column), paint(Role::Quiet, &part)));
+        }
+    }
+
+    /// Path and cause on a line, and the content below.
+    fn tall_row(&self, path: &str, entry: &Entry, (indent, column): (usize, usize), lines: &mut Vec<String>) {
+        let cause = width(&entry.cause);
+        let inner = indent + GAP;
+        let room = self.columns - inner;
+        let one_line = self.words.one_line(&entry.content, room);
+        let beside = column + cause <= self.columns;
+        let mut path_lines = wrap_path(path, self.columns - indent);
+        if beside && cause > 0 {
+            let last = path_lines.pop().unwrap_or_default();
+            path_lines.push(format!("{}{}", pad(&last, column - indent), paint(Role::Quiet, &entry.cause)));
+        }
+        lines.extend(path_lines.iter().map(|line| format!("{}{line}", " ".repeat(indent))));
+        // A cause below a long content would be too far from what it is the cause of.
+        if !beside && one_line.is_none() {
+            self.cause_below(&entry.cause, inner, lines);
+        }
+        let has_one_line = one_line.is_some();
+        let content = match one_line {
+            Some(pieces) => vec![pieces.iter().map(Piece::paint).collect()],
+            None => self.many_lines(&entry.content, room),
         };
-        Row { path, content, cause: String::new() }
-    }
-
-    fn changed_row(&self, attribute: &AttributeChange, common: Option<&Address>, place: &Place<'_>) -> Row {
-        let path = paths::display(&attribute.path, place.resource_type);
-        let mut cause = match &attribute.cause {
-            Cause::Cascade { address } if common == Some(address) => String::new(),
-            Cause::Cascade { address } => self.because(address),
-            Cause::Written { location } => location.clone(),
-            Cause::Drift => "changed in AWS".to_owned(),
-            Cause::New => "new".to_owned(),
-            Cause::Orphan => "not wanted any more".to_owned(),
-            Cause::Interrupted => "left by an interrupted run".to_owned(),
-            Cause::Destroy => String::new(),
-        };
-        if attribute.also_drifted {
-            cause.push_str(", changed in AWS too");
-        }
-        if attribute.forces_replacement && !place.none_in_place {
-            let comma = if cause.is_empty() { "" } else { ", " };
-            cause.push_str(comma);
-            cause.push_str("cannot be changed in place");
-        }
-        let content = self.changed_content(attribute, place, &path, &cause);
-        Row { path, content, cause }
-    }
-
-    fn changed_content(&self, attribute: &AttributeChange, place: &Place<'_>, path: &str, cause: &str) -> Content {
-        if place.is_secret(attribute) {
-            return Content::Line(vec![Piece::new(Role::Secret, format!("{SECRET} {} {SECRET}", self.signs.arrow))]);
-        }
-        let below = place.beside(path, self.columns);
-        let beside = below.saturating_sub(if cause.is_empty() { 0 } else { width(cause) + GAP });
-        let room = if beside >= ROOM { beside } else { below };
-        let before = attribute.before.as_ref().map(|before| place.shown(attribute, &before.lift()));
-        let after = attribute.after.as_ref().map(|after| place.shown(attribute, after));
-        let (before, after) = (before.as_ref(), after.as_ref());
-        if let Some(pieces) = values::arrow(before, after, room, self.signs) {
-            return Content::Line(pieces);
-        }
-        // What does not fit beside its cause may fit above it.
-        if let Some(pieces) = values::arrow(before, after, below, self.signs) {
-            return Content::Line(pieces);
-        }
-        let columns = self.columns.saturating_sub(INDENT + GAP);
-        match (before, after) {
-            (Some(before), Some(after)) => Content::Block(values::difference(before, after, columns, self.signs)),
-            (before, after) if self.options.verbose => {
-                let (sign, role) = if after.is_some() { ("+", Role::After) } else { ("-", Role::Before) };
-                let text = match (before, after) {
-                    (_, Some(after)) => values::lines(after),
-                    (Some(before), None) => values::lines(before),
-                    (None, None) => String::new(),
-                };
-                let line = |line: &str| paint(role, &cut(&format!("{sign} {line}"), columns, self.signs.ellipsis));
-                Content::Block(text.lines().map(line).collect())
-            }
-            (before, after) => Content::Line(values::arrow_cut(before, after, room, self.signs)),
+        let indented =
+            |line: &String| if line.is_empty() { String::new() } else { format!("{}{line}", " ".repeat(inner)) };
+        lines.extend(content.iter().map(indented));
+        if !beside && has_one_line {
+            self.cause_below(&entry.cause, inner, lines);
         }
     }
 
-    fn row(&self, row: &Row, path_columns: usize, content_columns: usize, lines: &mut Vec<String>) {
-        let indent = " ".repeat(INDENT);
-        let path = pad(&row.path, path_columns);
-        match &row.content {
-            Content::Line(pieces) => {
-                let text: String = pieces.iter().map(Piece::paint).collect();
-                let used = INDENT + width(&path) + GAP + total(pieces);
-                let padding = content_columns.saturating_sub(total(pieces));
-                let line = format!("{indent}{path}{}{text}", " ".repeat(GAP));
-                if row.cause.is_empty() {
-                    lines.push(line);
-                } else if used + padding + GAP + width(&row.cause) <= self.columns {
-                    let gap = " ".repeat(padding + GAP);
-                    lines.push(format!("{line}{gap}{}", paint(Role::Quiet, &row.cause)));
-                } else if used + GAP + width(&row.cause) <= self.columns {
-                    lines.push(format!("{line}{}{}", " ".repeat(GAP), paint(Role::Quiet, &row.cause)));
-                } else {
-                    lines.push(line);
-                    let inner = " ".repeat(INDENT + path_columns + GAP);
-                    for part in wrap(&row.cause, self.columns.saturating_sub(inner.len())) {
-                        lines.push(format!("{inner}{}", paint(Role::Quiet, &part)));
-                    }
-                }
-            }
-            Content::Block(block) => {
-                let heading = if row.cause.is_empty() {
-                    format!("{indent}{}", row.path)
-                } else {
-                    format!("{indent}{path}{}{}", " ".repeat(GAP), paint(Role::Quiet, &row.cause))
-                };
-                lines.push(heading);
-                let inner = " ".repeat(INDENT + GAP);
-                lines.extend(block.iter().map(|line| format!("{inner}{line}")));
-            }
+    /// The content over as many lines as it needs; what comes or goes as a whole is cut after some.
+    fn many_lines(&self, content: &Content, room: usize) -> Vec<String> {
+        let lines = self.words.many_lines(content);
+        if let Content::Given(_) = content {
+            let whole = |line: Line| line.runs.into_iter().map(|(_, run)| run).collect::<String>();
+            return lines.into_iter().map(|line| cut(&whole(line), room, self.signs.ellipsis)).collect();
         }
+        let mut painted: Vec<String> = lines.iter().flat_map(|line| line.paint(room, self.signs)).collect();
+        let is_one_sided =
+            matches!(content, Content::Values { before: None, .. } | Content::Values { after: None, .. });
+        if is_one_sided && !self.options.verbose && painted.len() > LINES + 1 {
+            let more = format!("  {} {} more lines, with -v", self.signs.ellipsis, painted.len() - LINES);
+            painted.truncate(LINES);
+            painted.push(paint(Role::Quiet, &more));
+        }
+        painted
     }
 
     fn refusals(&self) -> String {
         let mut text = paint(Role::Error, "Refused, nothing will be done:");
         let mut hints: Vec<&str> = Vec::new();
-        for refusal in &self.plan.refusals {
+        for refusal in &self.outline.plan.refusals {
             text.push_str("\n  ");
-            text.push_str(&refusal.reason);
+            text.push_str(&wrap(&refusal.reason, self.columns - GAP).join("\n  "));
             if !hints.contains(&refusal.hint.as_str()) {
                 hints.push(&refusal.hint);
             }
         }
         text.push('\n');
         for hint in hints {
-            text.push_str(&format!("\n{}: {hint}", paint(Role::Hint, "hint")));
+            let hint = wrap(&format!("hint: {hint}"), self.columns).join("\n");
+            text.push_str(&format!("\n{}{}", paint(Role::Hint, "hint"), hint.trim_start_matches("hint")));
         }
         text
     }
 }
 
-/// Whether there are several attributes and each of them forces the replacement.
-fn none_in_place(change: &Change) -> bool {
-    change.attributes.len() > 1 && change.attributes.iter().all(|attribute| attribute.forces_replacement)
-}
-
-/// The one change that all attributes of this one change because of.
-fn common_cascade(change: &Change) -> Option<&Address> {
-    match change.causes.as_slice() {
-        [Cause::Cascade { address }] => Some(address),
-        _ => None,
+/// A path over as many lines as it needs.
+fn wrap_path(path: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = path;
+    while width(rest) > columns {
+        let line = prefix(rest, columns);
+        if line.is_empty() {
+            break;
+        }
+        // Between two steps, if there are any.
+        let end = line.rfind(['.', '[']).filter(|at| *at > columns / 2).unwrap_or(line.len());
+        lines.push(rest[..end].to_owned());
+        rest = &rest[end..];
     }
+    lines.push(rest.to_owned());
+    lines
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::layout::{pad, width};
-use super::style::{Role, paint, role_of_status};
-use super::values;
+use super::style::{Role, UNICODE, paint, role_of_status};
+use super::values::Words;
 use crate::address::Address;
+use crate::spec::Types;
 use crate::state::{Row, State, Status};
 
 /// The version of the JSON forms.
@@ -79,12 +80,15 @@ pub fn show(address: &Address, row: &Row) -> String {
     for (name, value) in facts {
         text.push_str(&format!("  {}  {value}\n", pad(name, 8)));
     }
+    // Nothing in a state is unknown, so that no type is asked.
+    let types = Types::new();
+    let words = Words { types: &types, signs: &UNICODE };
     for (title, tree) in [("set by us", &row.inputs), ("set by AWS", &row.facts)] {
         let Some(entries) = tree.as_map().filter(|entries| !entries.is_empty()) else { continue };
         text.push_str(&format!("\n{}\n", paint(Role::Quiet, title)));
         let columns = entries.keys().map(|key| width(key)).max().unwrap_or(0);
         for (key, value) in entries {
-            let lines = values::lines(&value.lift());
+            let lines = words.lines(&value.lift());
             let (first, rest) =
                 lines.split_once('\n').map_or((lines.as_str(), None), |(first, rest)| (first, Some(rest)));
             text.push_str(&format!("  {}  {first}\n", pad(key, columns)));

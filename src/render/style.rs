@@ -71,6 +71,18 @@ pub fn role_of(action: &Action) -> Role {
     }
 }
 
+/// What fills a box of a kind of change where no theme decides, and the colour of the text in it.
+pub fn fill_of(action: &Action) -> (&'static str, &'static str) {
+    match action {
+        Action::Create => ("#1a7f37", "#ffffff"),
+        Action::Update { .. } => ("#d4a72c", "#000000"),
+        Action::Replace { .. } => ("#8250df", "#ffffff"),
+        Action::Delete => ("#cf222e", "#ffffff"),
+        Action::Adopt => ("#0969da", "#ffffff"),
+        Action::Forget => ("#59636e", "#ffffff"),
+    }
+}
+
 /// How an impact is coloured; `None` if it is nothing to look at.
 pub fn role_of_impact(impact: Impact) -> Option<Role> {
     match impact {

@@ -33,6 +33,10 @@ pub struct ResourceType {
     pub taggable: bool,
     /// Deleting it loses what users stored.
     pub data_bearing: bool,
+    /// What it does to people when a resource is replaced by deleting it first, and when it is deleted.
+    pub impact: Upheaval,
+    /// What people who use the instance notice, a sentence by impact.
+    pub notice: BTreeMap<Impact, String>,
     /// How long AWS usually takes.
     pub expect: Durations,
     /// When to give up waiting.
@@ -92,6 +96,14 @@ pub struct Durations {
     pub delete: Duration,
 }
 
+/// What it does to people when a resource goes; `None` where the type does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upheaval {
+    /// The old one goes before the new one is there.
+    pub replace: Option<Impact>,
+    pub delete: Option<Impact>,
+}
+
 /// When a resource counts as ready: the value of its status attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ready {
@@ -131,6 +143,24 @@ pub enum Impact {
 }
 
 impl Impact {
+    /// All, from harmless to worst.
+    pub const ALL: [Self; 5] = [Self::None, Self::Rolling, Self::Brief, Self::Outage, Self::DataLoss];
+
+    /// As the specs and JSON spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Rolling => "rolling",
+            Self::Brief => "brief",
+            Self::Outage => "outage",
+            Self::DataLoss => "data_loss",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|impact| impact.name() == name)
+    }
+
     /// As a plan prints it.
     pub fn words(self) -> &'static str {
         match self {
@@ -226,6 +256,17 @@ impl ResourceType {
         rest.iter().try_fold(self.attributes.get(first.as_ref())?, |attribute, key| attribute.child(key.as_ref()))
     }
 
+    /// What people who use the instance notice of a change with this impact; `None` if it is nothing.
+    pub fn notice(&self, impact: Impact) -> Option<&str> {
+        let said = self.notice.get(&impact).map(String::as_str);
+        said.or(match impact {
+            Impact::None | Impact::Rolling => None,
+            Impact::Brief => Some("Some requests may fail for a moment."),
+            Impact::Outage => Some("A part of the instance does not work for some minutes."),
+            Impact::DataLoss => Some("What is stored there is lost."),
+        })
+    }
+
     /// Whether any part of the attribute at `path` is set by AWS alone.
     pub fn is_computed<S: AsRef<str>>(&self, path: &[S]) -> bool {
         path.first().and_then(|name| self.attributes.get(name.as_ref())).is_some_and(|attribute| attribute.computed)
@@ -272,6 +313,8 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     let lookup_only = reader.flag("lookup_only", false);
     let taggable = reader.flag("taggable", true);
     let data_bearing = reader.flag("data_bearing", false);
+    let impact = upheaval(&mut reader);
+    let notice = notices(&mut reader);
     let expect = reader.durations("expect", Duration::from_secs(2));
     let timeout = reader.durations("timeout", Duration::from_secs(20 * 60));
     let replace = match reader.text("replace").as_deref() {
@@ -350,6 +393,8 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         lookup_only,
         taggable,
         data_bearing,
+        impact,
+        notice,
         expect,
         timeout,
         ready,
@@ -361,6 +406,39 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         attributes,
         location: entry.key_location.clone(),
     }
+}
+
+/// What a message says an impact must be.
+const IMPACTS: &str = "`none`, `rolling`, `brief`, `outage` or `data_loss`";
+
+/// `impact = { replace = "outage", delete = "outage" }` of a type.
+fn upheaval(reader: &mut Reader<'_>) -> Upheaval {
+    reader.used.push("impact");
+    let mut result = Upheaval::default();
+    let Some(node) = reader.table.get("impact") else { return result };
+    let mut verbs = Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`impact`", used: Vec::new() };
+    for (verb, place) in [("replace", &mut result.replace), ("delete", &mut result.delete)] {
+        *place = verbs.text(verb).and_then(|name| {
+            let impact = Impact::named(&name);
+            if impact.is_none() {
+                verbs.wrong(verb, IMPACTS);
+            }
+            impact
+        });
+    }
+    verbs.refuse_others();
+    result
+}
+
+/// `[cluster.notice]`: sentences by impact.
+fn notices(reader: &mut Reader<'_>) -> BTreeMap<Impact, String> {
+    reader.used.push("notice");
+    let Some(node) = reader.table.get("notice") else { return BTreeMap::new() };
+    let mut sentences =
+        Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`notice`", used: Vec::new() };
+    let found = Impact::ALL.into_iter().filter_map(|impact| Some((impact, sentences.text(impact.name())?))).collect();
+    sentences.refuse_others();
+    found
 }
 
 fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &mut Diagnostics) -> Attribute {
@@ -410,14 +488,11 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
             None
         }
     };
-    result.impact = match reader.text("impact").as_deref() {
-        Some("none") | None => Impact::None,
-        Some("rolling") => Impact::Rolling,
-        Some("brief") => Impact::Brief,
-        Some("outage") => Impact::Outage,
-        Some("data_loss") => Impact::DataLoss,
-        Some(_) => {
-            reader.wrong("impact", "`none`, `rolling`, `brief`, `outage` or `data_loss`");
+    result.impact = match reader.text("impact").map(|name| Impact::named(&name)) {
+        None => Impact::None,
+        Some(Some(impact)) => impact,
+        Some(None) => {
+            reader.wrong("impact", IMPACTS);
             Impact::None
         }
     };

@@ -114,7 +114,7 @@ struct Deed {
 
 impl Deed {
     fn apply(text: &str) -> Self {
-        let script = Script::read(text).unwrap_or_else(|problems| panic!("{problems}"));
+        let script = Script::read(&[], text).unwrap_or_else(|problems| panic!("{problems}"));
         Self { script, destroys: false }
     }
 

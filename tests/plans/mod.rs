@@ -4,16 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use mastoform::plan::Plan;
+use anstream::adapter::strip_str;
+use mastoform::plan::{Graph, Plan};
 use mastoform::provider::ErrorKind;
 use mastoform::provider::sim::{Clock, CrashPoint, Fault, Operation, Options, Rule, Sim, Subject, tokio_clock};
 use mastoform::render;
-use mastoform::spec::{Specs, Types};
+use mastoform::render::graph::Drawing;
+use mastoform::spec::{OverlayFile, Specs, Types};
 use mastoform::value::Value;
 use serde::Deserialize;
 
+mod page;
+mod schema;
+
 use crate::support::case::{cases, compare, edited, files, folder_with, read};
-use crate::support::instance::{EXAMPLE, Instance, fast_folder};
+use crate::support::instance::{EXAMPLE, Instance, Script, fast_folder};
 
 cases! { "plans", tell:
     a_day
@@ -45,6 +50,14 @@ cases! { "plans", tell:
     policy_spelled_otherwise
     long_command
     narrow_ascii
+    new_version
+    policy_drift
+    policy_unknown
+    policy_of_something_new
+    text_of_many_lines
+    every_action
+    many_changes
+    another_mail_port
 }
 
 /// A `story.toml`.
@@ -71,6 +84,9 @@ struct Story {
     /// An edit of the file that was applied. It is planned then.
     #[serde(default)]
     after: String,
+    /// Specs of one's own, which lie over the built-in ones when the plan is made.
+    #[serde(default)]
+    specs: String,
     /// Taking everything down is planned instead.
     #[serde(default)]
     destroy: bool,
@@ -79,6 +95,9 @@ struct Story {
     /// There is a `plan.json`, too. Not for plans with very many lines.
     #[serde(default = "yes")]
     json: bool,
+    /// There is a `plan.md`, too.
+    #[serde(default)]
+    markdown: bool,
 }
 
 fn yes() -> bool {
@@ -124,6 +143,7 @@ struct View {
     verbose: bool,
     ascii: bool,
     width: Option<usize>,
+    height: Option<usize>,
 }
 
 static TYPES: LazyLock<Arc<Types>> = LazyLock::new(|| Arc::clone(&Specs::read(&[]).expect("valid specs").types));
@@ -174,15 +194,24 @@ fn tell(folder: &Path) {
     let story: Story = read(&folder.join("story.toml"));
     let is_usual = !story.from_nothing && story.before.is_empty() && story.fault.is_empty();
     let given: &[_] = if is_usual { &APPLIED } else { &[] };
-    let plan = block_on(plan_of(&story, given));
+    let (plan, drawing) = block_on(plan_of(&story, given));
     let usual = render::Options::default();
-    let View { verbose, ascii, width } = story.view;
-    let options = render::Options { verbose, ascii, width: width.unwrap_or(usual.width), ..usual };
-    compare(render::plan(&plan, &TYPES, &options) + "\n", &folder.join("plan.term.svg"));
+    let View { verbose, ascii, width, height } = story.view;
+    let options = render::Options { verbose, ascii, width: width.unwrap_or(usual.width), height };
+    let text = render::plan(&plan, &TYPES, &options);
+    let widest = text.lines().map(|line| render::layout::width(&strip_str(line).to_string())).max();
+    assert!(widest <= Some(options.width), "a line is {widest:?} columns wide");
+    assert!(!ascii || strip_str(&text).to_string().is_ascii(), "not ASCII");
+    compare(text + "\n", &folder.join("plan.term.svg"));
+    page::check(&plan, &render::plan_html(&plan, &TYPES, &drawing));
+    if story.markdown {
+        compare(render::plan_markdown(&plan, &TYPES), &folder.join("plan.md"));
+    }
+    let mut json = render::plan_json(&plan, &TYPES);
+    schema::check(&json);
     if !story.json {
         return;
     }
-    let mut json = render::plan_json(&plan, &TYPES);
     // These differ after every change of the specs, and say nothing here.
     for hash in ["file", "specs", "state"] {
         json["made_from"][hash] = "...".into();
@@ -190,7 +219,7 @@ fn tell(folder: &Path) {
     compare(format!("{json:#}\n"), &folder.join("plan.json"));
 }
 
-async fn plan_of(story: &Story, given: &[(PathBuf, Vec<u8>)]) -> Plan {
+async fn plan_of(story: &Story, given: &[(PathBuf, Vec<u8>)]) -> (Plan, Drawing) {
     let instance = instance(folder_with(given));
     let before = edited(EXAMPLE, &story.before);
     if !story.from_nothing && given.is_empty() {
@@ -204,10 +233,16 @@ async fn plan_of(story: &Story, given: &[(PathBuf, Vec<u8>)]) -> Plan {
         assert!(instance.sim.remove_behind_our_back(of), "there is no {of}");
     }
     if story.destroy {
-        return instance.plan_destroy().await;
+        let plan = instance.plan_destroy().await;
+        let drawing = Drawing::new(&Graph::default(), Some(&plan), false);
+        return (plan, drawing);
     }
     let after = edited(&before, &story.after);
-    instance.go(&after, false).await.unwrap_or_else(|problems| panic!("{problems}")).0
+    let overlay = OverlayFile { name: "own.toml".into(), types_of: None, text: story.specs.clone() };
+    let script = Script::read(&[overlay], &after).unwrap_or_else(|problems| panic!("{problems}"));
+    let planned = instance.go_by(instance.sim.clone(), &script, false, None).await;
+    let (plan, _, drawing) = planned.unwrap_or_else(|problems| panic!("{problems}"));
+    (plan, drawing)
 }
 
 impl Mishap {

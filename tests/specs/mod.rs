@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mastoform::diagnostic::SourceFile;
 use mastoform::document::{self, Content, Node};
 use mastoform::spec::Specs;
-use mastoform::spec::types::{Attribute, ResourceType, Shape};
+use mastoform::spec::types::{Attribute, Impact, ResourceType, Shape};
 
 const TABLE: &str = include_str!("cloudformation.toml");
 
@@ -176,4 +176,34 @@ fn every_call_of_the_provider_is_among_the_permissions_of_its_type() {
     }
     assert!(calls > 100, "only {calls} operations are named");
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// What a change of this attribute, or of a part of it, may do to people.
+fn impacts(attribute: &Attribute, found: &mut BTreeSet<Impact>) {
+    found.insert(attribute.impact);
+    match &attribute.shape {
+        Shape::List(element) | Shape::Map(element) => impacts(element, found),
+        Shape::Object(attributes) => attributes.values().for_each(|attribute| impacts(attribute, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_disturbs_people_says_what_they_notice() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    let mut wrong = Vec::new();
+    for resource_type in specs.types.values().filter(|resource_type| !resource_type.lookup_only) {
+        let mut possible: BTreeSet<Impact> = resource_type.impact.delete.into_iter().collect();
+        resource_type.attributes.values().for_each(|attribute| impacts(attribute, &mut possible));
+        possible.insert(match resource_type.data_bearing {
+            true => Impact::DataLoss,
+            false => resource_type.impact.replace.unwrap_or(Impact::Brief),
+        });
+        possible.retain(|impact| *impact >= Impact::Brief);
+        let told: BTreeSet<Impact> = resource_type.notice.keys().copied().collect();
+        if told != possible {
+            wrong.push(format!("{}: notices for {told:?}, possible are {possible:?}", resource_type.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -13,8 +13,9 @@ use mastoform::plan::Plan;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::provider::Provider;
 use mastoform::provider::sim::{Options, Sim};
+use mastoform::render::graph::Drawing;
 use mastoform::session::{self, Gathered};
-use mastoform::spec::Specs;
+use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Paths, State, Watch};
 use mastoform::value::Value;
 use tokio::sync::watch;
@@ -36,8 +37,9 @@ pub struct Script {
 }
 
 impl Script {
-    pub fn read(text: &str) -> Result<Self, Diagnostics> {
-        let mut specs = Specs::read(&[]).expect("valid specs");
+    /// With specs of one's own over the built-in ones.
+    pub fn read(overlay: &[OverlayFile], text: &str) -> Result<Self, Diagnostics> {
+        let mut specs = Specs::read(overlay)?;
         let evaluator = Evaluator::new();
         let source = SourceFile::new("mastodon.toml", text);
         let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator)?;
@@ -109,17 +111,17 @@ impl Instance {
         apply: bool,
         watch: Option<Watch>,
     ) -> Result<(Plan, Option<Outcome>), Diagnostics> {
-        self.go_by(provider, &Script::read(text)?, apply, watch).await
+        self.go_by(provider, &Script::read(&[], text)?, apply, watch).await.map(|(plan, outcome, _)| (plan, outcome))
     }
 
-    /// The same with a file that was read before.
+    /// The same with a file that was read before; and with the graph, coloured by the plan.
     pub async fn go_by(
         &self,
         provider: Arc<dyn Provider>,
         script: &Script,
         apply: bool,
         watch: Option<Watch>,
-    ) -> Result<(Plan, Option<Outcome>), Diagnostics> {
+    ) -> Result<(Plan, Option<Outcome>, Drawing), Diagnostics> {
         let Script { specs, config, evaluator } = script;
         let nothing = BTreeMap::new();
         let early = World { specs, config, lookups: &nothing, evaluator };
@@ -130,12 +132,13 @@ impl Instance {
         let world = World { lookups: &lookups, ..early };
         let graph = resolve(&world, specs)?;
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
+        let drawing = Drawing::new(&graph, Some(&plan), false);
         if !apply {
-            return Ok((plan, None));
+            return Ok((plan, None, drawing));
         }
         let desired = Some((&world, &graph));
         let outcome = self.apply(provider, specs, &plan, desired, &mut gathered, watch).await;
-        Ok((plan, Some(outcome)))
+        Ok((plan, Some(outcome), drawing))
     }
 
     /// The plan that would take everything down.

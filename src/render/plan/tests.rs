@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::super::outline::nothing;
 use super::super::{Options, plan_json, stripped};
-use super::{plan, summary};
+use super::plan;
 use crate::address::{Address, Identity};
 use crate::plan::change::{Fingerprint, Reasons};
 use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose, Refusal};
@@ -15,6 +16,7 @@ const RDS: &str = r#"
 [cluster]
 doc = "A cluster."
 identity = ["identifier"]
+notice = { brief = "People wait for some seconds.", data_loss = "Everything is lost." }
 [cluster.attributes]
 identifier = { type = "string", doc = "Name." }
 master_password = { type = "string", sensitive = true, doc = "Secret." }
@@ -109,6 +111,7 @@ fn plan_of(changes: Vec<Change>) -> Plan {
         unchanged: 46,
         refusals: Vec::new(),
         expected_seconds: 360,
+        critical_path: Vec::new(),
     }
 }
 
@@ -179,24 +182,27 @@ fn an_edit_shows_what_changes_and_why() {
                                mastodon.toml:9, cannot be changed in place
 
   ~ rds.cluster.database          update   brief interruption, about 3 min
+      People wait for some seconds.
       serverless_v2.max  2 → 4  mastodon.toml:11
       (13 unchanged attributes)
   ~ ecs.service.web               update   because ecs.task_definition.mastodon is replaced,
                                            rolling, no interruption, about 4 min
-      task_definition  → new ecs.task_definition.mastodon.arn (now …89012:task-definition/social:41)
+      task_definition  → new ecs.task_definition.mastodon (now social:41)
   ~ ecs.service.other             update   no interruption, under a minute
       group  a → b  because elb.target_group.web is replaced
       x      1 → 2  mastodon.toml:2
 
-Plan: 0 to create, 3 to update, 2 to replace, 0 to delete; 46 unchanged. About 6 min, worst: brief interruption."#
+Plan: 0 to create, 3 to update, 2 to replace, 0 to delete; 46 unchanged.
+About 6 min, worst: brief interruption.
+What people notice: People wait for some seconds."#
     );
 }
 
 #[test]
 fn nothing_to_do_says_so() {
     let plan = Plan { unchanged: 52, ..plan_of(Vec::new()) };
-    assert_eq!(summary(&plan), "Nothing to do: social is as mastodon.toml says; 52 resources unchanged.");
-    assert!(text(&plan, Options::default()).ends_with(&summary(&plan)));
+    assert_eq!(nothing(&plan), "Nothing to do: social is as mastodon.toml says; 52 resources unchanged.");
+    assert!(text(&plan, Options::default()).ends_with(&nothing(&plan)));
 }
 
 #[test]
@@ -244,7 +250,7 @@ Plan: 2 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged. About 6 
     assert!(!text(&nested, Options { verbose: true, ..Options::default() }).contains("canary"));
     let json = plan_json(&nested, &types());
     assert!(!json.to_string().contains("canary"), "{json}");
-    assert_eq!(json["format"], 1);
+    assert_eq!(json["version"], 1);
     assert_eq!(json["counts"]["create"], 2);
     assert_eq!(json["changes"][0]["attributes"][1]["sensitive"], true);
     assert_eq!(json["changes"][0]["attributes"][2]["after"]["name"], "n");
@@ -277,14 +283,17 @@ fn drift_stands_apart_and_refusals_come_last() {
         text(&plan, Options { height: Some(10), ..Options::default() }),
         r#"social · social.example.org · eu-central-1 · state 41
 
-Plan: 1 to create, 2 to update, 0 to replace, 1 to delete, 1 to forget; 46 unchanged. About 6 min, worst: data loss.
+Plan: 1 to create, 2 to update, 0 to replace, 1 to delete, 1 to forget; 46 unchanged.
+About 6 min, worst: data loss.
+What people notice: Everything is lost.
 
   - rds.cluster.database     delete   mastodon.toml no longer wants it, data loss, about 6 min
+      Everything is lost.
 
-  ← ecs.service.web          adopt    waits for what an earlier run began, and records it
+  ← ecs.service.web          adopt    goes on with what an earlier run began
   - acm.certificate.media    forget   it is gone from AWS
 
-Changed in AWS since the last apply, and set back:
+Changed in AWS since the last apply, and set back. What should stay goes into mastodon.toml:
   ~ logs.log_group.mastodon  update   no interruption, under a minute
       retention_days  7 → 30  changed in AWS
   + s3.bucket.media          create   it was deleted in AWS
@@ -294,7 +303,9 @@ Refused, nothing will be done:
 
 hint: take the protection off in mastodon.toml and apply that first
 
-Plan: 1 to create, 2 to update, 0 to replace, 1 to delete, 1 to forget; 46 unchanged. About 6 min, worst: data loss."#
+Plan: 1 to create, 2 to update, 0 to replace, 1 to delete, 1 to forget; 46 unchanged.
+About 6 min, worst: data loss.
+What people notice: Everything is lost."#
     );
 }
 
@@ -321,20 +332,22 @@ fn long_values_are_compared_word_by_word() {
         shown.split("\n\n").nth(1),
         Some(
             r#"  ~ ecs.task_definition.mastodon  update   no interruption, under a minute
-      containers["web"].environment["CHECK"]  mastodon.toml:3
-        - grep -q OK /var/run/…--noproxy localhost localhost:3000/health || exit
-           1 # web server
-        + grep -q OK /var/run/…--noproxy localhost localhost:3001/health || exit
-           1 # web server
-      containers["web"].command         mastodon.toml:4
-            "another long argument"
+      containers["web"]
+        environment["CHECK"]  mastodon.toml:3
+          - grep -q OK /var/run/…--noproxy localhost localhost:3000/health ||
+            exit 1 # web server
+          + grep -q OK /var/run/…--noproxy localhost localhost:3001/health ||
+            exit 1 # web server
+        command[3]            one → two         mastodon.toml:4
+        environment["PORT"]   (unset) → "3001"  mastodon.toml:6
+      containers["psql"]  mastodon.toml:5
+        - [
+        -   "CMD-SHELL"
+        -   "bundle exec rails runner --environment production"
+        -   "another long argument"
         -   "one"
-        +   "two"
-          ]
-      containers["psql"]                ["CMD-SHELL", "bundle exec ra… → (unset)
-                                        mastodon.toml:5
-      containers["web"].environment["PORT"]  (unset) → "3001"  mastodon.toml:6"#
+        - ]"#
         )
     );
-    assert!(shown.lines().all(|line| super::width(line) <= 80 || line.starts_with("Plan")), "{shown}");
+    assert!(shown.lines().all(|line| super::width(line) <= 80), "{shown}");
 }

@@ -1,0 +1,461 @@
+//! What a plan says, before it is decided what it looks like: groups of changes, reasons, differences, totals.
+//!
+//! The plan as text, as Markdown and as a page all say what stands here, so that none of them says less or something
+//! else.
+//!
+//! # Guarantees
+//!
+//! - Every change of a plan is in exactly one group.
+//! - No secret is in any [`Entry`].
+//! - It takes time in proportion to the plan.
+
+use std::collections::BTreeMap;
+
+use super::documents::{self, Content};
+use super::duration::about;
+use super::paths;
+use super::style::role_of_impact;
+use super::values::Piece;
+use crate::address::Address;
+use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose};
+use crate::spec::Types;
+use crate::spec::types::{Impact, Order, ResourceType, Shape};
+use crate::value::{Planned, Tree, Unknown};
+
+/// Sentences about what people notice that a summary has at most.
+const NOTICES: usize = 3;
+
+/// Which part of a plan a change stands in, in order: what needs a decision first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    Gone,
+    Updated,
+    Created,
+    Recorded,
+    Drifted,
+}
+
+impl Group {
+    /// The group a change belongs to.
+    pub fn of(change: &Change) -> Self {
+        let is_drift = !change.causes.is_empty() && change.causes.iter().all(|cause| *cause == Cause::Drift);
+        match change.action {
+            Action::Replace { .. } | Action::Delete => Self::Gone,
+            Action::Create | Action::Update { .. } if is_drift => Self::Drifted,
+            Action::Update { .. } => Self::Updated,
+            Action::Create => Self::Created,
+            Action::Adopt | Action::Forget => Self::Recorded,
+        }
+    }
+
+    /// What stands above it where groups have headings.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Gone => "Replaced and deleted",
+            Self::Updated => "Updated",
+            Self::Created => "Created",
+            Self::Recorded => "Put right in the state",
+            Self::Drifted => {
+                "Changed in AWS since the last apply, and set back. What should stay goes into mastodon.toml"
+            }
+        }
+    }
+}
+
+/// What happens, in a word.
+pub fn verb(action: &Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update { .. } => "update",
+        Action::Replace { .. } => "replace",
+        Action::Delete => "delete",
+        Action::Adopt => "adopt",
+        Action::Forget => "forget",
+    }
+}
+
+/// One attribute that changes, or one leaf of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The element of a list that it is in, or several that change alike: `containers["web"]`. Empty if none.
+    pub head: String,
+    /// The rest of the way: `.image`, or the whole of it: `port`.
+    pub path: String,
+    pub content: Content,
+    /// Who says so, and whether that forces a replacement. Empty if the change says it for all.
+    pub cause: String,
+}
+
+/// A plan and what is looked up in it.
+pub struct Outline<'a> {
+    pub plan: &'a Plan,
+    pub types: &'a Types,
+    actions: BTreeMap<&'a Address, &'a Action>,
+}
+
+impl<'a> Outline<'a> {
+    pub fn new(plan: &'a Plan, types: &'a Types) -> Self {
+        let actions = plan.changes.iter().map(|change| (&change.address, &change.action)).collect();
+        Self { plan, types, actions }
+    }
+
+    /// All changes by group.
+    pub fn groups(&self) -> BTreeMap<Group, Vec<&'a Change>> {
+        let mut groups: BTreeMap<Group, Vec<&Change>> = BTreeMap::new();
+        for change in &self.plan.changes {
+            groups.entry(Group::of(change)).or_default().push(change);
+        }
+        groups
+    }
+
+    /// Whether the plan does anything to a resource.
+    pub fn changes(&self, address: &Address) -> bool {
+        self.actions.contains_key(address)
+    }
+
+    pub fn type_of(&self, change: &Change) -> Option<&'a ResourceType> {
+        self.types.get(&change.address.type_name)
+    }
+
+    /// What people who use the instance notice of a change.
+    pub fn notice(&self, change: &Change) -> Option<&'a str> {
+        self.type_of(change).and_then(|found| found.notice(change.impact))
+    }
+
+    /// What they notice of the whole plan: of what is worst in it.
+    pub fn notices(&self) -> Vec<&'a str> {
+        let worst = self.plan.impact();
+        let mut notices: Vec<&str> = Vec::new();
+        let holds_data = |change: &&Change| self.type_of(change).is_some_and(|found| found.data_bearing);
+        let (first, second): (Vec<&Change>, Vec<&Change>) =
+            self.plan.changes.iter().filter(|change| change.impact == worst).partition(holds_data);
+        for change in first.into_iter().chain(second) {
+            if let Some(notice) = self.notice(change)
+                && !notices.contains(&notice)
+                && notices.len() < NOTICES
+            {
+                notices.push(notice);
+            }
+        }
+        notices
+    }
+
+    /// What stands beside the verb: why, how bad, how long.
+    pub fn details(&self, change: &Change) -> Vec<Piece> {
+        let mut details: Vec<Piece> = self.reason(change).map(Piece::plain).into_iter().collect();
+        let mut plain = |text: &str| details.push(Piece::plain(text));
+        let least = match &change.action {
+            Action::Update { attributes } if attributes.is_empty() => {
+                plain("only the state file changes");
+                return details;
+            }
+            Action::Adopt => {
+                plain("goes on with what an earlier run began");
+                return details;
+            }
+            Action::Forget => {
+                plain(if change.identity.is_none() { "it was never made" } else { "it is gone from AWS" });
+                return details;
+            }
+            Action::Replace { order: Order::CreateFirst, .. } => {
+                plain("new one first, then the old one goes");
+                Impact::Rolling
+            }
+            Action::Replace { order: Order::DeleteFirst, .. } => {
+                plain("old one goes first");
+                Impact::Rolling
+            }
+            // An update without a word on its impact would leave the question open.
+            Action::Update { .. } => Impact::None,
+            Action::Create | Action::Delete => Impact::Rolling,
+        };
+        if change.impact >= least {
+            let text = change.impact.words().to_owned();
+            details.push(Piece { role: role_of_impact(change.impact), text });
+        }
+        if change.expected_seconds >= 60 || matches!(change.action, Action::Update { .. }) {
+            details.push(Piece::plain(about(change.expected_seconds)));
+        }
+        details
+    }
+
+    /// Why all of it happens, if there is one reason for all.
+    fn reason(&self, change: &Change) -> Option<String> {
+        let written = change.causes.iter().find_map(|cause| match cause {
+            Cause::Written { location } => Some(location),
+            _ => None,
+        });
+        match (&change.action, change.causes.first()) {
+            (Action::Create, Some(Cause::Drift)) => Some("it was deleted in AWS".to_owned()),
+            (Action::Create, Some(Cause::Interrupted)) => Some("an earlier run did not come to its end".to_owned()),
+            (Action::Create, _) => written.cloned(),
+            (Action::Delete, Some(Cause::Orphan)) => {
+                Some(format!("{} no longer wants it", written.map_or("mastodon.toml", String::as_str)))
+            }
+            (Action::Update { .. } | Action::Replace { .. }, _) => match common_cause(change)? {
+                Cause::Cascade { address } => Some(self.because(address)),
+                Cause::Written { location } => Some(location.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// `because elb.target_group.web is replaced`
+    fn because(&self, address: &Address) -> String {
+        let done = match self.actions.get(address) {
+            Some(Action::Create) => "is created",
+            Some(Action::Replace { .. }) => "is replaced",
+            Some(Action::Delete | Action::Forget) => "is deleted",
+            Some(Action::Update { .. } | Action::Adopt) | None => "is updated",
+        };
+        format!("because {address} {done}")
+    }
+
+    /// What differs, leaf by leaf; of something new what it has. What forces a replacement comes first.
+    pub fn entries(&self, change: &Change) -> Vec<Entry> {
+        let resource_type = self.type_of(change);
+        let mut attributes: Vec<&AttributeChange> = change.attributes.iter().collect();
+        match change.action {
+            Action::Delete | Action::Adopt | Action::Forget => return Vec::new(),
+            Action::Create => {}
+            Action::Update { .. } | Action::Replace { .. } => {
+                attributes.sort_by_key(|attribute| !attribute.forces_replacement);
+            }
+        }
+        let common = common_cause(change);
+        let mut entries: Vec<Entry> = Vec::new();
+        for (attribute, names) in alike(&attributes, resource_type) {
+            let (head, path) = paths::parted(&attribute.path, &names, resource_type);
+            let mut cause = match &attribute.cause {
+                _ if matches!(change.action, Action::Create) => String::new(),
+                cause if common == Some(cause) => String::new(),
+                cause => self.cause(cause),
+            };
+            let mut also = |words: &str| {
+                cause.push_str(if cause.is_empty() { "" } else { ", " });
+                cause.push_str(words);
+            };
+            if attribute.also_drifted {
+                also("changed in AWS too");
+            }
+            if attribute.forces_replacement && !none_in_place(change) {
+                also("cannot be changed in place");
+            }
+            for leaf in self.leaves(change, attribute, resource_type) {
+                let path = format!("{path}{}", leaf.suffix);
+                entries.push(Entry { head: head.clone(), path, content: leaf.content, cause: cause.clone() });
+            }
+        }
+        // What is in one element stands together, where the first of it stands.
+        let mut firsts: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.head.is_empty()) {
+            firsts.entry(entry.head.clone()).or_insert(index);
+        }
+        let mut placed: Vec<(usize, Entry)> = entries
+            .into_iter()
+            .enumerate()
+            .map(|(index, entry)| (firsts.get(&entry.head).copied().unwrap_or(index), entry))
+            .collect();
+        placed.sort_by_key(|(place, _)| *place);
+        let mut entries: Vec<Entry> = placed.into_iter().map(|(_, entry)| entry).collect();
+        if change.protect != change.was_protected && !matches!(change.action, Action::Create) {
+            entries.push(protection(change, common));
+        }
+        entries
+    }
+
+    fn leaves(
+        &self,
+        change: &Change,
+        attribute: &AttributeChange,
+        resource_type: Option<&ResourceType>,
+    ) -> Vec<documents::Leaf> {
+        let whole = |content: Content| vec![documents::Leaf { suffix: String::new(), content }];
+        let secret = Tree::Leaf(Unknown { template: String::new(), references: Vec::new(), sensitive: true });
+        if attribute.sensitive || paths::is_sensitive(&attribute.path, resource_type) {
+            let is_new = matches!(change.action, Action::Create);
+            return whole(if is_new { Content::Given(secret) } else { Content::Secret });
+        }
+        let declared = resource_type.and_then(|found| found.attribute(&attribute.path));
+        let shown = |value: &Planned| paths::redacted(value, declared, &secret);
+        let before = attribute.before.as_ref().map(|before| shown(&before.lift()));
+        let after = attribute.after.as_ref().map(shown);
+        if matches!(change.action, Action::Create) {
+            return whole(Content::Given(after.unwrap_or_default()));
+        }
+        let leaves = documents::leaves(before.as_ref(), after.as_ref(), declared);
+        // What is spelled differently and means the same is a change all the same, if the plan says so.
+        if leaves.is_empty() { whole(Content::Values { before, after }) } else { leaves }
+    }
+
+    fn cause(&self, cause: &Cause) -> String {
+        match cause {
+            Cause::Cascade { address } => self.because(address),
+            Cause::Written { location } => location.clone(),
+            Cause::Drift => "changed in AWS".to_owned(),
+            Cause::New => "new".to_owned(),
+            Cause::Orphan => "not wanted any more".to_owned(),
+            Cause::Interrupted => "left by an interrupted run".to_owned(),
+            Cause::Destroy => String::new(),
+        }
+    }
+
+    /// What else is to be said of a change, below its differences. `shown` says whether any were shown.
+    pub fn notes(&self, change: &Change, shown: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Action::Replace { because, .. } = &change.action {
+            let paths: Vec<String> = change.attributes.iter().map(|attribute| attribute.path.join(".")).collect();
+            notes.extend(because.all().iter().filter(|reason| !paths.contains(reason)).cloned());
+        }
+        for leftover in &change.leftovers {
+            notes.push(format!("deletes {leftover} too, which an interrupted replacement left behind"));
+        }
+        if none_in_place(change) {
+            notes.push("none of this can be changed in place".to_owned());
+        }
+        let is_changed = matches!(change.action, Action::Update { .. } | Action::Replace { .. });
+        if is_changed && change.unchanged_attributes > 0 && shown {
+            let plural = if change.unchanged_attributes == 1 { "" } else { "s" };
+            notes.push(format!("({} unchanged attribute{plural})", change.unchanged_attributes));
+        }
+        notes
+    }
+
+    /// What has the plan of this instance's name above it.
+    pub fn header(&self) -> Vec<String> {
+        let plan = self.plan;
+        let state = match plan.made_from.serial {
+            0 => "no state yet".to_owned(),
+            serial => format!("state {serial}"),
+        };
+        let mut parts = vec![plan.instance.clone()];
+        // A destroy does not read the file, and knows no other title than the name.
+        if plan.title != plan.instance {
+            parts.push(plan.title.clone());
+        }
+        parts.extend([plan.region.clone(), state]);
+        parts
+    }
+}
+
+/// `1 to create, 2 to update, 0 to replace, 0 to delete; 50 unchanged`
+pub fn counts(plan: &Plan) -> String {
+    let counts = plan.counts();
+    let mut text = format!(
+        "{} to create, {} to update, {} to replace, {} to delete",
+        counts.create, counts.update, counts.replace, counts.delete
+    );
+    if counts.forget > 0 {
+        text.push_str(&format!(", {} to forget", counts.forget));
+    }
+    if plan.purpose == Purpose::Apply {
+        text.push_str(&format!("; {} unchanged", plan.unchanged));
+    }
+    text
+}
+
+/// `About 6 min, worst: brief interruption`
+pub fn time_and_impact(plan: &Plan) -> String {
+    let mut text = capitalized(&about(plan.expected_seconds));
+    let touches = plan.changes.iter().any(|change| !matches!(change.action, Action::Create | Action::Forget));
+    if touches {
+        match plan.impact() {
+            Impact::None => text.push_str(", no interruption"),
+            impact => text.push_str(&format!(", worst: {}", impact.words())),
+        }
+    }
+    text
+}
+
+/// What there is to say of a plan that does nothing.
+pub fn nothing(plan: &Plan) -> String {
+    match plan.purpose {
+        Purpose::Destroy => format!("Nothing to destroy: {} has no resources.", plan.instance),
+        Purpose::Apply => {
+            let plural = if plan.unchanged == 1 { "" } else { "s" };
+            format!(
+                "Nothing to do: {} is as mastodon.toml says; {} resource{plural} unchanged.",
+                plan.instance, plan.unchanged
+            )
+        }
+    }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// Whether there are several attributes and each of them forces the replacement.
+fn none_in_place(change: &Change) -> bool {
+    change.attributes.len() > 1 && change.attributes.iter().all(|attribute| attribute.forces_replacement)
+}
+
+/// The cause that all of a change has. A line of a file is said once only where it would be said several times.
+fn common_cause(change: &Change) -> Option<&Cause> {
+    let [cause] = change.causes.as_slice() else { return None };
+    let protects = change.protect != change.was_protected;
+    let is_single = change.attributes.len() + usize::from(protects) == 1;
+    let is_said = match cause {
+        Cause::Cascade { .. } => true,
+        Cause::Written { .. } => !is_single,
+        _ => false,
+    };
+    (is_said && change.attributes.iter().all(|attribute| attribute.cause == *cause)).then_some(cause)
+}
+
+/// The guard of the state file.
+fn protection(change: &Change, common: Option<&Cause>) -> Entry {
+    let value = |flag: bool| Some(Planned::Bool(flag));
+    let cause = match change.causes.as_slice() {
+        [Cause::Written { location }] if common.is_none() => location.clone(),
+        _ => String::new(),
+    };
+    Entry {
+        head: String::new(),
+        path: "lifecycle.protect".to_owned(),
+        content: Content::Values { before: value(change.was_protected), after: value(change.protect) },
+        cause,
+    }
+}
+
+/// The attributes, with those that change alike in several elements of one list taken together; and the names of these
+/// elements.
+fn alike<'a>(
+    attributes: &[&'a AttributeChange],
+    resource_type: Option<&ResourceType>,
+) -> Vec<(&'a AttributeChange, Vec<String>)> {
+    let mut found: Vec<(&AttributeChange, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for attribute in attributes {
+        let Some([list, name, rest @ ..]) = in_element(&attribute.path, resource_type) else {
+            found.push((attribute, Vec::new()));
+            continue;
+        };
+        let spelled = serde_json::to_string(&(
+            list,
+            rest,
+            &attribute.before,
+            &attribute.after,
+            &attribute.cause,
+            attribute.also_drifted,
+            attribute.forces_replacement,
+        ));
+        let next = found.len();
+        match places.entry(spelled.unwrap_or_else(|_| next.to_string())) {
+            std::collections::btree_map::Entry::Occupied(place) => found[*place.get()].1.push(name.clone()),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(next);
+                found.push((attribute, vec![name.clone()]));
+            }
+        }
+    }
+    found
+}
+
+/// The path, if it leads into an element of a list whose elements have names.
+fn in_element<'a>(path: &'a [String], resource_type: Option<&ResourceType>) -> Option<&'a [String]> {
+    let list = resource_type?.attributes.get(path.first()?)?;
+    (path.len() > 2 && matches!(list.shape, Shape::List(_)) && list.keyed_by.is_some()).then_some(path)
+}
