@@ -1,6 +1,7 @@
 //! A plan as data: what would change, why, and what it would mean.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -183,7 +184,7 @@ pub struct Change {
     /// Older objects that interrupted replacements left behind and that are deleted too.
     pub leftovers: Vec<Identity>,
     /// The complete attributes to be; absent for deletions.
-    pub desired: Option<Planned>,
+    pub desired: Option<Arc<Planned>>,
     pub depends_on: BTreeMap<Address, Milestone>,
 }
 

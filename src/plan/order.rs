@@ -117,14 +117,14 @@ pub fn with_duration(mut plan: Plan, state: &State, types: &Types) -> Plan {
 struct Builder<'a> {
     graph: DiGraph<Step, Milestone>,
     /// Steps that create, update or adopt.
-    making: BTreeMap<Address, NodeIndex>,
-    deleting: BTreeMap<Address, NodeIndex>,
-    leftovers: BTreeMap<Address, Vec<NodeIndex>>,
+    making: BTreeMap<&'a Address, NodeIndex>,
+    deleting: BTreeMap<&'a Address, NodeIndex>,
+    leftovers: BTreeMap<&'a Address, Vec<NodeIndex>>,
     types: &'a Types,
 }
 
-impl Builder<'_> {
-    fn build(mut self, plan: &Plan, state: &State) -> Result<Steps, CycleError> {
+impl<'a> Builder<'a> {
+    fn build(mut self, plan: &'a Plan, state: &State) -> Result<Steps, CycleError> {
         let mut orders: BTreeMap<&Address, Order> = BTreeMap::new();
         for change in &plan.changes {
             let address = &change.address;
@@ -169,7 +169,7 @@ impl Builder<'_> {
                 if let Some(new) = self.making.get(address) {
                     self.graph.add_edge(*new, step, Milestone::Ready);
                 }
-                self.leftovers.entry(address.clone()).or_default().push(step);
+                self.leftovers.entry(address).or_default().push(step);
             }
         }
         for change in &plan.changes {
@@ -231,13 +231,13 @@ impl Builder<'_> {
         self.graph.add_node(Step { address: address.clone(), verb, is_old, expected_seconds, priority: 0 })
     }
 
-    fn make(&mut self, address: &Address, verb: Verb, seconds: u64) {
+    fn make(&mut self, address: &'a Address, verb: Verb, seconds: u64) {
         let step = self.add(address, verb, false, seconds);
-        self.making.insert(address.clone(), step);
+        self.making.insert(address, step);
     }
 
-    fn delete(&mut self, address: &Address, identity: Identity, is_old: bool, seconds: u64) {
+    fn delete(&mut self, address: &'a Address, identity: Identity, is_old: bool, seconds: u64) {
         let step = self.add(address, Verb::Delete { identity }, is_old, seconds);
-        self.deleting.insert(address.clone(), step);
+        self.deleting.insert(address, step);
     }
 }

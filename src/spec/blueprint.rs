@@ -93,6 +93,8 @@ pub struct Resource {
     pub attributes: BTreeMap<String, TemplateTree>,
     pub when: Option<Arc<Template>>,
     pub each: Option<TemplateTree>,
+    /// The templates in `each`, every spelling once.
+    pub each_templates: Vec<Arc<Template>>,
     pub after: Vec<(ResourceName, Location)>,
     pub region: Option<TemplateTree>,
     pub protect: Option<TemplateTree>,
@@ -402,12 +404,20 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
         .filter(|item| !super::types::RESERVED.contains(&item.key.as_str()))
         .map(|item| (item.key.clone(), Template::read_tree(&item.node, &mut diagnostics.0)))
         .collect();
+    let mut spellings: BTreeMap<&str, &Arc<Template>> = BTreeMap::new();
+    each.iter().for_each(|tree| {
+        tree.each_leaf(&mut |template| {
+            spellings.entry(&template.source).or_insert(template);
+        });
+    });
+    let each_templates = spellings.into_values().cloned().collect();
     Resource {
         type_name,
         name: entry.key.clone(),
         attributes,
         when,
         each,
+        each_templates,
         after,
         region,
         protect,

@@ -163,10 +163,7 @@ pub struct Attribute {
     /// AWS's own default, which an attribute removed from the file goes back to.
     pub default: Option<Value>,
     pub values: Vec<Value>,
-    pub pattern: Option<Regex>,
-    pub range: Option<(f64, f64)>,
-    pub step: Option<f64>,
-    pub length: Option<(usize, usize)>,
+    pub limits: Limits,
     /// The value is the identity of a resource of this type.
     pub refers_to: Option<TypeName>,
     pub cfn: Option<String>,
@@ -377,10 +374,7 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
         Some(_) => reader.wrong("cfn", "a property name, or false"),
     }
     let limits = Limits::read(&mut reader);
-    result.pattern = limits.pattern;
-    result.range = limits.range;
-    result.step = limits.step;
-    result.length = limits.length;
+    result.limits = limits;
     result.refers_to = reader.text("refers_to").and_then(|text| {
         let parts = text.split_once('.').map(|(service, kind)| TypeName::new(service, kind));
         if parts.is_none() {
@@ -449,10 +443,7 @@ impl Attribute {
             impact: Impact::None,
             default: None,
             values: Vec::new(),
-            pattern: None,
-            range: None,
-            step: None,
-            length: None,
+            limits: Limits::default(),
             refers_to: None,
             cfn: None,
             outside_cfn: false,
