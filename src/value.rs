@@ -176,9 +176,14 @@ impl<L> Tree<L> {
             Self::Integer(number) => Tree::Integer(number),
             Self::Number(number) => Tree::Number(number),
             Self::Text(text) => Tree::Text(text),
-            Self::List(items) => Tree::List(items.into_iter().map(|item| item.try_convert(leaf)).collect::<Result<_, _>>()?),
+            Self::List(items) => {
+                Tree::List(items.into_iter().map(|item| item.try_convert(leaf)).collect::<Result<_, _>>()?)
+            }
             Self::Map(entries) => Tree::Map(
-                entries.into_iter().map(|(key, entry)| Ok((key, entry.try_convert(leaf)?))).collect::<Result<_, _>>()?,
+                entries
+                    .into_iter()
+                    .map(|(key, entry)| Ok((key, entry.try_convert(leaf)?)))
+                    .collect::<Result<_, _>>()?,
             ),
             Self::Leaf(extra) => leaf(extra)?,
         })

@@ -70,7 +70,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
 }
 
 /// Without anything to do, what an interrupted run left in the journal still belongs into the state.
-fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
+pub(super) fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
     if paths.journal().exists() {
         let journal = session::begin(paths, gathered)?;
         gathered.state.write(&paths.state())?;
@@ -114,7 +114,7 @@ pub(super) async fn carry_out<'a>(
 }
 
 /// The first signal stops gently, the second at once.
-async fn listen(stop: watch::Sender<Stop>) {
+pub(super) async fn listen(stop: watch::Sender<Stop>) {
     let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
     let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
     for wish in [Stop::Gently, Stop::Now] {
@@ -177,7 +177,7 @@ pub(super) fn tell(ui: &Ui, outcome: &Outcome, paths: &Paths) -> Exit {
     }
 }
 
-fn counted(report: &Report) -> String {
+pub(super) fn counted(report: &Report) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for done in &report.done {
         *counts.entry(done.verb).or_default() += 1;
@@ -225,7 +225,7 @@ pub(super) fn holder(command: &str) -> Holder {
 }
 
 /// A random name for a new state: two states with the same instance name are still told apart.
-fn new_lineage() -> Result<String, CommandError> {
+pub(super) fn new_lineage() -> Result<String, CommandError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| CommandError::failure(format!("no randomness: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -36,7 +36,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Resul
     Ok(exit(&plan, arguments.detailed_exitcode))
 }
 
-fn exit(plan: &Plan, detailed: bool) -> Exit {
+pub(super) fn exit(plan: &Plan, detailed: bool) -> Exit {
     if !plan.refusals.is_empty() {
         Exit::Refused
     } else if detailed && !plan.is_empty() {

@@ -11,13 +11,27 @@ use crate::state::State;
 
 pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
     let (project, mut warnings) = Project::read(options)?;
+    let (resources, more) = check(&project)?;
+    warnings.extend(more.0);
+    ui.diagnostics(&warnings);
+    let file = options.file.display();
+    match resources {
+        Some(count) => ui.say(&format!("{file} is valid: {count} resources")),
+        None => ui.say(&format!("{file} is valid as far as can be said without asking AWS what exists")),
+    }
+    Ok(Exit::Done)
+}
+
+/// Plans an instance against nothing. Gives the number of its resources, unless that depends on what exists, and
+/// warnings.
+pub(super) fn check(project: &Project) -> Result<(Option<usize>, Diagnostics), CommandError> {
     // The last answers of lookups, where there are any: some resources may depend on them.
     let lookups = match State::read(&project.paths.state()) {
         Ok(Some(state)) => state.lookups,
         Ok(None) | Err(_) => Default::default(),
     };
     let world = project.world(&lookups);
-    let resources = match resolve(&world, &project.specs) {
+    match resolve(&world, &project.specs) {
         Ok(graph) => {
             let gathered = Gathered {
                 state: State::new("", project.config.name.as_str(), project.config.region.as_str()),
@@ -26,9 +40,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
                 lookups: lookups.clone(),
                 observations: None,
             };
-            let (_, more) = session::plan(&world, &graph, &gathered)?;
-            warnings.extend(more.0);
-            Some(graph.nodes.len())
+            let (_, warnings) = session::plan(&world, &graph, &gathered)?;
+            Ok((Some(graph.nodes.len()), warnings))
         }
         Err(problems) => {
             let (unknown, wrong): (Vec<_>, Vec<_>) =
@@ -36,16 +49,9 @@ pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
             if !wrong.is_empty() || unknown.is_empty() {
                 return Err(Diagnostics(wrong).into());
             }
-            None
+            Ok((None, Diagnostics::default()))
         }
-    };
-    ui.diagnostics(&warnings);
-    let file = options.file.display();
-    match resources {
-        Some(count) => ui.say(&format!("{file} is valid: {count} resources")),
-        None => ui.say(&format!("{file} is valid as far as can be said without asking AWS what exists")),
     }
-    Ok(Exit::Done)
 }
 
 #[cfg(test)]

@@ -244,14 +244,15 @@ impl Comparison<'_> {
             }
             return;
         };
-        let equal = wanted.is(is) || match wanted.plain() {
-            Some(plain) => {
-                same(&plain, is, attribute)
-                    || (is.is_null()
-                        && attribute.default.as_ref().is_some_and(|default| same(&plain, default, attribute)))
-            }
-            None => !(self.is_changing)(wanted) && unknown_same(wanted, is),
-        };
+        let equal = wanted.is(is)
+            || match wanted.plain() {
+                Some(plain) => {
+                    same(&plain, is, attribute)
+                        || (is.is_null()
+                            && attribute.default.as_ref().is_some_and(|default| same(&plain, default, attribute)))
+                }
+                None => !(self.is_changing)(wanted) && unknown_same(wanted, is),
+            };
         if !equal {
             self.push(attribute, inherited, Some(wanted.clone()), recorded, observed);
         }

@@ -13,7 +13,7 @@ use crate::expr::{Template, TemplateTree};
 use crate::value::{Tree, Value};
 
 /// All files of the blueprint as one document.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Blueprint {
     pub instance: BTreeMap<String, TemplateTree>,
     /// By path joined with dots; in the order of the files for `init` and the documentation.
@@ -28,7 +28,7 @@ pub struct Blueprint {
 pub type ResourceName = (TypeName, String);
 
 /// A setting of `mastodon.toml`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Input {
     /// `["database", "min_capacity"]`
     pub path: Vec<String>,
@@ -79,14 +79,14 @@ impl InputShape {
 }
 
 /// A named value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Local {
     pub tree: TemplateTree,
     pub location: Location,
 }
 
 /// A resource, or a family of them (`each`), as written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Resource {
     pub type_name: TypeName,
     pub name: String,
@@ -109,7 +109,7 @@ pub struct Resource {
 }
 
 /// A change of a resource's attributes from `mastodon.toml`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Patch {
     /// Only this one of an `each`.
     pub key: Option<String>,
@@ -118,7 +118,7 @@ pub struct Patch {
 }
 
 /// Something that must be true before anything is planned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Check {
     pub name: String,
     pub assert: Arc<Template>,
@@ -129,7 +129,7 @@ pub struct Check {
 }
 
 /// A value told after apply.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Output {
     pub name: String,
     pub value: TemplateTree,

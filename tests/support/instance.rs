@@ -62,6 +62,15 @@ impl Instance {
 
     /// Plans `text`, and applies the plan if `apply`.
     pub async fn go(&self, text: &str, apply: bool) -> Result<(Plan, Option<Outcome>), Diagnostics> {
+        self.run(text, apply.then_some(16)).await
+    }
+
+    /// Plans `text` and applies the plan with so many steps at once.
+    pub async fn go_at(&self, text: &str, at_once: usize) -> Result<(Plan, Option<Outcome>), Diagnostics> {
+        self.run(text, Some(at_once)).await
+    }
+
+    async fn run(&self, text: &str, apply: Option<usize>) -> Result<(Plan, Option<Outcome>), Diagnostics> {
         let mut specs = Specs::read(&[]).expect("valid specs");
         let evaluator = Evaluator::new();
         let source = SourceFile::new("mastodon.toml", text);
@@ -80,8 +89,10 @@ impl Instance {
         let world = World { lookups: &lookups, ..early };
         let graph = resolve(&world, &specs)?;
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
-        let outcome =
-            if apply { Some(self.apply(&specs, &plan, Some((&world, &graph)), &mut gathered).await) } else { None };
+        let outcome = match apply {
+            Some(at_once) => Some(self.apply(&specs, &plan, Some((&world, &graph)), &mut gathered, at_once).await),
+            None => None,
+        };
         Ok((plan, outcome))
     }
 
@@ -101,7 +112,7 @@ impl Instance {
         let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
         let mut gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
         let plan = session::plan_destroy(&specs, &gathered, "social").unwrap_or_else(|problems| panic!("{problems}"));
-        let outcome = self.apply(&specs, &plan, None, &mut gathered).await;
+        let outcome = self.apply(&specs, &plan, None, &mut gathered, 16).await;
         (plan, outcome)
     }
 
@@ -111,6 +122,7 @@ impl Instance {
         plan: &Plan,
         desired: Option<(&'a World<'a>, &'a mastoform::plan::Graph<'a>)>,
         gathered: &mut Gathered,
+        at_once: usize,
     ) -> Outcome {
         let journal = session::begin(&self.paths(), gathered).unwrap_or_else(|error| panic!("{error}"));
         let (_keep, stop) = watch::channel(Stop::No);
@@ -125,7 +137,7 @@ impl Instance {
             journal,
             progress: &Silent,
             stop,
-            at_once: 16,
+            at_once,
         };
         apply::run(run).await
     }
