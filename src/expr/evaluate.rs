@@ -10,7 +10,7 @@ use cel::common::ast::{Expr, operators};
 use cel::objects::{Key, Map};
 use cel::{Context, IdedExpr, Value as CelValue};
 
-use super::{Expression, Part, Reference, Template, TemplateTree, functions};
+use super::{Expression, Part, Reference, Root, Template, TemplateTree, functions};
 use crate::diagnostic::Diagnostic;
 use crate::secret::SecretText;
 use crate::value::{Missing, Tree, Unknown, Value};
@@ -196,6 +196,11 @@ impl Evaluator {
                     }
                 }
                 (operators::INDEX, [table, key]) => {
+                    if let Some(reference) = variable(table, expression)
+                        && let Some(found) = self.entry(reference, key, expression, scope)?
+                    {
+                        return Ok(found);
+                    }
                     if let (Tree::Map(mut entries), Outcome::Plain(Tree::Text(key))) =
                         (self.structural(table, expression, template, scope)?, self.run(key, expression, scope)?)
                     {
@@ -216,6 +221,23 @@ impl Evaluator {
             }
             Outcome::Secret(secret) => Tree::Leaf(Late::Secret(secret)),
         })
+    }
+
+    /// The entry of a table of settings or a local, without a copy of the whole table. `None`: it takes a closer look.
+    fn entry(
+        &self,
+        table: &Reference,
+        key: &IdedExpr,
+        expression: &Expression,
+        scope: &dyn Scope,
+    ) -> Result<Option<Tree<Late>>, Diagnostic> {
+        if !matches!(table.root, Root::Config | Root::Local) {
+            return Ok(None);
+        }
+        let Outcome::Plain(Tree::Text(key)) = self.run(key, expression, scope)? else { return Ok(None) };
+        let mut entry = table.clone();
+        entry.path.push(key);
+        Ok(Some(scope.value(&entry)?).filter(|found| !found.is_null()))
     }
 
     fn run(&self, node: &IdedExpr, expression: &Expression, scope: &dyn Scope) -> Result<Outcome, Diagnostic> {
@@ -385,7 +407,6 @@ pub(super) fn from_cel(value: &CelValue) -> Result<Value, String> {
 mod tests {
     use super::*;
     use crate::diagnostic::{Location, SourceFile};
-    use crate::expr::Root;
 
     struct Fixed(Value);
 

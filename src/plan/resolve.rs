@@ -23,6 +23,8 @@ use crate::value::{Missing, Tree, Unknown, Value};
 pub struct Desired<'specs> {
     pub address: Address,
     pub resource: &'specs Resource,
+    /// The patches of `mastodon.toml` that are for it, in the order they are written.
+    pub patches: Vec<&'specs Patch>,
     pub resource_type: &'specs ResourceType,
     /// Key and value of the `each` entry it stands for.
     pub each: Option<(String, Value)>,
@@ -37,17 +39,12 @@ impl Desired<'_> {
     /// The attributes as written, with the patches of `mastodon.toml` over them. Without patches nothing is copied.
     pub fn templates(&self) -> Cow<'_, BTreeMap<String, TemplateTree>> {
         let mut attributes = Cow::Borrowed(&self.resource.attributes);
-        for patch in self.patches() {
+        for patch in &self.patches {
             for (name, tree) in &patch.attributes {
                 overlay(attributes.to_mut().entry(name.clone()).or_default(), tree);
             }
         }
         attributes
-    }
-
-    /// The patches that are for this resource, in the order they are written.
-    pub fn patches(&self) -> impl Iterator<Item = &Patch> {
-        self.resource.patches.iter().filter(|patch| patch.key.is_none() || patch.key == self.address.key)
     }
 }
 
@@ -308,6 +305,17 @@ fn expand<'specs>(
             }
         },
     };
+    let mut patches: BTreeMap<Option<&str>, Vec<(usize, &'specs Patch)>> = BTreeMap::new();
+    for (number, patch) in resource.patches.iter().enumerate() {
+        patches.entry(patch.key.as_deref()).or_default().push((number, patch));
+    }
+    let patches_of = |key: Option<&str>| {
+        let for_all = patches.get(&None).into_iter().flatten();
+        let for_one = key.and_then(|key| patches.get(&Some(key))).into_iter().flatten();
+        let mut found: Vec<&(usize, &'specs Patch)> = for_all.chain(for_one).collect();
+        found.sort_by_key(|(number, _)| *number);
+        found.into_iter().map(|(_, patch)| *patch).collect()
+    };
     let mut expanded = Vec::new();
     for each in entries {
         let scope = ResourceScope { world, each: each.as_ref(), facts: &NoFacts };
@@ -329,6 +337,7 @@ fn expand<'specs>(
                 each.as_ref().map(|(key, _)| key.clone()),
             ),
             resource,
+            patches: patches_of(each.as_ref().map(|(key, _)| key.as_str())),
             resource_type,
             region: region(world, resource, &scope)?,
             each,

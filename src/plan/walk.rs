@@ -481,7 +481,7 @@ fn cause(
         return Cause::Cascade { address };
     }
     let name = difference.path.first();
-    let patched = desired.patches().any(|patch| name.is_some_and(|name| patch.attributes.contains_key(name)));
+    let patched = desired.patches.iter().any(|patch| name.is_some_and(|name| patch.attributes.contains_key(name)));
     if !patched {
         // Only what was edited since the last apply can be the cause.
         let mut inputs = deciding_inputs(desired, &world.specs.blueprint, &difference.path);

@@ -29,7 +29,9 @@ const VERB: usize = 7;
 
 /// The whole plan, without a newline at the end.
 pub fn plan(plan: &Plan, types: &Types, options: &Options) -> String {
-    let renderer = Renderer { plan, types, options: *options, signs: options.signs(), columns: options.columns() };
+    let actions = plan.changes.iter().rev().map(|change| (&change.address, &change.action)).collect();
+    let renderer =
+        Renderer { plan, actions, types, options: *options, signs: options.signs(), columns: options.columns() };
     renderer.text()
 }
 
@@ -114,6 +116,8 @@ fn verb(action: &Action) -> &'static str {
 
 struct Renderer<'a> {
     plan: &'a Plan,
+    /// What happens to each address.
+    actions: BTreeMap<&'a Address, &'a Action>,
     types: &'a Types,
     options: Options,
     signs: &'static Signs,
@@ -350,8 +354,7 @@ impl Renderer<'_> {
 
     /// `because elb.target_group.web is replaced`
     fn because(&self, address: &Address) -> String {
-        let what = self.plan.changes.iter().find(|change| change.address == *address).map(|change| &change.action);
-        let done = match what {
+        let done = match self.actions.get(address) {
             Some(Action::Create) => "is created",
             Some(Action::Replace { .. }) => "is replaced",
             Some(Action::Delete | Action::Forget) => "is deleted",
