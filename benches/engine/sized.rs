@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
 use mastoform::address::{Address, Identity};
 use mastoform::config::{self, Config};
@@ -12,6 +14,9 @@ use mastoform::expr::Evaluator;
 use mastoform::plan::diff::secret_marker;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::plan::{Graph, Plan};
+use mastoform::provider::Provider;
+use mastoform::provider::sim::{Options, Sim};
+use mastoform::refresh;
 use mastoform::session::{self, Gathered};
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Row, State, Status};
@@ -46,7 +51,20 @@ impl Sized {
         let source = SourceFile::new("mastodon.toml", EXAMPLE);
         let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator).expect("a valid file");
         assert!(!specs.lint().has_errors(), "sound specs");
-        Self { specs, config, evaluator, lookups: BTreeMap::new() }
+        let mut instance = Self { specs, config, evaluator, lookups: BTreeMap::new() };
+        instance.lookups = instance.look_up();
+        instance
+    }
+
+    /// What the simulated cloud answers to lookups.
+    fn look_up(&self) -> BTreeMap<Address, Value> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let options = Options { latency: Duration::ZERO, ..Options::default() };
+            let sim = Sim::open(Arc::clone(&self.specs.types), None, options).expect("a cloud");
+            let provider: Arc<dyn Provider> = Arc::new(sim);
+            refresh::look_up(&provider, &self.world()).await.expect("answers")
+        })
     }
 
     fn world(&self) -> World<'_> {
@@ -99,7 +117,9 @@ impl Sized {
                 known.state.rows.insert(change.address, row);
             }
         }
-        panic!("there is still something to do: {:?}", self.plan(&graph, &known).changes);
+        let left: Vec<String> =
+            self.plan(&graph, &known).changes.iter().map(|change| change.address.to_string()).collect();
+        panic!("there is still something to do: {left:?}");
     }
 }
 
