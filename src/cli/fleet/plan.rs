@@ -1,6 +1,7 @@
 //! `mastoform plan` over a fleet: what apply would do, instance by instance.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
@@ -11,8 +12,11 @@ use crate::cli::{CommandError, Exit, PlanArguments, cloud};
 use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
 use crate::plan::resolve::resolve;
+use crate::provider::Provider;
 use crate::render;
-use crate::session::{self, Gathered};
+use crate::session::{self, Gathered, SessionError};
+use crate::state::State;
+use crate::state::journal::Entry;
 
 /// The version of the JSON of a fleet.
 const FORMAT: u64 = 1;
@@ -25,15 +29,21 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
     }
     if arguments.offline {
         for member in &members {
-            let read = read_state(member);
-            let gathered = read.and_then(|read| Ok(session::gather_offline(Some(&member.project.config), read)?));
+            let gathered = read_state(member, "")
+                .and_then(|read| session::gather_offline(Some(&member.project.config), read))
+                .map_err(CommandError::from);
             report.take(member, gathered)?;
         }
     } else {
         cloud::runtime()?.block_on(async {
             let mut clouds = Clouds::default();
             for some in members.chunks(PLANNED_AT_ONCE) {
-                for (member, gathered) in some.iter().zip(gather(fleet, some, &mut clouds).await) {
+                let mut waiting: Vec<Waiting<'_, Result<Gathered, CommandError>>> = Vec::new();
+                for member in some {
+                    let provider = clouds.of(fleet.ui, member).await;
+                    waiting.push(Box::pin(async move { gather(member, &provider?, "").await }));
+                }
+                for (member, gathered) in some.iter().zip(all(waiting).await) {
                     report.take(member, gathered)?;
                 }
             }
@@ -43,27 +53,20 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
     report.end()
 }
 
-/// Learns everything about some instances at once.
+/// Learns everything about an instance. A state that does not exist yet is made with this lineage.
 pub(super) async fn gather(
-    fleet: &Fleet<'_>,
-    members: &[Member],
-    clouds: &mut Clouds,
-) -> Vec<Result<Gathered, CommandError>> {
-    let mut waiting: Vec<Waiting<'_, Result<Gathered, CommandError>>> = Vec::new();
-    for member in members {
-        let provider = clouds.of(fleet.ui, member).await;
-        waiting.push(Box::pin(async move {
-            let nothing = BTreeMap::new();
-            let read = read_state(member)?;
-            Ok(session::gather(&provider?, Some(&member.project.world(&nothing)), read).await?)
-        }));
-    }
-    all(waiting).await
+    member: &Member,
+    provider: &Arc<dyn Provider>,
+    lineage: &str,
+) -> Result<Gathered, CommandError> {
+    let nothing = BTreeMap::new();
+    let read = read_state(member, lineage)?;
+    Ok(session::gather(provider, Some(&member.project.world(&nothing)), read).await?)
 }
 
-fn read_state(member: &Member) -> Result<(crate::state::State, bool, Vec<crate::state::journal::Entry>), CommandError> {
+fn read_state(member: &Member, lineage: &str) -> Result<(State, bool, Vec<Entry>), SessionError> {
     let config = &member.project.config;
-    Ok(session::read_state(&member.project.paths, &config.name, &config.region, "")?)
+    session::read_state(&member.project.paths, &config.name, &config.region, lineage)
 }
 
 /// The plan of an instance, and the warnings of its checks.

@@ -4,7 +4,6 @@
 //! only when all of the last are done. An instance is looked at again under its lock before anything is changed, and
 //! if its plan has become another than the one that was shown, it is left alone and the run stops.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use glob::Pattern;
@@ -47,6 +46,8 @@ impl Deed {
 struct Task<'a> {
     member: &'a Member,
     shown: String,
+    /// Only what an interrupted run left in the journal goes into the state file.
+    is_quiet: bool,
 }
 
 /// How it went with an instance: a line of the last table.
@@ -150,7 +151,7 @@ fn run(
             Shown::End(exit) => return Ok(exit),
         };
         let names: Vec<&str> = tasks.iter().map(|task| task.member.name()).collect();
-        if !confirm(&names)? {
+        if !tasks.iter().all(|task| task.is_quiet) && !confirm(&names)? {
             ui.say("Nothing was changed.");
             return Ok(Exit::Failure);
         }
@@ -272,7 +273,7 @@ async fn show<'a>(
             }
             rows.push((name, Planned::of(&plan)));
             if !plan.is_empty() || member.project.paths.journal().exists() {
-                tasks.push(Task { member, shown: digest(&plan) });
+                tasks.push(Task { member, shown: digest(&plan), is_quiet: plan.is_empty() });
             }
         }
     }
@@ -302,15 +303,13 @@ async fn gather(
     provider: &Arc<dyn Provider>,
     lineage: &str,
 ) -> Result<Option<Gathered>, CommandError> {
-    let project = &member.project;
-    if deed == Deed::Destroy && State::read(&project.paths.state())?.is_none() {
-        return Ok(None);
+    if deed == Deed::Apply {
+        return Ok(Some(super::plan::gather(member, provider, lineage).await?));
     }
-    let read = session::read_state(&project.paths, &project.config.name, &project.config.region, lineage)?;
-    let nothing = BTreeMap::new();
-    let world = project.world(&nothing);
-    let world = (deed == Deed::Apply).then_some(&world);
-    Ok(Some(session::gather(provider, world, read).await?))
+    let project = &member.project;
+    let Some(recorded) = State::read(&project.paths.state())? else { return Ok(None) };
+    let read = session::read_state(&project.paths, &recorded.instance, &recorded.region, &recorded.lineage)?;
+    Ok(Some(session::gather(provider, None, read).await?))
 }
 
 fn plan(deed: Deed, member: &Member, gathered: &Gathered) -> Result<(Plan, Diagnostics), CommandError> {
