@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
 use crate::apply::recover::{self, Note, RecoverError};
@@ -21,7 +19,7 @@ use crate::plan::{Plan, check};
 use crate::provider::{Account, Observations, Provider, ProviderError, Reader, read_only};
 use crate::refresh::{self, RefreshError};
 use crate::spec::types::Durations;
-use crate::spec::{Specs, Types};
+use crate::spec::{self, Specs, Types};
 use crate::state::journal::{self, Entry, Record};
 use crate::state::{Journal, JournalError, Ledger, LedgerError, Paths, State, StateError, Watch, history};
 use crate::value::{Tree, Value};
@@ -203,17 +201,9 @@ pub fn begin(paths: &Paths, gathered: &mut Gathered, watch: Option<Watch>) -> Re
 
 /// What a plan is made from.
 pub fn fingerprint(config: Option<&Config>, specs: &Specs, state: &State) -> Fingerprint {
-    let hash = |texts: &mut dyn Iterator<Item = &str>| {
-        let mut hasher = Sha256::new();
-        for text in texts {
-            hasher.update((text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
-        }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
     Fingerprint {
-        file: config.map(|config| hash(&mut std::iter::once(config.source.text.as_str()))).unwrap_or_default(),
-        specs: hash(&mut specs.files.iter().map(|file| file.text.as_str())),
+        file: config.map(|config| spec::digest([config.source.text.as_str()])).unwrap_or_default(),
+        specs: specs.digest().to_owned(),
         lineage: state.lineage.clone(),
         serial: state.serial,
         state: state.digest(),

@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::address::Address;
@@ -167,6 +168,27 @@ impl<L> Tree<L> {
         })
     }
 
+    /// As [`Tree::try_map`], for a tree that nobody needs any more: texts are moved, not copied.
+    pub fn try_convert<M, E>(self, leaf: &mut impl FnMut(L) -> Result<Tree<M>, E>) -> Result<Tree<M>, E> {
+        Ok(match self {
+            Self::Null => Tree::Null,
+            Self::Bool(flag) => Tree::Bool(flag),
+            Self::Integer(number) => Tree::Integer(number),
+            Self::Number(number) => Tree::Number(number),
+            Self::Text(text) => Tree::Text(text),
+            Self::List(items) => {
+                Tree::List(items.into_iter().map(|item| item.try_convert(leaf)).collect::<Result<_, _>>()?)
+            }
+            Self::Map(entries) => Tree::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, entry)| Ok((key, entry.try_convert(leaf)?)))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Self::Leaf(extra) => leaf(extra)?,
+        })
+    }
+
     /// Calls `visit` with every extra leaf.
     pub fn each_leaf<'tree>(&'tree self, visit: &mut impl FnMut(&'tree L)) {
         match self {
@@ -180,6 +202,30 @@ impl<L> Tree<L> {
     /// This tree without its extra leaves, or `None` if it has one.
     pub fn plain(&self) -> Option<Value> {
         self.try_map(&mut |_| Err(())).ok()
+    }
+
+    /// As [`Tree::plain`], for a tree that nobody needs any more.
+    pub fn into_plain(self) -> Option<Value> {
+        self.try_convert(&mut |_| Err(())).ok()
+    }
+
+    /// Whether this tree is, without any extra leaf, `value`: what `plain` would say, without a copy.
+    pub fn is(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Null, Tree::Null) => true,
+            (Self::Bool(this), Tree::Bool(other)) => this == other,
+            (Self::Integer(this), Tree::Integer(other)) => this == other,
+            (Self::Number(this), Tree::Number(other)) => this == other,
+            (Self::Text(this), Tree::Text(other)) => this == other,
+            (Self::List(these), Tree::List(others)) => {
+                these.len() == others.len() && these.iter().zip(others).all(|(this, other)| this.is(other))
+            }
+            (Self::Map(these), Tree::Map(others)) => {
+                these.len() == others.len()
+                    && these.iter().zip(others).all(|((key, this), (name, other))| key == name && this.is(other))
+            }
+            _ => false,
+        }
     }
 
     /// A one-word name of the kind of value, for messages.
@@ -201,6 +247,14 @@ impl Value {
     /// The same value at a later stage.
     pub fn lift<L>(&self) -> Tree<L> {
         match self.try_map::<L, Never>(&mut |never| match *never {}) {
+            Ok(tree) => tree,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`Tree::lift`], for a value that nobody needs any more.
+    pub fn into_lifted<L>(self) -> Tree<L> {
+        match self.try_convert::<L, Never>(&mut |never| match never {}) {
             Ok(tree) => tree,
             Err(never) => match never {},
         }
@@ -300,13 +354,78 @@ impl<L, T: Into<Tree<L>>> From<Option<T>> for Tree<L> {
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_json().serialize(serializer)
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(flag) => serializer.serialize_bool(*flag),
+            Self::Integer(number) => serializer.serialize_i64(*number),
+            Self::Number(number) => serializer.serialize_f64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Map(entries) => serializer.collect_map(entries),
+            Self::Leaf(never) => match *never {},
+        }
     }
 }
 
+/// Read as it comes, without a tree of JSON in between.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_json::Value::deserialize(deserializer).map(|json| Self::from_json(&json))
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any valid JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    /// Numbers without a fraction become integers where they fit.
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(i64::try_from(number).map_or(Value::Number(number as f64), Value::Integer))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = BTreeMap::new();
+        while let Some((key, entry)) = entries.next_entry()? {
+            map.insert(key, entry);
+        }
+        Ok(Value::Map(map))
     }
 }
 
@@ -317,10 +436,14 @@ const UNKNOWN: &str = "$unknown";
 impl Serialize for Planned {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(flag) => serializer.serialize_bool(*flag),
+            Self::Integer(number) => serializer.serialize_i64(*number),
+            Self::Number(number) => serializer.serialize_f64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
             Self::List(items) => serializer.collect_seq(items),
             Self::Map(entries) => serializer.collect_map(entries),
             Self::Leaf(unknown) => serializer.collect_map([(UNKNOWN, unknown)]),
-            plain => plain.plain().unwrap_or_default().serialize(serializer),
         }
     }
 }

@@ -51,12 +51,10 @@ impl Facts for Existing<'_> {
     }
 
     fn instances(&self, name: &ResourceName) -> Vec<Address> {
-        self.graph
-            .nodes
-            .keys()
-            .filter(|address| address.type_name == name.0 && address.name == name.1)
-            .cloned()
-            .collect()
+        // Instances of one resource are neighbours, and the one without a key, if there is one, is the first.
+        let first = Address::new(name.0.clone(), name.1.clone(), None);
+        let from_first = self.graph.nodes.range(first..).map(|(address, _)| address);
+        from_first.take_while(|address| address.type_name == name.0 && address.name == name.1).cloned().collect()
     }
 
     fn locals(&self) -> Option<&RefCell<BTreeMap<String, Tree<Late>>>> {
@@ -86,8 +84,8 @@ pub fn complete(
 ) -> Result<Known, LateError> {
     let scope = ResourceScope { world, each: desired.each.as_ref(), facts: existing };
     let mut complete = BTreeMap::new();
-    for (name, template) in desired.templates() {
-        let tree = world.evaluator.tree(&template, &scope).map_err(LateError::Expression)?;
+    for (name, template) in desired.templates().iter() {
+        let tree = world.evaluator.tree(template, &scope).map_err(LateError::Expression)?;
         if tree.is_null() {
             continue;
         }
@@ -97,12 +95,12 @@ pub fn complete(
         });
         match known {
             Ok(known) => {
-                if let Some(promised) = planned.get(&name) {
+                if let Some(promised) = planned.get(name) {
                     keeps(promised, &known, &mut vec![name.clone()])?;
                 }
-                complete.insert(name, known);
+                complete.insert(name.clone(), known);
             }
-            Err(missing) if missing.sensitive && !wanted(&name) => {}
+            Err(missing) if missing.sensitive && !wanted(name) => {}
             Err(missing) => {
                 let what = missing.references.first().map_or_else(|| missing.template.clone(), ToString::to_string);
                 return Err(LateError::Unknown(what));

@@ -126,7 +126,7 @@ fn give_lineage(gathered: &mut Gathered) -> Result<(), CommandError> {
 }
 
 /// Without anything to do, what an interrupted run left in the journal still belongs into the state.
-fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
+pub(super) fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
     if gathered.is_folded {
         give_lineage(gathered)?;
         let ledger = session::begin(paths, gathered, None)?;
@@ -183,25 +183,45 @@ pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) 
     drop(live);
     signals.abort();
     let elapsed = started.elapsed();
-    let report = outcome.report();
-    let entry = history::Entry {
-        format: history::FORMAT,
-        when: when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        command: work.command.to_owned(),
-        serial: report.state.serial,
-        who: history::person(git(work.paths, "user.name"), git(work.paths, "user.email")),
-        plan: work.digest,
-        outcome: events::word(&outcome).to_owned(),
-        counts: counts(report),
-        seconds: elapsed.mul_f64(lapse).as_secs(),
-        expected_seconds: work.plan.expected_seconds,
-        durations: if lapse == 1.0 { durations(report) } else { BTreeMap::new() },
-    };
-    if let Err(error) = history::append(work.paths, &entry) {
-        ui.warn(&format!("the history could not be written: {error}"));
-    }
+    let episode = Episode { command: work.command, when, elapsed, lapse, plan: work.plan, digest: work.digest };
+    episode.remember(ui, &outcome, work.paths);
     let expected = Duration::from_secs(work.plan.expected_seconds).div_f64(lapse);
     Ok(Ran { outcome, elapsed, expected })
+}
+
+/// What the history is told of a plan that was carried out.
+pub(super) struct Episode<'a> {
+    pub command: &'static str,
+    pub when: jiff::Timestamp,
+    pub elapsed: Duration,
+    /// How much faster than the clock the cloud lives.
+    pub lapse: f64,
+    pub plan: &'a Plan,
+    /// The digest of the file the plan was kept in.
+    pub digest: Option<String>,
+}
+
+impl Episode<'_> {
+    /// Adds a line to the history of the instance.
+    pub fn remember(self, ui: &Ui, outcome: &Outcome, paths: &Paths) {
+        let report = outcome.report();
+        let entry = history::Entry {
+            format: history::FORMAT,
+            when: self.when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            command: self.command.to_owned(),
+            serial: report.state.serial,
+            who: history::person(git(paths, "user.name"), git(paths, "user.email")),
+            plan: self.digest,
+            outcome: events::word(outcome).to_owned(),
+            counts: counts(report),
+            seconds: self.elapsed.mul_f64(self.lapse).as_secs(),
+            expected_seconds: self.plan.expected_seconds,
+            durations: if self.lapse == 1.0 { durations(report) } else { BTreeMap::new() },
+        };
+        if let Err(error) = history::append(paths, &entry) {
+            ui.warn(&format!("the history could not be written: {error}"));
+        }
+    }
 }
 
 /// What git is configured to say, where the state is.
@@ -246,7 +266,7 @@ fn durations(report: &Report) -> BTreeMap<String, BTreeMap<String, u64>> {
 }
 
 /// The first signal stops gently, the second at once.
-async fn listen(stop: watch::Sender<Stop>) {
+pub(super) async fn listen(stop: watch::Sender<Stop>) {
     let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
     let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
     for wish in [Stop::Gently, Stop::Now] {
@@ -265,21 +285,25 @@ async fn listen(stop: watch::Sender<Stop>) {
     }
 }
 
+/// Says what could not be written, and what should be in the file.
+pub(super) fn say_unsaved(ui: &Ui, report: &Report, paths: &Paths) {
+    let Some(unsaved) = &report.unsaved else { return };
+    ui.error(&format!("what was done could not be recorded: {}", unsaved.because));
+    match &unsaved.content {
+        Some(content) => {
+            ui.say(&format!("This should be in {}:", paths.state().display()));
+            ui.tell(content);
+        }
+        None => ui.say(&format!("In the end {} was written after all.", paths.state().display())),
+    }
+}
+
 /// Says how it ended.
 pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
     let outcome = &ran.outcome;
     let report = outcome.report();
     let time = time(ran);
-    if let Some(unsaved) = &report.unsaved {
-        ui.error(&format!("what was done could not be recorded: {}", unsaved.because));
-        match &unsaved.content {
-            Some(content) => {
-                ui.say(&format!("This should be in {}:", paths.state().display()));
-                ui.tell(content);
-            }
-            None => ui.say(&format!("In the end {} was written after all.", paths.state().display())),
-        }
-    }
+    say_unsaved(ui, report, paths);
     match outcome {
         Outcome::Completed(report) => {
             ui.say(&format!("\nDone: {}. {time}", counted(report)));
@@ -322,7 +346,7 @@ fn time(ran: &Ran) -> String {
     format!("It took {}; {} were expected.", exact(ran.elapsed), exact(ran.expected))
 }
 
-fn counted(report: &Report) -> String {
+pub(super) fn counted(report: &Report) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for done in &report.done {
         *counts.entry(done.verb).or_default() += 1;
@@ -370,7 +394,7 @@ pub(super) fn holder(command: &str) -> Holder {
 }
 
 /// A random name for a new state: two states with the same instance name are still told apart.
-fn new_lineage() -> Result<String, CommandError> {
+pub(super) fn new_lineage() -> Result<String, CommandError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| CommandError::failure(format!("no randomness: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

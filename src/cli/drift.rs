@@ -190,7 +190,7 @@ fn candidates(
 
 /// The setting that an attribute is, unchanged: its template is `${config.…}` and nothing else.
 fn setting_behind(desired: &Desired<'_>, path: &[String]) -> Option<Vec<String>> {
-    let templates = Tree::Map(desired.templates());
+    let templates = Tree::Map(desired.templates().into_owned());
     let depth = (1..=path.len()).find(|depth| matches!(templates.at(&path[..*depth]), Some(Tree::Leaf(_))))?;
     let Some(Tree::Leaf(template)) = templates.at(&path[..depth]) else { return None };
     let expression = template.whole()?;

@@ -17,18 +17,82 @@ use crate::document;
 use crate::expr::Evaluator;
 use crate::plan::resolve::World;
 use crate::session;
-use crate::spec::{OverlayFile, Specs, Types};
+use crate::spec::{Blueprint, OverlayFile, Specs, Types};
 use crate::state::{Journal, Paths, State, history};
 use crate::value::Value;
 
 /// Everything a command needs that is not in the cloud.
 pub struct Project {
-    pub specs: Specs,
+    pub specs: Arc<Specs>,
     pub config: Config,
-    pub evaluator: Evaluator,
+    pub evaluator: Arc<Evaluator>,
     pub paths: Paths,
     /// The types without what the instance's history has taught: the simulated cloud lives by them.
     pub types_of_cloud: Arc<Types>,
+}
+
+/// The specs as all instances of a command share them.
+pub struct Library {
+    specs: Arc<Specs>,
+    /// What is wrong with them before any instance has patched them.
+    problems: Diagnostics,
+    evaluator: Arc<Evaluator>,
+}
+
+impl Library {
+    /// Reads the specs and the overlay.
+    ///
+    /// # Errors
+    ///
+    /// An overlay that cannot be read, or specs whose form is wrong. What else is wrong is told with each instance.
+    pub fn read(options: &GlobalOptions) -> Result<Self, CommandError> {
+        Ok(Self::of(Specs::read(&overlay(options)?)?))
+    }
+
+    /// Inputs and resources before any instance has patched them.
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.specs.blueprint
+    }
+
+    fn of(specs: Specs) -> Self {
+        let problems = specs.lint();
+        Self { specs: Arc::new(specs), problems, evaluator: Arc::new(Evaluator::new()) }
+    }
+
+    /// The instance that `source` describes, and the warnings about it.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the file and of the specs at once.
+    pub fn project(
+        &self,
+        source: &Arc<SourceFile>,
+        options: &GlobalOptions,
+    ) -> Result<(Project, Diagnostics), CommandError> {
+        let mut specs = Arc::clone(&self.specs);
+        let read = config::read_over(source, &mut specs, &self.evaluator);
+        // Patches are part of the blueprint now, so that their names are checked like its own.
+        let mut problems = if Arc::ptr_eq(&specs, &self.specs) { self.problems.clone() } else { specs.lint() };
+        let config = match read {
+            Ok((config, warnings)) => {
+                problems.0.splice(0..0, warnings.0);
+                Some(config)
+            }
+            Err(more) => {
+                problems.0.splice(0..0, more.0);
+                None
+            }
+        };
+        let Some(config) = config else { return Err(problems.into()) };
+        let (config, warnings) = problems.finish(config)?;
+        let paths = Paths::new(state_folder(options), config.name.as_str());
+        let types_of_cloud = Arc::clone(&specs.types);
+        let learned = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
+        if !Arc::ptr_eq(&learned, &specs.types) {
+            Arc::make_mut(&mut specs).types = learned;
+        }
+        Ok((Project { specs, config, evaluator: Arc::clone(&self.evaluator), paths, types_of_cloud }, warnings))
+    }
 }
 
 impl Project {
@@ -58,36 +122,16 @@ impl Project {
     ///
     /// As [`Project::load`].
     pub fn from_source(options: &GlobalOptions, source: &Arc<SourceFile>) -> Result<(Self, Diagnostics), CommandError> {
-        let mut specs = match Specs::read(&overlay(options)?) {
-            Ok(specs) => specs,
+        match Specs::read(&overlay(options)?) {
+            Ok(specs) => Library::of(specs).project(source, options),
             Err(mut problems) => {
                 // Against broken specs nothing can be checked but the form.
                 if let Err(more) = document::parse(source) {
                     problems.extend(more.0);
                 }
-                return Err(problems.into());
+                Err(problems.into())
             }
-        };
-        let evaluator = Evaluator::new();
-        let read = config::read(source, &mut specs.blueprint, &evaluator);
-        // Patches are part of the blueprint now, so that their names are checked like its own.
-        let mut problems = specs.lint();
-        let config = match read {
-            Ok((config, warnings)) => {
-                problems.0.splice(0..0, warnings.0);
-                Some(config)
-            }
-            Err(more) => {
-                problems.0.splice(0..0, more.0);
-                None
-            }
-        };
-        let Some(config) = config else { return Err(problems.into()) };
-        let (config, warnings) = problems.finish(config)?;
-        let paths = Paths::new(state_folder(options), config.name.as_str());
-        let types_of_cloud = Arc::clone(&specs.types);
-        specs.types = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
-        Ok((Self { specs, config, evaluator, paths, types_of_cloud }, warnings))
+        }
     }
 
     /// What stands behind references.
@@ -107,7 +151,12 @@ pub fn read_specs(options: &GlobalOptions) -> Result<Specs, CommandError> {
     Ok(problems.finish(specs)?.0)
 }
 
-fn read_file(path: &Path) -> Result<Arc<SourceFile>, CommandError> {
+/// The file of an instance.
+///
+/// # Errors
+///
+/// If it is not there, or not text.
+pub fn read_file(path: &Path) -> Result<Arc<SourceFile>, CommandError> {
     match fs_err::read_to_string(path) {
         Ok(text) => Ok(SourceFile::new(path.display().to_string(), text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -144,7 +193,7 @@ fn overlay(options: &GlobalOptions) -> Result<Vec<OverlayFile>, CommandError> {
 }
 
 /// The files of a folder that end in `.toml`, by name.
-fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+pub fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     with_extension(folder, "toml")
 }
 
@@ -232,7 +281,9 @@ pub(super) mod tests {
 
     pub fn options(folder: &Path) -> GlobalOptions {
         GlobalOptions {
+            files: Vec::new(),
             file: folder.join("mastodon.toml"),
+            only: Vec::new(),
             state_dir: None,
             specs: None,
             sandbox: false,

@@ -19,6 +19,7 @@ pub mod error;
 mod events;
 mod explain;
 pub mod files;
+pub mod fleet;
 mod graph;
 mod iam_policy;
 mod init;
@@ -38,6 +39,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use error::{CommandError, Exit};
+use fleet::{File, Files};
 pub use ui::Ui;
 
 /// Run your own Mastodon server on AWS from one file
@@ -61,9 +63,15 @@ pub struct Arguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct GlobalOptions {
-    /// The file that describes the instance
-    #[arg(short, long, global = true, value_name = "FILE", default_value = "mastodon.toml")]
+    /// The file that describes the instance; for a fleet several times, a quoted pattern, or a folder
+    #[arg(short, long = "file", global = true, value_name = "FILE", default_value = "mastodon.toml")]
+    pub files: Vec<PathBuf>,
+    /// The one file a command works on, once it is known which.
+    #[arg(skip)]
     pub file: PathBuf,
+    /// Of a fleet only the instances of this name, which may have wildcards; may be repeated
+    #[arg(long, global = true, value_name = "NAME")]
+    pub only: Vec<String>,
     /// The folder of the state files [default: `state` beside FILE]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -144,7 +152,7 @@ pub struct InitArguments {
     pub domain: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct PlanArguments {
     /// Compare with the state alone and ask AWS nothing
     #[arg(long)]
@@ -176,7 +184,7 @@ pub struct ShowArguments {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ApplyArguments {
     /// Do exactly what this saved plan says, or nothing if anything has changed since it was made
     #[arg(value_name = "FILE")]
@@ -187,6 +195,12 @@ pub struct ApplyArguments {
     /// Print what happens as JSON, a line per event
     #[arg(long, requires = "yes")]
     pub json: bool,
+    /// Of a fleet these instances first, by name or number, and the others only if that went well
+    #[arg(long, value_name = "NAME|N")]
+    pub canary: Option<String>,
+    /// Of a fleet at most so many instances at once
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub wave: u16,
 }
 
 #[derive(Debug, Args)]
@@ -315,10 +329,18 @@ fn usage(problem: &clap::Error) -> ExitCode {
 }
 
 fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
-    let global = &arguments.global;
+    let mut global = arguments.global.clone();
     if global.sandbox_speed.is_some() && !global.sandbox {
         return Err(CommandError::failure("--sandbox-speed is the speed of the sandbox").hint("add --sandbox"));
     }
+    match fleet::find(&global.files)? {
+        Files::One(file) if global.only.is_empty() => global.file = file,
+        Files::One(file) => {
+            return fleet::run(ui, &global, &arguments.command, vec![File { path: file, found: false }]);
+        }
+        Files::Many(files) => return fleet::run(ui, &global, &arguments.command, files),
+    }
+    let global = &global;
     match &arguments.command {
         Command::Init(arguments) => init::run(ui, global, arguments),
         Command::Validate => validate::run(ui, global),
@@ -352,7 +374,7 @@ mod tests {
     fn global_options_may_stand_after_the_command() {
         let arguments = Arguments::try_parse_from(["mastoform", "plan", "-f", "x.toml", "--offline", "-vv"]);
         let arguments = arguments.expect("valid arguments");
-        assert_eq!(arguments.global.file, PathBuf::from("x.toml"));
+        assert_eq!(arguments.global.files, [PathBuf::from("x.toml")]);
         assert_eq!(arguments.global.verbose, 2);
         assert!(matches!(arguments.command, Command::Plan(PlanArguments { offline: true, json: false, .. })));
     }

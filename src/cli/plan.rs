@@ -53,7 +53,7 @@ pub(super) fn propose(
     Ok(proposal)
 }
 
-fn exit(plan: &Plan, detailed: bool) -> Exit {
+pub(super) fn exit(plan: &Plan, detailed: bool) -> Exit {
     if !plan.refusals.is_empty() {
         Exit::Refused
     } else if detailed && !plan.is_empty() {

@@ -454,7 +454,7 @@ pub(super) mod tests {
         let file = options.file.clone();
         let edited =
             move || fs_err::write(&file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 2")).expect("written");
-        let ask = ApplyArguments { yes: false, plan: None, json: false };
+        let ask = ApplyArguments::default();
         let (ui, ..) = ui_reading(true, meanwhile("yes\n", edited));
         let error = apply::run(&ui, &options, &ask).expect_err("stale");
         assert_eq!(error.exit(), Exit::Stale);
@@ -476,7 +476,7 @@ pub(super) mod tests {
         // Somebody takes another state out of git while a destroy waits.
         fs_err::write(&options.file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 3")).expect("written");
         let older = fs_err::read(&state).expect("a state");
-        let go = ApplyArguments { yes: true, plan: None, json: false };
+        let go = ApplyArguments { yes: true, ..ApplyArguments::default() };
         assert_eq!(apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let path = state.clone();
         let (ui, ..) = ui_reading(true, meanwhile("social\n", move || fs_err::write(&path, older).expect("written")));
@@ -493,14 +493,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let options = sandbox(&folder);
         let out = folder.path().join("first.plan");
-        let keep = PlanArguments {
-            offline: false,
-            json: false,
-            markdown: false,
-            html: None,
-            out: Some(out.clone()),
-            detailed_exitcode: false,
-        };
+        let keep = PlanArguments { out: Some(out.clone()), ..PlanArguments::default() };
         let (ui, printed, _) = ui(false, "");
         plan::run(&ui, &options, &keep).unwrap_or_else(|error| panic!("{error}"));
         let planned = printed.take();
@@ -513,7 +506,7 @@ pub(super) mod tests {
         assert_eq!(printed.take(), planned);
         assert_eq!(fs_err::read_dir(elsewhere.path()).expect("a folder").count(), 0);
 
-        let go = ApplyArguments { yes: true, plan: Some(out.clone()), json: false };
+        let go = ApplyArguments { yes: true, plan: Some(out.clone()), ..ApplyArguments::default() };
         let exit = apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(exit, Exit::Done);
         let error = apply::run(&ui, &options, &go).expect_err("once");

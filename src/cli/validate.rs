@@ -11,29 +11,8 @@ use crate::state::State;
 
 pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
     let (project, mut warnings) = Project::read(options)?;
-    // The last answers of lookups, where there are any: some resources may depend on them.
-    let lookups = match State::read(&project.paths.state()) {
-        Ok(Some(state)) => state.lookups,
-        Ok(None) | Err(_) => Default::default(),
-    };
-    let world = project.world(&lookups);
-    let resources = match resolve(&world, &project.specs) {
-        Ok(graph) => {
-            let nothing = State::new("", project.config.name.as_str(), project.config.region.as_str());
-            let gathered = Gathered { lookups: lookups.clone(), ..Gathered::offline(nothing) };
-            let (_, more) = session::plan(&world, &graph, &gathered)?;
-            warnings.extend(more.0);
-            Some(graph.nodes.len())
-        }
-        Err(problems) => {
-            let (unknown, wrong): (Vec<_>, Vec<_>) =
-                problems.0.into_iter().partition(|problem| problem.code == "condition-unknown");
-            if !wrong.is_empty() || unknown.is_empty() {
-                return Err(Diagnostics(wrong).into());
-            }
-            None
-        }
-    };
+    let (resources, more) = check(&project)?;
+    warnings.extend(more.0);
     ui.diagnostics(&warnings);
     let file = options.file.display();
     match resources {
@@ -41,6 +20,33 @@ pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
         None => ui.say(&format!("{file} is valid as far as can be said without asking AWS what exists")),
     }
     Ok(Exit::Done)
+}
+
+/// Plans an instance against nothing. Gives the number of its resources, unless that depends on what exists, and
+/// warnings.
+pub(super) fn check(project: &Project) -> Result<(Option<usize>, Diagnostics), CommandError> {
+    // The last answers of lookups, where there are any: some resources may depend on them.
+    let lookups = match State::read(&project.paths.state()) {
+        Ok(Some(state)) => state.lookups,
+        Ok(None) | Err(_) => Default::default(),
+    };
+    let world = project.world(&lookups);
+    match resolve(&world, &project.specs) {
+        Ok(graph) => {
+            let nothing = State::new("", project.config.name.as_str(), project.config.region.as_str());
+            let gathered = Gathered { lookups: lookups.clone(), ..Gathered::offline(nothing) };
+            let (_, warnings) = session::plan(&world, &graph, &gathered)?;
+            Ok((Some(graph.nodes.len()), warnings))
+        }
+        Err(problems) => {
+            let (unknown, wrong): (Vec<_>, Vec<_>) =
+                problems.0.into_iter().partition(|problem| problem.code == "condition-unknown");
+            if !wrong.is_empty() || unknown.is_empty() {
+                return Err(Diagnostics(wrong).into());
+            }
+            Ok((None, Diagnostics::default()))
+        }
+    }
 }
 
 #[cfg(test)]

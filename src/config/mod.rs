@@ -15,8 +15,8 @@ use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, SourceFile};
 use crate::document::{self, Content, Node};
 use crate::expr::{Evaluator, Late, Reference, Root, Scope, Template};
-use crate::spec::Blueprint;
 use crate::spec::blueprint::{Check, Input, InputShape, Patch};
+use crate::spec::{Blueprint, Specs};
 use crate::value::{Tree, Value};
 
 /// The settings of one instance, complete: what the file does not say has its default.
@@ -52,6 +52,31 @@ pub fn read(
     let document = document::parse(source)?;
     let mut problems = Diagnostics::default();
     read_patches(&document, blueprint, &mut problems);
+    read_settings(&document, source, blueprint, evaluator, problems)
+}
+
+/// As [`read`], for one of many files over the same specs, which are copied only for a file with patches.
+pub fn read_over(
+    source: &Arc<SourceFile>,
+    specs: &mut Arc<Specs>,
+    evaluator: &Evaluator,
+) -> Result<(Config, Diagnostics), Diagnostics> {
+    let document = document::parse(source)?;
+    let mut problems = Diagnostics::default();
+    if document.get("patch").is_some() {
+        read_patches(&document, &mut Arc::make_mut(specs).blueprint, &mut problems);
+    }
+    read_settings(&document, source, &specs.blueprint, evaluator, problems)
+}
+
+/// Reads everything but patches. `problems` are those found until now.
+fn read_settings(
+    document: &Node,
+    source: &Arc<SourceFile>,
+    blueprint: &Blueprint,
+    evaluator: &Evaluator,
+    mut problems: Diagnostics,
+) -> Result<(Config, Diagnostics), Diagnostics> {
     let mut reader = InputReader {
         blueprint,
         written: BTreeMap::new(),
@@ -59,7 +84,7 @@ pub fn read(
         poisoned: BTreeSet::new(),
         problems: &mut problems,
     };
-    reader.table(&document, &mut Vec::new());
+    reader.table(document, &mut Vec::new());
     let InputReader { written, origins, mut poisoned, .. } = reader;
 
     let defaults = Defaults { blueprint, evaluator, written, resolved: RefCell::default(), open: RefCell::default() };
@@ -114,7 +139,7 @@ pub fn read(
         name: name.unwrap_or_default(),
         region: region.unwrap_or_default(),
         title: title.unwrap_or_default(),
-        values: values.clone(),
+        values,
         origins,
         source: Arc::clone(source),
     };
@@ -144,7 +169,6 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
             );
             continue;
         };
-        let names: Vec<String> = blueprint.resources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
         let name = (address.type_name.clone(), address.name.clone());
         match blueprint.resources.get_mut(&name) {
             Some(resource) if resource.lookup.is_none() => resource.patches.push(Patch {
@@ -161,11 +185,15 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
                 Diagnostic::error("unknown-patch", format!("`{}` is looked up, not made", entry.key))
                     .at(&entry.key_location, "cannot be patched"),
             ),
-            None => problems.push(
-                Diagnostic::error("unknown-patch", format!("there is no resource `{}` to patch", entry.key))
-                    .at(&entry.key_location, "")
-                    .suggest(&entry.key, names.iter().map(String::as_str)),
-            ),
+            None => {
+                let names: Vec<String> =
+                    blueprint.resources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
+                problems.push(
+                    Diagnostic::error("unknown-patch", format!("there is no resource `{}` to patch", entry.key))
+                        .at(&entry.key_location, "")
+                        .suggest(&entry.key, names.iter().map(String::as_str)),
+                );
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use cel::common::ast::{Expr, operators};
 use cel::objects::{Key, Map};
 use cel::{Context, IdedExpr, Value as CelValue};
 
-use super::{Expression, Part, Reference, Template, TemplateTree, functions};
+use super::{Expression, Part, Reference, Root, Template, TemplateTree, functions};
 use crate::diagnostic::Diagnostic;
 use crate::secret::SecretText;
 use crate::value::{Missing, Tree, Unknown, Value};
@@ -73,22 +73,33 @@ impl Evaluator {
                 }
                 Tree::List(list)
             }
-            Tree::Map(entries) => {
-                let mut map = BTreeMap::new();
-                for (key, entry) in entries {
-                    if key == "when" {
-                        continue;
-                    }
-                    let value = self.tree(entry, scope)?;
-                    if !value.is_null() {
-                        map.insert(key.clone(), value);
-                    }
-                }
-                Tree::Map(map)
-            }
+            Tree::Map(entries) => Tree::Map(self.entries(entries, scope)?),
             Tree::Leaf(template) => self.template(template, scope)?,
-            plain => plain.plain().unwrap_or_default().lift(),
+            Tree::Null => Tree::Null,
+            Tree::Bool(flag) => Tree::Bool(*flag),
+            Tree::Integer(number) => Tree::Integer(*number),
+            Tree::Number(number) => Tree::Number(*number),
+            Tree::Text(text) => Tree::Text(text.clone()),
         })
+    }
+
+    /// Evaluates the entries of a table, as [`Evaluator::tree`] does.
+    pub fn entries(
+        &self,
+        entries: &BTreeMap<String, TemplateTree>,
+        scope: &dyn Scope,
+    ) -> Result<BTreeMap<String, Tree<Late>>, Diagnostic> {
+        let mut map = BTreeMap::new();
+        for (key, entry) in entries {
+            if key == "when" {
+                continue;
+            }
+            let value = self.tree(entry, scope)?;
+            if !value.is_null() {
+                map.insert(key.clone(), value);
+            }
+        }
+        Ok(map)
     }
 
     /// Evaluates one template.
@@ -185,6 +196,11 @@ impl Evaluator {
                     }
                 }
                 (operators::INDEX, [table, key]) => {
+                    if let Some(reference) = variable(table, expression)
+                        && let Some(found) = self.entry(reference, key, expression, scope)?
+                    {
+                        return Ok(found);
+                    }
                     if let (Tree::Map(mut entries), Outcome::Plain(Tree::Text(key))) =
                         (self.structural(table, expression, template, scope)?, self.run(key, expression, scope)?)
                     {
@@ -199,7 +215,7 @@ impl Evaluator {
             }
         }
         Ok(match self.run(node, expression, scope)? {
-            Outcome::Plain(value) => value.lift(),
+            Outcome::Plain(value) => value.into_lifted(),
             Outcome::Unknown { references, sensitive } => {
                 Tree::Leaf(Late::Unknown(Unknown { template: template.source.clone(), references, sensitive }))
             }
@@ -207,48 +223,99 @@ impl Evaluator {
         })
     }
 
+    /// The entry of a table of settings or a local, without a copy of the whole table. `None`: it takes a closer look.
+    fn entry(
+        &self,
+        table: &Reference,
+        key: &IdedExpr,
+        expression: &Expression,
+        scope: &dyn Scope,
+    ) -> Result<Option<Tree<Late>>, Diagnostic> {
+        if !matches!(table.root, Root::Config | Root::Local) {
+            return Ok(None);
+        }
+        let Outcome::Plain(Tree::Text(key)) = self.run(key, expression, scope)? else { return Ok(None) };
+        let mut entry = table.clone();
+        entry.path.push(key);
+        Ok(Some(scope.value(&entry)?).filter(|found| !found.is_null()))
+    }
+
     fn run(&self, node: &IdedExpr, expression: &Expression, scope: &dyn Scope) -> Result<Outcome, Diagnostic> {
+        // Most expressions are a reference and nothing else, and need no interpreter.
+        if let Some(reference) = variable(node, expression) {
+            return alone(scope.value(reference)?, expression);
+        }
         let mut used = Vec::new();
         variables(node, &mut used);
         let mut context = self.context.new_inner_scope();
-        let mut unknown = Vec::new();
-        let (mut tainted, mut sensitive) = (false, false);
+        let mut read = Read::default();
         for index in used {
             let Some(reference) = expression.references.get(index) else { continue };
             let value = scope.value(reference)?;
-            value.each_leaf(&mut |leaf| match leaf {
-                Late::Unknown(missing) => {
-                    sensitive |= missing.sensitive;
-                    unknown.extend(missing.references.iter().cloned());
-                }
-                Late::Secret(_) => tainted = true,
-            });
-            if unknown.is_empty() {
+            read.note(&value);
+            if read.unknown.is_empty() {
                 context.add_variable_from_value(format!("@{index}"), to_cel(&value));
             }
         }
-        if !unknown.is_empty() {
-            return Ok(Outcome::Unknown { references: unknown, sensitive: sensitive || tainted });
+        if !read.unknown.is_empty() {
+            return Ok(read.not_known());
         }
         let result = CelValue::resolve(node, &context).map_err(|error| {
             // Errors of CEL quote the values they stumbled over, so a secret's error says nothing more.
-            let message = if tainted { "this expression over a secret failed".to_owned() } else { error.to_string() };
+            let message =
+                if read.tainted { "this expression over a secret failed".to_owned() } else { error.to_string() };
             Diagnostic::error("expression", message).at(&expression.location, "")
         })?;
         let value = from_cel(&result)
             .map_err(|message| Diagnostic::error("expression", message).at(&expression.location, ""))?;
-        Ok(if tainted {
-            match value {
-                Tree::Text(text) => Outcome::Secret(SecretText::new(text)),
-                _ => {
-                    return Err(Diagnostic::error("expression", "an expression over a secret must give a string")
-                        .at(&expression.location, ""));
-                }
-            }
-        } else {
-            Outcome::Plain(value)
-        })
+        match value {
+            plain if !read.tainted => Ok(Outcome::Plain(plain)),
+            Tree::Text(text) => Ok(Outcome::Secret(SecretText::new(text))),
+            _ => Err(no_text(expression)),
+        }
     }
+}
+
+/// What the values an expression reads have in them besides what is known.
+#[derive(Default)]
+struct Read {
+    unknown: Vec<Missing>,
+    sensitive: bool,
+    tainted: bool,
+}
+
+impl Read {
+    fn note(&mut self, value: &Tree<Late>) {
+        value.each_leaf(&mut |leaf| match leaf {
+            Late::Unknown(missing) => {
+                self.sensitive |= missing.sensitive;
+                self.unknown.extend(missing.references.iter().cloned());
+            }
+            Late::Secret(_) => self.tainted = true,
+        });
+    }
+
+    fn not_known(self) -> Outcome {
+        Outcome::Unknown { references: self.unknown, sensitive: self.sensitive || self.tainted }
+    }
+}
+
+/// What a reference that is the whole expression comes to.
+fn alone(value: Tree<Late>, expression: &Expression) -> Result<Outcome, Diagnostic> {
+    let mut read = Read::default();
+    read.note(&value);
+    if !read.unknown.is_empty() {
+        return Ok(read.not_known());
+    }
+    match value {
+        Tree::Leaf(Late::Secret(secret)) => Ok(Outcome::Secret(secret)),
+        _ if read.tainted => Err(no_text(expression)),
+        known => Ok(Outcome::Plain(known.into_plain().unwrap_or_default())),
+    }
+}
+
+fn no_text(expression: &Expression) -> Diagnostic {
+    Diagnostic::error("expression", "an expression over a secret must give a string").at(&expression.location, "")
 }
 
 /// The reference a node stands for, if it is nothing else.
@@ -340,7 +407,6 @@ pub(super) fn from_cel(value: &CelValue) -> Result<Value, String> {
 mod tests {
     use super::*;
     use crate::diagnostic::{Location, SourceFile};
-    use crate::expr::Root;
 
     struct Fixed(Value);
 

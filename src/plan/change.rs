@@ -3,6 +3,7 @@
 //! A plan can be written to a file and read back ([`super::saved`]). Reading is strict: a field nobody knows is refused.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -199,7 +200,7 @@ pub struct Change {
     /// Older objects that interrupted replacements left behind and that are deleted too.
     pub leftovers: Vec<Identity>,
     /// The complete attributes to be; absent for deletions.
-    pub desired: Option<Planned>,
+    pub desired: Option<Arc<Planned>>,
     pub depends_on: BTreeMap<Address, Milestone>,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::change::{Action, Plan};
 use super::order::Steps;
+use crate::address::Address;
 use crate::spec::types::Types;
 use crate::state::State;
 
@@ -14,6 +15,7 @@ pub fn check(plan: &Plan, state: &State, types: &Types) -> Vec<String> {
     if let Err(error) = Steps::of(plan, state, types) {
         wrong.push(error.to_string());
     }
+    let refused: BTreeSet<&Address> = plan.refusals.iter().map(|refusal| &refusal.address).collect();
     let mut seen = BTreeSet::new();
     let mut identities = BTreeSet::new();
     for change in &plan.changes {
@@ -46,8 +48,7 @@ pub fn check(plan: &Plan, state: &State, types: &Types) -> Vec<String> {
                     Action::Delete => row.is_some_and(|row| row.protect),
                     _ => change.protect,
                 };
-                let refused = plan.refusals.iter().any(|refusal| refusal.address == *address);
-                if guarded && !refused {
+                if guarded && !refused.contains(address) {
                     wrong.push(format!("{address} is protected and would be deleted"));
                 }
             }

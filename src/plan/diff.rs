@@ -117,15 +117,25 @@ impl Comparison<'_> {
         let inherited = inherited.with(attribute);
         // Nobody can read it back, or this answer did not mention it: what was recorded is the best there is.
         let observed = if inherited.write_only || inherited.sensitive { recorded } else { observed.or(recorded) };
-        let default = attribute.default.as_ref().map(Value::lift::<crate::value::Unknown>);
+        // Mostly all sides say the same, and then there is nothing to take apart.
+        if let (Some(desired), Some(recorded), Some(observed)) = (desired, recorded, observed)
+            && desired.is(recorded)
+            && (std::ptr::eq(recorded, observed) || desired.is(observed))
+        {
+            return;
+        }
+        let default: Option<Planned> = match desired {
+            Some(_) => None,
+            None => attribute.default.as_ref().map(Value::lift),
+        };
         if desired.is_none() && default.is_none() && attribute.default_from_aws {
             return;
         }
-        let desired = desired.cloned().or(default);
-        match (&attribute.shape, &desired) {
+        let desired = desired.or(default.as_ref());
+        match (&attribute.shape, desired) {
             (Shape::Object(attributes), Some(Tree::Map(_)) | None) => {
                 let mut names: BTreeSet<&String> = BTreeSet::new();
-                names.extend(desired.as_ref().and_then(Tree::as_map).into_iter().flat_map(BTreeMap::keys));
+                names.extend(desired.and_then(Tree::as_map).into_iter().flat_map(BTreeMap::keys));
                 names.extend(recorded.and_then(Tree::as_map).into_iter().flat_map(BTreeMap::keys));
                 for name in names {
                     let Some(child) = attributes.get(name) else { continue };
@@ -133,7 +143,7 @@ impl Comparison<'_> {
                     self.attribute(
                         child,
                         inherited,
-                        desired.as_ref().and_then(|desired| desired.get(name)),
+                        desired.and_then(|desired| desired.get(name)),
                         recorded.and_then(|recorded| recorded.get(name)),
                         observed.and_then(|observed| observed.get(name)),
                     );
@@ -141,22 +151,22 @@ impl Comparison<'_> {
                 }
             }
             (Shape::Map(element), Some(Tree::Map(_)) | None) => {
-                let desired = desired.as_ref().and_then(Tree::as_map).map(as_references).unwrap_or_default();
+                let desired = desired.and_then(Tree::as_map).map(as_references).unwrap_or_default();
                 let recorded = recorded.and_then(Tree::as_map).map(as_references).unwrap_or_default();
                 let observed = observed.and_then(Tree::as_map).map(as_references);
                 self.elements(element, inherited, &desired, &recorded, observed.as_ref());
             }
             (Shape::List(element), Some(Tree::List(_)) | None) if attribute.keyed_by.is_some() => {
                 let key = attribute.keyed_by.as_deref().unwrap_or_default();
-                let desired = desired.as_ref().map(|list| by_key(list, key)).unwrap_or_default();
+                let desired = desired.map(|list| by_key(list, key)).unwrap_or_default();
                 let recorded = recorded.map(|list| by_key(list, key)).unwrap_or_default();
                 let observed = observed.map(|list| by_key(list, key));
                 self.elements(element, inherited, &desired, &recorded, observed.as_ref());
             }
             (Shape::Json, Some(Tree::Map(_))) => {
-                self.document(attribute, inherited, desired.as_ref(), recorded, observed);
+                self.document(attribute, inherited, desired, recorded, observed);
             }
-            _ => self.leaf(attribute, inherited, desired.as_ref(), recorded, observed),
+            _ => self.leaf(attribute, inherited, desired, recorded, observed),
         }
     }
 
@@ -234,14 +244,15 @@ impl Comparison<'_> {
             }
             return;
         };
-        let equal = match wanted.plain() {
-            Some(plain) => {
-                same(&plain, is, attribute)
-                    || (is.is_null()
-                        && attribute.default.as_ref().is_some_and(|default| same(&plain, default, attribute)))
-            }
-            None => !(self.is_changing)(wanted) && unknown_same(wanted, is),
-        };
+        let equal = wanted.is(is)
+            || match wanted.plain() {
+                Some(plain) => {
+                    same(&plain, is, attribute)
+                        || (is.is_null()
+                            && attribute.default.as_ref().is_some_and(|default| same(&plain, default, attribute)))
+                }
+                None => !(self.is_changing)(wanted) && unknown_same(wanted, is),
+            };
         if !equal {
             self.push(attribute, inherited, Some(wanted.clone()), recorded, observed);
         }

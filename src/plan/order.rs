@@ -4,7 +4,7 @@
 //! `ready`; an edge waits only for the one it needs. Steps carry their priority: the seconds from their start to the
 //! end of the longest chain that follows, so that the slowest chain starts first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -56,14 +56,11 @@ pub struct Steps {
 impl Steps {
     /// The steps of a plan.
     pub fn of(plan: &Plan, state: &State, types: &Types) -> Result<Self, CycleError> {
-        Builder {
-            graph: DiGraph::new(),
-            making: BTreeMap::new(),
-            deleting: BTreeMap::new(),
-            leftovers: BTreeMap::new(),
-            types,
-        }
-        .build(plan, state)
+        let mut numbers: Vec<(&Address, usize)> =
+            plan.changes.iter().enumerate().map(|(number, change)| (&change.address, number)).collect();
+        numbers.sort();
+        let parts = plan.changes.iter().map(|_| Parts::default()).collect();
+        Builder { graph: DiGraph::new(), numbers, parts, types }.build(plan, state)
     }
 
     /// Number of steps.
@@ -149,47 +146,58 @@ pub fn with_duration(mut plan: Plan, state: &State, types: &Types) -> Plan {
     plan
 }
 
+/// The steps a change becomes.
+#[derive(Default)]
+struct Parts {
+    /// Creates, updates or adopts.
+    making: Option<NodeIndex>,
+    deleting: Option<NodeIndex>,
+    leftovers: Vec<NodeIndex>,
+    /// If it is a replacement.
+    order: Option<Order>,
+}
+
 struct Builder<'a> {
     graph: DiGraph<Step, Milestone>,
-    /// Steps that create, update or adopt.
-    making: BTreeMap<Address, NodeIndex>,
-    deleting: BTreeMap<Address, NodeIndex>,
-    leftovers: BTreeMap<Address, Vec<NodeIndex>>,
+    /// Numbers of changes by address, sorted.
+    numbers: Vec<(&'a Address, usize)>,
+    /// By the number of the change.
+    parts: Vec<Parts>,
     types: &'a Types,
 }
 
 impl Builder<'_> {
     fn build(mut self, plan: &Plan, state: &State) -> Result<Steps, CycleError> {
-        let mut orders: BTreeMap<&Address, Order> = BTreeMap::new();
-        for change in &plan.changes {
+        for (number, change) in plan.changes.iter().enumerate() {
             let address = &change.address;
             let expect = self.types.get(&address.type_name).map(|found| found.expect);
             let seconds = |pick: fn(&crate::spec::types::Durations) -> std::time::Duration| {
                 expect.as_ref().map_or(CALL_SECONDS, |durations| pick(durations).as_secs().max(CALL_SECONDS))
             };
             match &change.action {
-                Action::Create => self.make(address, Verb::Create, seconds(|d| d.create)),
+                Action::Create => self.make(number, address, Verb::Create, seconds(|d| d.create)),
                 Action::Update { attributes } if attributes.is_empty() => {
-                    self.make(address, Verb::Update { attributes: Vec::new() }, 0);
+                    self.make(number, address, Verb::Update { attributes: Vec::new() }, 0);
                 }
                 Action::Update { attributes } => {
-                    self.make(address, Verb::Update { attributes: attributes.clone() }, seconds(|d| d.update));
+                    let verb = Verb::Update { attributes: attributes.clone() };
+                    self.make(number, address, verb, seconds(|d| d.update));
                 }
-                Action::Adopt => self.make(address, Verb::Adopt, seconds(|d| d.update)),
-                Action::Forget => self.make(address, Verb::Forget, 0),
+                Action::Adopt => self.make(number, address, Verb::Adopt, seconds(|d| d.update)),
+                Action::Forget => self.make(number, address, Verb::Forget, 0),
                 Action::Delete => {
                     if let Some(identity) = &change.identity {
-                        self.delete(address, identity.clone(), false, seconds(|d| d.delete));
+                        self.delete(number, address, identity.clone(), false, seconds(|d| d.delete));
                     }
                 }
                 Action::Replace { order, .. } => {
-                    orders.insert(address, *order);
-                    self.make(address, Verb::Create, seconds(|d| d.create));
+                    self.parts[number].order = Some(*order);
+                    self.make(number, address, Verb::Create, seconds(|d| d.create));
                     if let Some(identity) = &change.identity {
                         let is_old = *order == Order::CreateFirst;
-                        self.delete(address, identity.clone(), is_old, seconds(|d| d.delete));
-                        if let (Some(new), Some(old)) = (self.making.get(address), self.deleting.get(address)) {
-                            let (from, to) = if is_old { (*new, *old) } else { (*old, *new) };
+                        self.delete(number, address, identity.clone(), is_old, seconds(|d| d.delete));
+                        if let (Some(new), Some(old)) = (self.parts[number].making, self.parts[number].deleting) {
+                            let (from, to) = if is_old { (new, old) } else { (old, new) };
                             self.graph.add_edge(from, to, Milestone::Ready);
                         }
                     }
@@ -198,51 +206,45 @@ impl Builder<'_> {
             for leftover in &change.leftovers {
                 let step = self.add(address, Verb::Delete { identity: leftover.clone() }, true, seconds(|d| d.delete));
                 // Several deletions of one address go one after another.
-                if let Some(earlier) = self.deleting.get(address) {
-                    self.graph.add_edge(*earlier, step, Milestone::Ready);
+                let parts = &mut self.parts[number];
+                for earlier in parts.deleting.into_iter().chain(parts.making) {
+                    self.graph.add_edge(earlier, step, Milestone::Ready);
                 }
-                if let Some(new) = self.making.get(address) {
-                    self.graph.add_edge(*new, step, Milestone::Ready);
-                }
-                self.leftovers.entry(address.clone()).or_default().push(step);
+                parts.leftovers.push(step);
             }
         }
-        for change in &plan.changes {
-            let Some(step) = self.making.get(&change.address).copied() else { continue };
+        for (number, change) in plan.changes.iter().enumerate() {
+            let Some(step) = self.parts[number].making else { continue };
             if matches!(change.action, Action::Forget) {
                 continue;
             }
             for (needed, milestone) in &change.depends_on {
-                if let Some(needed) = self.making.get(needed) {
-                    self.graph.add_edge(*needed, step, *milestone);
+                if let Some(needed) = self.of(needed).and_then(|parts| parts.making) {
+                    self.graph.add_edge(needed, step, *milestone);
                 }
             }
         }
         // What is deleted waits for everything that still uses it to be gone, or to use something else.
+        let mut edges = Vec::new();
         for (user, row) in &state.rows {
+            let Some(user) = self.of(user) else { continue };
             for used in &row.depends_on {
+                let Some(used) = self.of(used) else { continue };
                 // What is left over is superfluous only when everything has moved on to its successor.
-                for leftover in self.leftovers.get(used).into_iter().flatten() {
-                    for step in self.making.get(user).into_iter().chain(self.deleting.get(user)) {
-                        self.graph.add_edge(*step, *leftover, Milestone::Ready);
-                    }
+                for leftover in &used.leftovers {
+                    edges.extend(user.making.into_iter().chain(user.deleting).map(|step| (step, *leftover)));
                 }
-                let Some(deletion) = self.deleting.get(used).copied() else { continue };
-                if let Some(other) = self.deleting.get(user) {
-                    self.graph.add_edge(*other, deletion, Milestone::Ready);
-                }
+                let Some(deletion) = used.deleting else { continue };
+                edges.extend(user.deleting.map(|other| (other, deletion)));
                 // What is deleted before its successor exists cannot wait for its users to move to the successor.
-                if orders.get(used) == Some(&Order::DeleteFirst) {
+                if used.order == Some(Order::DeleteFirst) || user.order == Some(Order::DeleteFirst) {
                     continue;
                 }
-                let deletes_first = orders.get(user) == Some(&Order::DeleteFirst);
-                if let Some(making) = self.making.get(user)
-                    && !deletes_first
-                    && *making != deletion
-                {
-                    self.graph.add_edge(*making, deletion, Milestone::Ready);
-                }
+                edges.extend(user.making.filter(|making| *making != deletion).map(|making| (making, deletion)));
             }
+        }
+        for (from, to) in edges {
+            self.graph.add_edge(from, to, Milestone::Ready);
         }
         let sorted =
             toposort(&self.graph, None).map_err(|cycle| CycleError(self.graph[cycle.node_id()].address.clone()))?;
@@ -263,13 +265,17 @@ impl Builder<'_> {
         self.graph.add_node(Step { address: address.clone(), verb, is_old, expected_seconds, priority: 0 })
     }
 
-    fn make(&mut self, address: &Address, verb: Verb, seconds: u64) {
-        let step = self.add(address, verb, false, seconds);
-        self.making.insert(address.clone(), step);
+    fn make(&mut self, number: usize, address: &Address, verb: Verb, seconds: u64) {
+        self.parts[number].making = Some(self.add(address, verb, false, seconds));
     }
 
-    fn delete(&mut self, address: &Address, identity: Identity, is_old: bool, seconds: u64) {
-        let step = self.add(address, Verb::Delete { identity }, is_old, seconds);
-        self.deleting.insert(address.clone(), step);
+    fn delete(&mut self, number: usize, address: &Address, identity: Identity, is_old: bool, seconds: u64) {
+        self.parts[number].deleting = Some(self.add(address, Verb::Delete { identity }, is_old, seconds));
+    }
+
+    /// The steps of the change of an address, if it has one.
+    fn of(&self, address: &Address) -> Option<&Parts> {
+        let found = self.numbers.binary_search_by(|(other, _)| (*other).cmp(address)).ok()?;
+        self.parts.get(self.numbers.get(found)?.1)
     }
 }

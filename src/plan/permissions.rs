@@ -5,6 +5,7 @@
 //! the file does not want any more counts too, for it is still to be deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -60,7 +61,7 @@ pub struct Place<'a> {
 /// What is allowed: everything that applying and destroying takes, or reading alone.
 pub fn statements(
     graph: &Graph<'_>,
-    desired: &BTreeMap<Address, Planned>,
+    desired: &BTreeMap<Address, Arc<Planned>>,
     state: &State,
     types: &Types,
     looked_up: &BTreeSet<TypeName>,
@@ -72,7 +73,7 @@ pub fn statements(
         used.entry(type_name).or_default();
     }
     for (address, node) in &graph.nodes {
-        let known = desired.get(address).map(known).unwrap_or_default();
+        let known = desired.get(address).map(|planned| known(planned)).unwrap_or_default();
         used.entry(&address.type_name).or_default().push((node.region.clone(), known));
     }
     for (address, row) in &state.rows {

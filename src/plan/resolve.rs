@@ -3,6 +3,7 @@
 //! Which resources exist depends on settings and lookups alone; their attributes may depend on one another and are
 //! evaluated later, by [`super::walk`] as far as a plan can and by `apply` completely.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Evaluator, Late, Reference, Root, Scope, Template, TemplateTree};
 use crate::provider::Lookup;
-use crate::spec::blueprint::{Resource, ResourceName};
+use crate::spec::blueprint::{Patch, Resource, ResourceName};
 use crate::spec::lint::collect_resources;
 use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::spec::{Blueprint, Specs};
@@ -22,6 +23,8 @@ use crate::value::{Missing, Tree, Unknown, Value};
 pub struct Desired<'specs> {
     pub address: Address,
     pub resource: &'specs Resource,
+    /// The patches of `mastodon.toml` that are for it, in the order they are written.
+    pub patches: Vec<&'specs Patch>,
     pub resource_type: &'specs ResourceType,
     /// Key and value of the `each` entry it stands for.
     pub each: Option<(String, Value)>,
@@ -33,14 +36,12 @@ pub struct Desired<'specs> {
 }
 
 impl Desired<'_> {
-    /// The attribute as written, with the patches of `mastodon.toml` over it.
-    pub fn templates(&self) -> BTreeMap<String, TemplateTree> {
-        let mut attributes = self.resource.attributes.clone();
-        for patch in &self.resource.patches {
-            if patch.key.is_none() || patch.key == self.address.key {
-                for (name, tree) in &patch.attributes {
-                    overlay(attributes.entry(name.clone()).or_default(), tree);
-                }
+    /// The attributes as written, with the patches of `mastodon.toml` over them. Without patches nothing is copied.
+    pub fn templates(&self) -> Cow<'_, BTreeMap<String, TemplateTree>> {
+        let mut attributes = Cow::Borrowed(&self.resource.attributes);
+        for patch in &self.patches {
+            for (name, tree) in &patch.attributes {
+                overlay(attributes.to_mut().entry(name.clone()).or_default(), tree);
             }
         }
         attributes
@@ -161,16 +162,19 @@ impl ResourceScope<'_> {
 
     fn local(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
         let Some((name, rest)) = reference.path.split_first() else { return Ok(Tree::Null) };
-        if let Some(cached) = self.facts.locals().and_then(|locals| locals.borrow().get(name).cloned()) {
+        if let Some(locals) = self.facts.locals()
+            && let Some(cached) = locals.borrow().get(name)
+        {
             return Ok(cached.at(rest).cloned().unwrap_or_default());
         }
         let Some(local) = self.world.specs.blueprint.locals.get(name) else { return Ok(Tree::Null) };
         let scope = ResourceScope { each: None, ..*self };
         let value = self.world.evaluator.tree(&local.tree, &scope)?;
+        let part = value.at(rest).cloned().unwrap_or_default();
         if let Some(locals) = self.facts.locals() {
-            locals.borrow_mut().insert(name.clone(), value.clone());
+            locals.borrow_mut().insert(name.clone(), value);
         }
-        Ok(value.at(rest).cloned().unwrap_or_default())
+        Ok(part)
     }
 }
 
@@ -193,7 +197,7 @@ pub fn wanted_lookups(world: &World<'_>) -> Result<Vec<Lookup>, Diagnostics> {
             }
             let filters = world.evaluator.tree(filters, &scope)?;
             let region = region(world, resource, &scope)?;
-            Ok(filters.plain().map(|filters| Lookup { address, region, filters }))
+            Ok(filters.into_plain().map(|filters| Lookup { address, region, filters }))
         })();
         match outcome {
             Ok(lookup) => wanted.extend(lookup),
@@ -241,11 +245,18 @@ pub fn resolve<'specs>(world: &World<'_>, specs: &'specs Specs) -> Result<Graph<
     for desired in nodes.values_mut() {
         let name = (desired.address.type_name.clone(), desired.address.name.clone());
         for (target, key, milestone) in needs.of_resource(&name) {
-            for address in instances.get(target).into_iter().flatten() {
-                if key.is_none() || *key == address.key {
-                    let entry = desired.depends_on.entry(address.clone()).or_insert(*milestone);
-                    *entry = (*entry).max(*milestone);
-                }
+            let all = instances.get(target).map_or(&[][..], Vec::as_slice);
+            // Instances stand in the order of their keys.
+            let needed = match key {
+                None => all,
+                Some(key) => match all.binary_search_by(|address| address.key.as_deref().cmp(&Some(key))) {
+                    Ok(index) => &all[index..=index],
+                    Err(_) => &[],
+                },
+            };
+            for address in needed {
+                let entry = desired.depends_on.entry(address.clone()).or_insert(*milestone);
+                *entry = (*entry).max(*milestone);
             }
         }
         desired.depends_on.remove(&desired.address);
@@ -253,8 +264,11 @@ pub fn resolve<'specs>(world: &World<'_>, specs: &'specs Specs) -> Result<Graph<
     for patch in specs.blueprint.resources.values().flat_map(|r| r.patches.iter().map(move |patch| (r, patch))) {
         let (resource, patch) = patch;
         let name = (resource.type_name.clone(), resource.name.clone());
-        let known = instances.get(&name).is_some_and(|all| all.iter().any(|address| address.key == patch.key));
-        if patch.key.is_some() && !known {
+        let known = || {
+            let address = Address::new(name.0.clone(), name.1.clone(), patch.key.clone());
+            nodes.contains_key(&address)
+        };
+        if patch.key.is_some() && !known() {
             problems.push(
                 Diagnostic::error(
                     "unknown-patch",
@@ -282,7 +296,7 @@ fn expand<'specs>(
     let outer = ResourceScope { world, each: None, facts: &NoFacts };
     let entries: Vec<Option<(String, Value)>> = match &resource.each {
         None => vec![None],
-        Some(tree) => match world.evaluator.tree(tree, &outer)?.plain() {
+        Some(tree) => match world.evaluator.tree(tree, &outer)?.into_plain() {
             Some(Tree::Map(entries)) => entries.into_iter().map(Some).collect(),
             Some(Tree::Null) => Vec::new(),
             _ => {
@@ -290,6 +304,17 @@ fn expand<'specs>(
                     .at(&resource.location, ""));
             }
         },
+    };
+    let mut patches: BTreeMap<Option<&str>, Vec<(usize, &'specs Patch)>> = BTreeMap::new();
+    for (number, patch) in resource.patches.iter().enumerate() {
+        patches.entry(patch.key.as_deref()).or_default().push((number, patch));
+    }
+    let patches_of = |key: Option<&str>| {
+        let for_all = patches.get(&None).into_iter().flatten();
+        let for_one = key.and_then(|key| patches.get(&Some(key))).into_iter().flatten();
+        let mut found: Vec<&(usize, &'specs Patch)> = for_all.chain(for_one).collect();
+        found.sort_by_key(|(number, _)| *number);
+        found.into_iter().map(|(_, patch)| *patch).collect()
     };
     let mut expanded = Vec::new();
     for each in entries {
@@ -312,6 +337,7 @@ fn expand<'specs>(
                 each.as_ref().map(|(key, _)| key.clone()),
             ),
             resource,
+            patches: patches_of(each.as_ref().map(|(key, _)| key.as_str())),
             resource_type,
             region: region(world, resource, &scope)?,
             each,
@@ -506,8 +532,8 @@ fn inputs_of<'specs>(
                 found.push(whole);
             }
             Root::Each => {
-                if let Some(each) = &desired.resource.each {
-                    inputs_under(each, &[], blueprint, desired, seen, found);
+                for template in &desired.resource.each_templates {
+                    inputs_of(template, &[], blueprint, desired, seen, found);
                 }
             }
             Root::Local => {

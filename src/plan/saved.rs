@@ -236,6 +236,8 @@ fn digest(text: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::plan::change::{Action, AttributeChange, Cause, Change, Fingerprint, Purpose, Reasons};
     use crate::spec::types::{Impact, Milestone, Order};
@@ -278,7 +280,7 @@ pub(super) mod tests {
             was_protected: false,
             identity: Some(crate::address::Identity::new("social")),
             leftovers: vec![crate::address::Identity::new("old")],
-            desired: Some(Tree::Map(BTreeMap::from([("port".to_owned(), Tree::Integer(5432))]))),
+            desired: Some(Arc::new(Tree::Map(BTreeMap::from([("port".to_owned(), Tree::Integer(5432))])))),
             depends_on: BTreeMap::from([(address(), Milestone::Created)]),
         };
         let because = Reasons::new("engine".to_owned(), ["port".to_owned()]);

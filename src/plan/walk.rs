@@ -5,6 +5,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
 
 use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Reasons, Refusal};
 use super::diff::{self, Difference, Sides};
@@ -15,27 +17,65 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
 use crate::provider::{Observation, Observations};
 use crate::spec::blueprint::ResourceName;
-use crate::spec::types::{Attribute, Impact, Limits, Milestone, Order, ResourceType, Shape, Types};
+use crate::spec::types::{Attribute, Impact, Milestone, Order, ResourceType, Shape, Types};
 use crate::state::{Row, State, Status};
 use crate::value::{Planned, Tree, Value};
 
 /// What is known of a resource once the walk has passed it.
-struct Settled<'specs> {
-    resource_type: &'specs ResourceType,
+struct Settled<'a> {
+    resource_type: &'a ResourceType,
     /// The attributes we set, as far as they are known.
-    desired: Planned,
-    /// Computed attributes, unless it is made anew.
-    facts: Option<Value>,
+    desired: Arc<Planned>,
+    facts: Computed<'a>,
     /// It is created or replaced by this plan.
     is_new: bool,
     /// It is changed in any way by this plan.
     is_changed: bool,
 }
 
-struct Walked<'specs> {
-    settled: BTreeMap<Address, Settled<'specs>>,
+/// Where the computed attributes of a resource come from.
+enum Computed<'a> {
+    /// It is made anew.
+    Nowhere,
+    /// Nobody has asked the cloud.
+    Recorded(&'a Row),
+    Observed(Value),
+}
+
+impl Computed<'_> {
+    fn at(&self, path: &[String]) -> Option<Tree<Late>> {
+        match self {
+            Self::Nowhere => None,
+            // What is both set and computed is both in one; there is next to nothing of that kind.
+            Self::Recorded(row) if path.first().is_some_and(|name| row.inputs.get(name).is_some()) => {
+                row.recorded().at(path).map(Value::lift)
+            }
+            Self::Recorded(row) => row.facts.at(path).map(Value::lift),
+            Self::Observed(facts) => facts.at(path).map(Value::lift),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Walked<'a> {
+    settled: BTreeMap<Address, Settled<'a>>,
+    /// The first of each resource's instances that is changed.
+    changed: BTreeMap<ResourceName, Address>,
     instances: BTreeMap<ResourceName, Vec<Address>>,
     locals: RefCell<BTreeMap<String, Tree<Late>>>,
+}
+
+impl<'a> Walked<'a> {
+    fn settle(&mut self, address: &Address, settled: Settled<'a>) {
+        if settled.is_changed {
+            let name = (address.type_name.clone(), address.name.clone());
+            let first = self.changed.entry(name).or_insert_with(|| address.clone());
+            if *address < *first {
+                *first = address.clone();
+            }
+        }
+        self.settled.insert(address.clone(), settled);
+    }
 }
 
 impl Facts for Walked<'_> {
@@ -50,10 +90,7 @@ impl Facts for Walked<'_> {
             return Ok(unknown(address, path, reference, true));
         }
         if attribute.is_some_and(|attribute| attribute.computed) {
-            return Ok(match settled.facts.as_ref().and_then(|facts| facts.at(path)) {
-                Some(known) => known.lift(),
-                None => unknown(address, path, reference, false),
-            });
+            return Ok(settled.facts.at(path).unwrap_or_else(|| unknown(address, path, reference, false)));
         }
         match settled.desired.at(path) {
             Some(value) => Ok(late(value)),
@@ -72,8 +109,7 @@ impl Facts for Walked<'_> {
 
 /// A planned value where values are still being evaluated: the way back from [`planned`].
 fn late(value: &Planned) -> Tree<Late> {
-    let lifted =
-        value.try_map(&mut |missing| Ok::<_, std::convert::Infallible>(Tree::Leaf(Late::Unknown(missing.clone()))));
+    let lifted = value.try_map(&mut |missing| Ok::<_, Infallible>(Tree::Leaf(Late::Unknown(missing.clone()))));
     match lifted {
         Ok(tree) => tree,
         Err(never) => match never {},
@@ -81,9 +117,9 @@ fn late(value: &Planned) -> Tree<Late> {
 }
 
 /// Attributes as far as a plan knows them. A secret cannot occur: plans never read one.
-fn planned(tree: &Tree<Late>) -> Planned {
-    let plain = tree.try_map(&mut |late| match late {
-        Late::Unknown(missing) => Ok::<_, std::convert::Infallible>(Tree::Leaf(missing.clone())),
+fn planned(tree: Tree<Late>) -> Planned {
+    let plain = tree.try_convert(&mut |late| match late {
+        Late::Unknown(missing) => Ok::<_, Infallible>(Tree::Leaf(missing)),
         Late::Secret(_) => Ok(Tree::Null),
     });
     match plain {
@@ -106,7 +142,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
     for address in graph.nodes.keys() {
         instances.entry((address.type_name.clone(), address.name.clone())).or_default().push(address.clone());
     }
-    let mut walked = Walked { settled: BTreeMap::new(), instances, locals: RefCell::default() };
+    let mut walked = Walked { instances, ..Walked::default() };
     let mut problems = Diagnostics::default();
     let mut changes: Vec<Change> = Vec::new();
     let mut orders: BTreeMap<Address, Order> = BTreeMap::new();
@@ -123,8 +159,8 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
             }
         };
         problems.extend(validate(desired, &attributes));
-        let settled = settle(world, desired, attributes, situation, &walked, &orders);
-        if let Some(change) = settled.1 {
+        let (settled, change) = settle(world, desired, Arc::new(attributes), situation, &walked, &orders);
+        if let Some(change) = change {
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
                 if desired.protect {
@@ -136,7 +172,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
             unchanged += 1;
         }
         refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
-        walked.settled.insert(address.clone(), settled.0);
+        walked.settle(address, settled);
     }
     for (address, row) in situation.state.rows.iter().rev() {
         if graph.nodes.contains_key(address) {
@@ -238,22 +274,21 @@ fn refusal(change: &Change, place: &str) -> Refusal {
 
 /// The attributes of a resource as far as they are known.
 pub fn attributes(world: &World<'_>, desired: &Desired<'_>, scope: &ResourceScope<'_>) -> Result<Planned, Diagnostic> {
-    let templates = Tree::Map(desired.templates());
-    world.evaluator.tree(&templates, scope).map(|tree| planned(&tree))
+    world.evaluator.entries(&desired.templates(), scope).map(|entries| planned(Tree::Map(entries)))
 }
 
-fn settle<'specs>(
+fn settle<'a>(
     world: &World<'_>,
-    desired: &Desired<'specs>,
-    attributes: Planned,
-    situation: &Situation<'_>,
-    walked: &Walked<'specs>,
+    desired: &Desired<'a>,
+    attributes: Arc<Planned>,
+    situation: &Situation<'a>,
+    walked: &Walked<'a>,
     orders: &BTreeMap<Address, Order>,
-) -> (Settled<'specs>, Option<Change>) {
+) -> (Settled<'a>, Option<Change>) {
     let address = &desired.address;
     let resource_type = desired.resource_type;
     let row = situation.state.rows.get(address);
-    let mut change = Change {
+    let begun = || Change {
         address: address.clone(),
         region: desired.region.clone(),
         action: Action::Create,
@@ -266,42 +301,42 @@ fn settle<'specs>(
         was_protected: row.is_some_and(|row| row.protect),
         identity: row.and_then(|row| row.identity.clone()),
         leftovers: row.map(|row| row.replaced.clone()).unwrap_or_default(),
-        desired: Some(attributes.clone()),
+        desired: Some(Arc::clone(&attributes)),
         depends_on: desired.depends_on.clone(),
     };
-    let mut settled =
-        Settled { resource_type, desired: attributes.clone(), facts: None, is_new: true, is_changed: true };
-    let observation = situation.observations.map(|all| all.get(address));
-    let existing = match (row, observation) {
-        (None, _) => None,
-        (Some(row), _) if row.identity.is_none() => {
-            change.causes.push(Cause::Interrupted);
-            None
-        }
-        (Some(_), Some(Some(Observation::Gone))) => {
-            change.causes.push(Cause::Drift);
-            None
-        }
-        (Some(row), Some(Some(Observation::Found(observed)))) => Some((row, Some(&observed.attributes))),
-        (Some(row), _) => Some((row, None)),
+    let mut settled = Settled {
+        resource_type,
+        desired: Arc::clone(&attributes),
+        facts: Computed::Nowhere,
+        is_new: true,
+        is_changed: true,
     };
-    let Some((row, observed)) = existing else {
-        if change.causes.is_empty() {
-            change.causes.push(Cause::New);
+    let observation = situation.observations.and_then(|all| all.get(address));
+    let row = match row {
+        None => {
+            let mut change = created(begun(), &attributes, resource_type, Cause::New);
             // Where everything is new, no setting is the reason.
             if !situation.state.rows.is_empty() {
                 let inputs = existence_inputs(world, address);
                 change.causes.extend(edited_setting(world, &inputs, &situation.state.settings));
             }
+            return (settled, Some(change));
         }
-        change.identity = None;
-        change.attributes = all_attributes(&attributes, resource_type, change.causes[0].clone());
-        return (settled, Some(change));
+        Some(row) if row.identity.is_none() => {
+            return (settled, Some(created(begun(), &attributes, resource_type, Cause::Interrupted)));
+        }
+        Some(_) if matches!(observation, Some(Observation::Gone)) => {
+            return (settled, Some(created(begun(), &attributes, resource_type, Cause::Drift)));
+        }
+        Some(row) => row,
     };
-    let recorded_facts = row.recorded();
+    let observed = match observation {
+        Some(Observation::Found(observed)) => Some(&observed.attributes),
+        _ => None,
+    };
     let facts = match observed {
-        Some(observed) => merged(&row.facts, observed, resource_type),
-        None => recorded_facts,
+        Some(observed) => Computed::Observed(merged(&row.facts, observed, resource_type)),
+        None => Computed::Recorded(row),
     };
     let is_changing = |value: &Planned| {
         let mut changing = false;
@@ -317,14 +352,25 @@ fn settle<'specs>(
     };
     let sides = Sides { desired: &attributes, recorded: &row.inputs, observed };
     let differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &is_changing);
+    let failed = failed_status(resource_type, row, observed);
+    let left_off = left_off(row.status, resource_type, observed);
+    let unfinished = left_off != LeftOff::Nowhere || not_ready(resource_type, observed);
+    let mut ties = ties::ties(resource_type, row, orders, situation.state);
+    ties.retain(|tie| tie.is_fixed);
+    let is_settled = failed.is_none() && !unfinished && row.replaced.is_empty() && ties.is_empty();
+    if differences.is_empty() && is_settled && row.protect == desired.protect {
+        return (Settled { facts, is_new: false, is_changed: false, ..settled }, None);
+    }
+    let mut change = begun();
     let total = attributes.as_map().map_or(0, BTreeMap::len);
-    let touched: BTreeSet<&str> =
-        differences.iter().filter_map(|difference| difference.path.first().map(String::as_str)).collect();
+    let touched: BTreeSet<String> =
+        differences.iter().filter_map(|difference| difference.path.first().cloned()).collect();
     change.unchanged_attributes = total.saturating_sub(touched.len());
     let settings = &situation.state.settings;
-    change.attributes =
-        differences.iter().map(|difference| attribute_change(world, desired, difference, walked, settings)).collect();
-    let failed = failed_status(resource_type, row, observed);
+    change.attributes = differences
+        .into_iter()
+        .map(|difference| attribute_change(world, desired, difference, walked, settings))
+        .collect();
     let mut reasons: Vec<String> = change
         .attributes
         .iter()
@@ -335,14 +381,12 @@ fn settle<'specs>(
         reasons.push(format!("AWS reports it as {status}"));
         change.causes.push(Cause::Interrupted);
     }
-    let ties = ties::ties(resource_type, row, orders, situation.state);
-    for tie in ties.iter().filter(|tie| tie.is_fixed) {
+    for tie in ties {
         if !reasons.contains(&tie.attribute) {
-            reasons.push(tie.attribute.clone());
+            reasons.push(tie.attribute);
         }
-        change.causes.push(Cause::Cascade { address: tie.to.clone() });
+        change.causes.push(Cause::Cascade { address: tie.to });
     }
-    let left_off = left_off(row.status, resource_type, observed);
     if left_off == LeftOff::Leaving {
         reasons.push("an interrupted run was deleting it".to_owned());
         change.causes.push(Cause::Interrupted);
@@ -357,8 +401,6 @@ fn settle<'specs>(
     }
     change.causes.sort();
     change.impact = change.attributes.iter().map(|attribute| attribute.impact).max().unwrap_or_default();
-    let unfinished = left_off == LeftOff::Unfinished || not_ready(resource_type, observed);
-    let protection_changes = row.protect != desired.protect;
     if let Some(because) = Reasons::from_list(reasons) {
         let order = match left_off {
             LeftOff::Leaving => Order::DeleteFirst,
@@ -374,11 +416,10 @@ fn settle<'specs>(
         return (settled, Some(change));
     }
     settled.is_new = false;
-    settled.facts = Some(facts);
+    settled.facts = facts;
     change.expected_seconds = resource_type.expect.update.as_secs();
     if !change.attributes.is_empty() {
-        let attributes = touched.iter().map(|name| (*name).to_owned()).collect();
-        change.action = Action::Update { attributes };
+        change.action = Action::Update { attributes: touched.into_iter().collect() };
         return (settled, Some(change));
     }
     if unfinished || !row.replaced.is_empty() {
@@ -386,16 +427,23 @@ fn settle<'specs>(
         change.causes = vec![Cause::Interrupted];
         return (settled, Some(change));
     }
-    if protection_changes {
-        change.action = Action::Update { attributes: Vec::new() };
-        let location = desired.resource.location.to_string();
-        change.causes = vec![Cause::Written { location }];
-        change.expected_seconds = 0;
-        settled.is_changed = false;
-        return (settled, Some(change));
-    }
+    // Only the guard against deletion changes.
+    change.action = Action::Update { attributes: Vec::new() };
+    let location = desired.resource.location.to_string();
+    change.causes = vec![Cause::Written { location }];
+    change.expected_seconds = 0;
     settled.is_changed = false;
-    (settled, None)
+    (settled, Some(change))
+}
+
+/// The change of something that does not exist, or no more.
+fn created(change: Change, attributes: &Planned, resource_type: &ResourceType, cause: Cause) -> Change {
+    Change {
+        attributes: all_attributes(attributes, resource_type, &cause),
+        causes: vec![cause],
+        identity: None,
+        ..change
+    }
 }
 
 /// Creating first needs another name than the old one's, and nothing below that is deleted first.
@@ -477,15 +525,15 @@ pub fn merged(recorded: &Value, observed: &Value, resource_type: &ResourceType) 
 fn attribute_change(
     world: &World<'_>,
     desired: &Desired<'_>,
-    difference: &Difference,
+    difference: Difference,
     walked: &Walked<'_>,
     settings: &Value,
 ) -> AttributeChange {
     AttributeChange {
-        path: difference.path.clone(),
-        before: difference.before.clone(),
-        after: difference.after.clone(),
-        cause: cause(world, desired, difference, walked, settings),
+        cause: cause(world, desired, &difference, walked, settings),
+        path: difference.path,
+        before: difference.before,
+        after: difference.after,
         also_drifted: difference.also_drifted,
         forces_replacement: difference.immutable,
         sensitive: difference.sensitive,
@@ -518,10 +566,8 @@ fn cause(
     if let Some(address) = origin {
         return Cause::Cascade { address };
     }
-    let patched = desired.resource.patches.iter().any(|patch| {
-        difference.path.first().is_some_and(|name| patch.attributes.contains_key(name))
-            && (patch.key.is_none() || patch.key == desired.address.key)
-    });
+    let name = difference.path.first();
+    let patched = desired.patches.iter().any(|patch| name.is_some_and(|name| patch.attributes.contains_key(name)));
     if !patched {
         // Only what was edited since the last apply can be the cause.
         let mut inputs = deciding_inputs(desired, &world.specs.blueprint, &difference.path);
@@ -529,12 +575,10 @@ fn cause(
         if let Some(location) = inputs.iter().find_map(|input| written_at(world, input, settings)) {
             return Cause::Written { location };
         }
-        if let Some(name) = difference.path.first() {
+        if let Some(name) = name {
             let read = read_resources(desired, &world.specs.blueprint, name);
-            let changed = walked.settled.iter().find(|(address, settled)| {
-                settled.is_changed && read.contains(&(address.type_name.clone(), address.name.clone()))
-            });
-            if let Some((address, _)) = changed {
+            // Names have the same order as the addresses they are part of, so this is the first of all addresses.
+            if let Some(address) = read.iter().find_map(|name| walked.changed.get(name)) {
                 return Cause::Cascade { address: address.clone() };
             }
         }
@@ -593,7 +637,7 @@ fn written_at(world: &World<'_>, input: &[String], settings: &Value) -> Option<S
 }
 
 /// Every attribute of something new, for the plan to show.
-fn all_attributes(attributes: &Planned, resource_type: &ResourceType, cause: Cause) -> Vec<AttributeChange> {
+fn all_attributes(attributes: &Planned, resource_type: &ResourceType, cause: &Cause) -> Vec<AttributeChange> {
     attributes
         .as_map()
         .into_iter()
@@ -721,16 +765,8 @@ fn validate_value(
             if !attribute.values.is_empty() && !attribute.values.contains(&plain) {
                 let known: Vec<String> = attribute.values.iter().map(ToString::to_string).collect();
                 complain(format!("must be one of {}, not {plain}", known.join(", ")));
-            } else {
-                let limits = Limits {
-                    pattern: attribute.pattern.clone(),
-                    range: attribute.range,
-                    step: attribute.step,
-                    length: attribute.length,
-                };
-                if let Some(complaint) = limits.complaint(&plain) {
-                    complain(if attribute.sensitive { complaint } else { format!("{complaint}: {plain}") });
-                }
+            } else if let Some(complaint) = attribute.limits.complaint(&plain) {
+                complain(if attribute.sensitive { complaint } else { format!("{complaint}: {plain}") });
             }
         }
         (shape, _) => complain(format!("must be {}, not {}", shape.words(), value.kind())),

@@ -13,7 +13,7 @@ use crate::expr::{Template, TemplateTree};
 use crate::value::{Tree, Value};
 
 /// All files of the blueprint as one document.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Blueprint {
     pub instance: BTreeMap<String, TemplateTree>,
     /// By path joined with dots; in the order of the files for `init` and the documentation.
@@ -28,7 +28,7 @@ pub struct Blueprint {
 pub type ResourceName = (TypeName, String);
 
 /// A setting of `mastodon.toml`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Input {
     /// `["database", "min_capacity"]`
     pub path: Vec<String>,
@@ -79,20 +79,22 @@ impl InputShape {
 }
 
 /// A named value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Local {
     pub tree: TemplateTree,
     pub location: Location,
 }
 
 /// A resource, or a family of them (`each`), as written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Resource {
     pub type_name: TypeName,
     pub name: String,
     pub attributes: BTreeMap<String, TemplateTree>,
     pub when: Option<Arc<Template>>,
     pub each: Option<TemplateTree>,
+    /// The templates in `each`, every spelling once.
+    pub each_templates: Vec<Arc<Template>>,
     pub after: Vec<(ResourceName, Location)>,
     pub region: Option<TemplateTree>,
     pub protect: Option<TemplateTree>,
@@ -107,7 +109,7 @@ pub struct Resource {
 }
 
 /// A change of a resource's attributes from `mastodon.toml`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Patch {
     /// Only this one of an `each`.
     pub key: Option<String>,
@@ -116,7 +118,7 @@ pub struct Patch {
 }
 
 /// Something that must be true before anything is planned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Check {
     pub name: String,
     pub assert: Arc<Template>,
@@ -127,7 +129,7 @@ pub struct Check {
 }
 
 /// A value told after apply.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Output {
     pub name: String,
     pub value: TemplateTree,
@@ -402,12 +404,20 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
         .filter(|item| !super::types::RESERVED.contains(&item.key.as_str()))
         .map(|item| (item.key.clone(), Template::read_tree(&item.node, &mut diagnostics.0)))
         .collect();
+    let mut spellings: BTreeMap<&str, &Arc<Template>> = BTreeMap::new();
+    each.iter().for_each(|tree| {
+        tree.each_leaf(&mut |template| {
+            spellings.entry(&template.source).or_insert(template);
+        });
+    });
+    let each_templates = spellings.into_values().cloned().collect();
     Resource {
         type_name,
         name: entry.key.clone(),
         attributes,
         when,
         each,
+        each_templates,
         after,
         region,
         protect,

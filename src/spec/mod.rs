@@ -11,7 +11,9 @@ pub mod lint;
 pub mod references;
 pub mod types;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Diagnostics, SourceFile};
 use crate::document;
@@ -20,12 +22,14 @@ pub use blueprint::Blueprint;
 pub use types::Types;
 
 /// Types and blueprint.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Specs {
     pub types: Arc<Types>,
     pub blueprint: Blueprint,
-    /// Every file that was read, in order, for the fingerprint of a plan.
+    /// Every file that was read, in order.
     pub files: Vec<Arc<SourceFile>>,
+    /// See [`Specs::digest`].
+    digest: OnceLock<String>,
 }
 
 /// The files of an overlay: name (for messages), whether it describes types, and text.
@@ -70,12 +74,27 @@ impl Specs {
             }
             sources.push(source);
         }
-        let specs = Self { types: Arc::new(types), blueprint, files: sources };
+        let specs = Self { types: Arc::new(types), blueprint, files: sources, digest: OnceLock::new() };
         diagnostics.finish(specs).map(|(specs, _)| specs)
+    }
+
+    /// SHA-256 of all files, for the fingerprint of a plan. Patches are no part of it: they are the instance's file's.
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| digest(self.files.iter().map(|file| file.text.as_str())))
     }
 
     /// Everything that does not make sense.
     pub fn lint(&self) -> Diagnostics {
         lint::lint(&self.types, &self.blueprint)
     }
+}
+
+/// SHA-256 in hexadecimal over texts, each with its length.
+pub fn digest<'text>(texts: impl IntoIterator<Item = &'text str>) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

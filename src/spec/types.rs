@@ -4,6 +4,8 @@
 //! replace, redact, simulate) it reads from here.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use regex::Regex;
@@ -234,10 +236,7 @@ pub struct Attribute {
     /// AWS's own default, which an attribute removed from the file goes back to.
     pub default: Option<Value>,
     pub values: Vec<Value>,
-    pub pattern: Option<Regex>,
-    pub range: Option<(f64, f64)>,
-    pub step: Option<f64>,
-    pub length: Option<(usize, usize)>,
+    pub limits: Limits,
     /// The value is the identity of a resource of this type.
     pub refers_to: Option<TypeName>,
     pub cfn: Option<String>,
@@ -509,10 +508,7 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
         Some(_) => reader.wrong("cfn", "a property name, or false"),
     }
     let limits = Limits::read(&mut reader);
-    result.pattern = limits.pattern;
-    result.range = limits.range;
-    result.step = limits.step;
-    result.length = limits.length;
+    result.limits = limits;
     result.refers_to = reader.text("refers_to").and_then(|text| {
         let parts = text.split_once('.').map(|(service, kind)| TypeName::new(service, kind));
         if parts.is_none() {
@@ -587,10 +583,7 @@ impl Attribute {
             impact: Impact::None,
             default: None,
             values: Vec::new(),
-            pattern: None,
-            range: None,
-            step: None,
-            length: None,
+            limits: Limits::default(),
             refers_to: None,
             cfn: None,
             outside_cfn: false,
@@ -600,10 +593,40 @@ impl Attribute {
     }
 }
 
+/// A regular expression. It is compiled when it is first needed, which takes most of the time; no run needs them all.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    /// `None` if it is not written as a regular expression is.
+    pub fn new(text: String) -> Option<Self> {
+        regex_syntax::parse(&text).ok()?;
+        Some(Self { text, compiled: OnceLock::new() })
+    }
+
+    /// Whether it matches somewhere in a text. One that is too large to compile matches nothing.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref().is_some_and(|pattern| pattern.is_match(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
 /// Bounds of a scalar, shared by attributes and inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    pub pattern: Option<Regex>,
+    pub pattern: Option<Pattern>,
     pub range: Option<(f64, f64)>,
     pub step: Option<f64>,
     pub length: Option<(usize, usize)>,
@@ -612,12 +635,12 @@ pub struct Limits {
 impl Limits {
     /// Reads `pattern`, `range`, `step` and `length` of a table.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        let pattern = reader.text("pattern").and_then(|text| match Regex::new(&text) {
-            Ok(pattern) => Some(pattern),
-            Err(_) => {
+        let pattern = reader.text("pattern").and_then(|text| {
+            let pattern = Pattern::new(text);
+            if pattern.is_none() {
                 reader.wrong("pattern", "a regular expression");
-                None
             }
+            pattern
         });
         let range = reader.numbers("range").and_then(|numbers| match numbers[..] {
             [low, high] => Some((low, high)),

@@ -2,6 +2,7 @@
 
 mod convergence;
 mod crash;
+pub mod critical_path;
 
 use mastoform::apply::Outcome;
 use mastoform::plan::{Action, Cause, Plan};

@@ -170,7 +170,7 @@ fn instance(folder: tempfile::TempDir) -> Instance {
     let clock: Clock = Arc::new(move || clock() + day);
     let options = Options { speed: 10_000.0, latency: Duration::ZERO, clock, ..Options::default() };
     let sim = Sim::open(Arc::clone(&TYPES), Some(cloud), options).expect("a cloud");
-    Instance { sim: Arc::new(sim), folder }
+    Instance { folder, ..Instance::with(sim) }
 }
 
 async fn apply(instance: &Instance, text: &str, faults: &[Mishap]) {

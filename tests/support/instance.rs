@@ -27,6 +27,8 @@ pub const EXAMPLE: &str = include_str!("../../mastodon.toml");
 pub struct Instance {
     pub sim: Arc<Sim>,
     pub folder: tempfile::TempDir,
+    /// Steps that may have a call in flight at once.
+    pub at_once: usize,
 }
 
 /// A `mastodon.toml` that was read and understood, with the specs it was read against.
@@ -87,7 +89,7 @@ impl Instance {
 
     /// With a cloud that is there already.
     pub fn with(sim: Sim) -> Self {
-        Self { sim: Arc::new(sim), folder: fast_folder() }
+        Self { sim: Arc::new(sim), folder: fast_folder(), at_once: 16 }
     }
 
     pub fn paths(&self) -> Paths {
@@ -191,7 +193,7 @@ impl Instance {
             ledger,
             progress: &Silent,
             stop,
-            at_once: 16,
+            at_once: self.at_once,
         };
         apply::run(run).await
     }

@@ -153,13 +153,7 @@ fn kind(attribute: &Attribute) -> String {
             text.push_str(" in any order");
         }
     }
-    let limits = Limits {
-        pattern: attribute.pattern.clone(),
-        range: attribute.range,
-        step: attribute.step,
-        length: attribute.length,
-    };
-    text.push_str(&bounds(&attribute.values, &limits));
+    text.push_str(&bounds(&attribute.values, &attribute.limits));
     for (flag, words) in [
         (attribute.required, "required"),
         (attribute.sensitive, "a secret: never shown, never stored"),
@@ -206,7 +200,7 @@ pub fn shown(value: &Planned) -> String {
 fn sources(subject: &Subject<'_>, desired: &Desired<'_>, path: &[String], attribute: &Attribute) -> Vec<String> {
     let blueprint = &subject.project.specs.blueprint;
     let config = &subject.project.config;
-    let templates = Tree::Map(desired.templates());
+    let templates = Tree::Map(desired.templates().into_owned());
     let Some(tree) = written(&templates, path) else {
         return vec![match (&attribute.default, attribute.computed) {
             (_, true) => "AWS sets it".to_owned(),

@@ -57,9 +57,9 @@ pub fn sheet(subject: &Subject<'_>, input: &Input) -> Sheet {
 fn decides(subject: &Subject<'_>, input: &Input) -> Vec<String> {
     let mut found = Vec::new();
     for desired in subject.graph.nodes.values() {
-        for (name, tree) in desired.templates() {
+        for (name, tree) in desired.templates().iter() {
             // A table of its own parts tells which of them it is.
-            let paths: Vec<Vec<String>> = match &tree {
+            let paths: Vec<Vec<String>> = match tree {
                 Tree::Map(entries) => entries.keys().map(|key| vec![name.clone(), key.clone()]).collect(),
                 _ => vec![vec![name.clone()]],
             };

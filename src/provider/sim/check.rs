@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::synthesis::{filled, storable};
-use crate::spec::types::{Attribute, Limits, ResourceType, Shape};
+use crate::spec::types::{Attribute, ResourceType, Shape};
 use crate::value::{Known, Tree, Value};
 
 /// Why a request is wrong.
@@ -107,13 +107,7 @@ fn field(path: &str, attribute: &Attribute, value: &Known) -> Result<(), Complai
         let allowed: Vec<String> = attribute.values.iter().map(ToString::to_string).collect();
         return complain("InvalidParameterValue", path, format!("must be one of {}", allowed.join(", ")));
     }
-    let limits = Limits {
-        pattern: attribute.pattern.clone(),
-        range: attribute.range,
-        step: attribute.step,
-        length: attribute.length,
-    };
-    match limits.complaint(&plain) {
+    match attribute.limits.complaint(&plain) {
         Some(message) => complain("InvalidParameterValue", path, message),
         None => Ok(()),
     }

@@ -1,0 +1,477 @@
+//! A fleet: several instances in one run, each with its own file, state, lock and journal.
+//!
+//! `--file` given several times, a pattern such as `'instances/*.toml'`, or a folder make a fleet. One file does not:
+//! then nothing of this module is used, and every command says what it always says.
+//!
+//! Specs are read once and connections to a cloud are opened once per region; what is done at once is divided among
+//! the instances. A plan and a validation go on after an instance that cannot be read; an apply and a destroy begin
+//! only when every instance could be planned, and go in [`waves`], which stop at the first failure.
+//!
+//! # Guarantees
+//!
+//! - Instances come in the order of their files, and everything said of them in the same order.
+//! - Every instance of the run is in the table at the end, whatever became of it.
+//! - The exit code is that of the instance that fared worst.
+
+mod plan;
+mod table;
+mod validate;
+mod waves;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::{Future, poll_fn};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use glob::Pattern;
+
+use super::files::{self, Library, Project};
+use super::{Command, CommandError, Exit, GlobalOptions, Ui, cloud};
+use crate::diagnostic::Diagnostics;
+use crate::document;
+use crate::provider::Provider;
+use crate::render::style::{Role, paint};
+use crate::spec::{Blueprint, Types};
+
+/// Instances that are planned at once.
+const PLANNED_AT_ONCE: usize = 8;
+
+/// What `--file` names.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Files {
+    One(PathBuf),
+    /// In the order given, each once.
+    Many(Vec<File>),
+}
+
+/// A file of a fleet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct File {
+    pub path: PathBuf,
+    /// It was found in a folder, and may be something else than an instance.
+    pub found: bool,
+}
+
+/// Finds the files of a command.
+///
+/// # Errors
+///
+/// A pattern that is none, or that nothing matches; a folder without a file in it.
+pub fn find(named: &[PathBuf]) -> Result<Files, CommandError> {
+    let mut all: Vec<File> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in named {
+        let found = if path.is_dir() {
+            let paths = files::toml_files(path)?;
+            if paths.is_empty() {
+                return Err(CommandError::failure(format!("there is no file *.toml in {}", path.display())));
+            }
+            paths.into_iter().map(|path| File { path, found: true }).collect()
+        } else {
+            matching(path)?
+        };
+        all.extend(found.into_iter().filter(|file| seen.insert(file.path.clone())));
+    }
+    match all.as_slice() {
+        [only] => Ok(Files::One(only.path.clone())),
+        _ => Ok(Files::Many(all)),
+    }
+}
+
+/// The files a pattern matches; a path without wildcards is itself, whether it exists or not.
+fn matching(path: &Path) -> Result<Vec<File>, CommandError> {
+    let itself = || vec![File { path: path.to_owned(), found: false }];
+    let Some(text) = path.to_str().filter(|text| text.contains(['*', '?', '['])) else { return Ok(itself()) };
+    if path.exists() {
+        return Ok(itself());
+    }
+    let matches = glob::glob(text)
+        .map_err(|error| CommandError::failure(format!("{text} is not a pattern of files: {error}")))?;
+    let paths = matches
+        .collect::<Result<Vec<PathBuf>, _>>()
+        .map_err(|error| CommandError::failure(format!("cannot look for {text}: {}", error.error())))?;
+    if paths.is_empty() {
+        return Err(CommandError::failure(format!("no file matches {text}")));
+    }
+    Ok(paths.into_iter().map(|path| File { path, found: false }).collect())
+}
+
+/// Runs a command on a fleet.
+pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>) -> Result<Exit, CommandError> {
+    let for_one = match command {
+        Command::Plan(arguments) => [
+            ("--out", arguments.out.is_some()),
+            ("--html", arguments.html.is_some()),
+            ("--markdown", arguments.markdown),
+        ]
+        .into_iter()
+        .find(|(_, given)| *given),
+        Command::Apply(arguments) => [("a saved plan", arguments.plan.is_some()), ("--json", arguments.json)]
+            .into_iter()
+            .find(|(_, given)| *given),
+        _ => None,
+    };
+    if let Some((what, _)) = for_one {
+        return Err(CommandError::failure(format!("{what} is for one instance, and these files are a fleet"))
+            .hint("name one file with --file"));
+    }
+    let fleet = Fleet::new(ui, options, found)?;
+    match command {
+        Command::Plan(arguments) => plan::run(&fleet, arguments),
+        Command::Validate => validate::run(&fleet),
+        Command::Apply(arguments) => waves::apply(&fleet, arguments),
+        Command::Destroy(arguments) => waves::destroy(&fleet, arguments),
+        _ => Err(CommandError::failure("this command works on one instance, and not on a fleet")
+            .hint("name its file with --file; only plan, apply, destroy and validate take several")),
+    }
+}
+
+/// The instances of a command, not yet read.
+struct Fleet<'ui> {
+    ui: &'ui Ui,
+    options: GlobalOptions,
+    library: Library,
+    only: Vec<Pattern>,
+    files: Vec<File>,
+}
+
+/// An instance.
+struct Member {
+    options: GlobalOptions,
+    project: Project,
+    warnings: Diagnostics,
+}
+
+impl Member {
+    fn name(&self) -> &str {
+        &self.project.config.name
+    }
+
+    fn types(&self) -> &Arc<Types> {
+        &self.project.specs.types
+    }
+}
+
+/// A file that could not be read as an instance.
+struct Unreadable {
+    path: PathBuf,
+    error: CommandError,
+}
+
+impl<'ui> Fleet<'ui> {
+    fn new(ui: &'ui Ui, options: &GlobalOptions, files: Vec<File>) -> Result<Self, CommandError> {
+        let pattern = |text: &String| {
+            Pattern::new(text)
+                .map_err(|error| CommandError::failure(format!("--only {text} is not a pattern of names: {error}")))
+        };
+        let only = options.only.iter().map(pattern).collect::<Result<_, _>>()?;
+        Ok(Self { ui, options: options.clone(), library: Library::read(options)?, only, files })
+    }
+
+    /// Reads one file. `None` if it is no instance, or not one of those wanted.
+    fn member(&self, file: &File) -> Result<Option<Member>, Unreadable> {
+        let unreadable = |error| Unreadable { path: file.path.clone(), error };
+        let options = GlobalOptions { file: file.path.clone(), ..self.options.clone() };
+        let source = files::read_file(&file.path).map_err(unreadable)?;
+        match self.library.project(&source, &options) {
+            Ok((project, warnings)) => {
+                let member = Member { options, project, warnings };
+                Ok(self.wants(member.name()).then_some(member))
+            }
+            Err(_) if file.found && document::parse(&source).is_ok_and(|document| !self.is_instance(&document)) => {
+                Ok(None)
+            }
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether a file that cannot be read may be one of those wanted: most files are called as their instance.
+    fn may_want(&self, path: &Path) -> bool {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        self.wants(&stem)
+    }
+
+    /// Whether a document has anything of an instance: a setting or a section that the blueprint knows.
+    fn is_instance(&self, document: &document::Node) -> bool {
+        let blueprint: &Blueprint = self.library.blueprint();
+        let known: BTreeSet<&str> =
+            blueprint.inputs.iter().filter_map(|input| input.path.first().map(String::as_str)).collect();
+        document.entries().iter().any(|entry| known.contains(entry.key.as_str()))
+    }
+
+    /// Reads everything, and says what is wrong with what cannot be read. Instances that would share a state file are
+    /// refused.
+    fn members(&self) -> Result<(Vec<Member>, Vec<Unreadable>), CommandError> {
+        let mut members = Vec::new();
+        let mut unreadable = Vec::new();
+        for file in &self.files {
+            match self.member(file) {
+                Ok(member) => members.extend(member),
+                Err(problem) if self.may_want(&problem.path) => unreadable.push(problem),
+                Err(problem) => {
+                    self.ui.warn(&format!("{} cannot be read, and is left out", problem.path.display()));
+                }
+            }
+        }
+        if members.is_empty() && unreadable.is_empty() {
+            return Err(self.nobody());
+        }
+        let mut states: BTreeMap<PathBuf, &Member> = BTreeMap::new();
+        for member in &members {
+            if let Some(other) = states.insert(member.project.paths.state(), member) {
+                return Err(CommandError::failure(format!(
+                    "{} and {} are both the instance {:?}",
+                    other.options.file.display(),
+                    member.options.file.display(),
+                    member.name()
+                ))
+                .hint("give one of them another `name`, or keep them in folders of their own"));
+            }
+        }
+        Ok((members, unreadable))
+    }
+
+    fn nobody(&self) -> CommandError {
+        if self.only.is_empty() {
+            CommandError::failure("none of these files is an instance")
+        } else {
+            CommandError::failure(format!("no instance is called {}", self.options.only.join(" or ")))
+                .hint("the name of an instance is its `name`, or the first part of its `domain`")
+        }
+    }
+
+    /// Says the warnings about an instance.
+    fn warn(&self, member: &Member) {
+        self.ui.diagnostics(&member.warnings);
+    }
+
+    /// Says why something did not work with an instance or a file.
+    fn complain(&self, whose: &str, error: &CommandError) {
+        self.ui.tell(&format!("{}:", paint(Role::Heading, whose)));
+        error.print(self.ui);
+        self.ui.tell("");
+    }
+}
+
+/// Clouds that are connected already, one for each region and each folder of a sandbox.
+#[derive(Default)]
+struct Clouds {
+    connected: BTreeMap<(PathBuf, String), Arc<dyn Provider>>,
+}
+
+impl Clouds {
+    async fn of(&mut self, ui: &Ui, member: &Member) -> Result<Arc<dyn Provider>, CommandError> {
+        let (paths, region) = (&member.project.paths, &member.project.config.region);
+        let key = if member.options.sandbox {
+            (paths.folder().to_owned(), String::new())
+        } else {
+            (PathBuf::new(), region.clone())
+        };
+        if let Some(provider) = self.connected.get(&key) {
+            return Ok(Arc::clone(provider));
+        }
+        let provider = cloud::connect(ui, &member.options, member.types(), paths, region).await?;
+        self.connected.insert(key, Arc::clone(&provider));
+        Ok(provider)
+    }
+}
+
+/// Something to wait for, among others.
+type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Waits for all of them, on this thread, and gives their results in their order.
+async fn all<T>(futures: Vec<Waiting<'_, T>>) -> Vec<T> {
+    let mut open: Vec<Option<Waiting<'_, T>>> = futures.into_iter().map(Some).collect();
+    let mut results: Vec<Option<T>> = open.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, result) in open.iter_mut().zip(&mut results) {
+            if let Some(waiting) = future
+                && let Poll::Ready(output) = waiting.as_mut().poll(context)
+            {
+                *result = Some(output);
+                *future = None;
+            }
+        }
+        if open.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}
+
+/// The exit code of a run: that of the instance that fared worst.
+fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
+    let rank = |exit: &Exit| match exit {
+        Exit::Done => 0,
+        Exit::Changes => 1,
+        Exit::Drift => 2,
+        Exit::Refused => 3,
+        Exit::Stale => 4,
+        Exit::Partial => 5,
+        Exit::Failure => 6,
+        Exit::Interrupted => 7,
+    };
+    exits.into_iter().max_by_key(rank).unwrap_or(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::files::tests::options;
+    use crate::cli::ui::captured::{Text, ui};
+    use crate::cli::{ApplyArguments, PlanArguments};
+    use crate::state::{Holder, Lock, Paths, State};
+
+    const EXAMPLE: &str = include_str!("../../../mastodon.toml");
+
+    /// A folder with an instance of each name.
+    fn folder(names: &[&str]) -> tempfile::TempDir {
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let folder = folder.expect("a folder");
+        for name in names {
+            let path = folder.path().join(format!("{name}.toml"));
+            fs_err::write(path, EXAMPLE.replace("social", name)).expect("written");
+        }
+        folder
+    }
+
+    fn sandbox(folder: &Path, only: &[&str]) -> GlobalOptions {
+        GlobalOptions {
+            sandbox: true,
+            sandbox_speed: Some(100_000.0),
+            only: only.iter().map(|name| (*name).to_owned()).collect(),
+            ..options(folder)
+        }
+    }
+
+    fn go(options: &GlobalOptions, folder: &Path, command: &Command) -> (Result<Exit, CommandError>, Text, Text) {
+        let (ui, out, err) = ui(false, "");
+        let Files::Many(files) = find(&[folder.to_owned()]).expect("found") else { panic!("one file") };
+        (run(&ui, options, command, files), out, err)
+    }
+
+    fn apply(canary: Option<&str>, wave: u16) -> Command {
+        Command::Apply(ApplyArguments {
+            yes: true,
+            canary: canary.map(str::to_owned),
+            wave,
+            ..ApplyArguments::default()
+        })
+    }
+
+    fn plan() -> Command {
+        Command::Plan(PlanArguments { offline: true, detailed_exitcode: true, ..PlanArguments::default() })
+    }
+
+    fn rows(folder: &Path, name: &str) -> usize {
+        let state = Paths::new(folder.join("state/sandbox"), name).state();
+        State::read(&state).expect("readable").map_or(0, |state| state.rows.len())
+    }
+
+    #[test]
+    fn files_are_named_by_folder_by_pattern_or_one_by_one() {
+        let folder = folder(&["alpha", "beta"]);
+        let path = |name: &str| folder.path().join(format!("{name}.toml"));
+        let paths = |found: Result<Files, CommandError>| match found.unwrap_or_else(|error| panic!("{error}")) {
+            Files::One(path) => vec![path],
+            Files::Many(files) => files.into_iter().map(|file| file.path).collect(),
+        };
+        let both = [path("alpha"), path("beta")];
+        assert_eq!(paths(find(&[folder.path().to_owned()])), both);
+        assert_eq!(paths(find(&[folder.path().join("*.toml")])), both);
+        assert_eq!(paths(find(&[path("beta"), folder.path().to_owned()])), [path("beta"), path("alpha")], "each once");
+        assert_eq!(find(&[path("nowhere")]).ok(), Some(Files::One(path("nowhere"))), "the command complains, not we");
+        let error = find(&[folder.path().join("*.yaml")]).expect_err("nothing there");
+        assert!(error.to_string().starts_with("no file matches "), "{error}");
+    }
+
+    #[test]
+    fn a_folder_may_hold_other_files() {
+        let folder = folder(&["alpha"]);
+        fs_err::write(folder.path().join("other.toml"), "[package]\nname = 'x'\n").expect("written");
+        let (exit, out, err) = go(&options(folder.path()), folder.path(), &Command::Validate);
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        assert_eq!(
+            (out.take().as_str(), err.take().as_str()),
+            ("alpha  valid  56 resources\n\n1 instance; 0 invalid.\n", "")
+        );
+    }
+
+    #[test]
+    fn a_plan_goes_on_after_a_file_that_is_wrong_and_an_apply_does_not_begin() {
+        let folder = folder(&["alpha", "beta", "gamma"]);
+        fs_err::write(folder.path().join("beta.toml"), "domain = 5\n").expect("written");
+        let (exit, out, err) = go(&sandbox(folder.path(), &[]), folder.path(), &plan());
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Failure, "worse than changes");
+        assert!(err.take().contains("`domain` must be a string"));
+        let text = out.take();
+        assert!(
+            text.ends_with("112 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged; 1 failed.\n"),
+            "{text}"
+        );
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
+        assert!(exit.expect_err("refused").to_string().starts_with("nothing was changed, because 1 instance"));
+        assert_eq!(rows(folder.path(), "alpha"), 0);
+        // One that is not wanted does no harm.
+        let (exit, ..) = go(&sandbox(folder.path(), &["a*"]), folder.path(), &apply(None, 10));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (56, 0));
+    }
+
+    #[test]
+    fn the_first_failure_is_the_last() {
+        let folder = folder(&["alpha", "beta", "omega"]);
+        let paths = Paths::new(folder.path().join("state/sandbox"), "beta");
+        paths.make_folder().expect("made");
+        let holder =
+            Holder { pid: 1, host: "elsewhere".into(), command: "mastoform apply".into(), started: "now".into() };
+        let lock = Lock::acquire(&paths.lock(), &holder).expect("free");
+        let (exit, out, err) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 1));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Failure);
+        let (out, err) = (out.take(), err.take());
+        assert!(
+            err.contains("Wave 1 of 3: alpha\n") && err.contains("Wave 2 of 3: beta\n") && !err.contains("Wave 3"),
+            "{err}"
+        );
+        let table: Vec<&str> = out.lines().rev().take(3).filter_map(|line| line.split_whitespace().nth(1)).collect();
+        assert_eq!(table, ["not", "failed", "done"], "{out}");
+        assert_eq!(rows(folder.path(), "omega"), 0);
+        // Once the cause is mended, the same command does the rest.
+        drop(lock);
+        let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 2));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let text = out.take();
+        assert!(text.contains("beta   done  56 created") && text.contains("omega  done  56 created"), "{text}");
+        assert!(!text.contains("alpha  done"), "it was done before: {text}");
+    }
+
+    #[test]
+    fn what_is_for_one_instance_is_refused() {
+        let folder = folder(&["alpha", "beta"]);
+        let page = Command::Plan(PlanArguments { html: Some("plan.html".into()), ..PlanArguments::default() });
+        let (exit, ..) = go(&options(folder.path()), folder.path(), &page);
+        let error = exit.expect_err("refused").to_string();
+        assert!(error.starts_with("--html is for one instance"), "{error}");
+        let saved = ApplyArguments { plan: Some("social.plan".into()), ..ApplyArguments::default() };
+        let (exit, ..) = go(&options(folder.path()), folder.path(), &Command::Apply(saved));
+        assert!(exit.expect_err("refused").to_string().starts_with("a saved plan is for one instance"));
+    }
+
+    #[test]
+    fn two_files_cannot_be_the_same_instance() {
+        let folder = folder(&["alpha"]);
+        fs_err::copy(folder.path().join("alpha.toml"), folder.path().join("copy.toml")).expect("copied");
+        let (exit, ..) = go(&options(folder.path()), folder.path(), &plan());
+        let error = exit.expect_err("refused").to_string();
+        assert!(
+            error.contains("alpha.toml and ") && error.contains("copy.toml are both the instance \"alpha\""),
+            "{error}"
+        );
+    }
+}
