@@ -225,6 +225,7 @@ pub(super) mod tests {
             sandbox: false,
             sandbox_speed: None,
             color: ColorChoice::Never,
+            trace: None,
             verbose: 0,
             quiet: false,
         }

@@ -27,6 +27,7 @@
 
 pub mod generate;
 pub mod sim;
+pub mod trace;
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -73,7 +74,7 @@ pub enum Observation {
 pub type Observations = BTreeMap<Address, Observation>;
 
 /// A question for something that exists outside this program's care.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {
     pub address: Address,
     pub region: String,

@@ -1,6 +1,7 @@
 //! The whole engine over the simulated cloud, without a command line.
 
 mod convergence;
+mod wave;
 
 use mastoform::apply::Outcome;
 use mastoform::plan::{Action, Cause, Plan};
