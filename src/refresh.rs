@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::address::Address;
 use crate::diagnostic::Diagnostics;
 use crate::plan::resolve::{World, wanted_lookups};
-use crate::provider::{Observation, Observations, ProviderError, Reader, Target};
+use crate::provider::{Lookup, Observation, Observations, ProviderError, Reader, Target};
 use crate::state::State;
 use crate::value::Value;
 
@@ -36,38 +36,91 @@ pub enum RefreshError {
     Specs(Diagnostics),
 }
 
-/// Asks everything that is looked up, in as few rounds as lookups depend on one another.
-pub async fn look_up(reader: &Arc<dyn Reader>, world: &World<'_>) -> Result<BTreeMap<Address, Value>, RefreshError> {
+/// Asks everything that is looked up, in one round wherever that is possible.
+///
+/// A lookup may read the answer of another one. Such a question is guessed from `remembered`, the answers of an earlier
+/// run, and asked beside the first. When the first answers, the second question is known for certain: if the guess was
+/// right, its answer is there already; if not, the right question is asked now, and the answer to the wrong one is
+/// forgotten. So what is remembered saves a round trip and decides nothing.
+pub async fn look_up(
+    reader: &Arc<dyn Reader>,
+    world: &World<'_>,
+    remembered: &BTreeMap<Address, Value>,
+) -> Result<BTreeMap<Address, Value>, RefreshError> {
     let mut answers = BTreeMap::new();
+    let mut heard = Vec::new();
+    let mut guesses = guessed_lookups(world, remembered);
     loop {
         let round = World { lookups: &answers, ..*world };
-        let wanted = wanted_lookups(&round).map_err(RefreshError::Specs)?;
+        let mut wanted = wanted_lookups(&round).map_err(RefreshError::Specs)?;
         if wanted.is_empty() {
             return Ok(answers);
         }
+        // What was guessed right has its answer.
+        let mut settled = Vec::new();
+        wanted.retain(|lookup| match heard.iter().position(|(question, _)| question == lookup) {
+            Some(position) => {
+                settled.push(heard.swap_remove(position));
+                false
+            }
+            None => true,
+        });
+        let certain = wanted.len();
+        for guess in std::mem::take(&mut guesses) {
+            if !wanted.contains(&guess) {
+                wanted.push(guess);
+            }
+        }
         let mut asking = JoinSet::new();
-        for lookup in wanted {
+        for (number, lookup) in wanted.into_iter().enumerate() {
             let reader = Arc::clone(reader);
             asking.spawn(async move {
                 let answer = reader.lookup(&lookup).await;
-                (lookup.address, answer)
+                (number < certain, lookup, answer)
             });
         }
-        let mut failures = BTreeMap::new();
         while let Some(joined) = asking.join_next().await {
-            let Ok((address, answer)) = joined else { continue };
+            match joined {
+                Ok((true, lookup, answer)) => settled.push((lookup, answer)),
+                Ok((false, lookup, answer)) => heard.push((lookup, answer)),
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => {}
+            }
+        }
+        let mut failures = BTreeMap::new();
+        for (lookup, answer) in settled {
             match answer {
                 Ok(value) => {
-                    answers.insert(address, value);
+                    answers.insert(lookup.address, value);
                 }
                 Err(source) => {
-                    failures.insert(address, source);
+                    failures.insert(lookup.address, source);
                 }
             }
         }
         if let Some((address, source)) = failures.pop_first() {
             return Err(RefreshError::Lookup { address, source });
         }
+    }
+}
+
+/// The lookups that depend on others, as they would be asked if those still had the answers remembered of them.
+fn guessed_lookups(world: &World<'_>, remembered: &BTreeMap<Address, Value>) -> Vec<Lookup> {
+    let mut supposed = BTreeMap::new();
+    let mut guesses = Vec::new();
+    loop {
+        let round = World { lookups: &supposed, ..*world };
+        // What is wrong with the specs shows when they are evaluated for certain.
+        let Ok(wanted) = wanted_lookups(&round) else { return guesses };
+        let answers: Vec<_> = wanted
+            .iter()
+            .filter_map(|lookup| Some((lookup.address.clone(), remembered.get(&lookup.address)?.clone())))
+            .collect();
+        guesses.extend(wanted.into_iter().filter(|lookup| !guesses.contains(lookup)).collect::<Vec<_>>());
+        if answers.is_empty() {
+            return guesses;
+        }
+        supposed.extend(answers);
     }
 }
 
@@ -87,14 +140,12 @@ pub fn targets(state: &State) -> Vec<Target> {
         .collect()
 }
 
-/// Reads everything the state knows of, at once. One resource that cannot be read fails the whole: a plan over a hole
-/// would be a guess.
-pub async fn observe(reader: &dyn Reader, state: &State) -> Result<Observations, RefreshError> {
-    let targets = targets(state);
+/// Reads targets, all at once. One resource that cannot be read fails the whole: a plan over a hole would be a guess.
+pub async fn observe(reader: &dyn Reader, targets: &[Target]) -> Result<Observations, RefreshError> {
     if targets.is_empty() {
         return Ok(Observations::new());
     }
-    let mut observations = reader.observe(&targets).await;
+    let mut observations = reader.observe(targets).await;
     // What was made a moment ago may not be visible everywhere yet, and taking it for gone would make it twice. So what
     // seems to be gone gets a second and a third look.
     for _ in 0..2 {

@@ -2,7 +2,7 @@
 //!
 //! Everything a command learns about the world is in [`Gathered`]; from there on planning is pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
 use crate::plan::{Plan, check};
-use crate::provider::{Account, Observations, Provider, ProviderError, Reader, read_only};
+use crate::provider::{Account, Observations, Provider, ProviderError, Reader, Target, read_only};
 use crate::refresh::{self, RefreshError};
 use crate::spec::types::Durations;
 use crate::spec::{self, Specs, Types};
@@ -130,7 +130,8 @@ fn check_identity(state: &State, config: Option<&Config>, account: Option<&Accou
     Ok(())
 }
 
-/// Learns everything: reads the state, folds the journal, asks the cloud for lookups and for what the state knows of.
+/// Learns everything, in one wave: whose account this is, the lookups, and everything the state knows of are asked at
+/// once. What the journal of an interrupted run adds or changes is asked when it is folded; nothing is asked twice.
 pub async fn gather(
     provider: &Arc<dyn Provider>,
     world: Option<&World<'_>>,
@@ -139,29 +140,26 @@ pub async fn gather(
     let Remembered { mut state, on_disk, entries, held } = remembered;
     check_identity(&state, world.map(|world| world.config), None)?;
     let reader = read_only(provider);
-    let answers = async {
+    let lookups = async {
         match world {
-            Some(world) => refresh::look_up(&reader, world).await,
+            Some(world) => refresh::look_up(&reader, world, &state.lookups).await,
             None => Ok(state.lookups.clone()),
         }
     };
-    // Without a journal everything is asked at once; with one, what it adds must be known first.
-    let (account, lookups, early) = if entries.is_empty() {
-        let (account, lookups, observed) =
-            tokio::join!(provider.account(), answers, refresh::observe(&*reader, &state));
-        (account, lookups, Some(observed))
-    } else {
-        let (account, lookups) = tokio::join!(provider.account(), answers);
-        (account, lookups, None)
+    // What the journal speaks of may change by folding it, so it waits.
+    let journaled: BTreeSet<&Address> = entries.iter().filter_map(|entry| entry.record.address()).collect();
+    let split = |state: &State| -> (Vec<Target>, Vec<Target>) {
+        refresh::targets(state).into_iter().partition(|target| journaled.contains(&target.address))
     };
+    let (_, early) = split(&state);
+    let (account, lookups, observed) = tokio::join!(provider.account(), lookups, refresh::observe(&*reader, &early));
     let account = account.map_err(SessionError::Account)?;
     check_identity(&state, None, Some(&account))?;
     let lookups = lookups?;
+    let mut observations = observed?;
     let notes = recover::fold(&mut state, &entries, held, &**provider).await?;
-    let observations = match early {
-        Some(observed) => observed?,
-        None => refresh::observe(&*reader, &state).await?,
-    };
+    let (late, _) = split(&state);
+    observations.extend(refresh::observe(&*reader, &late).await?);
     state.account = Some(account.id);
     let is_folded = !entries.is_empty();
     Ok(Gathered { state, on_disk, is_folded, notes, lookups, observations: Some(observations) })
@@ -176,8 +174,9 @@ pub async fn survey(
 ) -> Result<Gathered, SessionError> {
     let Remembered { mut state, on_disk, .. } = remembered;
     check_identity(&state, Some(world.config), None)?;
-    let (account, lookups, observed) =
-        tokio::join!(reader.account(), refresh::look_up(reader, world), refresh::observe(&**reader, &state));
+    let targets = refresh::targets(&state);
+    let lookups = refresh::look_up(reader, world, &state.lookups);
+    let (account, lookups, observed) = tokio::join!(reader.account(), lookups, refresh::observe(&**reader, &targets));
     let account = account.map_err(SessionError::Account)?;
     check_identity(&state, None, Some(&account))?;
     let (lookups, observations) = (lookups?, Some(observed?));

@@ -52,6 +52,30 @@ fn no_secret_is_said_or_kept() {
     }
 }
 
+/// The trace has names and times of all calls, and `-v` adds them up; neither holds anything that was sent.
+#[test]
+fn every_call_is_traced_and_counted() {
+    let folder = project();
+    let trace = folder.path().join("calls.jsonl");
+    let words = ["apply", "--yes", "-v", "--trace", "calls.jsonl"];
+    let applied = run(folder.path(), &[&FAST[..], &words].concat());
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let text = fs_err::read_to_string(&trace).expect("a trace");
+    assert!(!text.contains(SECRET_MARK) && !text.contains("social.example.org"), "{text}");
+    let calls: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let creations = calls.iter().filter(|call| call["operation"] == "ssm:CreateParameter").count();
+    assert!(creations > 10, "{text}");
+    assert!(calls.iter().all(|call| call["outcome"] == "ok" && call["attempts"] == 1), "{text}");
+    let said = String::from_utf8_lossy(&applied.stderr).into_owned();
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.starts_with(&format!("{} calls in ", calls.len())) && last.contains("longest chain"), "{said}");
+
+    let nowhere = run(folder.path(), &[&FAST[..], &["plan", "--trace", "no/such/folder"]].concat());
+    assert_eq!(nowhere.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert!(said.contains("no/such/folder"), "{said}");
+}
+
 /// What is done is in the journal and in the state before anything else happens, so the program may die at any time.
 #[test]
 fn a_killed_apply_is_taken_up_again() {

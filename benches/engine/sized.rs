@@ -14,8 +14,8 @@ use mastoform::expr::Evaluator;
 use mastoform::plan::diff::secret_marker;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::plan::{Graph, Plan};
-use mastoform::provider::Provider;
 use mastoform::provider::sim::{Options, Sim};
+use mastoform::provider::{Provider, read_only};
 use mastoform::refresh;
 use mastoform::session::{self, Gathered};
 use mastoform::spec::{OverlayFile, Specs};
@@ -63,7 +63,7 @@ impl Sized {
             let options = Options { latency: Duration::ZERO, ..Options::default() };
             let sim = Sim::open(Arc::clone(&self.specs.types), None, options).expect("a cloud");
             let provider: Arc<dyn Provider> = Arc::new(sim);
-            refresh::look_up(&provider, &self.world()).await.expect("answers")
+            refresh::look_up(&read_only(&provider), &self.world(), &BTreeMap::new()).await.expect("answers")
         })
     }
 
@@ -135,7 +135,7 @@ pub fn edited(complete: &Gathered) -> Gathered {
 }
 
 fn gathered(state: State) -> Gathered {
-    Gathered { state, is_new: false, notes: Vec::new(), lookups: BTreeMap::new(), observations: None }
+    Gathered { lookups: BTreeMap::new(), ..Gathered::offline(state) }
 }
 
 /// What a state keeps of attributes that were sent.

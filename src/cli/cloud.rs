@@ -34,6 +34,7 @@ pub async fn connect(
         let sandbox = Options {
             speed: options.sandbox_speed.unwrap_or(SANDBOX_SPEED),
             clock: Arc::new(since_epoch),
+            trace: ui.calls().clone(),
             ..Options::default()
         };
         let sim = Sim::open(Arc::clone(types), Some(paths.folder().join("cloud.json")), sandbox)?;
@@ -61,9 +62,8 @@ fn since_epoch() -> Duration {
 #[cfg(feature = "aws")]
 async fn aws(ui: &Ui, region: &str) -> Result<Arc<dyn Provider>, CommandError> {
     use crate::provider::aws::Aws;
-    use crate::provider::aws::trace::Calls;
 
-    let aws = Aws::connect(None, region.to_owned(), Calls::default()).await;
+    let aws = Aws::connect(None, region.to_owned(), ui.calls().clone()).await;
     if let Some(endpoint) = aws.endpoint_override() {
         ui.warn(&format!("calls go to {endpoint} instead of AWS"));
     }

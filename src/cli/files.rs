@@ -289,6 +289,7 @@ pub(super) mod tests {
             sandbox: false,
             sandbox_speed: None,
             color: ColorChoice::Never,
+            trace: None,
             verbose: 0,
             quiet: false,
         }

@@ -87,6 +87,9 @@ pub struct GlobalOptions {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
+    /// Write every call to AWS into FILE, as lines of JSON: names and times, never what was sent
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Say more; twice: say also what is asked of AWS
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
@@ -306,11 +309,27 @@ pub fn main() -> ExitCode {
         Err(problem) => return usage(&problem),
     };
     let ui = Ui::new(&arguments.global);
-    let exit = run(&arguments, &ui).unwrap_or_else(|error| {
+    let exit = traced(&arguments, &ui).unwrap_or_else(|error| {
         error.print(&ui);
         error.exit()
     });
     exit.into()
+}
+
+/// Runs the command, and says what it asked of the cloud, however it ended.
+fn traced(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
+    let calls = ui.calls();
+    if let Some(path) = &arguments.global.trace {
+        calls.write_to(Box::new(fs_err::File::create(path)?));
+    }
+    let result = run(arguments, ui);
+    if let (Some(path), Some(error)) = (&arguments.global.trace, calls.lost()) {
+        ui.warn(&format!("{} has an early end: {error}", path.display()));
+    }
+    if let Some(summary) = calls.summary() {
+        ui.detail(&summary.to_string());
+    }
+    result
 }
 
 /// Help and versions are data; everything else clap says is a mistake of the user's.

@@ -13,6 +13,7 @@ use anstream::adapter::strip_str;
 use super::error::{CommandError, Exit};
 use super::{ColorChoice, GlobalOptions};
 use crate::diagnostic::Diagnostics;
+use crate::provider::trace::Calls;
 use crate::render::style::{Role, Signs, paint};
 use crate::render::{self, MINIMUM_WIDTH};
 
@@ -83,6 +84,7 @@ pub struct Ui {
     width: usize,
     height: Option<usize>,
     ascii: bool,
+    calls: Calls,
 }
 
 impl Ui {
@@ -135,6 +137,7 @@ impl Ui {
             width: number("COLUMNS").or(columns).unwrap_or(WIDTH),
             height: number("LINES").or(lines).filter(|_| out_is_terminal),
             ascii: is_ascii(),
+            calls: Calls::new(),
         }
     }
 
@@ -145,6 +148,11 @@ impl Ui {
 
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// What is asked of a cloud on the user's behalf, to tell it in the end.
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Whether standard error is a terminal on which lines may be redrawn. Not while every call is logged there.
@@ -345,6 +353,7 @@ pub(super) mod captured {
             width: WIDTH,
             height: None,
             ascii: false,
+            calls: Calls::new(),
         };
         (ui, out, err)
     }

@@ -30,6 +30,7 @@
 pub mod generate;
 mod reader;
 pub mod sim;
+pub mod trace;
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -78,7 +79,7 @@ pub enum Observation {
 pub type Observations = BTreeMap<Address, Observation>;
 
 /// A question for something that exists outside this program's care.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {
     pub address: Address,
     pub region: String,

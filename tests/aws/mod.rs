@@ -25,6 +25,7 @@ mod s3;
 mod secretsmanager;
 mod session;
 mod ssm;
+mod wave;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,6 +3,7 @@
 mod convergence;
 mod crash;
 pub mod critical_path;
+mod wave;
 
 use mastoform::apply::Outcome;
 use mastoform::plan::{Action, Cause, Plan};

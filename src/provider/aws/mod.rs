@@ -6,11 +6,13 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `session.rs` | configuration, one client per service and region |
-//! | `trace.rs` | the log of calls |
+//! | `connections.rs` | the way out: one pool for all clients |
+//! | `limits.rs` | how fast AWS may be asked |
+//! | `trace.rs` | what becomes of each call |
 //! | `error.rs` | what AWS's error codes mean |
 //! | `attributes.rs` | reading desired attributes, reporting observed ones |
 //! | `tags.rs` | tags in each service's type |
-//! | `wave.rs` | several calls at once |
+//! | `wave.rs` | several calls at once, and one call for several |
 //! | `handler.rs` | what a handler is |
 //!
 //! # Guarantees
@@ -24,6 +26,7 @@
 pub mod attributes;
 pub mod error;
 pub mod handler;
+pub mod limits;
 pub mod session;
 pub mod tags;
 pub mod trace;
@@ -31,6 +34,7 @@ pub mod wave;
 
 mod acm;
 mod cloudfront;
+mod connections;
 mod ec2;
 mod ecs;
 mod elasticache;
@@ -52,6 +56,7 @@ use tokio::task::JoinSet;
 use self::handler::Handler;
 use self::session::{Clients, Session};
 use self::trace::Calls;
+use self::wave::Together;
 use super::{
     Account, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Provider, ProviderError,
     Target, Update,
@@ -79,18 +84,20 @@ pub static HANDLERS: &[&[&dyn Handler]] = &[
 /// AWS, as one account and any of its regions.
 pub struct Aws {
     session: Session,
+    /// Several may look up the same at once.
+    lookups: Together<Value>,
 }
 
 impl Aws {
     /// Reads the configuration as the AWS command line does, with `profile` in place of `AWS_PROFILE`. Makes no call:
     /// missing credentials show at the first one, for example [`Provider::account`].
     pub async fn connect(profile: Option<String>, region: String, calls: Calls) -> Self {
-        Self { session: Session::load(profile, region, calls).await }
+        Self { session: Session::load(profile, region, calls).await, lookups: Together::default() }
     }
 
     /// AWS over a given configuration, for tests and other programs.
     pub fn with_config(config: SdkConfig, calls: Calls) -> Self {
-        Self { session: Session::new(config, calls) }
+        Self { session: Session::new(config, calls), lookups: Together::default() }
     }
 
     /// Another address than AWS's own that calls go to: worth a warning.
@@ -129,7 +136,8 @@ impl Provider for Aws {
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
         let (handler, clients) = self.at(&lookup.address, &lookup.region)?;
-        handler.lookup(&clients, lookup).await
+        let question = format!("{} {} {}", lookup.address.type_name, lookup.region, lookup.filters.to_json());
+        self.lookups.ask(&question, || handler.lookup(&clients, lookup)).await
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {

@@ -5,29 +5,35 @@
 //!
 //! # Guarantees
 //!
-//! - Clients are made when first used and live as long as the session.
+//! - Clients are made when first used and live as long as the session. All share one pool of connections.
 //! - Retries and timeouts do not depend on the SDK's version: all are set here.
 //! - IAM and CloudFront are global; the SDK finds their one endpoint from any region.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_acm::types::CertificateSummary;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::OnceCell;
 
+use super::connections::Connections;
 use super::error::{failed, unanswered};
+use super::limits::Limits;
 use super::trace::{Calls, Tracer};
+use super::wave::Together;
 use crate::provider::ProviderError;
 
 /// Attempts of one call, the first included, before its failure is handed to the engine.
 const ATTEMPTS: u32 = 4;
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// Of all attempts, with their waits for a turn.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(600);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
 /// The services as `aws-config` names them in `AWS_ENDPOINT_URL_<SERVICE>` and in the section of a profile.
 const SERVICES: &[&str] = &[
@@ -58,9 +64,17 @@ pub struct Caller {
 /// Configuration and clients.
 pub struct Session {
     config: SdkConfig,
-    calls: Calls,
+    log: Log,
     caller: Arc<OnceCell<Caller>>,
     clients: Mutex<BTreeMap<String, Arc<Clients>>>,
+}
+
+/// What every call leaves its mark in.
+#[derive(Clone)]
+struct Log {
+    calls: Calls,
+    limits: Arc<Limits>,
+    began: Instant,
 }
 
 impl Session {
@@ -75,8 +89,12 @@ impl Session {
 
     /// A session over a given configuration. Sets application name, retries and timeouts.
     pub fn new(config: SdkConfig, calls: Calls) -> Self {
+        let log = Log { calls, limits: Arc::default(), began: Instant::now() };
+        let connections = Connections::new(config.http_client(), Arc::clone(&log.limits), log.began);
+        // The attempts are timed by the connections: waiting for a turn does not count.
         let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .disable_operation_attempt_timeout()
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
         let mut config = config.into_builder();
@@ -84,8 +102,9 @@ impl Session {
         let config = config
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_BACKOFF))
             .timeout_config(timeouts)
+            .http_client(SharedHttpClient::new(connections))
             .build();
-        Self { config, calls, caller: Arc::default(), clients: Mutex::default() }
+        Self { config, log, caller: Arc::default(), clients: Mutex::default() }
     }
 
     /// The region the session was made for.
@@ -100,7 +119,7 @@ impl Session {
 
     /// The log of calls.
     pub fn calls(&self) -> &Calls {
-        &self.calls
+        &self.log.calls
     }
 
     /// The clients of a region.
@@ -111,7 +130,7 @@ impl Session {
 
     fn make_clients(&self, region: &str) -> Clients {
         let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
-        Clients::new(region.to_owned(), config, self.calls.clone(), self.caller.clone())
+        Clients::new(region.to_owned(), config, self.log.clone(), self.caller.clone())
     }
 }
 
@@ -127,14 +146,16 @@ macro_rules! clients {
         pub struct Clients {
             region: String,
             config: SdkConfig,
-            calls: Calls,
+            log: Log,
             caller: Arc<OnceCell<Caller>>,
+            /// Lists of certificates: every lookup of one reads them all.
+            pub(super) certificates: Together<Vec<CertificateSummary>>,
             $($service: OnceLock<$sdk::Client>,)*
         }
 
         impl Clients {
-            fn new(region: String, config: SdkConfig, calls: Calls, caller: Arc<OnceCell<Caller>>) -> Self {
-                Self { region, config, calls, caller, $($service: OnceLock::new(),)* }
+            fn new(region: String, config: SdkConfig, log: Log, caller: Arc<OnceCell<Caller>>) -> Self {
+                Self { region, config, log, caller, certificates: Together::default(), $($service: OnceLock::new(),)* }
             }
 
             $(
@@ -143,7 +164,9 @@ macro_rules! clients {
                         let tracer = Tracer {
                             service: $prefix,
                             region: self.region.clone(),
-                            calls: self.calls.clone(),
+                            calls: self.log.calls.clone(),
+                            limits: Arc::clone(&self.log.limits),
+                            began: self.log.began,
                         };
                         let builder = $sdk::config::Builder::from(&self.config).interceptor(tracer);
                         $(let builder = ($adjust)(builder, &self.config);)?

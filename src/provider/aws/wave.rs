@@ -1,15 +1,21 @@
-//! A wave of calls: several futures at once, without leaving the task.
+//! A wave of calls: several futures at once, without leaving the task; and the same call for several.
 //!
-//! For what AWS offers no batch call. Dropping the wave drops all its calls.
+//! [`wave`] is for what AWS offers no batch call. Dropping the wave drops all its calls. [`Together`] is for a question
+//! that several ask at the same time.
 
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 
-/// How many calls of one wave are in flight at a time.
-const WIDTH: usize = 8;
+use tokio::sync::OnceCell;
 
-/// Awaits all futures, eight at a time; answers in their order.
+/// How many calls of one wave are in flight at a time: enough that only `limits.rs` holds any up, and few enough for one
+/// machine's sockets.
+const WIDTH: usize = 64;
+
+/// Awaits all futures, as many at a time as is good; answers in their order.
 pub async fn wave<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut waiting = futures.into_iter().enumerate();
     let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
@@ -44,19 +50,85 @@ pub async fn try_wave<T, E, F: Future<Output = Result<T, E>>>(futures: Vec<F>) -
     wave(futures).await.into_iter().collect()
 }
 
+/// Answers that are being waited for, by question. Who asks while somebody else waits for the same answer gets it, too;
+/// who asks later asks anew.
+#[derive(Debug)]
+pub struct Together<T>(Mutex<BTreeMap<String, Weak<OnceCell<T>>>>);
+
+impl<T> Default for Together<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Together<T> {
+    /// The answer to `question`: somebody else's if it is on its way, or that of `ask`. An error is only its own.
+    pub async fn ask<E, F: Future<Output = Result<T, E>>>(
+        &self,
+        question: &str,
+        ask: impl FnOnce() -> F,
+    ) -> Result<T, E> {
+        let answer = {
+            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.retain(|_, answer| answer.strong_count() > 0);
+            match waiting.get(question).and_then(Weak::upgrade) {
+                Some(answer) => answer,
+                None => {
+                    let answer = Arc::new(OnceCell::new());
+                    waiting.insert(question.to_owned(), Arc::downgrade(&answer));
+                    answer
+                }
+            }
+        };
+        answer.get_or_try_init(ask).await.cloned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_question_on_its_way_is_not_asked_again() {
+        let (together, asked) = (Together::default(), AtomicUsize::new(0));
+        let ask = |question: &'static str| {
+            together.ask(question, || async {
+                tokio::task::yield_now().await;
+                Ok::<_, ()>(asked.fetch_add(1, Ordering::Relaxed))
+            })
+        };
+        assert_eq!(wave(vec![ask("a"), ask("a"), ask("a")]).await, [Ok(0), Ok(0), Ok(0)]);
+        assert_eq!(ask("a").await, Ok(1), "an old answer is not kept");
+        let (a, b) = tokio::join!(ask("a"), ask("b"));
+        assert_ne!(a, b, "two questions have two answers");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_only_the_failure_of_who_asked() {
+        let (together, asked) = (Together::default(), AtomicUsize::new(0));
+        let ask = || {
+            together.ask("a", || async {
+                tokio::task::yield_now().await;
+                match asked.fetch_add(1, Ordering::Relaxed) {
+                    0 => Err("busy"),
+                    _ => Ok(7),
+                }
+            })
+        };
+        assert_eq!(wave(vec![ask(), ask(), ask()]).await, [Err("busy"), Ok(7), Ok(7)]);
+    }
 
     #[tokio::test]
     async fn answers_keep_their_order() {
         let slower_first = |number: u64| async move {
-            for _ in 0..(50 - number) {
+            for _ in 0..(200 - number) {
                 tokio::task::yield_now().await;
             }
             number
         };
-        assert_eq!(wave((0..50).map(slower_first).collect()).await, (0..50).collect::<Vec<_>>());
+        assert_eq!(wave((0..200).map(slower_first).collect()).await, (0..200).collect::<Vec<_>>());
     }
 
     #[tokio::test]

@@ -52,6 +52,7 @@ impl Sim {
             options: Options { clock, ..self.options.clone() },
             world: Mutex::new(world),
             crashed: watch::Sender::new(false),
+            opened: self.opened,
         }
     }
 

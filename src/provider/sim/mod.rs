@@ -28,6 +28,7 @@ mod synthesis;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,7 @@ pub use self::synthesis::SECRET_MARK;
 
 use self::check::Complaint;
 use crate::address::{Address, Identity, TypeName};
+use crate::provider::trace::{self, Calls};
 use crate::provider::{
     Account, Created, Creation, Deletion, ErrorKind, Lookup, Observations, Provider, ProviderError, Target, Update,
 };
@@ -74,12 +76,14 @@ pub struct Options {
     /// How long each call takes, on tokio's clock.
     pub latency: Duration,
     pub clock: Clock,
+    /// Where calls are counted as AWS would count them: one read for all targets of a type and region.
+    pub trace: Calls,
 }
 
 impl Default for Options {
     /// Real speed on tokio's clock, 20 ms of latency.
     fn default() -> Self {
-        Self { seed: 1, speed: 1.0, latency: Duration::from_millis(20), clock: tokio_clock() }
+        Self { seed: 1, speed: 1.0, latency: Duration::from_millis(20), clock: tokio_clock(), trace: Calls::new() }
     }
 }
 
@@ -106,6 +110,7 @@ pub struct Sim {
     types: Arc<Types>,
     path: Option<PathBuf>,
     options: Options,
+    opened: Duration,
     world: Mutex<World>,
     crashed: watch::Sender<bool>,
 }
@@ -128,7 +133,8 @@ impl Sim {
             None => Cloud { seed: options.seed, ..Cloud::default() },
         };
         let world = Mutex::new(World { cloud, ..World::default() });
-        Ok(Self { types, path, options, world, crashed: watch::Sender::new(false) })
+        let opened = (options.clock)();
+        Ok(Self { types, path, options, opened, world, crashed: watch::Sender::new(false) })
     }
 
     fn now(&self) -> Duration {
@@ -161,6 +167,25 @@ impl Sim {
             let message = format!("cannot save the simulated cloud: {error}");
             refusal(operation, type_name, ErrorKind::Unknown, "InternalFailure", message)
         })
+    }
+
+    /// A call: its way to the cloud, what happens there, and the way of the answer back.
+    async fn call<T>(
+        &self,
+        operation: Operation,
+        address: &Address,
+        region: &str,
+        happen: impl FnOnce(Option<&Fault>) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let start = self.now();
+        let outcome = match self.arrive(operation, address).await {
+            Ok(struck) => {
+                let outcome = happen(struck.as_ref());
+                self.answer(operation, address, struck, outcome).await
+            }
+            Err(error) => Err(error),
+        };
+        self.traced(called(operation, &address.type_name), region, start, outcome)
     }
 
     /// The way of a call to the cloud. Gives the fault that is to go with its effect.
@@ -210,6 +235,24 @@ impl Sim {
         std::future::pending::<()>().await;
     }
 
+    /// Counts a call that began at `start`, and gives its outcome.
+    fn traced<T>(&self, operation: String, region: &str, start: Duration, outcome: Outcome<T>) -> Outcome<T> {
+        let error = outcome.as_ref().err();
+        self.options.trace.push(trace::Call {
+            operation,
+            region: region.to_owned(),
+            start: start.saturating_sub(self.opened),
+            duration: self.now().saturating_sub(start),
+            waited: Duration::ZERO,
+            attempts: 1,
+            succeeded: error.is_none(),
+            code: error.and_then(|error| error.code.clone()),
+            status: None,
+            request_id: None,
+        });
+        outcome
+    }
+
     fn strike(&self, world: &mut World, operation: Operation, address: &Address) -> Option<Fault> {
         world.calls.push(Call { operation, address: address.clone(), at: self.now() });
         world.faults.strike(operation, address)
@@ -219,17 +262,18 @@ impl Sim {
 #[async_trait]
 impl Provider for Sim {
     async fn account(&self) -> Outcome<Account> {
+        let start = self.now();
         self.travel().await;
-        Ok(Account { id: ACCOUNT.to_owned() })
+        self.travel().await;
+        self.traced("account:Describe".to_owned(), "", start, Ok(Account { id: ACCOUNT.to_owned() }))
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Outcome<Value> {
-        let struck = self.arrive(Operation::Lookup, &lookup.address).await?;
-        let outcome = self.lookup_now(lookup);
-        self.answer(Operation::Lookup, &lookup.address, struck, outcome).await
+        self.call(Operation::Lookup, &lookup.address, &lookup.region, |_| self.lookup_now(lookup)).await
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
+        let start = self.now();
         self.travel().await;
         let mut observations = Observations::new();
         for target in targets {
@@ -245,43 +289,43 @@ impl Provider for Sim {
             }
         }
         self.travel().await;
+        let batches: BTreeSet<(&TypeName, &str)> =
+            targets.iter().map(|target| (&target.address.type_name, target.region.as_str())).collect();
+        for (type_name, region) in batches {
+            let _ = self.traced(called(Operation::Observe, type_name), region, start, Ok(()));
+        }
         observations
     }
 
     async fn find(&self, creation: &Creation) -> Outcome<Vec<Identity>> {
-        let struck = self.arrive(Operation::Find, &creation.address).await?;
-        let outcome = self.find_now(creation);
-        self.answer(Operation::Find, &creation.address, struck, outcome).await
+        self.call(Operation::Find, &creation.address, &creation.region, |_| self.find_now(creation)).await
     }
 
     async fn create(&self, creation: &Creation) -> Outcome<Created> {
-        let struck = self.arrive(Operation::Create, &creation.address).await?;
-        let outcome = self.create_now(creation, struck.as_ref());
-        self.answer(Operation::Create, &creation.address, struck, outcome).await
+        let create = |struck: Option<&Fault>| self.create_now(creation, struck);
+        self.call(Operation::Create, &creation.address, &creation.region, create).await
     }
 
     async fn update(&self, update: &Update) -> Outcome<()> {
-        let struck = self.arrive(Operation::Update, &update.target.address).await?;
-        let outcome = self.update_now(update, struck.as_ref());
-        self.answer(Operation::Update, &update.target.address, struck, outcome).await
+        let target = &update.target;
+        let change = |struck: Option<&Fault>| self.update_now(update, struck);
+        self.call(Operation::Update, &target.address, &target.region, change).await
     }
 
     async fn delete(&self, target: &Target) -> Outcome<Deletion> {
-        let struck = self.arrive(Operation::Delete, &target.address).await?;
-        let outcome = self.delete_now(target, struck.as_ref());
-        self.answer(Operation::Delete, &target.address, struck, outcome).await
+        let delete = |struck: Option<&Fault>| self.delete_now(target, struck);
+        self.call(Operation::Delete, &target.address, &target.region, delete).await
     }
 
     async fn reveal(&self, target: &Target, path: &[String]) -> Outcome<SecretText> {
-        let struck = self.arrive(Operation::Reveal, &target.address).await?;
-        let outcome = self.reveal_now(target, path);
-        self.answer(Operation::Reveal, &target.address, struck, outcome).await
+        self.call(Operation::Reveal, &target.address, &target.region, |_| self.reveal_now(target, path)).await
     }
 
     fn time_lapse(&self) -> f64 {
         self.options.speed
     }
 }
+
 /// The error of a fault that keeps a call from having its effect.
 fn refused(operation: Operation, address: &Address, fault: &Fault) -> Option<ProviderError> {
     let (kind, code, message) = match fault {
@@ -302,13 +346,18 @@ fn complained(operation: Operation, type_name: &TypeName, complaint: Complaint) 
     ProviderError { attribute: Some(complaint.attribute), ..error }
 }
 
-/// An error as the cloud would put it: `service:DescribeSomeKind`.
+/// An error as the cloud would put it.
 fn refusal(operation: Operation, type_name: &TypeName, kind: ErrorKind, code: &str, message: String) -> ProviderError {
+    ProviderError::new(kind, called(operation, type_name), message).code(code)
+}
+
+/// The name of a call: `service:DescribeSomeKind`.
+fn called(operation: Operation, type_name: &TypeName) -> String {
     let mut name = format!("{}:{}", type_name.service, operation.words());
     for word in type_name.kind.split('_') {
         let mut letters = word.chars();
         name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
         name.push_str(letters.as_str());
     }
-    ProviderError::new(kind, name, message).code(code)
+    name
 }

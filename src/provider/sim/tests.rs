@@ -106,6 +106,7 @@ fn options(clock: &Arc<AtomicU64>) -> Options {
         speed: 60.0,
         latency: Duration::ZERO,
         clock: Arc::new(move || Duration::from_millis(clock.load(Ordering::SeqCst))),
+        trace: Calls::new(),
     }
 }
 

@@ -41,13 +41,8 @@ impl Handler for Certificate {
         let domain = wanted.optional_text("domain_name")?;
         let status = wanted.optional_text("status")?;
         let arn = wanted.optional_text("arn")?;
-        let request = clients
-            .acm()
-            .list_certificates()
-            .set_certificate_statuses(status.map(|status| vec![CertificateStatus::from(status)]))
-            .includes(Filters::builder().set_key_types(Some(KEYS.to_vec())).build());
-        let certificates: Vec<CertificateSummary> =
-            request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(LIST))?;
+        let certificates =
+            clients.certificates.ask(status.unwrap_or_default(), || list_certificates(clients, status)).await?;
         let best = certificates
             .iter()
             .filter(|certificate| certificate.r#type() == Some(&CertificateType::AmazonIssued))
@@ -83,6 +78,15 @@ impl Handler for Certificate {
             observed(arn, report)
         }))
     }
+}
+
+async fn list_certificates(clients: &Clients, status: Option<&str>) -> Result<Vec<CertificateSummary>, ProviderError> {
+    let request = clients
+        .acm()
+        .list_certificates()
+        .set_certificate_statuses(status.map(|status| vec![CertificateStatus::from(status)]))
+        .includes(Filters::builder().set_key_types(Some(KEYS.to_vec())).build());
+    request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(LIST))
 }
 
 /// How well a certificate fits a domain; the best last.

@@ -5,15 +5,15 @@
 use async_trait::async_trait;
 use aws_sdk_cloudfront::types::{
     OriginAccessControlConfig, OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
-    OriginAccessControlSigningProtocols,
+    OriginAccessControlSigningProtocols, OriginAccessControlSummary,
 };
 
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "cloudfront:CreateOriginAccessControl";
 const DELETE: &str = "cloudfront:DeleteOriginAccessControl";
@@ -27,6 +27,19 @@ pub struct OriginAccessControl;
 impl Handler for OriginAccessControl {
     fn type_name(&self) -> &'static str {
         "cloudfront.origin_access_control"
+    }
+
+    /// Several come from the list, which tells everything.
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        if let [target] = targets {
+            return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
+        }
+        let all = clients.cloudfront().list_origin_access_controls().into_paginator().items().send();
+        let all = all.try_collect().await.map_err(failed(LIST));
+        by_identity(
+            targets,
+            all.map(|all| all.iter().map(|control| observed(control.id(), summary(control))).collect()),
+        )
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
@@ -97,6 +110,16 @@ async fn get(clients: &Clients, id: &str) -> Result<(OriginAccessControlConfig, 
     let answer = clients.cloudfront().get_origin_access_control().id(id).send().await.map_err(failed(GET))?;
     let config = answer.origin_access_control.and_then(|control| control.origin_access_control_config);
     Ok((config.ok_or_else(|| unanswered(GET, "configuration"))?, answer.e_tag))
+}
+
+fn summary(control: &OriginAccessControlSummary) -> Report {
+    Report::new()
+        .set("name", control.name())
+        .set("description", control.description())
+        .set("origin_kind", control.origin_access_control_origin_type().as_str())
+        .set("signing_behavior", control.signing_behavior().as_str())
+        .set("signing_protocol", control.signing_protocol().as_str())
+        .set("id", control.id())
 }
 
 fn report(id: &str, config: &OriginAccessControlConfig) -> Report {

@@ -14,6 +14,7 @@ use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
+use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "ec2:CreateSecurityGroup";
@@ -105,11 +106,8 @@ impl Handler for SecurityGroup {
 
 /// Reads groups through a filter: a filter passes over ids that do not exist, where a list of ids would fail.
 async fn observe_groups(clients: &Clients, ids: &[String]) -> Result<Vec<Observed>, ProviderError> {
-    let mut groups = Vec::new();
-    for ids in ids.chunks(FILTER_VALUES) {
-        groups.extend(describe(clients, vec![filter("group-id", ids)]).await?);
-    }
-    Ok(groups)
+    let batches = ids.chunks(FILTER_VALUES).map(|ids| describe(clients, vec![filter("group-id", ids)]));
+    Ok(try_wave(batches.collect()).await?.concat())
 }
 
 async fn describe(clients: &Clients, filters: Vec<Filter>) -> Result<Vec<Observed>, ProviderError> {

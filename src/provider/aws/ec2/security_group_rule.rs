@@ -16,6 +16,7 @@ use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
+use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, Observations, ProviderError, Target, Update};
 
 const AUTHORIZE_EGRESS: &str = "ec2:AuthorizeSecurityGroupEgress";
@@ -34,12 +35,10 @@ impl Handler for SecurityGroupRule {
     }
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        let mut rules = Ok(Vec::new());
-        for ids in identities(targets).chunks(FILTER_VALUES) {
-            let batch = describe(clients, "security-group-rule-id", ids).await;
-            rules = rules.and_then(|before| Ok([before, batch?].concat()));
-        }
-        by_identity(targets, rules.map(|rules| rules.iter().map(report).collect()))
+        let ids = identities(targets);
+        let batches = ids.chunks(FILTER_VALUES).map(|ids| describe(clients, "security-group-rule-id", ids));
+        let rules = try_wave(batches.collect()).await;
+        by_identity(targets, rules.map(|rules| rules.iter().flatten().map(report).collect()))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {

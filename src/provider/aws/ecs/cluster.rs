@@ -12,6 +12,7 @@ use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
+use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "ecs:CreateCluster";
@@ -116,14 +117,14 @@ fn is_own(creation: &Creation, cluster: &Found) -> bool {
 
 /// Reads clusters by name, without deleted ones. A name that does not exist is passed over.
 async fn describe(clients: &Clients, names: &[String]) -> Result<Vec<Found>, ProviderError> {
-    let mut found = Vec::new();
-    for names in names.chunks(BATCH) {
+    let batch = async |names: &[String]| {
         let request = clients.ecs().describe_clusters().set_clusters(Some(names.to_vec()));
         let request = request.include(ClusterField::Settings).include(ClusterField::Tags);
-        let answer = request.send().await.map_err(failed(DESCRIBE))?;
-        found.extend(answer.clusters.into_iter().flatten().filter(|cluster| cluster.status() != Some(DELETED)));
-    }
-    Ok(found)
+        request.send().await.map_err(failed(DESCRIBE))
+    };
+    let answers = try_wave(names.chunks(BATCH).map(batch).collect()).await?;
+    let found = answers.into_iter().flat_map(|answer| answer.clusters.unwrap_or_default());
+    Ok(found.filter(|cluster| cluster.status() != Some(DELETED)).collect())
 }
 
 fn report(cluster: &Found) -> Observed {

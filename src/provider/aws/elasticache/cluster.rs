@@ -3,14 +3,16 @@
 use async_trait::async_trait;
 use aws_sdk_elasticache::types::CacheCluster;
 
-use super::{DELETING, DESCRIBE_CLUSTERS, describe_cluster, is_tagged, not_yet, patch, shared_report};
+use super::{
+    DELETING, DESCRIBE_CLUSTERS, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report,
+};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "elasticache:CreateCacheCluster";
 const DELETE: &str = "elasticache:DeleteCacheCluster";
@@ -22,6 +24,14 @@ pub struct Cluster;
 impl Handler for Cluster {
     fn type_name(&self) -> &'static str {
         "elasticache.cluster"
+    }
+
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        if let [target] = targets {
+            return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
+        }
+        let clusters = describe_clusters(clients).await;
+        by_identity(targets, clusters.map(|clusters| clusters.values().map(report).collect()))
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {

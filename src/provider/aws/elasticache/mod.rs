@@ -7,12 +7,13 @@
 //! - A name stays taken while what it names is being deleted; such a resource is never adopted.
 //! - A modification that would change nothing is refused as a wrong request. So an update, which may be a repetition,
 //!   reads first and sends only what differs.
-//! - There is no filter, and one unknown name among several has no meaning: each resource is described by its name.
+//! - There is no filter: a description takes one name, or none and then tells of everything. So one resource is
+//!   described by its name, and several together, whatever else there is.
 
 pub mod cluster;
 pub mod replication_group;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticache::types::{CacheCluster, SecurityGroupMembership};
 
@@ -52,6 +53,15 @@ async fn describe_cluster(clients: &Clients, identifier: &str) -> Result<Option<
         clients.elasticache().describe_cache_clusters().cache_cluster_id(identifier).show_cache_node_info(true);
     let answer = request.send().await.map_err(failed(DESCRIBE_CLUSTERS)).or_absent()?;
     Ok(answer.and_then(|answer| answer.cache_clusters).into_iter().flatten().next())
+}
+
+/// All clusters with their nodes, by name.
+async fn describe_clusters(clients: &Clients) -> Result<BTreeMap<String, CacheCluster>, ProviderError> {
+    let request = clients.elasticache().describe_cache_clusters().show_cache_node_info(true);
+    let clusters: Vec<_> =
+        request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE_CLUSTERS))?;
+    let named = |cluster: CacheCluster| Some((cluster.cache_cluster_id()?.to_owned(), cluster));
+    Ok(clusters.into_iter().filter_map(named).collect())
 }
 
 /// What a cluster shows of itself and of the replication group it is a member of.

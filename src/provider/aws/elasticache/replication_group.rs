@@ -1,6 +1,8 @@
 //! `elasticache.replication_group`: Redis or Valkey with encryption, a token, and possibly replicas.
 //!
-//! AWS keeps half of a group's attributes only with its nodes, so the first of them is described beside the group.
+//! AWS keeps half of a group's attributes only with its nodes, so the first of them is described beside the group. AWS
+//! has named it after the group, so it is asked for at the same time; where the first one is another by now, that one is
+//! asked for after the group.
 //!
 //! # The token
 //!
@@ -20,14 +22,14 @@ use aws_sdk_elasticache::types::{
     AuthTokenUpdateStrategyType, AutomaticFailoverStatus, CacheCluster, ReplicationGroup as Group,
 };
 
-use super::{DELETING, describe_cluster, is_tagged, not_yet, patch, shared_report};
+use super::{DELETING, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "elasticache:CreateReplicationGroup";
 const DELETE: &str = "elasticache:DeleteReplicationGroup";
@@ -44,9 +46,27 @@ impl Handler for ReplicationGroup {
         "elasticache.replication_group"
     }
 
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        if let [target] = targets {
+            return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
+        }
+        let all = async {
+            let (groups, clusters) = tokio::try_join!(describe_all(clients), describe_clusters(clients))?;
+            let first = |group: &Group| group.member_clusters().first().and_then(|member| clusters.get(member));
+            Ok(groups.iter().map(|group| report(group, first(group))).collect())
+        };
+        by_identity(targets, all.await)
+    }
+
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        let Some(group) = describe(clients, target.identity.as_str()).await? else { return Ok(None) };
-        let member = first_member(clients, &group).await?;
+        let identifier = target.identity.as_str();
+        let likely = format!("{identifier}-001");
+        let (group, guess) = tokio::join!(describe(clients, identifier), describe_cluster(clients, &likely));
+        let Some(group) = group? else { return Ok(None) };
+        let member = match group.member_clusters().first() {
+            Some(first) if *first == likely => guess?,
+            _ => first_member(clients, &group).await?,
+        };
         Ok(Some(report(&group, member.as_ref())))
     }
 
@@ -180,6 +200,11 @@ async fn describe(clients: &Clients, identifier: &str) -> Result<Option<Group>, 
     let request = clients.elasticache().describe_replication_groups().replication_group_id(identifier);
     let answer = request.send().await.map_err(failed(DESCRIBE)).or_absent()?;
     Ok(answer.and_then(|answer| answer.replication_groups).into_iter().flatten().next())
+}
+
+async fn describe_all(clients: &Clients) -> Result<Vec<Group>, ProviderError> {
+    let request = clients.elasticache().describe_replication_groups();
+    request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))
 }
 
 /// The first node's cluster, if there is one yet.

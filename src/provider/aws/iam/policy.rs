@@ -26,6 +26,9 @@ const LIST_VERSIONS: &str = "iam:ListPolicyVersions";
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const MOST_VERSIONS: usize = 5;
 
+/// The name of the version a policy is made with.
+const FIRST_VERSION: &str = "v1";
+
 pub struct Policy;
 
 #[async_trait]
@@ -36,11 +39,13 @@ impl Handler for Policy {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let arn = target.identity.as_str();
-        let Some(policy) = get(clients, arn).await.or_absent()? else { return Ok(None) };
+        // Most policies are never changed.
+        let (policy, first) = tokio::join!(get(clients, arn), get_version(clients, arn, FIRST_VERSION));
+        let Some(policy) = policy.or_absent()? else { return Ok(None) };
         let version = policy.default_version_id().ok_or_else(|| unanswered(GET, "default version"))?;
-        let request = clients.iam().get_policy_version().policy_arn(arn).version_id(version);
-        let Some(answer) = request.send().await.map_err(failed(GET_VERSION)).or_absent()? else { return Ok(None) };
-        let document = answer.policy_version().and_then(PolicyVersion::document);
+        let version = if version == FIRST_VERSION { first } else { get_version(clients, arn, version).await };
+        let Some(version) = version.or_absent()? else { return Ok(None) };
+        let document = version.document();
         let report = Report::new()
             .set("name", policy.policy_name())
             .set("path", policy.path())
@@ -100,6 +105,12 @@ impl Handler for Policy {
         }
         Ok(Deletion::Accepted)
     }
+}
+
+async fn get_version(clients: &Clients, arn: &str, version: &str) -> Result<PolicyVersion, ProviderError> {
+    let request = clients.iam().get_policy_version().policy_arn(arn).version_id(version);
+    let answer = request.send().await.map_err(failed(GET_VERSION))?;
+    answer.policy_version.ok_or_else(|| unanswered(GET_VERSION, "version"))
 }
 
 async fn get(clients: &Clients, arn: &str) -> Result<Answer, ProviderError> {

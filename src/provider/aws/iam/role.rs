@@ -6,17 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use aws_sdk_iam::types::Role as Answer;
+use aws_sdk_iam::types::{EntityType, Role as Answer, RoleDetail};
 
 use super::is_own;
 use crate::address::Identity;
-use crate::provider::aws::attributes::{Attributes, Report, decoded_structure, desired, wanted};
+use crate::provider::aws::attributes::{Attributes, Report, decoded_structure, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
-use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::aws::wave::{try_wave, wave};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 use crate::value::Value;
 
 const ATTACH: &str = "iam:AttachRolePolicy";
@@ -26,11 +26,19 @@ const DELETE_INLINE: &str = "iam:DeleteRolePolicy";
 const DETACH: &str = "iam:DetachRolePolicy";
 const GET: &str = "iam:GetRole";
 const GET_INLINE: &str = "iam:GetRolePolicy";
+const LIST: &str = "iam:ListRoles";
 const LIST_ATTACHED: &str = "iam:ListAttachedRolePolicies";
+const LIST_DETAILS: &str = "iam:GetAccountAuthorizationDetails";
 const LIST_INLINE: &str = "iam:ListRolePolicies";
 const PUT_INLINE: &str = "iam:PutRolePolicy";
 const UPDATE: &str = "iam:UpdateRole";
 const UPDATE_TRUST: &str = "iam:UpdateAssumeRolePolicy";
+
+/// From how many roles on lists of the whole account are the shorter way.
+const MANY: usize = 20;
+
+/// How many roles one page has at most.
+const PAGE: i32 = 1000;
 
 /// Seconds; what AWS sets if a call does not say.
 const DEFAULT_SESSION: i32 = 3600;
@@ -43,20 +51,39 @@ impl Handler for Role {
         "iam.role"
     }
 
+    /// A role takes several calls. Many come from two lists of all there are, with the same attributes; whoever may
+    /// not read those reads one by one.
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        if targets.len() >= MANY {
+            match list(clients).await {
+                Err(error) if error.kind == ErrorKind::Denied => {}
+                roles => return by_identity(targets, roles),
+            }
+        }
+        let answers = wave(targets.iter().map(|target| self.observe(clients, target)).collect()).await;
+        targets.iter().zip(answers).map(|(target, answer)| (target.address.clone(), observation(answer))).collect()
+    }
+
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let name = target.identity.as_str();
-        let read =
-            async { tokio::try_join!(get(clients, name), inline_policies(clients, name), attached(clients, name)) };
+        // Policies take most of the calls, so those kinds that were never set are not asked for.
+        let policies = async {
+            match was_set(target, "policies") {
+                true => inline_policies(clients, name, &remembered(target)?).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let arns = async {
+            match was_set(target, "managed_policy_arns") {
+                true => attached(clients, name).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let read = async { tokio::try_join!(get(clients, name), policies, arns) };
         let Some((role, policies, arns)) = read.await.or_absent()? else { return Ok(None) };
-        let report = Report::new()
-            .set("name", role.role_name())
-            .set("path", role.path())
-            .set("description", role.description().unwrap_or_default())
-            .set("assume_role_policy", role.assume_role_policy_document().map(decoded_structure))
-            .set("managed_policy_arns", arns.into_iter().collect::<Vec<_>>())
-            .set("max_session_duration", role.max_session_duration())
-            .set("policies", Value::Map(policies))
-            .set("arn", role.arn());
+        let report = report(&role)
+            .set_if("managed_policy_arns", arns.map(|arns| arns.into_iter().collect::<Vec<_>>()))
+            .set_if("policies", policies.map(Value::Map));
         Ok(Some(observed(name, report)))
     }
 
@@ -133,6 +160,56 @@ impl Handler for Role {
     }
 }
 
+/// What the role itself tells; its policies come from elsewhere.
+fn report(role: &Answer) -> Report {
+    Report::new()
+        .set("name", role.role_name())
+        .set("path", role.path())
+        .set("description", role.description().unwrap_or_default())
+        .set("assume_role_policy", role.assume_role_policy_document().map(decoded_structure))
+        .set("max_session_duration", role.max_session_duration())
+        .set("arn", role.arn())
+}
+
+/// All roles of the account with all their policies.
+async fn list(clients: &Clients) -> Result<Vec<Observed>, ProviderError> {
+    let roles = async {
+        let roles = clients.iam().list_roles().max_items(PAGE).into_paginator().items().send();
+        roles.try_collect().await.map_err(failed(LIST))
+    };
+    let details = async {
+        let request = clients.iam().get_account_authorization_details().filter(EntityType::Role).max_items(PAGE);
+        request.into_paginator().send().try_collect().await.map_err(failed(LIST_DETAILS))
+    };
+    let (roles, details) = tokio::try_join!(roles, details)?;
+    let details = details.into_iter().flat_map(|page| page.role_detail_list.unwrap_or_default());
+    let mut details: BTreeMap<String, RoleDetail> =
+        details.filter_map(|detail| Some((detail.role_name.clone()?, detail))).collect();
+    let with_policies = |role: &Answer| {
+        let detail = details.remove(role.role_name())?;
+        let policies = detail.role_policy_list().iter().filter_map(|policy| {
+            Some((policy.policy_name()?.to_owned(), decoded_structure(policy.policy_document()?)))
+        });
+        let arns: BTreeSet<&str> =
+            detail.attached_managed_policies().iter().filter_map(|policy| policy.policy_arn()).collect();
+        let report = report(role)
+            .set("managed_policy_arns", arns.into_iter().collect::<Vec<_>>())
+            .set("policies", Value::Map(policies.collect()));
+        Some(observed(role.role_name(), report))
+    };
+    Ok(roles.iter().filter_map(with_policies).collect())
+}
+
+/// Whether an attribute is remembered; where nothing is, everything may have been set.
+fn was_set(target: &Target, name: &str) -> bool {
+    target.recorded.as_map().is_none_or(|attributes| attributes.is_empty() || attributes.contains_key(name))
+}
+
+/// The names of the role's own policies, as far as they are remembered.
+fn remembered(target: &Target) -> Result<Vec<&str>, ProviderError> {
+    Ok(recorded(target, GET_INLINE).table("policies")?.names())
+}
+
 async fn get(clients: &Clients, name: &str) -> Result<Answer, ProviderError> {
     let answer = clients.iam().get_role().role_name(name).send().await.map_err(failed(GET))?;
     answer.role.ok_or_else(|| unanswered(GET, "role"))
@@ -149,14 +226,22 @@ async fn inline_names(clients: &Clients, role: &str) -> Result<Vec<String>, Prov
     names.collect::<Result<_, _>>().await.map_err(failed(LIST_INLINE))
 }
 
-async fn inline_policies(clients: &Clients, role: &str) -> Result<BTreeMap<String, Value>, ProviderError> {
+/// The role's own policies. Those whose names are remembered are read beside the list of names, the others after it.
+async fn inline_policies(
+    clients: &Clients,
+    role: &str,
+    remembered: &[&str],
+) -> Result<BTreeMap<String, Value>, ProviderError> {
     let read = async |name: String| {
         let request = clients.iam().get_role_policy().role_name(role).policy_name(&name);
         let answer = request.send().await.map_err(failed(GET_INLINE)).or_absent()?;
-        Ok(answer.map(|answer| (name, decoded_structure(&answer.policy_document))))
+        Ok::<_, ProviderError>(answer.map(|answer| (name, decoded_structure(&answer.policy_document))))
     };
-    let policies = try_wave(inline_names(clients, role).await?.into_iter().map(read).collect()).await?;
-    Ok(policies.into_iter().flatten().collect())
+    let guesses = try_wave(remembered.iter().map(|name| read((*name).to_owned())).collect());
+    let (mut names, guesses) = tokio::try_join!(inline_names(clients, role), guesses)?;
+    names.retain(|name| !remembered.contains(&name.as_str()));
+    let others = try_wave(names.into_iter().map(read).collect()).await?;
+    Ok(guesses.into_iter().chain(others).flatten().collect())
 }
 
 async fn attached(clients: &Clients, role: &str) -> Result<BTreeSet<String>, ProviderError> {

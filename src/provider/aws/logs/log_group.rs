@@ -2,7 +2,7 @@
 //!
 //! The retention is a second call. A creation that stopped before it finds its group by name and tags and goes on.
 //!
-//! A group is read through its name as a prefix: a filter passes over a group that does not exist.
+//! One group is read through its name as a prefix, several by a list of names: both pass over what does not exist.
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::LogGroup as Group;
@@ -10,10 +10,11 @@ use aws_sdk_cloudwatchlogs::types::LogGroup as Group;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::has_all;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::aws::wave::try_wave;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "logs:CreateLogGroup";
 const DELETE: &str = "logs:DeleteLogGroup";
@@ -21,6 +22,10 @@ const DELETE_RETENTION: &str = "logs:DeleteRetentionPolicy";
 const DESCRIBE: &str = "logs:DescribeLogGroups";
 const LIST_TAGS: &str = "logs:ListTagsForResource";
 const PUT_RETENTION: &str = "logs:PutRetentionPolicy";
+
+/// How many groups one call describes, by name and in one page.
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html>
+const BATCH: usize = 50;
 
 pub struct LogGroup;
 
@@ -30,16 +35,13 @@ impl Handler for LogGroup {
         "logs.log_group"
     }
 
-    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        let name = target.identity.as_str();
-        let Some(group) = named(clients, name).await? else { return Ok(None) };
-        let report = Report::new().set("name", name).set("arn", arn(&group));
-        // A policy of the whole account hides what was set for this group.
-        let report = match group.retention_policy_name() {
-            None => report.set("retention_days", group.retention_in_days()),
-            Some(_) => report,
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        let names = identities(targets);
+        let groups = match &names[..] {
+            [name] => named(clients, name).await.map(|group| group.into_iter().collect()),
+            names => several(clients, names).await,
         };
-        Ok(Some(observed(name, report)))
+        by_identity(targets, groups.map(|groups| groups.iter().map(report).collect()))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -94,6 +96,33 @@ impl Handler for LogGroup {
         request.send().await.map_err(failed(DELETE)).or_absent()?;
         Ok(Deletion::Accepted)
     }
+}
+
+fn report(group: &Group) -> Observed {
+    let name = group.log_group_name().unwrap_or_default();
+    let report = Report::new().set("name", name).set("arn", arn(group));
+    // A policy of the whole account hides what was set for this group.
+    let report = match group.retention_policy_name() {
+        None => report.set("retention_days", group.retention_in_days()),
+        Some(_) => report,
+    };
+    observed(name, report)
+}
+
+/// Those of the groups that exist. Should AWS refuse a batch because of one that does not, they are read one by one.
+async fn several(clients: &Clients, names: &[String]) -> Result<Vec<Group>, ProviderError> {
+    let batch = async |names: &[String]| {
+        let request = clients.logs().describe_log_groups().set_log_group_identifiers(Some(names.to_vec()));
+        let groups = request.into_paginator().items().send();
+        match groups.collect::<Result<Vec<_>, _>>().await.map_err(failed(DESCRIBE)).or_absent()? {
+            Some(groups) => Ok(groups),
+            None => {
+                let groups = try_wave(names.iter().map(|name| named(clients, name)).collect()).await?;
+                Ok(groups.into_iter().flatten().collect())
+            }
+        }
+    };
+    Ok(try_wave(names.chunks(BATCH).map(batch).collect()).await?.concat())
 }
 
 async fn put_retention(clients: &Clients, name: &str, days: i32) -> Result<(), ProviderError> {

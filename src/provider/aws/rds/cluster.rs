@@ -21,6 +21,7 @@ use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
+use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 use crate::value::Value;
 
@@ -188,11 +189,8 @@ fn snapshot_name(prefix: &str, now: jiff::Timestamp) -> String {
 
 /// Reads clusters through a filter: a filter passes over names that do not exist, where a name itself would fail.
 async fn observe_clusters(clients: &Clients, identifiers: &[String]) -> Result<Vec<Observed>, ProviderError> {
-    let mut clusters = Vec::new();
-    for identifiers in identifiers.chunks(FILTER_VALUES) {
-        clusters.extend(describe(clients, filter("db-cluster-id", identifiers)).await?.iter().map(report));
-    }
-    Ok(clusters)
+    let batches = identifiers.chunks(FILTER_VALUES).map(|names| describe(clients, filter("db-cluster-id", names)));
+    Ok(try_wave(batches.collect()).await?.iter().flatten().map(report).collect())
 }
 
 async fn describe(clients: &Clients, filter: Filter) -> Result<Vec<DbCluster>, ProviderError> {

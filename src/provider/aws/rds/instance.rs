@@ -12,6 +12,7 @@ use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
+use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "rds:CreateDBInstance";
@@ -115,11 +116,8 @@ impl Handler for Instance {
 
 /// Reads instances through a filter: a filter passes over names that do not exist, where a name itself would fail.
 async fn observe_instances(clients: &Clients, identifiers: &[String]) -> Result<Vec<Observed>, ProviderError> {
-    let mut instances = Vec::new();
-    for identifiers in identifiers.chunks(FILTER_VALUES) {
-        instances.extend(describe(clients, filter("db-instance-id", identifiers)).await?.iter().map(report));
-    }
-    Ok(instances)
+    let batches = identifiers.chunks(FILTER_VALUES).map(|names| describe(clients, filter("db-instance-id", names)));
+    Ok(try_wave(batches.collect()).await?.iter().flatten().map(report).collect())
 }
 
 async fn describe(clients: &Clients, filter: Filter) -> Result<Vec<DbInstance>, ProviderError> {

@@ -1,7 +1,7 @@
 //! `ssm.parameter`: one setting in Parameter Store.
 //!
-//! Values and descriptions come from two different calls. The list of descriptions may be a little behind; a parameter
-//! it does not have yet is reported without a description.
+//! Values and descriptions come from two different calls. Descriptions are read only of those parameters that were given
+//! one. Their list may be a little behind; a parameter it does not have yet is reported without a description.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +31,9 @@ const BATCH: usize = 10;
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterStringFilter.html>
 const FILTER_VALUES: usize = 50;
 
+/// How many descriptions one page has, the most AWS allows.
+const PAGE: i32 = 50;
+
 /// The kind of a parameter that has none.
 const KIND: &str = "String";
 
@@ -43,7 +46,10 @@ impl Handler for Parameter {
     }
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        by_identity(targets, read(clients, &identities(targets)).await)
+        // A description that was never set here is nothing to ask for.
+        let described = |target: &&&Target| target.recorded.get("description").is_some();
+        let described: Vec<&Target> = targets.iter().filter(described).copied().collect();
+        by_identity(targets, read(clients, &identities(targets), &identities(&described)).await)
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -107,9 +113,10 @@ impl Handler for Parameter {
     }
 }
 
-async fn read(clients: &Clients, names: &[String]) -> Result<Vec<Observed>, ProviderError> {
+/// Reads parameters, those of `described` with their descriptions.
+async fn read(clients: &Clients, names: &[String], described: &[String]) -> Result<Vec<Observed>, ProviderError> {
     let values = try_wave(names.chunks(BATCH).map(|names| values(clients, names)).collect());
-    let descriptions = try_wave(names.chunks(FILTER_VALUES).map(|names| descriptions(clients, names)).collect());
+    let descriptions = try_wave(described.chunks(FILTER_VALUES).map(|names| descriptions(clients, names)).collect());
     let (values, descriptions) = tokio::try_join!(values, descriptions)?;
     let descriptions: BTreeMap<String, String> = descriptions.into_iter().flatten().collect();
     Ok(values.iter().flatten().map(|parameter| report(parameter, &descriptions)).collect())
@@ -124,7 +131,7 @@ async fn values(clients: &Clients, names: &[String]) -> Result<Vec<Found>, Provi
 async fn descriptions(clients: &Clients, names: &[String]) -> Result<Vec<(String, String)>, ProviderError> {
     let filter = ParameterStringFilter::builder().key("Name").option("Equals").set_values(Some(names.to_vec()));
     let filter = filter.build().map_err(incomplete(DESCRIBE))?;
-    let pages = clients.ssm().describe_parameters().parameter_filters(filter).into_paginator().send();
+    let pages = clients.ssm().describe_parameters().parameter_filters(filter).max_results(PAGE).into_paginator().send();
     let pages: Vec<_> = pages.collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))?;
     let parameters = pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default());
     Ok(parameters.filter_map(|parameter| Some((parameter.name?, parameter.description.unwrap_or_default()))).collect())

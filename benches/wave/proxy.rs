@@ -1,0 +1,152 @@
+//! A stand-in for the distance to AWS: an HTTP proxy in front of the emulator that counts calls and holds every answer
+//! back until the call is as old as a round trip takes.
+//!
+//! The emulator works meanwhile, so what is measured is the program and not how fast Python is: only an answer that
+//! takes longer than a round trip comes later.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// One call as the proxy saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
+    pub arrived: Instant,
+    pub answered: Instant,
+    /// How long the emulator took.
+    pub worked: Duration,
+}
+
+/// A running proxy; its threads live as long as the program.
+pub struct Proxy {
+    port: u16,
+    log: Arc<Mutex<Vec<Exchange>>>,
+}
+
+impl Proxy {
+    /// Starts one in front of `upstream`, a `host:port`.
+    pub fn start(upstream: String, delay: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&log);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (upstream, log) = (upstream.clone(), Arc::clone(&shared));
+                // A client that goes away ends its thread; that is no error.
+                thread::spawn(move || serve(&client, &upstream, delay, &log));
+            }
+        });
+        Self { port, log }
+    }
+
+    /// For `AWS_ENDPOINT_URL`.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The calls since the last time.
+    pub fn take(&self) -> Vec<Exchange> {
+        std::mem::take(&mut *self.log.lock().expect("no thread panics with it"))
+    }
+}
+
+fn serve(client: &TcpStream, upstream: &str, delay: Duration, log: &Mutex<Vec<Exchange>>) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let mut reader = BufReader::new(client);
+    let mut writer = client;
+    while let Some(request) = Message::read(&mut reader, false)? {
+        let arrived = Instant::now();
+        let mut server = TcpStream::connect(upstream)?;
+        server.set_nodelay(true)?;
+        server.write_all(&request.bytes())?;
+        let is_head = request.head.starts_with("HEAD ");
+        let Some(answer) = Message::read(&mut BufReader::new(&server), is_head)? else {
+            return Ok(());
+        };
+        let worked = arrived.elapsed();
+        thread::sleep(delay.saturating_sub(worked));
+        log.lock().expect("no thread panics with it").push(Exchange { arrived, answered: Instant::now(), worked });
+        writer.write_all(&answer.bytes())?;
+    }
+    Ok(())
+}
+
+/// A request or an answer, with its body in one piece.
+struct Message {
+    /// The first line and the headers, without those about the connection and the length of the body.
+    head: String,
+    body: Vec<u8>,
+    /// An answer to `HEAD`: it speaks of a body that it does not have.
+    bodiless: bool,
+}
+
+impl Message {
+    /// Reads the next one; nothing at the end of the stream.
+    fn read(reader: &mut impl BufRead, bodiless: bool) -> io::Result<Option<Self>> {
+        let mut head = String::new();
+        let (mut length, mut chunked) = (None, false);
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(None);
+            }
+            if line == "\r\n" {
+                break;
+            }
+            let (name, value) = line.split_once(':').unwrap_or((line.as_str(), ""));
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.trim().parse::<usize>().ok(),
+                "transfer-encoding" => chunked = value.contains("chunked"),
+                "connection" | "keep-alive" => {}
+                _ => head.push_str(&line),
+            }
+        }
+        let is_answer = head.starts_with("HTTP/");
+        let has_none = bodiless || head.contains(" 204 ") || head.contains(" 304 ");
+        let mut body = Vec::new();
+        match length {
+            _ if has_none => {}
+            _ if chunked => read_chunks(reader, &mut body)?,
+            Some(length) => {
+                body.resize(length, 0);
+                reader.read_exact(&mut body)?;
+            }
+            // An answer without a length ends with its connection.
+            None if is_answer => {
+                reader.read_to_end(&mut body)?;
+            }
+            None => {}
+        }
+        Ok(Some(Self { head, body, bodiless }))
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        // The emulator speaks HTTP/1.0, in which connections do not last; the program's shall.
+        let head = self.head.replacen("HTTP/1.0 ", "HTTP/1.1 ", 1);
+        let length = if self.bodiless { String::new() } else { format!("Content-Length: {}\r\n", self.body.len()) };
+        let mut bytes = format!("{head}{length}\r\n").into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}
+
+fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let size = line.trim().split(';').next().unwrap_or_default();
+        let size = u64::from_str_radix(size, 16).map_err(io::Error::other)?;
+        if size == 0 {
+            while reader.read_line(&mut line)? > 2 {
+                line.clear();
+            }
+            return Ok(());
+        }
+        reader.by_ref().take(size).read_to_end(body)?;
+        line.clear();
+        reader.read_line(&mut line)?;
+    }
+}
