@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use super::ui::Ui;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::plan::saved::SavedError;
+use crate::plan::stale::StalePlan;
 use crate::provider::{ErrorKind, ProviderError};
 use crate::session::SessionError;
 use crate::state::{JournalError, LedgerError, LockError, StateError};
@@ -167,9 +169,11 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// The code of an error about one of our files, for `mastoform explain`.
 fn code_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let is_stale = error.is::<StalePlan>().then_some(StalePlan::CODE);
+    let saved = error.downcast_ref::<SavedError>().map(SavedError::code);
     let is_journal = error.is::<JournalError>().then_some("state-journal");
     let is_lock = error.is::<LockError>().then_some("state-lock");
-    error.downcast_ref::<StateError>().map(StateError::code).or(is_journal).or(is_lock)
+    error.downcast_ref::<StateError>().map(StateError::code).or(saved).or(is_stale).or(is_journal).or(is_lock)
 }
 
 fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
@@ -181,6 +185,12 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = error.downcast_ref::<LockError>() {
         return Some(error.hint().to_owned());
+    }
+    if let Some(error) = error.downcast_ref::<SavedError>() {
+        return Some(error.hint().to_owned());
+    }
+    if error.is::<StalePlan>() {
+        return Some(StalePlan::HINT.to_owned());
     }
     error.downcast_ref::<ProviderError>().and_then(provider_hint)
 }

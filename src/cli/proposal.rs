@@ -11,15 +11,12 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
 use crate::plan::resolve::resolve;
 use crate::plan::saved::{Basis, Saved, SavedError};
-use crate::plan::stale::{self, FileNow, Staleness};
+use crate::plan::stale::{self, FileNow, StalePlan, Staleness};
 use crate::provider::Provider;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
 use crate::spec::Types;
 use crate::state::State;
-
-/// Changes that are told at most when a plan is stale.
-const TOLD: usize = 20;
 
 /// A plan and all it was made from.
 pub struct Proposal {
@@ -79,8 +76,7 @@ impl Proposal {
     pub fn must_confirm(&self, then: stale::Proposal<'_>, text_then: Option<&str>) -> Result<(), CommandError> {
         let file = FileNow { config: &self.project.config, text_then };
         let types = &self.project.specs.types;
-        let found = stale::stale(then, self.parts(), &self.gathered.state, Some(file), types);
-        if found.is_empty() { Ok(()) } else { Err(refusal(&found)) }
+        refusal(stale::stale(then, self.parts(), &self.gathered.state, Some(file), types))
     }
 
     /// As it is written to a file.
@@ -105,19 +101,11 @@ pub fn destroy_must_hold(
     state: &State,
     types: &Types,
 ) -> Result<(), CommandError> {
-    let found = stale::stale(then, now, state, None, types);
-    if found.is_empty() { Ok(()) } else { Err(refusal(&found)) }
+    refusal(stale::stale(then, now, state, None, types))
 }
 
-fn refusal(found: &[Staleness]) -> CommandError {
-    let mut text = "this plan is stale: something has changed since it was made".to_owned();
-    for change in found.iter().take(TOLD) {
-        text.push_str(&format!("\n  - {change}"));
-    }
-    if found.len() > TOLD {
-        text.push_str(&format!("\n  and {} more", found.len() - TOLD));
-    }
-    CommandError::new(Exit::Stale, text).hint("nothing was done; plan again and read the new plan")
+fn refusal(found: Vec<Staleness>) -> Result<(), CommandError> {
+    if found.is_empty() { Ok(()) } else { Err(CommandError::caused(Exit::Stale, StalePlan(found))) }
 }
 
 /// Where a plan is to be applied, in a word for its file.
@@ -154,8 +142,7 @@ pub fn write(ui: &Ui, path: &Path, saved: &Saved) -> Result<(), CommandError> {
 /// If it is not one, or is not as it was written.
 pub fn read(path: &Path) -> Result<Saved, CommandError> {
     let name = path.display().to_string();
-    Saved::parse(&name, &fs_err::read(path)?)
-        .map_err(|error| CommandError::new(Exit::Failure, error.to_string()).hint(error.hint()))
+    Saved::parse(&name, &fs_err::read(path)?).map_err(|error| CommandError::caused(Exit::Failure, error))
 }
 
 #[cfg(test)]

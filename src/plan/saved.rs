@@ -169,6 +169,15 @@ pub enum SavedError {
 }
 
 impl SavedError {
+    /// A stable word for the kind of problem.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotPlan { .. } => "plan-malformed",
+            Self::Newer { .. } => "plan-newer",
+            Self::Edited { .. } => "plan-edited",
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -26,6 +26,8 @@ use crate::value::{Tree, Value};
 
 /// Characters of a value in a sentence.
 const SHOWN: usize = 60;
+/// Changes that are told at most.
+const TOLD: usize = 20;
 
 /// One thing that has changed since a plan was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,6 +147,27 @@ fn shown(value: Option<&Value>) -> String {
     }
     let start: String = text.chars().take(SHOWN).collect();
     format!("{start}...")
+}
+
+/// A plan does not hold any more: everything that has changed since it was made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("this plan is stale: something has changed since it was made{}", told(.0))]
+pub struct StalePlan(pub Vec<Staleness>);
+
+impl StalePlan {
+    /// A stable word for the kind of problem.
+    pub const CODE: &str = "plan-stale";
+
+    /// What to do about it.
+    pub const HINT: &str = "nothing was done; plan again and read the new plan";
+}
+
+fn told(changes: &[Staleness]) -> String {
+    let mut text: String = changes.iter().take(TOLD).map(|change| format!("\n  - {change}")).collect();
+    if changes.len() > TOLD {
+        text.push_str(&format!("\n  and {} more", changes.len() - TOLD));
+    }
+    text
 }
 
 /// A plan with what it was made from.

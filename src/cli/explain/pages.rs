@@ -28,6 +28,10 @@ pub const PAGES: &[(&str, &str)] = pages![
     "missing-setting",
     "out-of-range",
     "plan-check",
+    "plan-edited",
+    "plan-malformed",
+    "plan-newer",
+    "plan-stale",
     "reserved-attribute",
     "secret-leak",
     "state-conflict",
@@ -79,8 +83,12 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut files = Vec::new();
         sources(&root.join("src"), &mut files);
-        let patterns = [r#"Diagnostic::(?:error|warning)\(\s*"([a-z-]+)""#, r#"=> "(state-[a-z]+)""#]
-            .map(|pattern| Regex::new(pattern).expect("a pattern"));
+        let patterns = [
+            r#"Diagnostic::(?:error|warning)\(\s*"([a-z-]+)""#,
+            r#"=> "((?:state|plan)-[a-z]+)""#,
+            r#"CODE: &str = "([a-z-]+)""#,
+        ]
+        .map(|pattern| Regex::new(pattern).expect("a pattern"));
         let mut used = BTreeSet::new();
         for path in files {
             let text = fs_err::read_to_string(path).expect("a file");
