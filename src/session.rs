@@ -90,6 +90,14 @@ pub struct Remembered {
     pub held: usize,
 }
 
+impl Remembered {
+    /// Without the journal, when that is the one of a command at work right now: it is not to be folded by anybody else.
+    #[must_use]
+    pub fn without_journal(self) -> Self {
+        Self { entries: Vec::new(), held: 0, ..self }
+    }
+}
+
 /// Reads what is remembered. A state that does not exist yet is made with the lineage given.
 ///
 /// # Errors

@@ -10,3 +10,4 @@ mod program;
 mod sessions;
 mod specs;
 mod support;
+mod survival;

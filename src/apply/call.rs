@@ -13,7 +13,7 @@ use crate::provider::{
     Created, Creation, Deletion, ErrorKind, Observation, Observations, Provider, ProviderError, Target, Update,
 };
 use crate::secret::SecretText;
-use crate::value::Value;
+use crate::value::{Known, Value};
 
 /// What a task brings back to the loop.
 #[derive(Debug)]
@@ -101,6 +101,20 @@ impl<'a> Tries<'a> {
     }
 }
 
+/// An error as it may be said and written down: the cloud may repeat what it was sent, and some of that is secret.
+fn discreet(mut error: ProviderError, sent: &Known) -> ProviderError {
+    sent.each_leaf(&mut |secret| {
+        // Shorter ones are no secrets, and are in every other word.
+        if secret.reveal().len() >= SHORTEST_SECRET {
+            error.message = error.message.replace(secret.reveal(), "***");
+        }
+    });
+    error
+}
+
+/// In bytes.
+const SHORTEST_SECRET: usize = 4;
+
 /// Reads secrets.
 pub async fn reveal(
     provider: Arc<dyn Provider>,
@@ -157,7 +171,7 @@ pub async fn create(
         } else {
             match provider.create(&creation).await {
                 Ok(created) => return Answer::Created { step, created, is_fresh: true },
-                Err(error) => Some(error),
+                Err(error) => Some(discreet(error, &creation.attributes)),
             }
         };
         // After a lost answer the same request is made again: the provider finds what the first one made and completes
@@ -204,7 +218,7 @@ pub async fn update(
         match provider.update(&update).await {
             Ok(()) => return Answer::Updated { step },
             Err(error) => {
-                if let Err(error) = tries.wait(error).await {
+                if let Err(error) = tries.wait(discreet(error, &update.desired)).await {
                     return Answer::Failed { step, error };
                 }
             }
@@ -229,4 +243,18 @@ pub async fn observe(provider: Arc<dyn Provider>, steps: Vec<usize>, targets: Ve
         observations.entry(target.address.clone()).or_insert(Observation::Gone);
     }
     Answer::Observed { steps, observations }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Tree;
+
+    #[test]
+    fn what_the_cloud_repeats_of_a_secret_is_not_said() {
+        let mut sent: Known = Value::from_json(&serde_json::json!({"name": "social"})).lift();
+        sent.set(&["password"], Tree::Leaf(SecretText::new("correct horse")));
+        let error = ProviderError::new(ErrorKind::Invalid, "rds:CreateDBCluster", "social: correct horse is too long");
+        assert_eq!(discreet(error, &sent).message, "social: *** is too long");
+    }
 }

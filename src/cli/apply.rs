@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::error::{CommandError, Exit};
+use super::error::{self, CommandError, Exit};
 use super::events::{self, Stream};
 use super::files::Project;
 use super::progress::Live;
@@ -70,9 +70,24 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
             keep_what_was_folded(&paths, &mut proposal.gathered)?;
             return Ok(Exit::Done);
         }
+        let name = proposal.project.config.name.clone();
+        let lost = loses_data(&plan, &proposal.project.specs.types);
+        say_lost(ui, &lost);
+        confirm_name(arguments.confirm.as_deref(), &name)?;
+        if !lost.is_empty() && arguments.yes && arguments.confirm.is_none() {
+            return Err(CommandError::new(
+                Exit::Refused,
+                "this plan deletes what people have stored, and --yes does not cover that",
+            )
+            .hint(format!("look at it once more, and add --confirm {name} if it is what you want")));
+        }
         if !arguments.yes {
-            let question = format!("\nDo this on {}? Only `yes` is accepted:", cloud::place(options));
-            let sure = ui.confirm(&question, "yes").map_err(|error| error.hint("add --yes to go without asking"))?;
+            let (question, word) = if lost.is_empty() {
+                (format!("\nDo this on {}? Only `yes` is accepted:", cloud::place(options)), "yes")
+            } else {
+                (format!("\nType the name of the instance to do this on {}:", cloud::place(options)), name.as_str())
+            };
+            let sure = ui.confirm(&question, word).map_err(|error| error.hint("add --yes to go without asking"))?;
             if !sure {
                 ui.say("Nothing was changed.");
                 return Ok(Exit::Failure);
@@ -110,6 +125,23 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         }
         Ok(exit)
     })
+}
+
+/// Says what will be gone.
+pub(super) fn say_lost(ui: &Ui, lost: &[String]) {
+    if !lost.is_empty() {
+        ui.warn(&format!("what people have stored here will be gone: {}", lost.join(", ")));
+    }
+}
+
+/// Refuses a `--confirm` that names another instance.
+pub(super) fn confirm_name(given: Option<&str>, name: &str) -> Result<(), CommandError> {
+    match given {
+        Some(given) if given != name => {
+            Err(CommandError::failure(format!("--confirm says {given:?}, but the instance is {name:?}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The last line of a stream in which nothing happened.
@@ -323,7 +355,7 @@ pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
                 paths.state().display()
             ));
             if report.failed.iter().any(|failure| failure.credentials) {
-                ui.hint("log in to AWS again (`aws sso login`) and run the command once more; it goes on from here");
+                ui.hint(&format!("{} and run the command once more; it goes on from here", error::log_in_again()));
             } else {
                 ui.hint("mend the cause and run the command once more; it goes on from here");
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::apply::{Work, carry_out, holder, loses_data, tell};
+use super::apply::{Work, carry_out, confirm_name, holder, loses_data, say_lost, tell};
 use super::error::{CommandError, Exit};
 use super::plan::say_notes;
 use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
@@ -19,7 +19,11 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
     let paths = files::recorded_paths(options)?;
     let Some(recorded) = State::read(&paths.state())? else {
         return Err(CommandError::failure(format!("there is no state {}", paths.state().display()))
-            .hint("nothing was ever applied from here"));
+            .hint(if paths.journal().exists() {
+                "a first apply was interrupted before it had recorded anything: run `mastoform apply`, which takes it up again"
+            } else {
+                "nothing was ever applied from here"
+            }));
     };
     specs.types = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
     let _lock = Lock::acquire(&paths.lock(), &holder("mastoform destroy"))?;
@@ -39,15 +43,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             ui.say(&format!("There is nothing left of {name}."));
             return Ok(Exit::Done);
         }
-        let lost = loses_data(&plan, &specs.types);
-        if !lost.is_empty() {
-            ui.warn(&format!("what people have stored here will be gone: {}", lost.join(", ")));
-        }
+        say_lost(ui, &loses_data(&plan, &specs.types));
+        confirm_name(arguments.confirm.as_deref(), &name)?;
         let sure = match &arguments.confirm {
-            Some(given) if *given == name => true,
-            Some(given) => {
-                return Err(CommandError::failure(format!("--confirm says {given:?}, but the instance is {name:?}")));
-            }
+            Some(_) => true,
             None => {
                 let question = format!("\nType the name of the instance to destroy it on {}:", cloud::place(options));
                 ui.confirm(&question, &name)

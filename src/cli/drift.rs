@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::files::Project;
+use super::files::{self, Project};
 use super::{CommandError, DriftArguments, Exit, GlobalOptions, Ui, cloud};
 use crate::address::Address;
 use crate::config::edit;
@@ -25,8 +25,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Resu
         return Err(CommandError::failure(format!("there is no {}", project.paths.state().display()))
             .hint("nothing was applied from here yet; `mastoform plan` shows what would be"));
     }
-    if read.entries.iter().any(|entry| entry.record.address().is_some()) {
-        ui.warn("a command is at work on this instance or was interrupted; what it has done since is not looked at");
+    if !files::is_busy(ui, &project.paths)? && read.entries.iter().any(|entry| entry.record.address().is_some()) {
+        ui.warn("a command was interrupted; what it has done since is not looked at");
     }
     let gathered = cloud::runtime()?.block_on(async {
         let reader =

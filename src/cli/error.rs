@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use super::ui::Ui;
+use super::ui::{Ui, variable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::saved::SavedError;
 use crate::plan::stale::StalePlan;
@@ -195,11 +195,17 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
     error.downcast_ref::<ProviderError>().and_then(provider_hint)
 }
 
+/// How to renew credentials, with the profile that they are from.
+pub fn log_in_again() -> String {
+    match variable("AWS_PROFILE") {
+        Some(profile) => format!("log in to AWS again (`aws sso login --profile {profile}`)"),
+        None => "log in to AWS again (`aws sso login`)".to_owned(),
+    }
+}
+
 fn provider_hint(error: &ProviderError) -> Option<String> {
     Some(match error.kind {
-        ErrorKind::Credentials => {
-            "log in to AWS again (`aws sso login`), or choose the right profile with AWS_PROFILE".to_owned()
-        }
+        ErrorKind::Credentials => format!("{}, or choose another profile with AWS_PROFILE", log_in_again()),
         ErrorKind::Denied => format!("the credentials lack the permission {}", error.operation),
         ErrorKind::Quota => "ask for a higher limit in the console of AWS Service Quotas".to_owned(),
         ErrorKind::Throttled | ErrorKind::NotYet | ErrorKind::Network => {
@@ -300,7 +306,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "asking whose account this is failed\n  because: sts:GetCallerIdentity: ExpiredToken: expired\n\
-             hint: log in to AWS again (`aws sso login`), or choose the right profile with AWS_PROFILE"
+             hint: log in to AWS again (`aws sso login`), or choose another profile with AWS_PROFILE"
         );
         assert_eq!(error.exit().code(), 1);
     }

@@ -18,7 +18,7 @@ use crate::expr::Evaluator;
 use crate::plan::resolve::World;
 use crate::session;
 use crate::spec::{Blueprint, OverlayFile, Specs, Types};
-use crate::state::{Journal, Paths, State, history};
+use crate::state::{Holder, Journal, Lock, Paths, State, history};
 use crate::value::Value;
 
 /// Everything a command needs that is not in the cloud.
@@ -268,10 +268,25 @@ pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
 /// As [`State::read`] and [`Journal::read`].
 pub fn read_state(ui: &Ui, paths: &Paths) -> Result<Option<State>, CommandError> {
     let state = State::read(&paths.state())?;
-    if Journal::read(&paths.journal())?.entries.iter().any(|entry| entry.record.address().is_some()) {
-        ui.warn("a command is at work on this instance or was interrupted; what it has done since is not shown");
+    if !is_busy(ui, paths)?
+        && Journal::read(&paths.journal())?.entries.iter().any(|entry| entry.record.address().is_some())
+    {
+        ui.warn("a command was interrupted; what it has done since is not shown");
     }
     Ok(state)
+}
+
+/// Whether a command is at work on the instance right now; says so, because what is shown may change at any moment.
+///
+/// # Errors
+///
+/// As [`Lock::holder`].
+pub fn is_busy(ui: &Ui, paths: &Paths) -> Result<bool, CommandError> {
+    let Some(Holder { pid, host, command, started }) = Lock::holder(&paths.lock())? else { return Ok(false) };
+    ui.warn(&format!(
+        "`{command}` is at work on this instance since {started} (process {pid} on {host}); what it does now is not shown"
+    ));
+    Ok(true)
 }
 
 #[cfg(test)]

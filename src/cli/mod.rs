@@ -27,6 +27,7 @@ pub mod output;
 mod plan;
 pub mod progress;
 mod proposal;
+mod restore;
 mod schema;
 mod show;
 mod state;
@@ -195,6 +196,9 @@ pub struct ApplyArguments {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// The instance's name, for a plan that deletes what people have stored
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
     /// Print what happens as JSON, a line per event
     #[arg(long, requires = "yes")]
     pub json: bool,
@@ -269,6 +273,17 @@ pub enum StateCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Take back the last good state file, from the backup or from git
+    Restore(RestoreArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// The instance, if mastodon.toml cannot say it
+    pub name: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

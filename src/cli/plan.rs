@@ -1,6 +1,6 @@
 //! `mastoform plan`: what apply would do. Reads, and changes nothing.
 
-use super::files::Project;
+use super::files::{self, Project};
 use super::proposal::{self, Proposal};
 use super::{CommandError, Exit, GlobalOptions, PlanArguments, Ui, cloud};
 use crate::plan::Plan;
@@ -37,15 +37,18 @@ pub(super) fn propose(
     project: Project,
     offline: bool,
 ) -> Result<Proposal, CommandError> {
+    let mut read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
+    if files::is_busy(ui, &project.paths)? {
+        read = read.without_journal();
+    }
     let proposal = if offline {
-        let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
         let gathered = session::gather_offline(Some(&project.config), read)?;
         Proposal::of(project, gathered)?
     } else {
         cloud::runtime()?.block_on(async {
             let provider =
                 cloud::connect(ui, options, &project.types_of_cloud, &project.paths, &project.config.region).await?;
-            Proposal::make(project, &provider).await
+            Proposal::from(project, &provider, read).await
         })?
     };
     say_notes(ui, &proposal.gathered);

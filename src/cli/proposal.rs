@@ -31,6 +31,15 @@ impl Proposal {
     /// Reads the state, asks the cloud in one wave, and plans.
     pub async fn make(project: Project, provider: &Arc<dyn Provider>) -> Result<Self, CommandError> {
         let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
+        Self::from(project, provider, read).await
+    }
+
+    /// The same from a state that was read already.
+    pub async fn from(
+        project: Project,
+        provider: &Arc<dyn Provider>,
+        read: session::Remembered,
+    ) -> Result<Self, CommandError> {
         let nothing = BTreeMap::new();
         let gathered = session::gather(provider, Some(&project.world(&nothing)), read).await?;
         Self::of(project, gathered)

@@ -1,12 +1,15 @@
 //! `mastoform state list` and `mastoform state show ADDRESS`. Needs no valid `mastodon.toml`.
 
-use super::{CommandError, Exit, GlobalOptions, StateCommand, Ui, files};
+use super::{CommandError, Exit, GlobalOptions, StateCommand, Ui, files, restore};
 use crate::address::Address;
 use crate::diagnostic::Diagnostic;
 use crate::render::state as text;
 use crate::state::State;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, command: &StateCommand) -> Result<Exit, CommandError> {
+    if let StateCommand::Restore(arguments) = command {
+        return restore::run(ui, options, arguments);
+    }
     let paths = files::recorded_paths(options)?;
     let state = files::read_state(ui, &paths)?;
     let missing = || {
@@ -22,6 +25,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &StateCommand) -> Result<E
             Some(state) if !state.rows.is_empty() => ui.data(text::list(&state).trim_end())?,
             _ => ui.say("Nothing exists yet."),
         },
+        StateCommand::Restore(_) => {}
         StateCommand::Show { address, json } => {
             let state = state.ok_or_else(missing)?;
             let address = find(&state, address)?;

@@ -160,6 +160,12 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         };
         problems.extend(validate(desired, &attributes));
         let (settled, change) = settle(world, desired, Arc::new(attributes), situation, &walked, &orders);
+        let stays = change.as_ref().is_none_or(|change| {
+            !matches!(change.action, Action::Create | Action::Replace { order: Order::DeleteFirst, .. })
+        });
+        if stays {
+            refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
+        }
         if let Some(change) = change {
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
@@ -171,7 +177,6 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         } else {
             unchanged += 1;
         }
-        refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
         walked.settle(address, settled);
     }
     for (address, row) in situation.state.rows.iter().rev() {
@@ -236,16 +241,8 @@ fn held_back(
     state: &State,
     orders: &BTreeMap<Address, Order>,
 ) -> Vec<Refusal> {
-    match state
-        .rows
-        .get(address)
-        .filter(|row| row.identity.is_some() && orders.get(address) != Some(&Order::DeleteFirst))
-    {
-        Some(row) => {
-            ties::ties(resource_type, row, orders, state).iter().map(|tie| ties::refusal(address, tie)).collect()
-        }
-        None => Vec::new(),
-    }
+    let Some(row) = state.rows.get(address) else { return Vec::new() };
+    ties::ties(resource_type, row, orders, state).iter().map(|tie| ties::refusal(address, tie)).collect()
 }
 
 /// Where the protection of a resource is turned off.

@@ -185,7 +185,7 @@ impl StateError {
             }
             Self::Unfaithful { .. } => "this is a mistake in mastoform; the file is as it was".to_owned(),
             _ => format!(
-                "take back the last good one with `git checkout -- {path}` or from {path}.backup, then run `mastoform plan`"
+                "`mastoform state restore` takes back the last good one, from {path}.backup or from git; then run `mastoform plan`"
             ),
         }
     }
@@ -441,6 +441,20 @@ impl State {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(StateError::Io { action: "read", path: path.to_owned(), source }),
         }
+    }
+
+    /// Keeps whatever is in the file at `path` beside it, as `<file>.broken`, before another state takes its place.
+    /// `None`: there is no file.
+    ///
+    /// # Errors
+    ///
+    /// `Io`.
+    pub fn set_aside(path: &Path) -> Result<Option<PathBuf>, StateError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".broken");
+        let aside = PathBuf::from(name);
+        Self::back_up(path, &aside)?;
+        Ok(aside.exists().then_some(aside))
     }
 
     /// Makes this the successor of itself: the next serial, with its digest until now as the parent. To be called once

@@ -115,6 +115,28 @@ impl Lock {
         }
     }
 
+    /// Who holds the lock at `path` right now; `None` if nobody does. Asks for nothing and keeps nobody waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Io`] if the file is there and cannot be asked.
+    pub fn holder(path: &Path) -> Result<Option<Holder>, LockError> {
+        let error = |source| LockError::Io { path: path.to_owned(), source };
+        let mut file = match fs_err::File::open(path) {
+            Ok(file) => file,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(error(source)),
+        };
+        // Whoever holds it has written so; only then does asking the kernel say more. It is asked for a shared lock, and
+        // for a moment only, so that those who just look never stand in each other's way.
+        let Some(holder) = read_holder(&mut file) else { return Ok(None) };
+        match file.file().try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(holder)),
+            Err(TryLockError::Error(source)) => Err(error(source)),
+        }
+    }
+
     /// Who held the lock before and ended without releasing it: a crash, a power cut, a kill.
     pub fn abandoned(&self) -> Option<&Holder> {
         self.abandoned.as_ref()
@@ -185,6 +207,20 @@ mod tests {
         drop(first);
         let second = Lock::acquire(&path, &holder("mastoform destroy")).unwrap();
         assert_eq!(second.abandoned(), None);
+    }
+
+    #[test]
+    fn looking_at_a_lock_tells_who_holds_it_and_takes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.lock");
+        assert_eq!(Lock::holder(&path).unwrap(), None, "there is no file");
+        let lock = Lock::acquire(&path, &holder("mastoform apply")).unwrap();
+        assert_eq!(Lock::holder(&path).unwrap(), Some(holder("mastoform apply")));
+        drop(lock);
+        assert_eq!(Lock::holder(&path).unwrap(), None, "released");
+        fs_err::write(&path, serde_json::to_string(&holder("mastoform apply")).unwrap()).unwrap();
+        assert_eq!(Lock::holder(&path).unwrap(), None, "its holder is dead");
+        drop(Lock::acquire(&path, &holder("mastoform plan")).unwrap());
     }
 
     #[test]

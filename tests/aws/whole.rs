@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use aws_sdk_ecs::types::TaskDefinitionStatus;
+use aws_sdk_iam::types::PolicyScopeType;
 use mastoform::provider::aws::Aws;
 
 use crate::support::emulator::{Emulator, REGION};
@@ -10,19 +12,24 @@ use crate::support::instance::{EXAMPLE, example};
 use crate::support::moto;
 
 fn mastoform(emulator: &Emulator, folder: &Path, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mastoform"))
+    program(emulator, folder, words).output().expect("the program runs")
+}
+
+/// The program in a folder, with the credentials of an account in an emulator and nothing else.
+pub fn program(emulator: &Emulator, folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mastoform"));
+    command
         .args(words)
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
         .env("NO_COLOR", "1")
-        .envs(emulator.environment())
-        .output()
-        .expect("the program runs")
+        .envs(emulator.environment());
+    command
 }
 
 /// Everything it said, for a failing test.
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     format!("{}\n{}", text(&output.stdout), text(&output.stderr))
 }
 
@@ -31,7 +38,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The certificates that the owner of the instance has requested by hand before.
-async fn certificates(aws: &Aws) {
+pub async fn certificates(aws: &Aws) {
     for (region, domain) in [(REGION, "social.example.org"), ("us-east-1", "media.social.example.org")] {
         let request = aws.clients(region).acm().request_certificate().domain_name(domain);
         let arn = request.send().await.expect("requested").certificate_arn.expect("an ARN");
@@ -47,7 +54,7 @@ async fn certificates(aws: &Aws) {
 }
 
 /// What can be found in the account by names that begin with the instance's.
-async fn left(aws: &Aws) -> Vec<String> {
+pub async fn left(aws: &Aws) -> Vec<String> {
     let clients = aws.clients(REGION);
     let mut found = Vec::new();
     let groups = clients.ec2().describe_security_groups().send().await.expect("groups");
@@ -57,8 +64,20 @@ async fn left(aws: &Aws) -> Vec<String> {
     found.extend(clusters.db_clusters().iter().filter_map(|one| one.db_cluster_identifier()).map(str::to_owned));
     let instances = clients.rds().describe_db_instances().send().await.expect("instances");
     found.extend(instances.db_instances().iter().filter_map(|one| one.db_instance_identifier()).map(str::to_owned));
+    let rules = clients.ec2().describe_security_group_rules().send().await.expect("rules");
+    let ours = rules.security_group_rules().iter().filter(|rule| !rule.tags().is_empty());
+    found.extend(ours.map(|rule| {
+        // What a rule is, without what the account made up: a second one like it is seen.
+        let ports = (rule.from_port(), rule.to_port(), rule.is_egress());
+        format!("rule {ports:?} {:?} {}", rule.cidr_ipv4(), rule.description().unwrap_or_default())
+    }));
     let balancers = clients.elb().describe_load_balancers().send().await.expect("load balancers");
     found.extend(balancers.load_balancers().iter().filter_map(|one| one.load_balancer_name()).map(str::to_owned));
+    for balancer in balancers.load_balancers() {
+        let arn = balancer.load_balancer_arn().unwrap_or_default();
+        let listeners = clients.elb().describe_listeners().load_balancer_arn(arn).send().await.expect("listeners");
+        found.extend(listeners.listeners().iter().map(|listener| format!("listener {:?}", listener.port())));
+    }
     let targets = clients.elb().describe_target_groups().send().await.expect("target groups");
     found.extend(targets.target_groups().iter().filter_map(|one| one.target_group_name()).map(str::to_owned));
     let services = clients.ecs().list_clusters().send().await.expect("clusters");
@@ -67,6 +86,13 @@ async fn left(aws: &Aws) -> Vec<String> {
         let alive = described.clusters().iter().filter(|cluster| cluster.status() != Some("INACTIVE"));
         found.extend(alive.filter_map(|cluster| cluster.cluster_name()).map(str::to_owned));
     }
+    let definitions = clients.ecs().list_task_definitions();
+    let active = definitions.status(TaskDefinitionStatus::Active).send().await.expect("task definitions");
+    // Revisions are counted from the first one the account ever had.
+    let family = |arn: &String| arn.rsplit('/').next().and_then(|name| name.split(':').next()).map(str::to_owned);
+    found.extend(active.task_definition_arns().iter().filter_map(family));
+    let policies = clients.iam().list_policies().scope(PolicyScopeType::Local).send().await.expect("policies");
+    found.extend(policies.policies().iter().filter_map(|policy| policy.policy_name()).map(str::to_owned));
     let roles = clients.iam().list_roles().send().await.expect("roles");
     let ours = roles.roles().iter().map(|role| role.role_name()).filter(|name| name.starts_with("social"));
     found.extend(ours.map(str::to_owned));
@@ -80,11 +106,19 @@ async fn left(aws: &Aws) -> Vec<String> {
     found.extend(logs.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
     let distributions = clients.cloudfront().list_distributions().send().await.expect("distributions");
     let list = distributions.distribution_list();
-    found.extend(list.into_iter().flat_map(|list| list.items()).map(|distribution| distribution.id().to_owned()));
+    found.extend(
+        list.into_iter()
+            .flat_map(|list| list.items())
+            .map(|distribution| format!("distribution {:?}", distribution.comment())),
+    );
+    let controls = clients.cloudfront().list_origin_access_controls().send().await.expect("access controls");
+    let list = controls.origin_access_control_list();
+    found.extend(list.into_iter().flat_map(|list| list.items()).map(|control| control.name().to_owned()));
     // moto never lets go of a replication group it deletes.
     let groups = clients.elasticache().describe_replication_groups().send().await.expect("replication groups");
     let alive = groups.replication_groups().iter().filter(|group| group.status() != Some("deleting"));
     found.extend(alive.filter_map(|group| group.replication_group_id()).map(str::to_owned));
+    found.sort();
     found
 }
 

@@ -27,14 +27,14 @@ use crate::support::instance::{EXAMPLE, Instance, Script, example};
 use crate::support::say;
 
 /// What a crash would leave behind.
-struct World {
-    label: String,
-    files: BTreeMap<PathBuf, Vec<u8>>,
-    sim: Sim,
+pub(super) struct World {
+    pub(super) label: String,
+    pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
+    pub(super) sim: Sim,
 }
 
 /// Takes down a world at every moment of a run.
-struct Witness {
+pub(super) struct Witness {
     sim: Arc<Sim>,
     folder: PathBuf,
     worlds: Mutex<Vec<World>>,
@@ -107,13 +107,13 @@ impl Provider for Witness {
 }
 
 /// What is done in a story.
-struct Deed {
+pub(super) struct Deed {
     script: Script,
     destroys: bool,
 }
 
 impl Deed {
-    fn apply(text: &str) -> Self {
+    pub(super) fn apply(text: &str) -> Self {
         let script = Script::read(&[], text).unwrap_or_else(|problems| panic!("{problems}"));
         Self { script, destroys: false }
     }
@@ -122,7 +122,7 @@ impl Deed {
         Self { destroys: true, ..Self::apply(EXAMPLE) }
     }
 
-    async fn happens(&self, to: &Instance, by: Arc<dyn Provider>, watch: Option<Watch>) -> Outcome {
+    pub(super) async fn happens(&self, to: &Instance, by: Arc<dyn Provider>, watch: Option<Watch>) -> Outcome {
         if self.destroys {
             return to.destroy_by(by, &self.script.specs, watch).await.1;
         }
@@ -132,28 +132,40 @@ impl Deed {
 }
 
 /// The state without what counts runs.
-fn remembered(instance: &Instance) -> Option<State> {
+pub(super) fn remembered(instance: &Instance) -> Option<State> {
     let mut state = instance.state()?;
     (state.serial, state.parent) = (0, None);
     Some(state)
 }
 
-fn put_back(files: &BTreeMap<PathBuf, Vec<u8>>, folder: &Path) {
+pub(super) fn put_back(files: &BTreeMap<PathBuf, Vec<u8>>, folder: &Path) {
     for (name, bytes) in files {
         fs_err::write(folder.join(name), bytes).expect("written");
     }
 }
 
-/// Plays `before` undisturbed, then `deed` under the eyes of a witness, and recovers from every moment of it.
-async fn recover_from_every_moment(story: &str, before: &[&str], deed: Deed) {
+/// A story under the eyes of a witness: every world on its way, and the one at its end.
+pub(super) struct Watched {
+    pub(super) worlds: Vec<World>,
+    pub(super) cloud: String,
+    pub(super) state: Option<State>,
+}
+
+/// Plays `before` undisturbed, then `deed` under the eyes of a witness.
+pub(super) async fn watched(before: &[&str], deed: &Deed) -> Watched {
     let instance = Instance::on_virtual_time();
     for text in before {
         completed(instance.go(text, true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
     }
     let witness = Witness::new(&instance);
     completed(Some(deed.happens(&instance, witness.clone(), Some(witness.watch())).await));
-    let (cloud, state) = (instance.sim.snapshot(false), remembered(&instance));
     let worlds = std::mem::take(&mut *witness.worlds.lock().expect("no test panicked"));
+    Watched { worlds, cloud: instance.sim.snapshot(false), state: remembered(&instance) }
+}
+
+/// Recovers from every moment of a story.
+async fn recover_from_every_moment(story: &str, before: &[&str], deed: Deed) {
+    let Watched { worlds, cloud, state } = watched(before, &deed).await;
     let points = worlds.len();
     assert!(points > 20, "{points}");
     for (number, world) in worlds.into_iter().enumerate() {
@@ -181,7 +193,7 @@ impl Drop for NameIfItPanics<'_> {
     }
 }
 
-const MAINTENANCE: (&str, &str) = (r#"run_mode = "production""#, r#"run_mode = "maintenance""#);
+pub(super) const MAINTENANCE: (&str, &str) = (r#"run_mode = "production""#, r#"run_mode = "maintenance""#);
 
 #[tokio::test(start_paused = true)]
 async fn a_first_apply_survives_a_crash_at_every_moment() {

@@ -3,6 +3,7 @@
 mod convergence;
 mod crash;
 pub mod critical_path;
+mod damage;
 mod wave;
 
 use mastoform::apply::Outcome;

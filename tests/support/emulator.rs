@@ -122,6 +122,11 @@ impl Emulator {
         &self.endpoint
     }
 
+    /// The same account by way of another address.
+    pub fn at(&self, endpoint: String) -> Self {
+        Self { endpoint, ..self.clone() }
+    }
+
     /// The number of the account.
     pub fn account(&self) -> &str {
         &self.account

@@ -100,7 +100,7 @@ impl Instance {
         State::read(&self.paths().state()).expect("a state")
     }
 
-    /// Plans `text`, and applies the plan if `apply`.
+    /// Plans `text`, and applies the plan if `apply` and nothing forbids it.
     pub async fn go(&self, text: &str, apply: bool) -> Result<(Plan, Option<Outcome>), Diagnostics> {
         self.go_with(self.sim.clone(), text, apply, None).await
     }
@@ -135,7 +135,7 @@ impl Instance {
         let graph = resolve(&world, specs)?;
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
         let drawing = Drawing::new(&graph, Some(&plan), false);
-        if !apply {
+        if !apply || !plan.refusals.is_empty() {
             return Ok((plan, None, drawing));
         }
         let desired = Some((&world, &graph));

@@ -9,6 +9,8 @@ pub mod ministack;
 #[cfg(feature = "aws")]
 pub mod moto;
 #[cfg(feature = "aws")]
+pub mod proxy;
+#[cfg(feature = "aws")]
 pub mod python;
 
 /// Says something on the terminal also when the test passes: counts of what was tried.

@@ -266,11 +266,16 @@ async fn show<'a>(
                 ui.data(render::plan(&plan, member.types(), &ui.render_options()).trim_end())?;
                 ui.data("")?;
             }
-            if deed == Deed::Destroy {
-                let lost = loses_data(&plan, member.types());
-                if !lost.is_empty() {
-                    ui.warn(&format!("{name}: what people have stored here will be gone: {}", lost.join(", ")));
-                }
+            let lost = loses_data(&plan, member.types());
+            if !lost.is_empty() {
+                ui.warn(&format!("{name}: what people have stored here will be gone: {}", lost.join(", ")));
+            }
+            if deed == Deed::Apply && !lost.is_empty() {
+                ui.error(&format!(
+                    "{name} must be applied by itself, with its name typed: --file {}",
+                    member.options.file.display()
+                ));
+                refused = true;
             }
             rows.push((name, Planned::of(&plan)));
             if !plan.is_empty() || member.project.paths.journal().exists() {

@@ -1,8 +1,10 @@
-//! A stand-in for the distance to AWS: an HTTP proxy in front of the emulator that counts calls and holds every answer
-//! back until the call is as old as a round trip takes.
+//! An HTTP proxy in front of an emulator: the distance to AWS, and its moods.
 //!
-//! The emulator works meanwhile, so what is measured is the program and not how fast Python is: only an answer that
-//! takes longer than a round trip comes later.
+//! It counts calls, holds every answer back until the call is as old as a round trip takes, and lets calls go wrong as
+//! it is told: refused before the emulator hears of them, or answered to nobody after it did its work.
+//!
+//! The emulator works while an answer is held back, so what is measured is the program and not how fast Python is: only
+//! an answer that takes longer than a round trip comes later.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,24 +21,49 @@ pub struct Exchange {
     pub worked: Duration,
 }
 
+/// What goes wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// It is refused with this code, and has no effect.
+    Refuse(&'static str),
+    /// It has its effect, and the connection ends without an answer.
+    LoseAnswer,
+}
+
+/// Decides what goes wrong, call by call. It is given the name of the action: `CreateDBCluster`, or for an API without
+/// such names the method and the path.
+pub type Mood = Box<dyn FnMut(&str) -> Option<Mishap> + Send>;
+
 /// A running proxy; its threads live as long as the program.
 pub struct Proxy {
     port: u16,
     log: Arc<Mutex<Vec<Exchange>>>,
 }
 
+struct Shared {
+    upstream: String,
+    delay: Duration,
+    log: Arc<Mutex<Vec<Exchange>>>,
+    mood: Mutex<Mood>,
+}
+
 impl Proxy {
-    /// Starts one in front of `upstream`, a `host:port`.
+    /// Starts one in front of `upstream`, a `host:port`, in which nothing goes wrong.
     pub fn start(upstream: String, delay: Duration) -> Self {
+        Self::moody(upstream, delay, Box::new(|_| None))
+    }
+
+    /// Starts one that lets things go wrong.
+    pub fn moody(upstream: String, delay: Duration, mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let log = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&log);
+        let shared = Arc::new(Shared { upstream, delay, log: Arc::clone(&log), mood: Mutex::new(mood) });
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (upstream, log) = (upstream.clone(), Arc::clone(&shared));
+                let shared = Arc::clone(&shared);
                 // A client that goes away ends its thread; that is no error.
-                thread::spawn(move || serve(&client, &upstream, delay, &log));
+                thread::spawn(move || serve(&client, &shared));
             }
         });
         Self { port, log }
@@ -53,22 +80,32 @@ impl Proxy {
     }
 }
 
-fn serve(client: &TcpStream, upstream: &str, delay: Duration, log: &Mutex<Vec<Exchange>>) -> io::Result<()> {
+fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
     client.set_nodelay(true)?;
     let mut reader = BufReader::new(client);
     let mut writer = client;
     while let Some(request) = Message::read(&mut reader, false)? {
         let arrived = Instant::now();
-        let mut server = TcpStream::connect(upstream)?;
+        let action = request.action();
+        let mishap = (*shared.mood.lock().expect("no thread panics with it"))(&action);
+        if let Some(Mishap::Refuse(code)) = mishap {
+            writer.write_all(&request.refusal(code))?;
+            continue;
+        }
+        let mut server = TcpStream::connect(&shared.upstream)?;
         server.set_nodelay(true)?;
         server.write_all(&request.bytes())?;
         let is_head = request.head.starts_with("HEAD ");
         let Some(answer) = Message::read(&mut BufReader::new(&server), is_head)? else {
             return Ok(());
         };
+        if mishap == Some(Mishap::LoseAnswer) {
+            return Ok(());
+        }
         let worked = arrived.elapsed();
-        thread::sleep(delay.saturating_sub(worked));
-        log.lock().expect("no thread panics with it").push(Exchange { arrived, answered: Instant::now(), worked });
+        thread::sleep(shared.delay.saturating_sub(worked));
+        let exchange = Exchange { arrived, answered: Instant::now(), worked };
+        shared.log.lock().expect("no thread panics with it").push(exchange);
         writer.write_all(&answer.bytes())?;
     }
     Ok(())
@@ -121,6 +158,40 @@ impl Message {
             None => {}
         }
         Ok(Some(Self { head, body, bodiless }))
+    }
+
+    fn header(&self, wanted: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+    }
+
+    /// What is asked for.
+    fn action(&self) -> String {
+        if let Some(target) = self.header("x-amz-target") {
+            return target.rsplit('.').next().unwrap_or(target).to_owned();
+        }
+        let body = String::from_utf8_lossy(&self.body);
+        let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+        let line = self.head.lines().next().unwrap_or_default();
+        action.map_or_else(|| line.rsplit_once(' ').map_or(line, |(asked, _)| asked).to_owned(), str::to_owned)
+    }
+
+    /// A refusal as the API that is asked would word it.
+    fn refusal(&self, code: &str) -> Vec<u8> {
+        let (kind, body) = if self.header("x-amz-target").is_some() {
+            ("application/x-amz-json-1.1", format!("{{\"__type\":\"{code}\",\"message\":\"not now\"}}"))
+        } else if self.header("authorization").is_some_and(|value| value.contains("/ec2/")) {
+            let error = format!("<Error><Code>{code}</Code><Message>not now</Message></Error>");
+            ("text/xml", format!("<Response><Errors>{error}</Errors><RequestID>r</RequestID></Response>"))
+        } else if self.header("authorization").is_some_and(|value| value.contains("/s3/")) {
+            ("application/xml", format!("<Error><Code>{code}</Code><Message>not now</Message></Error>"))
+        } else {
+            let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>not now</Message></Error>");
+            ("text/xml", format!("<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>"))
+        };
+        let length = body.len();
+        format!("HTTP/1.1 400 Bad Request\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
+            .into_bytes()
     }
 
     fn bytes(&self) -> Vec<u8> {
