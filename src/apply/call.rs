@@ -147,10 +147,27 @@ pub async fn reveal(
 pub struct Circumstances {
     /// Something was recorded here that reads do not show: what they do not show yet must not be made a second time.
     pub look_first: bool,
-    /// Objects that it takes the place of and that carry the same tags.
-    pub old: Vec<Identity>,
+    /// The object that it takes the place of and that carries the same tags.
+    pub current: Option<Identity>,
+    /// Objects that earlier replacements left behind, with the same tags.
+    pub leftovers: Vec<Identity>,
     /// How long a refusal for now may last, where that is longer than the provider's own patience.
     pub patience: Option<Duration>,
+}
+
+impl Circumstances {
+    /// The one object among those found that the creation has made or would make. If its name is taken, that may be a
+    /// leftover which is wanted again.
+    fn pick(&self, mut found: Vec<Identity>, is_taken: bool) -> Option<Identity> {
+        found.retain(|identity| Some(identity) != self.current.as_ref());
+        let (leftovers, mut new): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|identity| self.leftovers.contains(identity));
+        match (new.len(), leftovers.as_slice()) {
+            (1, _) => new.pop(),
+            (0, [only]) if is_taken => Some(only.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// Creates a resource, or finds the one that an earlier try has made.
@@ -186,10 +203,10 @@ pub async fn create(
         });
         if is_unclear {
             match provider.find(&creation).await {
-                Ok(mut found) => {
-                    found.retain(|identity| !circumstances.old.contains(identity));
-                    if found.len() == 1 {
-                        let created = Created { identity: found.remove(0), attributes: Value::Null };
+                Ok(found) => {
+                    let is_taken = error.as_ref().is_some_and(|error| error.kind == ErrorKind::Conflict);
+                    if let Some(identity) = circumstances.pick(found, is_taken) {
+                        let created = Created { identity, attributes: Value::Null };
                         return Answer::Created { step, created, is_fresh: false };
                     }
                 }

@@ -328,21 +328,15 @@ impl<'a> Engine<'a> {
             && (is_recorded || (!is_named && !change.depends_on.keys().any(|needed| self.fresh.contains(needed))))
     }
 
-    /// Objects that carry the same tags as the one that is made, and are not it.
-    fn superseded(&self, change: &Change) -> Vec<Identity> {
-        let replaced = self.run.state.rows.get(&change.address).map(|row| row.replaced.clone()).unwrap_or_default();
-        let current = match change.action {
-            Action::Replace { .. } => change.identity.clone(),
-            _ => None,
-        };
-        replaced.into_iter().chain(current).collect()
-    }
-
     fn call_create(&mut self, index: usize, change: &Change, planned: &Planned, known: Known) {
         let address = change.address.clone();
         let circumstances = Circumstances {
             look_first: self.may_exist(index, change),
-            old: self.superseded(change),
+            current: match change.action {
+                Action::Replace { .. } => change.identity.clone(),
+                _ => None,
+            },
+            leftovers: self.run.state.rows.get(&address).map(|row| row.replaced.clone()).unwrap_or_default(),
             patience: self.patience(index),
         };
         let natural = late::stored(planned, Some(&known));

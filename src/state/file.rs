@@ -757,7 +757,7 @@ mod tests {
         let error = refusal(&example().text().replace("\"min\": 0.5", "\"min\": 1.5"));
         assert!(matches!(error, StateError::Edited { .. }));
         assert!(error.to_string().contains("edited by hand"));
-        assert!(error.hint().contains("git checkout -- social.json"));
+        assert!(error.hint().contains("mastoform state restore"));
     }
 
     #[test]

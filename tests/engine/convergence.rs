@@ -221,3 +221,20 @@ proptest! {
         }
     }
 }
+
+fn edit(mode: &'static str, port: u16, capacity: u8, spot: bool) -> Edit {
+    Edit { mode, redis: false, identity: false, port, capacity, extra: false, spot }
+}
+
+/// Found by the search above. A failed change leaves the old of two replaced objects behind; then the file goes back to
+/// what it was, and the name of the wanted object is that of the leftover.
+#[test]
+fn a_leftover_that_is_wanted_again_is_taken_back() {
+    let fails = Mishap { operation: Operation::Update, of: "", what: What::FailLater, nth: 2, times: 2 };
+    let rounds = [
+        (edit("production", 3001, 1, false), vec![]),
+        (edit("production", 3002, 2, false), vec![fails]),
+        (edit("production", 3001, 1, false), vec![]),
+    ];
+    assert_eq!(played(false, &rounds, &edit("maintenance", 3000, 3, true)), Ok(()));
+}

@@ -268,3 +268,147 @@ async fn what_reads_do_not_show_yet_is_not_made_twice() {
     }
     nothing_to_do(&instance).await;
 }
+
+/// What was asked of the cloud that changes something, in the words of a plan.
+fn made_calls(instance: &Instance) -> Vec<String> {
+    let mut calls: Vec<String> = instance
+        .sim
+        .calls()
+        .into_iter()
+        .filter_map(|call| match call.operation {
+            Operation::Create => Some(format!("create {}", call.address)),
+            Operation::Update => Some(format!("update {}", call.address)),
+            Operation::Delete => Some(format!("delete {}", call.address)),
+            Operation::Lookup | Operation::Observe | Operation::Find | Operation::Reveal => None,
+        })
+        .collect();
+    calls.sort();
+    calls.dedup();
+    calls
+}
+
+#[tokio::test]
+async fn an_apply_makes_the_calls_of_its_plan_and_no_other() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    for edited in [
+        example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]),
+        format!("{EXAMPLE}\n[web]\nport = 3001\n"),
+        example(&[("[database]", "[database]\nname = \"other\"")]),
+    ] {
+        instance.sim.clear_calls();
+        let (plan, outcome) = instance.go(&edited, true).await.expect("applies");
+        completed(outcome);
+        let mut said: Vec<String> = plan
+            .changes
+            .iter()
+            .flat_map(|change| match &change.action {
+                Action::Create => vec![format!("create {}", change.address)],
+                Action::Update { attributes } if attributes.is_empty() => Vec::new(),
+                Action::Update { .. } => vec![format!("update {}", change.address)],
+                Action::Replace { .. } => {
+                    vec![format!("create {}", change.address), format!("delete {}", change.address)]
+                }
+                Action::Delete => vec![format!("delete {}", change.address)],
+                Action::Adopt | Action::Forget => Vec::new(),
+            })
+            .collect();
+        said.sort();
+        assert_eq!(made_calls(&instance), said);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_hides_no_other_result() {
+    let instance = Instance::new();
+    for address in ["elb.listener.https", "rds.cluster.database", "ssm.parameter.config[\"LOCAL_DOMAIN\"]"] {
+        let refuse = Fault::Refuse { code: format!("No {address}"), kind: ErrorKind::Quota };
+        let subject = Subject::Address(address.parse().expect("an address"));
+        instance.sim.add_fault(Rule::new(Operation::Create, subject, refuse));
+    }
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("runs");
+    let Some(Outcome::Halted(report)) = outcome else { panic!("{outcome:#?}") };
+    let mut failed: Vec<String> = report.failed.iter().map(|failure| failure.address.to_string()).collect();
+    failed.sort();
+    let wanted = ["elb.listener.https", "rds.cluster.database", "ssm.parameter.config[\"LOCAL_DOMAIN\"]"];
+    assert_eq!(failed, wanted);
+    for failure in &report.failed {
+        assert!(failure.message.contains(&format!("No {}", failure.address)), "{}", failure.message);
+    }
+    // Every change has come to an end of its own: done, failed, or skipped because of one that failed.
+    assert_eq!(report.done.len() + report.failed.len() + report.skipped.len(), plan.changes.len());
+    for (skipped, because) in &report.skipped {
+        assert!(wanted.contains(&because.to_string().as_str()), "{skipped} because of {because}");
+    }
+}
+
+#[tokio::test]
+async fn everything_made_carries_the_tags_of_its_owner_or_has_no_tags() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let types = mastoform::spec::Specs::read(&[]).expect("valid specs").types;
+    let mut tagged = 0;
+    for entry in instance.sim.objects() {
+        let address = entry.object.address.expect("made by us").to_string();
+        if types.get(&entry.type_name).is_some_and(|found| found.taggable) {
+            assert_eq!(entry.object.tags.get("mastoform:instance").map(String::as_str), Some("social"), "{address}");
+            assert_eq!(entry.object.tags.get("mastoform:address"), Some(&address));
+            tagged += 1;
+        }
+    }
+    assert!(tagged > 40, "{tagged}");
+}
+
+#[tokio::test]
+async fn credentials_that_run_out_stop_everything_and_nothing_is_lost() {
+    for operation in [Operation::Create, Operation::Observe] {
+        let instance = Instance::new();
+        let expired = Fault::Refuse { code: "ExpiredToken".into(), kind: ErrorKind::Credentials };
+        instance.sim.add_fault(Rule::new(operation, Subject::Anything, expired).nth(20).times(10_000));
+        let (_, outcome) = instance.go(EXAMPLE, true).await.expect("runs");
+        let Some(Outcome::Halted(report)) = outcome else { panic!("{outcome:#?}") };
+        assert!(report.failed.iter().all(|failure| failure.credentials), "{:?}", report.failed);
+        assert!(!report.not_started.is_empty(), "it goes on without credentials");
+        let asked = instance.sim.calls().len();
+        assert!(asked < 120, "it keeps asking: {asked} calls");
+        instance.sim.clear_faults();
+        completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+        let undisturbed = Instance::new();
+        completed(undisturbed.go(EXAMPLE, true).await.expect("applies").1);
+        assert_eq!(instance.sim.snapshot(true), undisturbed.sim.snapshot(true), "{operation:?}");
+        nothing_to_do(&instance).await;
+    }
+}
+
+#[tokio::test]
+async fn what_ends_in_a_failed_status_is_replaced_by_the_next_apply() {
+    let instance = Instance::new();
+    let address = "rds.cluster.database".parse().expect("an address");
+    instance.sim.add_fault(Rule::new(Operation::Create, Subject::Address(address), Fault::FailLater));
+    let (_, outcome) = instance.go(EXAMPLE, true).await.expect("runs");
+    let Some(Outcome::Halted(report)) = outcome else { panic!("{outcome:#?}") };
+    assert!(report.failed[0].message.contains("AWS reports it as"), "{:?}", report.failed);
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
+    let cluster = plan.changes.iter().find(|change| change.address.to_string() == "rds.cluster.database");
+    let Some(Action::Replace { because, .. }) = cluster.map(|change| &change.action) else { panic!("{cluster:#?}") };
+    assert!(because.all().iter().any(|reason| reason.contains("AWS reports it as")), "{because:?}");
+    completed(outcome);
+    nothing_to_do(&instance).await;
+}
+
+#[tokio::test]
+async fn a_protection_stays_when_its_block_leaves_the_file() {
+    let instance = Instance::new();
+    let protected = example(&[("protect = false", "protect = true")]);
+    completed(instance.go(&protected, true).await.expect("applies").1);
+    // Another cache engine, and the old one, which holds data, is not wanted any more.
+    let redis = format!("{protected}\n[redis]\nengine = \"redis\"\n");
+    let (plan, outcome) = instance.go(&redis, true).await.expect("plans");
+    assert!(outcome.is_none(), "a refused plan is not applied");
+    let refused: Vec<String> = plan.refusals.iter().map(|refusal| refusal.address.to_string()).collect();
+    assert!(!refused.is_empty(), "{:?}", changed(&plan));
+    let state = instance.state().expect("a state");
+    for refusal in &plan.refusals {
+        assert!(state.rows.get(&refusal.address).is_some_and(|row| row.protect), "{}", refusal.address);
+    }
+}
