@@ -100,11 +100,14 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         };
         let ran = carry_out(ui, work, &mut gathered).await?;
         let exit = tell(ui, &ran, &paths);
-        let outputs = session::outputs(&world, &graph, &ran.outcome.report().state)?;
+        let outputs = match exit {
+            Exit::Done => session::outputs(&world, &graph, &ran.outcome.report().state)?,
+            _ => Vec::new(),
+        };
         if arguments.json {
             let outputs = output::to_json(&outputs);
             events::write(ui, "summary", events::summary(&ran.outcome, ran.elapsed, ran.expected, &outputs))?;
-        } else if exit == Exit::Done && !outputs.is_empty() {
+        } else if !outputs.is_empty() {
             ui.say("");
             ui.data(&output::list(&outputs, ui.width()))?;
         }
@@ -185,6 +188,7 @@ pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) 
     drop(live);
     signals.abort();
     let elapsed = started.elapsed();
+    let expected = Duration::from_secs(work.plan.expected_seconds).div_f64(lapse);
     let report = outcome.report();
     let entry = history::Entry {
         format: history::FORMAT,
@@ -195,14 +199,13 @@ pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) 
         plan: work.digest,
         outcome: events::word(&outcome).to_owned(),
         counts: counts(report),
-        seconds: elapsed.mul_f64(lapse).as_secs(),
-        expected_seconds: work.plan.expected_seconds,
+        seconds: elapsed.as_secs(),
+        expected_seconds: expected.as_secs(),
         durations: if lapse == 1.0 { durations(report) } else { BTreeMap::new() },
     };
     if let Err(error) = history::append(work.paths, &entry) {
         ui.warn(&format!("the history could not be written: {error}"));
     }
-    let expected = Duration::from_secs(work.plan.expected_seconds).div_f64(lapse);
     Ok(Ran { outcome, elapsed, expected })
 }
 
