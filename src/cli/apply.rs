@@ -115,11 +115,14 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         };
         let ran = carry_out(ui, work, &mut gathered).await?;
         let exit = tell(ui, &ran, &paths);
-        let outputs = session::outputs(&world, &graph, &ran.outcome.report().state)?;
+        let outputs = match exit {
+            Exit::Done => session::outputs(&world, &graph, &ran.outcome.report().state)?,
+            _ => Vec::new(),
+        };
         if arguments.json {
             let outputs = output::to_json(&outputs);
             events::write(ui, "summary", events::summary(&ran.outcome, ran.elapsed, ran.expected, &outputs))?;
-        } else if exit == Exit::Done && !outputs.is_empty() {
+        } else if !outputs.is_empty() {
             ui.say("");
             ui.data(&output::list(&outputs, ui.width()))?;
         }
@@ -246,8 +249,8 @@ impl Episode<'_> {
             plan: self.digest,
             outcome: events::word(outcome).to_owned(),
             counts: counts(report),
-            seconds: self.elapsed.mul_f64(self.lapse).as_secs(),
-            expected_seconds: self.plan.expected_seconds,
+            seconds: self.elapsed.as_secs(),
+            expected_seconds: Duration::from_secs(self.plan.expected_seconds).div_f64(self.lapse).as_secs(),
             durations: if self.lapse == 1.0 { durations(report) } else { BTreeMap::new() },
         };
         if let Err(error) = history::append(paths, &entry) {
