@@ -289,9 +289,8 @@ mod tests {
     fn themes(style: &str) -> [BTreeMap<String, String>; 2] {
         let (light, dark) = style.split_once("@media (prefers-color-scheme: dark)").expect("a dark theme");
         [light, dark.split_once("}\n}").expect("an end").0].map(|text| {
-            let pairs = text
-                .split(';')
-                .filter_map(|part| part.rsplit_once("--").map_or(None, |(_, rest)| rest.split_once(": ")));
+            let pairs =
+                text.split(';').filter_map(|part| part.rsplit_once("--").and_then(|(_, rest)| rest.split_once(": ")));
             pairs
                 .filter(|(_, value)| value.starts_with('#'))
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
