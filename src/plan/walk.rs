@@ -63,6 +63,8 @@ struct Walked<'a> {
     changed: BTreeMap<ResourceName, Address>,
     instances: BTreeMap<ResourceName, Vec<Address>>,
     locals: RefCell<BTreeMap<String, Tree<Late>>>,
+    /// Why resources of a name come or go, as far as it was asked.
+    existence: RefCell<BTreeMap<ResourceName, Option<Cause>>>,
 }
 
 impl<'a> Walked<'a> {
@@ -104,6 +106,23 @@ impl Facts for Walked<'_> {
 
     fn locals(&self) -> Option<&RefCell<BTreeMap<String, Tree<Late>>>> {
         Some(&self.locals)
+    }
+}
+
+impl Walked<'_> {
+    /// The edit of the file because of which a resource comes or goes; `None` if there is none, or the specs do not
+    /// know the resource. Asked once for all of an `each`.
+    fn existence_cause(&self, world: &World<'_>, address: &Address, settings: &Value) -> Option<Cause> {
+        let name = (address.type_name.clone(), address.name.clone());
+        if let Some(known) = self.existence.borrow().get(&name) {
+            return known.clone();
+        }
+        let blueprint = &world.specs.blueprint;
+        let resource = blueprint.resources.get(&name);
+        let inputs = resource.map(|resource| resolve::existence_inputs(resource, blueprint)).unwrap_or_default();
+        let cause = edited_setting(world, &inputs, settings);
+        self.existence.borrow_mut().insert(name, cause.clone());
+        cause
     }
 }
 
@@ -185,7 +204,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         }
         let mut change = removal(address, row, situation, &world.specs.types, Cause::Orphan);
         if change.causes == [Cause::Orphan] {
-            change.causes.extend(edited_setting(world, &existence_inputs(world, address), &situation.state.settings));
+            change.causes.extend(walked.existence_cause(world, address, &situation.state.settings));
         }
         if matches!(change.action, Action::Delete) && row.protect {
             refusals.push(refusal(&change, &protection_hint(world, address)));
@@ -314,8 +333,7 @@ fn settle<'a>(
             let mut change = created(begun(), &attributes, resource_type, Cause::New);
             // Where everything is new, no setting is the reason.
             if !situation.state.rows.is_empty() {
-                let inputs = existence_inputs(world, address);
-                change.causes.extend(edited_setting(world, &inputs, &situation.state.settings));
+                change.causes.extend(walked.existence_cause(world, address, &situation.state.settings));
             }
             return (settled, Some(change));
         }
@@ -594,13 +612,6 @@ fn is_edited(world: &World<'_>, input: &[String], settings: &Value) -> bool {
 /// The cause of what is so because a setting is no longer in the file.
 fn at_its_default(world: &World<'_>, input: &[String]) -> Cause {
     Cause::Written { location: format!("{}, {} at its default", world.config.source.name, input.join(".")) }
-}
-
-/// The settings that decide whether a resource exists; none if the specs do not know it.
-fn existence_inputs(world: &World<'_>, address: &Address) -> Vec<Vec<String>> {
-    let name = (address.type_name.clone(), address.name.clone());
-    let blueprint = &world.specs.blueprint;
-    blueprint.resources.get(&name).map(|resource| resolve::existence_inputs(resource, blueprint)).unwrap_or_default()
 }
 
 /// The setting among these that was edited since the last apply.

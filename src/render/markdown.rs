@@ -112,7 +112,7 @@ fn entry_lines(entry: &Entry, words: &Words<'_>) -> Vec<String> {
             Sign::Same | Sign::Skipped => " ",
         };
         let whole: String = line.runs.iter().map(|(_, run)| run.as_str()).collect();
-        format!("{sign} {}", whole.replace(['\r', '\u{1b}'], "\u{fffd}")).trim_end().to_owned()
+        format!("{sign} {whole}").trim_end().to_owned()
     };
     match &entry.content {
         Content::Secret => lines.extend([format!("- {SECRET}"), format!("+ {SECRET}")]),

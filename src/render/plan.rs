@@ -148,15 +148,27 @@ impl<'a> Renderer<'a> {
         let role = role_of(&change.action);
         let address = change.address.to_string();
         let sign = paint(role, &pad(self.signs.of(&change.action), self.signs.width()));
-        let address_gap = address_columns.max(width(&address)) + GAP;
-        let mut line = format!(
-            "  {sign} {}{}{}",
-            paint(Role::Heading, &address),
-            fill(width(&address), address_gap),
-            paint(role, verb(&change.action))
-        );
+        let start = 3 + self.signs.width();
+        let mut address_gap = address_columns.max(width(&address)) + GAP;
+        if start + address_gap + VERB > self.columns {
+            address_gap = width(&address) + GAP;
+        }
+        let mut path = wrap_path(&address, self.columns - start);
+        let last = path.pop().unwrap_or_default();
+        let mut line = format!("  {sign} ");
+        for part in path {
+            lines.push(format!("{line}{}", paint(Role::Heading, &part)));
+            line = " ".repeat(start);
+        }
+        line.push_str(&paint(Role::Heading, &last));
+        if start + address_gap + VERB > self.columns {
+            lines.push(std::mem::replace(&mut line, " ".repeat(INDENT)));
+        } else {
+            line.push_str(&fill(width(&last), address_gap));
+        }
+        line.push_str(&paint(role, verb(&change.action)));
         let details = self.outline.details(change);
-        let beside = 3 + self.signs.width() + address_gap + VERB + GAP;
+        let beside = start + address_gap + VERB + GAP;
         let lengths = || details.iter().map(|detail| width(&detail.text) + 2);
         let room = self.columns.saturating_sub(beside);
         // Beside the verb in one line, or in a few that are not too narrow.
@@ -208,7 +220,8 @@ impl<'a> Renderer<'a> {
                 continue;
             }
             self.block(&std::mem::take(&mut block), INDENT, lines);
-            lines.extend(wrap_path(&run[0].head, self.columns - INDENT).iter().map(|line| format!("      {line}")));
+            let indent = " ".repeat(INDENT);
+            lines.extend(wrap_path(&run[0].head, self.columns - INDENT).iter().map(|line| format!("{indent}{line}")));
             let rows: Vec<(String, &Entry)> =
                 run.iter().map(|entry| (entry.path.trim_start_matches('.').to_owned(), entry)).collect();
             self.block(&rows, INDENT + GAP, lines);
@@ -365,5 +378,7 @@ fn wrap_path(path: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+#[cfg(test)]
+mod any;
 #[cfg(test)]
 mod tests;

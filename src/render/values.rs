@@ -107,7 +107,7 @@ impl Words<'_> {
                     return format!("(secret from {template})");
                 }
                 let entries: Vec<String> =
-                    entries.iter().map(|(key, entry)| format!("{key}: {}", self.json(entry))).collect();
+                    entries.iter().map(|(key, entry)| format!("{}: {}", key_text(key), self.json(entry))).collect();
                 format!("{{{}}}", entries.join(", "))
             }
             scalar => scalar.plain().unwrap_or_default().to_string(),
@@ -146,7 +146,7 @@ impl Words<'_> {
                 for (key, entry) in entries {
                     text.push('\n');
                     text.push_str(&inner);
-                    text.push_str(key);
+                    text.push_str(&key_text(key));
                     text.push_str(": ");
                     self.write_lines(entry, depth + 1, text);
                 }
@@ -259,7 +259,7 @@ impl Words<'_> {
                     };
                     let mut runs: Vec<(bool, String)> = change
                         .iter_strings_lossy()
-                        .map(|(differs, text)| (differs, text.trim_end_matches('\n').to_owned()))
+                        .map(|(differs, text)| (differs, self.printable(text.trim_end_matches('\n'))))
                         .collect();
                     // A line that differs as a whole needs no marks within it.
                     if runs.iter().all(|(differs, _)| *differs) {
@@ -274,7 +274,21 @@ impl Words<'_> {
 
     /// A value that comes or goes as a whole.
     fn one_sided(&self, value: &Planned, sign: Sign) -> Vec<Line> {
-        self.lines(value).lines().map(|line| Line { sign, runs: vec![(false, line.to_owned())] }).collect()
+        self.lines(value).lines().map(|line| Line { sign, runs: vec![(false, self.printable(line))] }).collect()
+    }
+
+    /// A line of a text that anybody may have written: nothing in it moves the cursor or changes colours.
+    fn printable(&self, line: &str) -> String {
+        let stand_in = if self.signs.ellipsis.is_ascii() { "?" } else { "\u{fffd}" };
+        let mut text = String::with_capacity(line.len());
+        for character in line.chars() {
+            match character {
+                '\t' => text.push_str("    "),
+                control if control.is_control() => text.push_str(stand_in),
+                other => text.push(other),
+            }
+        }
+        text
     }
 }
 
@@ -346,6 +360,12 @@ fn is_clear(text: &str) -> bool {
         && !text.contains(|character: char| character.is_whitespace() || character.is_control() || character == '"')
         && !text.starts_with(['(', '[', '{'])
         && serde_json::from_str::<serde_json::Value>(text).is_err()
+}
+
+/// A key of a map: without quotes if it cannot be mistaken for anything else.
+fn key_text(key: &str) -> String {
+    let is_odd = |character: char| character.is_whitespace() || character.is_control() || character == '"';
+    if key.is_empty() || key.contains(is_odd) { format!("{key:?}") } else { key.to_owned() }
 }
 
 /// What tells an ARN apart from others of its kind: `social:41` of

@@ -42,7 +42,7 @@ command = { type = "list", of = "string", doc = "Command." }
 environment = { type = "map", of = "string", doc = "Settings." }
 "#;
 
-fn types() -> std::sync::Arc<Types> {
+pub(super) fn types() -> std::sync::Arc<Types> {
     let file = |name: &str, text: &str| OverlayFile {
         name: format!("{name}.toml"),
         types_of: Some(name.to_owned()),
@@ -55,7 +55,7 @@ fn address(text: &str) -> Address {
     text.parse().expect("an address")
 }
 
-fn change(name: &str, action: Action, causes: &[Cause]) -> Change {
+pub(super) fn change(name: &str, action: Action, causes: &[Cause]) -> Change {
     Change {
         address: address(name),
         region: "eu-central-1".into(),
@@ -74,7 +74,12 @@ fn change(name: &str, action: Action, causes: &[Cause]) -> Change {
     }
 }
 
-fn attribute(path: &[&str], before: impl Into<Value>, after: impl Into<Planned>, cause: Cause) -> AttributeChange {
+pub(super) fn attribute(
+    path: &[&str],
+    before: impl Into<Value>,
+    after: impl Into<Planned>,
+    cause: Cause,
+) -> AttributeChange {
     let (before, after) = (before.into(), after.into());
     AttributeChange {
         path: path.iter().map(|key| (*key).to_owned()).collect(),
@@ -88,11 +93,11 @@ fn attribute(path: &[&str], before: impl Into<Value>, after: impl Into<Planned>,
     }
 }
 
-fn written(line: usize) -> Cause {
+pub(super) fn written(line: usize) -> Cause {
     Cause::Written { location: format!("mastodon.toml:{line}") }
 }
 
-fn update(attributes: &[&str]) -> Action {
+pub(super) fn update(attributes: &[&str]) -> Action {
     Action::Update { attributes: attributes.iter().map(|name| (*name).to_owned()).collect() }
 }
 
@@ -100,7 +105,7 @@ fn replace(reason: &str, order: Order) -> Action {
     Action::Replace { because: Reasons::new(reason.to_owned(), []), order }
 }
 
-fn plan_of(changes: Vec<Change>) -> Plan {
+pub(super) fn plan_of(changes: Vec<Change>) -> Plan {
     Plan {
         purpose: Purpose::Apply,
         instance: "social".into(),
