@@ -324,27 +324,30 @@ pub fn main() -> ExitCode {
         Err(problem) => return usage(&problem),
     };
     let ui = Ui::new(&arguments.global);
-    let exit = traced(&arguments, &ui).unwrap_or_else(|error| {
+    let exit = start_trace(&arguments.global, &ui).and_then(|()| run(&arguments, &ui)).unwrap_or_else(|error| {
         error.print(&ui);
         error.exit()
     });
+    tell_calls(&arguments.global, &ui);
     exit.into()
 }
 
-/// Runs the command, and says what it asked of the cloud, however it ended.
-fn traced(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
-    let calls = ui.calls();
-    if let Some(path) = &arguments.global.trace {
-        calls.write_to(Box::new(fs_err::File::create(path)?));
+/// Opens the file that calls are written into.
+fn start_trace(global: &GlobalOptions, ui: &Ui) -> Result<(), CommandError> {
+    if let Some(path) = &global.trace {
+        ui.calls().write_to(Box::new(fs_err::File::create(path)?));
     }
-    let result = run(arguments, ui);
-    if let (Some(path), Some(error)) = (&arguments.global.trace, calls.lost()) {
+    Ok(())
+}
+
+/// Says what was asked of the cloud, however the command ended.
+fn tell_calls(global: &GlobalOptions, ui: &Ui) {
+    if let (Some(path), Some(error)) = (&global.trace, ui.calls().lost()) {
         ui.warn(&format!("{} has an early end: {error}", path.display()));
     }
-    if let Some(summary) = calls.summary() {
+    if let Some(summary) = ui.calls().summary() {
         ui.detail(&summary.to_string());
     }
-    result
 }
 
 /// Help and versions are data; everything else clap says is a mistake of the user's.
