@@ -260,3 +260,18 @@ fn a_state_folder_that_cannot_be_is_explained_before_anything_is_done() {
     assert!(said(&apply).contains("state/sandbox"), "{}", said(&apply));
     assert_eq!(fs_err::read_to_string(folder.path().join("state")).expect("there"), "in the way");
 }
+
+#[test]
+fn an_instance_is_destroyed_without_a_valid_file() {
+    let folder = project();
+    data(folder.path(), &[&FAST[..], &["apply", "--yes", "-q"]].concat());
+    for broken in ["domain = ", "[databse]\nname = 1\n"] {
+        fs_err::write(folder.path().join("mastodon.toml"), broken).expect("written");
+        let shown = run(folder.path(), &["--sandbox", "state", "list"]);
+        assert!(shown.status.success(), "{}", said(&shown));
+    }
+    fs_err::remove_file(folder.path().join("mastodon.toml")).expect("removed");
+    data(folder.path(), &[&FAST[..], &["destroy", "--confirm", "social", "-q"]].concat());
+    let state = State::read(&state_file(folder.path())).expect("whole").expect("there");
+    assert_eq!(state.rows.len(), 0);
+}

@@ -23,6 +23,7 @@ mod kill;
 mod logs;
 mod rds;
 mod s3;
+mod secrecy;
 mod secretsmanager;
 mod session;
 mod ssm;

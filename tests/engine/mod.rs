@@ -10,9 +10,10 @@ use mastoform::apply::Outcome;
 use mastoform::plan::{Action, Cause, Plan};
 use mastoform::provider::ErrorKind;
 use mastoform::provider::sim::{CrashPoint, Fault, Operation, Rule, Subject};
+use mastoform::spec::OverlayFile;
 use mastoform::value::Value;
 
-use crate::support::instance::{EXAMPLE, Instance, example};
+use crate::support::instance::{EXAMPLE, Instance, Script, example};
 
 fn changed(plan: &Plan) -> Vec<String> {
     plan.changes
@@ -321,7 +322,7 @@ async fn an_apply_makes_the_calls_of_its_plan_and_no_other() {
 #[tokio::test]
 async fn a_failure_hides_no_other_result() {
     let instance = Instance::new();
-    for address in ["elb.listener.https", "rds.cluster.database", "ssm.parameter.config[\"LOCAL_DOMAIN\"]"] {
+    for address in ["elb.listener.https", "rds.cluster.database", "ssm.parameter.setting[\"mail/from\"]"] {
         let refuse = Fault::Refuse { code: format!("No {address}"), kind: ErrorKind::Quota };
         let subject = Subject::Address(address.parse().expect("an address"));
         instance.sim.add_fault(Rule::new(Operation::Create, subject, refuse));
@@ -330,7 +331,7 @@ async fn a_failure_hides_no_other_result() {
     let Some(Outcome::Halted(report)) = outcome else { panic!("{outcome:#?}") };
     let mut failed: Vec<String> = report.failed.iter().map(|failure| failure.address.to_string()).collect();
     failed.sort();
-    let wanted = ["elb.listener.https", "rds.cluster.database", "ssm.parameter.config[\"LOCAL_DOMAIN\"]"];
+    let wanted = ["elb.listener.https", "rds.cluster.database", "ssm.parameter.setting[\"mail/from\"]"];
     assert_eq!(failed, wanted);
     for failure in &report.failed {
         assert!(failure.message.contains(&format!("No {}", failure.address)), "{}", failure.message);
@@ -399,16 +400,14 @@ async fn what_ends_in_a_failed_status_is_replaced_by_the_next_apply() {
 #[tokio::test]
 async fn a_protection_stays_when_its_block_leaves_the_file() {
     let instance = Instance::new();
-    let protected = example(&[("protect = false", "protect = true")]);
-    completed(instance.go(&protected, true).await.expect("applies").1);
-    // Another cache engine, and the old one, which holds data, is not wanted any more.
-    let redis = format!("{protected}\n[redis]\nengine = \"redis\"\n");
-    let (plan, outcome) = instance.go(&redis, true).await.expect("plans");
+    let text = "[s3.bucket.archive]\nbucket = \"social-archive\"\nlifecycle = { protect = true }\n";
+    let overlay = OverlayFile { name: "own.toml".into(), types_of: None, text: text.into() };
+    let script = Script::read(&[overlay], EXAMPLE).unwrap_or_else(|problems| panic!("{problems}"));
+    completed(instance.go_by(instance.sim.clone(), &script, true, None).await.expect("applies").1);
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("plans");
+    assert_eq!(changed(&plan), ["delete s3.bucket.archive"]);
     assert!(outcome.is_none(), "a refused plan is not applied");
-    let refused: Vec<String> = plan.refusals.iter().map(|refusal| refusal.address.to_string()).collect();
-    assert!(!refused.is_empty(), "{:?}", changed(&plan));
-    let state = instance.state().expect("a state");
-    for refusal in &plan.refusals {
-        assert!(state.rows.get(&refusal.address).is_some_and(|row| row.protect), "{}", refusal.address);
-    }
+    assert_eq!(plan.refusals.len(), 1, "{:?}", plan.refusals);
+    assert!(plan.refusals[0].reason.contains("s3.bucket.archive is protected"), "{:?}", plan.refusals);
+    assert!(instance.sim.objects().iter().any(|object| object.identity.as_str() == "social-archive"));
 }

@@ -26,6 +26,8 @@ pub struct Exchange {
 pub enum Mishap {
     /// It is refused with this code, and has no effect.
     Refuse(&'static str),
+    /// It is refused with a message that repeats everything that was sent.
+    Echo,
     /// It has its effect, and the connection ends without an answer.
     LoseAnswer,
 }
@@ -88,8 +90,16 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
         let arrived = Instant::now();
         let action = request.action();
         let mishap = (*shared.mood.lock().expect("no thread panics with it"))(&action);
-        if let Some(Mishap::Refuse(code)) = mishap {
-            writer.write_all(&request.refusal(code))?;
+        let refusal = match mishap {
+            Some(Mishap::Refuse(code)) => Some(request.refusal(code, "not now")),
+            Some(Mishap::Echo) => {
+                let sent = String::from_utf8_lossy(&request.body).replace('&', " ");
+                Some(request.refusal("InvalidParameterValue", &format!("cannot use {sent}")))
+            }
+            Some(Mishap::LoseAnswer) | None => None,
+        };
+        if let Some(refusal) = refusal {
+            writer.write_all(&refusal)?;
             continue;
         }
         let mut server = TcpStream::connect(&shared.upstream)?;
@@ -177,16 +187,16 @@ impl Message {
     }
 
     /// A refusal as the API that is asked would word it.
-    fn refusal(&self, code: &str) -> Vec<u8> {
+    fn refusal(&self, code: &str, message: &str) -> Vec<u8> {
         let (kind, body) = if self.header("x-amz-target").is_some() {
-            ("application/x-amz-json-1.1", format!("{{\"__type\":\"{code}\",\"message\":\"not now\"}}"))
+            ("application/x-amz-json-1.1", format!("{{\"__type\":\"{code}\",\"message\":\"{message}\"}}"))
         } else if self.header("authorization").is_some_and(|value| value.contains("/ec2/")) {
-            let error = format!("<Error><Code>{code}</Code><Message>not now</Message></Error>");
+            let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
             ("text/xml", format!("<Response><Errors>{error}</Errors><RequestID>r</RequestID></Response>"))
         } else if self.header("authorization").is_some_and(|value| value.contains("/s3/")) {
-            ("application/xml", format!("<Error><Code>{code}</Code><Message>not now</Message></Error>"))
+            ("application/xml", format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
         } else {
-            let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>not now</Message></Error>");
+            let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
             ("text/xml", format!("<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>"))
         };
         let length = body.len();

@@ -1,0 +1,101 @@
+//! Secrets of a real run over HTTP: the values that were generated are in no file and on no stream, however much is said.
+
+use std::path::Path;
+
+use mastoform::provider::aws::Aws;
+
+use super::whole::{certificates, program, said};
+use crate::support::case::files;
+use crate::support::emulator::REGION;
+use crate::support::instance::{EXAMPLE, example};
+use crate::support::moto;
+
+/// Every secret in the account: texts, and the values of JSON texts.
+async fn secrets(aws: &Aws) -> Vec<String> {
+    let client = aws.clients(REGION).secretsmanager();
+    let listed = client.list_secrets().send().await.expect("listed");
+    let mut secrets = Vec::new();
+    for entry in listed.secret_list() {
+        let value = client.get_secret_value().secret_id(entry.arn().expect("an ARN")).send().await.expect("read");
+        let text = value.secret_string().expect("a text").to_owned();
+        match serde_json::from_str::<serde_json::Value>(&text) {
+            Ok(serde_json::Value::Object(fields)) => {
+                secrets.extend(fields.values().filter_map(|field| field.as_str()).map(str::to_owned));
+            }
+            _ => secrets.push(text),
+        }
+    }
+    secrets
+}
+
+fn search(name: &str, text: &[u8], secrets: &[String]) {
+    let text = String::from_utf8_lossy(text);
+    for secret in secrets {
+        assert!(!text.contains(secret.as_str()), "a secret of {} bytes is in {name}", secret.len());
+    }
+}
+
+fn search_files(folder: &Path, secrets: &[String]) {
+    let kept = files(folder);
+    assert!(kept.iter().any(|(name, _)| name.ends_with("social.json")), "a state is among them");
+    for (name, bytes) in kept {
+        search(&name.display().to_string(), &bytes, secrets);
+    }
+}
+
+#[tokio::test]
+async fn no_generated_secret_leaves_secrets_manager() {
+    let emulator = moto::start();
+    let aws = emulator.aws();
+    certificates(&aws).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mastodon.toml");
+    fs_err::write(&file, EXAMPLE).expect("written");
+    // The loudest that can be had, also of the SDK.
+    let loud = |words: &[&str]| {
+        let mut command = program(&emulator, folder.path(), words);
+        command.env("RUST_LOG", "trace").arg("-vvvv").args(["--trace", "calls.jsonl"]);
+        let output = command.output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+        output
+    };
+    let mut streams = vec![("apply", loud(&["apply", "--yes"]))];
+    // A plan full of changes, as text and as JSON, with everything that is made anew in it.
+    let all = example(&[
+        (r#"run_mode = "production""#, r#"run_mode = "debug""#),
+        ("[database]", "[redis]\nengine = \"redis\"\n\n[database]\nname = \"other\""),
+    ]);
+    fs_err::write(&file, all).expect("written");
+    for words in [&["plan"][..], &["plan", "--json"], &["plan", "--markdown", "--html", "plan.html"], &["drift"]] {
+        streams.push(("a plan", loud(words)));
+    }
+    streams.push(("a saved plan", loud(&["plan", "--out", "all.plan"])));
+    let secrets = secrets(&aws).await;
+    assert!(secrets.len() >= 8, "{} secrets", secrets.len());
+    assert!(secrets.iter().all(|secret| secret.len() >= 16), "none is too short to be looked for");
+    for (name, output) in &streams {
+        search(name, &output.stdout, &secrets);
+        search(name, &output.stderr, &secrets);
+    }
+    search_files(folder.path(), &secrets);
+}
+
+/// What AWS complains about may repeat what it was sent.
+#[tokio::test]
+async fn an_error_with_a_secret_in_it_is_told_without_it() {
+    use crate::support::proxy::{Mishap, Proxy};
+    let emulator = moto::start();
+    certificates(&emulator.aws()).await;
+    let upstream = emulator.endpoint().trim_start_matches("http://").to_owned();
+    let echo = |action: &str| (action == "CreateDBCluster").then_some(Mishap::Echo);
+    let proxy = Proxy::moody(upstream, std::time::Duration::ZERO, Box::new(echo));
+    let folder = tempfile::tempdir().expect("a folder");
+    fs_err::write(folder.path().join("mastodon.toml"), EXAMPLE).expect("written");
+    let words = ["apply", "--yes", "-vv"];
+    let output = program(&emulator.at(proxy.endpoint()), folder.path(), &words).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(6), "{}", said(&output));
+    assert!(said(&output).contains("MasterUserPassword=***"), "{}", said(&output));
+    let secrets = secrets(&emulator.aws()).await;
+    search("standard error", &output.stderr, &secrets);
+    search_files(folder.path(), &secrets);
+}
