@@ -109,6 +109,7 @@ impl Sized {
                     replaced: Vec::new(),
                     region: change.region.clone(),
                     protect: change.protect,
+                    problem: None,
                     token: None,
                     inputs: change.desired.as_deref().map(recorded).unwrap_or_default(),
                     facts: Tree::Map(facts),

@@ -61,7 +61,7 @@ pub struct Again {
 /// How often a call that may succeed later is made at least.
 const FEWEST_TRIES: u32 = 5;
 
-/// Waits between tries: 1, 2, 4, 8, 15, 15, ... seconds of the cloud's time, until its patience ends.
+/// Waits between tries: about 1, 2, 4, 8, 15, 15, ... seconds of the cloud's time, until its patience ends.
 struct Tries<'a> {
     provider: &'a dyn Provider,
     started: Instant,
@@ -92,7 +92,7 @@ impl<'a> Tries<'a> {
         if !error.kind.is_transient() || is_over {
             return Err(error);
         }
-        let pause = self.next.div_f64(lapse);
+        let pause = self.next.div_f64(lapse).mul_f64(spread(self.step, self.failed));
         // Nobody listening means the loop has left; the task will be dropped with it.
         let _ = self.tell.send(Again { step: self.step, reason: error.to_string(), after: pause });
         sleep(pause).await;
@@ -114,6 +114,14 @@ fn discreet(mut error: ProviderError, sent: &Known) -> ProviderError {
 
 /// In bytes.
 const SHORTEST_SECRET: usize = 4;
+
+/// Between three and five quarters: so that steps which were refused together do not come back together. The same for
+/// the same step and try.
+fn spread(step: usize, failed: u32) -> f64 {
+    // The golden ratio scatters whatever it multiplies.
+    let scattered = (step as f64).mul_add(7.0, f64::from(failed)) * 0.618_033_988_749_895;
+    0.75 + scattered.fract() / 2.0
+}
 
 /// Reads secrets.
 pub async fn reveal(
@@ -266,6 +274,15 @@ pub async fn observe(provider: Arc<dyn Provider>, steps: Vec<usize>, targets: Ve
 mod tests {
     use super::*;
     use crate::value::Tree;
+
+    #[test]
+    fn steps_refused_together_do_not_come_back_together() {
+        let pauses: Vec<f64> = (0..16).map(|step| spread(step, 1)).collect();
+        assert!(pauses.iter().all(|pause| (0.75..1.25).contains(pause)), "{pauses:?}");
+        let mut sorted = pauses.clone();
+        sorted.sort_by(f64::total_cmp);
+        assert!(sorted.windows(2).all(|pair| pair[1] - pair[0] > 0.005), "{sorted:?}");
+    }
 
     #[test]
     fn what_the_cloud_repeats_of_a_secret_is_not_said() {

@@ -485,6 +485,7 @@ impl<'a> Engine<'a> {
                 .collect(),
             region: change.region.clone(),
             protect: change.protect,
+            problem: None,
             token: Some(intent.token.clone()),
             inputs: intent.natural.clone(),
             facts: facts.clone(),
@@ -566,6 +567,7 @@ impl<'a> Engine<'a> {
         let adopted = matches!(self.steps.step(index).verb, Verb::Adopt).then(|| self.adopted(&address)).flatten();
         if let Some(row) = self.run.state.rows.get_mut(&address) {
             row.status = Status::Ready;
+            row.problem = None;
             row.token = None;
             if let Some((inputs, depends_on)) = adopted {
                 row.inputs = inputs;
@@ -658,6 +660,7 @@ impl<'a> Engine<'a> {
             && row.status == Status::Creating
         {
             row.status = Status::Failed;
+            row.problem = Some(message.clone());
         }
         self.save();
         self.tell(Event::Failed { address: address.clone(), message: message.clone() });

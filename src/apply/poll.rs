@@ -222,7 +222,9 @@ impl Engine<'_> {
         if let (Some(ready), Some(status)) = (&resource_type.ready, &status) {
             self.tell_status(index, status);
             if ready.failed.contains(status) {
-                self.fail(index, format!("AWS reports it as {status}"), false);
+                let reason = ready.reason.as_ref().and_then(|name| attributes.get(name)).and_then(Tree::as_text);
+                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                self.fail(index, format!("AWS reports it as {status}{reason}"), false);
                 return;
             }
         }

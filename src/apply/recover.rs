@@ -96,9 +96,12 @@ async fn settle(
             }
             None
         }
-        Progress::Failed { intent, made, .. } => {
+        Progress::Failed { intent, made, error } => {
             if let (Verb::Create, Some(made)) = (intent.action, &made) {
                 adopt(state, address, &intent, made, Status::Failed);
+                if let Some(row) = state.rows.get_mut(address) {
+                    row.problem = Some(error);
+                }
             }
             None
         }
@@ -170,6 +173,7 @@ fn adopt(state: &mut State, address: &Address, intent: &Intent, made: &Made, sta
         replaced,
         region: intent.region.clone(),
         protect: intent.protect,
+        problem: None,
         token: (status == Status::Creating).then(|| intent.token.clone()),
         inputs: intent.natural.clone(),
         facts,

@@ -72,6 +72,9 @@ pub fn show(address: &Address, row: &Row) -> String {
         ("status", paint(role_of_status(row.status), status_word(row.status))),
         ("identity", row.identity.as_ref().map_or_else(|| "(not made yet)".to_owned(), ToString::to_string)),
     ];
+    if let Some(problem) = &row.problem {
+        facts.push(("problem", problem.clone()));
+    }
     for replaced in &row.replaced {
         facts.push(("replaced", format!("{replaced}, still to be deleted")));
     }

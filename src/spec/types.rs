@@ -114,6 +114,8 @@ pub struct Ready {
     pub failed: Vec<String>,
     /// Values that mean it is irrevocably being deleted and need not be waited for.
     pub gone: Vec<String>,
+    /// The attribute in which the cloud says why it failed.
+    pub reason: Option<String>,
 }
 
 /// Which comes first when a resource is replaced.
@@ -333,6 +335,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
             values: ready.texts("values"),
             failed: ready.texts("failed"),
             gone: ready.texts("gone"),
+            reason: ready.text("reason"),
         };
         ready.refuse_others();
         result

@@ -67,6 +67,9 @@ pub struct Row {
     pub region: String,
     /// Whether deleting and replacing it is refused, also when it is gone from the configuration.
     pub protect: bool,
+    /// Why it is `failed`, in the cloud's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// The client token of the creation in progress: every attempt at it uses the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -288,6 +291,7 @@ struct ReadRow {
     replaced: Replaced,
     region: String,
     protect: bool,
+    problem: Option<String>,
     token: Option<String>,
     inputs: Value,
     facts: Value,
@@ -322,8 +326,9 @@ impl From<Replaced> for Vec<Identity> {
 
 impl From<ReadRow> for Row {
     fn from(row: ReadRow) -> Self {
-        let ReadRow { status, identity, replaced, region, protect, token, inputs, facts, depends_on } = row;
-        Self { status, identity, replaced: replaced.into(), region, protect, token, inputs, facts, depends_on }
+        let ReadRow { status, identity, replaced, region, protect, problem, token, inputs, facts, depends_on } = row;
+        let replaced = replaced.into();
+        Self { status, identity, replaced, region, protect, problem, token, inputs, facts, depends_on }
     }
 }
 
@@ -654,6 +659,7 @@ mod tests {
                 replaced: Vec::new(),
                 region: "eu-central-1".to_owned(),
                 protect: false,
+                problem: None,
                 token: None,
                 inputs: value(serde_json::json!({
                     "group_name": "example-database",
@@ -672,6 +678,7 @@ mod tests {
                 replaced: vec![Identity::new("example")],
                 region: "eu-central-1".to_owned(),
                 protect: true,
+                problem: None,
                 token: Some("4f2d1c0b9a8e7f6d5c4b3a2918070605".to_owned()),
                 inputs: value(serde_json::json!({
                     "engine_version": "17",

@@ -112,6 +112,9 @@ pub struct Cloud {
     pub revisions: BTreeMap<String, i64>,
     #[serde(with = "by_type")]
     pub objects: Objects,
+    /// Before this instant nothing that is being deleted is gone; `None`: nothing is being deleted.
+    #[serde(skip)]
+    pub(super) next_gone: Option<Duration>,
 }
 
 impl Cloud {
@@ -125,6 +128,7 @@ impl Cloud {
         let mut cloud: Self = serde_json::from_str(&text).map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidData, format!("{} is not a simulated cloud: {error}", path.display()))
         })?;
+        cloud.next_gone = Some(Duration::ZERO);
         let ahead = cloud.saved_at.saturating_sub(now);
         for object in cloud.objects.values_mut().flat_map(BTreeMap::values_mut) {
             for instant in [&mut object.created_at, &mut object.changed_at, &mut object.settles_at] {
@@ -151,10 +155,25 @@ impl Cloud {
 
     /// Forgets what is gone.
     pub fn sweep(&mut self, now: Duration) {
+        if self.next_gone.is_none_or(|next| now < next) {
+            return;
+        }
         for objects in self.objects.values_mut() {
             objects.retain(|_, object| object.stage(now) != Stage::Gone);
         }
         self.objects.retain(|_, objects| !objects.is_empty());
+        let leaving = self.iter().filter(|(_, _, object)| object.phase == Phase::Deleting);
+        self.next_gone = leaving.map(|(_, _, object)| object.settles_at).min();
+    }
+
+    /// Notes that something is gone at `settles_at`.
+    pub fn leaves_at(&mut self, settles_at: Duration) {
+        self.next_gone = Some(self.next_gone.map_or(settles_at, |next| next.min(settles_at)));
+    }
+
+    /// An object, with its identity as it is kept.
+    pub fn get(&self, type_name: &TypeName, identity: &Identity) -> Option<(&Identity, &Object)> {
+        self.objects.get(type_name)?.get_key_value(identity)
     }
 
     pub fn get_mut(&mut self, type_name: &TypeName, identity: &Identity) -> Option<&mut Object> {

@@ -91,7 +91,13 @@ impl Sim {
         let world = &mut *guard;
         world.cloud.sweep(now);
         let natural = synthesis::natural_name(resource_type, &stored);
-        let same = world.cloud.of_type(type_name).find(|(_, object)| match &natural {
+        // Where the names are the identity, nothing has to be searched for.
+        let by_identity = cloud::identity(resource_type, &stored);
+        let candidates: Vec<(&Identity, &Object)> = match &by_identity {
+            Some(identity) => world.cloud.get(type_name, identity).into_iter().collect(),
+            None => world.cloud.of_type(type_name).collect(),
+        };
+        let same = candidates.into_iter().find(|(_, object)| match &natural {
             Some(_) => synthesis::natural_name(resource_type, &object.attributes) == natural,
             None => {
                 let again = !creation.token.is_empty() && object.token == creation.token;
@@ -199,6 +205,8 @@ impl Sim {
         if let Some(object) = world.cloud.get_mut(type_name, &target.identity) {
             object.begin(Phase::Deleting, now, self.takes(resource_type, resource_type.expect.delete));
             afflict(resource_type, object, struck);
+            let settles_at = object.settles_at;
+            world.cloud.leaves_at(settles_at);
         }
         world.cloud.sweep(now);
         self.save(world, Operation::Delete, type_name)?;

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AvailabilityZoneRebalancing, AwsVpcConfiguration, CapacityProviderStrategyItem,
+    AssignPublicIp, AvailabilityZoneRebalancing, AwsVpcConfiguration, CapacityProviderStrategyItem, Deployment,
     DeploymentCircuitBreaker, DeploymentConfiguration, DeploymentRolloutState, LaunchType, LoadBalancer,
     NetworkConfiguration, PropagateTags, Service as Found, ServiceDeploymentStatus, ServiceField,
 };
@@ -371,7 +371,8 @@ async fn report(clients: &Clients, target: &Target, service: &Found) -> Result<O
         .set_if("capacity_provider_strategy", strategy)
         .set("load_balancers", load_balancers.collect::<Vec<_>>())
         .set("arn", service.service_arn())
-        .set("rollout", rollout(clients, target, service).await?);
+        .set("rollout", rollout(clients, target, service).await?)
+        .set_if("rollout_reason", reason(service));
     Ok(observed(target.identity.as_str(), report))
 }
 
@@ -388,9 +389,18 @@ async fn rollout(clients: &Clients, target: &Target, service: &Found) -> Result<
     Ok(told)
 }
 
+fn primary(service: &Found) -> Option<&Deployment> {
+    service.deployments().iter().find(|deployment| deployment.status() == Some(PRIMARY))
+}
+
+/// Why the newest deployment is as it is; if ECS does not say, its last message about the service.
+fn reason(service: &Found) -> Option<String> {
+    let of_deployment = primary(service).and_then(|deployment| deployment.rollout_state_reason());
+    of_deployment.or_else(|| service.events().first()?.message()).map(str::to_owned)
+}
+
 fn told(service: &Found) -> &'static str {
-    let primary = service.deployments().iter().find(|deployment| deployment.status() == Some(PRIMARY));
-    match primary.and_then(|deployment| deployment.rollout_state()) {
+    match primary(service).and_then(|deployment| deployment.rollout_state()) {
         Some(DeploymentRolloutState::Failed) => FAILED,
         Some(DeploymentRolloutState::Completed) if service.running_count >= service.desired_count => COMPLETED,
         None if service.running_count == service.desired_count && service.deployments().len() == 1 => COMPLETED,
@@ -434,7 +444,6 @@ async fn has_gone_back(clients: &Clients, target: &Target) -> Result<bool, Provi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::types::Deployment;
 
     fn service(desired: i32, running: i32, deployments: &[(&str, Option<DeploymentRolloutState>)]) -> Found {
         let deployments = deployments

@@ -1,0 +1,130 @@
+//! What an apply of many resources writes, and what its journal costs.
+//!
+//! `cargo bench --no-default-features --bench apply` applies 600, 6,000 and 60,000 resources on the simulated cloud, on a
+//! clock that jumps, with state file and journal on the disk of the folder for temporary files (`TMPDIR`).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use mastoform::apply::{self, Outcome, Run, Silent, Stop};
+use mastoform::config;
+use mastoform::diagnostic::SourceFile;
+use mastoform::expr::Evaluator;
+use mastoform::plan::resolve::{World, resolve};
+use mastoform::provider::Provider;
+use mastoform::provider::sim::{Options, Sim};
+use mastoform::session;
+use mastoform::spec::{OverlayFile, Specs};
+use mastoform::state::{Moment, Paths, Write};
+use tokio::sync::watch;
+
+const EXAMPLE: &str = include_str!("../mastodon.toml");
+const SIZES: [usize; 3] = [600, 6_000, 60_000];
+
+/// What was written.
+#[derive(Default)]
+struct Written {
+    records: u32,
+    /// Time spent in writing and flushing records.
+    journal_time: Duration,
+    journal_bytes: u64,
+    states: u32,
+    state_bytes: u64,
+    began: Option<Instant>,
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    print(&format!(
+        "{:>9} {:>9} {:>9} {:>10} {:>12} {:>7} {:>12} {:>12}",
+        "resources", "apply s", "records", "us/record", "journal MB", "states", "states MB", "KB/resource"
+    ));
+    for size in SIZES {
+        let (resources, seconds, written) = measured(size).await;
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        print(&format!(
+            "{resources:>9} {seconds:>9.2} {:>9} {:>10.1} {:>12.2} {:>7} {:>12.2} {:>12.2}",
+            written.records,
+            written.journal_time.as_secs_f64() * 1e6 / f64::from(written.records.max(1)),
+            megabytes(written.journal_bytes),
+            written.states,
+            megabytes(written.state_bytes),
+            (written.journal_bytes + written.state_bytes) as f64 / 1e3 / resources as f64,
+        ));
+    }
+}
+
+/// Applies an instance with about so many resources: how many they are, how long it took, what was written.
+async fn measured(size: usize) -> (usize, f64, Written) {
+    let mut overlay = "[ssm.parameter.many]\nname = \"/many/${each.key}\"\nvalue = \"${each.value}\"\n".to_owned();
+    overlay.push_str("[ssm.parameter.many.each]\n");
+    for number in 0..size.saturating_sub(56) {
+        let _ = writeln!(overlay, "\"n{number}\" = \"value {number}\"");
+    }
+    let overlay = OverlayFile { name: "many.toml".to_owned(), types_of: None, text: overlay };
+    let mut specs = Specs::read(&[overlay]).expect("valid specs");
+    let evaluator = Evaluator::new();
+    let source = SourceFile::new("mastodon.toml", EXAMPLE);
+    let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator).expect("a valid file");
+    let options = Options { speed: 10_000.0, latency: Duration::ZERO, ..Options::default() };
+    let sim = Sim::open(Arc::clone(&specs.types), None, options).expect("a cloud");
+    let provider: Arc<dyn Provider> = Arc::new(sim);
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(folder.path(), "many");
+    let nothing = BTreeMap::new();
+    let early = World { specs: &specs, config: &config, lookups: &nothing, evaluator: &evaluator };
+    let read = session::read_state(&paths, &config.name, &config.region, "lineage").expect("a state");
+    let mut gathered = session::gather(&provider, Some(&early), read).await.expect("answers");
+    let lookups = gathered.lookups.clone();
+    let world = World { lookups: &lookups, ..early };
+    let graph = resolve(&world, &specs).expect("a graph");
+    let (plan, _) = session::plan(&world, &graph, &gathered).expect("a plan");
+    let written = Arc::new(Mutex::new(Written::default()));
+    let watched = Arc::clone(&written);
+    let (journal, state) = (paths.journal(), paths.state());
+    let watch = Box::new(move |moment| {
+        let mut written = watched.lock().expect("no panic");
+        match moment {
+            Moment::Before(Write::Record(_)) => written.began = Some(Instant::now()),
+            Moment::After(Write::Record(_)) => {
+                written.records += 1;
+                let took = written.began.take().map(|began| began.elapsed()).unwrap_or_default();
+                written.journal_time += took;
+            }
+            Moment::After(Write::State) => {
+                written.states += 1;
+                written.state_bytes += fs_err::metadata(&state)?.len();
+            }
+            Moment::Before(Write::Remove) => written.journal_bytes = fs_err::metadata(&journal)?.len(),
+            Moment::Before(Write::State) | Moment::After(Write::Remove) => {}
+        }
+        Ok(())
+    });
+    let ledger = session::begin(&paths, &mut gathered, Some(watch)).expect("begun");
+    let (_keep, stop) = watch::channel(Stop::No);
+    let run = Run {
+        provider,
+        types: &specs.types,
+        plan: &plan,
+        desired: Some((&world, &graph)),
+        state: gathered.state.clone(),
+        settings: config.values.clone(),
+        ledger,
+        progress: &Silent,
+        stop,
+        at_once: 16,
+    };
+    let began = Instant::now();
+    let outcome = apply::run(run).await;
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(matches!(outcome, Outcome::Completed(_)), "{:?}", outcome.report().failed);
+    let written = std::mem::take(&mut *written.lock().expect("no panic"));
+    (plan.changes.len(), seconds, written)
+}
+
+#[expect(clippy::disallowed_macros, reason = "a benchmark has no other way to tell its result")]
+fn print(line: &str) {
+    println!("{line}");
+}
