@@ -12,7 +12,8 @@ use crate::support::moto;
 
 /// Every secret in the account: texts, and the values of JSON texts.
 async fn secrets(aws: &Aws) -> Vec<String> {
-    let client = aws.clients(REGION).secretsmanager();
+    let clients = aws.clients(REGION);
+    let client = clients.secretsmanager();
     let listed = client.list_secrets().send().await.expect("listed");
     let mut secrets = Vec::new();
     for entry in listed.secret_list() {
