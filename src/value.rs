@@ -516,7 +516,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
     fn planned_values_round_trip_with_what_is_not_known() {
         let unknown = Unknown {
             template: "${a.b.c.arn}".to_owned(),
@@ -527,7 +526,9 @@ mod tests {
         let json = serde_json::to_string(&planned).expect("JSON");
         assert_eq!(serde_json::from_str::<Planned>(&json).expect("a value"), planned);
         assert!(serde_json::from_str::<Planned>(r#"{"$unknown": 1}"#).is_err());
-=======
+    }
+
+    #[test]
     fn values_are_read_and_written_as_a_tree_of_json_would_be() {
         let text = r#"{"a":[1,2.5,-3,1.0,18446744073709551615],"b":{"c":"é\n","d":null},"e":true}"#;
         let value: Value = serde_json::from_str(text).expect("JSON");
@@ -545,7 +546,6 @@ mod tests {
         assert!(!planned.is(&value));
         planned.set(&["b", "c"], Tree::Leaf(Unknown { template: String::new(), references: vec![], sensitive: true }));
         assert!(!planned.is(&value));
->>>>>>> scale
     }
 
     #[test]
