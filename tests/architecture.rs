@@ -159,3 +159,35 @@ fn links_between_our_pages_lead_somewhere() {
     }
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+/// The tests that `docs/guarantees.md` names are there: each `module::name` is a function in a file of that module, or
+/// with `*` a module.
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs_err::read_to_string(root.join("docs/guarantees.md")).expect("readable");
+    let mut sources = String::new();
+    for folder in ["src", "tests"] {
+        for (name, bytes) in crate::support::case::files(&root.join(folder)) {
+            if name.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&String::from_utf8_lossy(&bytes));
+            }
+        }
+    }
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|code| code.contains("::")).collect();
+    assert!(named.len() > 25, "{named:?}");
+    for name in named {
+        let (module, last) = name.rsplit_once("::").expect("a path");
+        let is_there = match last {
+            "*" => {
+                let file = module.trim_end_matches("::tests").replace("::", "/");
+                ["src", "tests"].iter().any(|folder| {
+                    let path = root.join(folder).join(&file);
+                    path.with_extension("rs").exists() || path.join("mod.rs").exists()
+                })
+            }
+            function => sources.contains(&format!("fn {function}(")),
+        };
+        assert!(is_there, "docs/guarantees.md names {name}");
+    }
+}

@@ -361,10 +361,10 @@ async fn everything_made_carries_the_tags_of_its_owner_or_has_no_tags() {
     assert!(tagged > 40, "{tagged}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn credentials_that_run_out_stop_everything_and_nothing_is_lost() {
     for operation in [Operation::Create, Operation::Observe] {
-        let instance = Instance::new();
+        let instance = Instance::on_virtual_time();
         let expired = Fault::Refuse { code: "ExpiredToken".into(), kind: ErrorKind::Credentials };
         instance.sim.add_fault(Rule::new(operation, Subject::Anything, expired).nth(20).times(10_000));
         let (_, outcome) = instance.go(EXAMPLE, true).await.expect("runs");
@@ -376,7 +376,7 @@ async fn credentials_that_run_out_stop_everything_and_nothing_is_lost() {
         assert!(asked < 120, "it keeps asking: {asked} calls");
         instance.sim.clear_faults();
         completed(instance.go(EXAMPLE, true).await.expect("applies").1);
-        let undisturbed = Instance::new();
+        let undisturbed = Instance::on_virtual_time();
         completed(undisturbed.go(EXAMPLE, true).await.expect("applies").1);
         assert_eq!(instance.sim.snapshot(true), undisturbed.sim.snapshot(true), "{operation:?}");
         nothing_to_do(&instance).await;
