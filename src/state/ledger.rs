@@ -84,8 +84,13 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         paths.make_folder().map_err(LedgerError::Folder)?;
         State::back_up(&paths.state(), &paths.backup())?;
-        state.advance();
         let (journal, reading) = Journal::open(&paths.journal())?;
+        if let Some(Record::Begin { serial, .. }) = reading.entries.first().map(|entry| &entry.record) {
+            // A run that died before it wrote a state has used this serial: client tokens are made of it, and AWS would
+            // take a new request with an old token for the old request.
+            state.serial = state.serial.max(*serial);
+        }
+        state.advance();
         let mut ledger = Self { paths: paths.clone(), journal, credit: ALLOWANCE, last_size: 0, watch, failed: false };
         let mut base = on_disk.map(str::to_owned);
         if !reading.entries.is_empty() {
