@@ -437,6 +437,13 @@ fn settle<'a>(
         change.action = Action::Update { attributes: touched.into_iter().collect() };
         return (settled, Some(change));
     }
+    if is_failed(resource_type, observed) {
+        // The last change was accepted and went wrong: asking for the same once more is what can mend it.
+        change.action = Action::Update { attributes: changeable(resource_type, &attributes) };
+        change.causes = vec![Cause::Interrupted];
+        change.impact = Impact::Rolling;
+        return (settled, Some(change));
+    }
     if unfinished || !row.replaced.is_empty() {
         change.action = Action::Adopt;
         change.causes = vec![Cause::Interrupted];
@@ -509,11 +516,27 @@ fn left_off(status: Status, resource_type: &ResourceType, observed: Option<&Valu
     }
 }
 
+/// The attributes that are set and can be changed in place.
+fn changeable(resource_type: &ResourceType, attributes: &Planned) -> Vec<String> {
+    let set = attributes.as_map().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let fits = |name: &&String| {
+        resource_type.attributes.get(*name).is_some_and(|attribute| {
+            !attribute.immutable && !attribute.computed && !attribute.sensitive && !attribute.write_only
+        })
+    };
+    set.map(|(name, _)| name).filter(fits).cloned().collect()
+}
+
+fn is_failed(resource_type: &ResourceType, observed: Option<&Value>) -> bool {
+    let status = resource_type.ready.as_ref().zip(status_of(resource_type, observed));
+    status.is_some_and(|(ready, status)| ready.failed.iter().any(|failed| failed == status))
+}
+
 /// The status of a creation that failed. A failed change of something that lives is no reason to take it away.
 fn failed_status(resource_type: &ResourceType, row: &Row, observed: Option<&Value>) -> Option<String> {
-    let (ready, status) = resource_type.ready.as_ref().zip(status_of(resource_type, observed))?;
     let never_lived = matches!(row.status, Status::Creating | Status::Failed);
-    (never_lived && ready.failed.iter().any(|failed| failed == status)).then(|| status.to_owned())
+    let status = status_of(resource_type, observed)?;
+    (never_lived && is_failed(resource_type, observed)).then(|| status.to_owned())
 }
 
 fn not_ready(resource_type: &ResourceType, observed: Option<&Value>) -> bool {

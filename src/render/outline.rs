@@ -192,6 +192,9 @@ impl<'a> Outline<'a> {
             (Action::Delete, Some(Cause::Orphan)) => {
                 Some(format!("{} no longer wants it", written.map_or("mastodon.toml", String::as_str)))
             }
+            (Action::Update { attributes }, Some(Cause::Interrupted)) if !attributes.is_empty() => {
+                Some("the last change of it failed, and is asked for once more".to_owned())
+            }
             (Action::Update { .. } | Action::Replace { .. }, _) => match common_cause(change)? {
                 Cause::Cascade { address } => Some(self.because(address)),
                 Cause::Written { location } => Some(location.clone()),

@@ -415,3 +415,20 @@ async fn a_protection_stays_when_its_block_leaves_the_file() {
     assert!(plan.refusals[0].reason.contains("s3.bucket.archive is protected"), "{:?}", plan.refusals);
     assert!(instance.sim.objects().iter().any(|object| object.identity.as_str() == "social-archive"));
 }
+
+#[tokio::test]
+async fn a_change_that_failed_is_asked_for_once_more() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let larger = example(&[("max_capacity = 1", "max_capacity = 4")]);
+    let address = Subject::Address("rds.cluster.database".parse().expect("an address"));
+    instance.sim.add_fault(Rule::new(Operation::Update, address, Fault::FailLater));
+    let (_, outcome) = instance.go(&larger, true).await.expect("runs");
+    assert!(matches!(outcome, Some(Outcome::Halted(_))), "{outcome:#?}");
+    let (plan, outcome) = instance.go(&larger, true).await.expect("applies");
+    assert_eq!(changed(&plan), ["update rds.cluster.database"]);
+    assert_eq!(plan.changes[0].causes, [Cause::Interrupted]);
+    completed(outcome);
+    let (plan, _) = instance.go(&larger, false).await.expect("plans");
+    assert_eq!(changed(&plan), Vec::<String>::new());
+}
