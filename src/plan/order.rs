@@ -207,7 +207,7 @@ impl Builder<'_> {
                 let step = self.add(address, Verb::Delete { identity: leftover.clone() }, true, seconds(|d| d.delete));
                 // Several deletions of one address go one after another.
                 let parts = &mut self.parts[number];
-                for earlier in parts.deleting.into_iter().chain(parts.making) {
+                for earlier in parts.deleting.into_iter().chain(parts.making).chain(parts.leftovers.last().copied()) {
                     self.graph.add_edge(earlier, step, Milestone::Ready);
                 }
                 parts.leftovers.push(step);

@@ -187,3 +187,62 @@ impl Ledger {
         told
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Paths) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::new(folder.path(), "social");
+        (folder, paths)
+    }
+
+    #[test]
+    fn a_serial_is_used_by_one_run_only() {
+        let (_folder, paths) = folder();
+        let mut first = State::new("l", "social", "eu-central-1");
+        // It dies before it has written a state.
+        drop(Ledger::begin(&paths, &mut first, None, None).unwrap());
+        assert_eq!(first.serial, 1);
+        let mut second = State::new("l", "social", "eu-central-1");
+        let ledger = Ledger::begin(&paths, &mut second, None, None).unwrap();
+        assert_eq!(second.serial, 2, "its client tokens are others");
+        ledger.close(&second).unwrap();
+        assert_eq!(State::read(&paths.state()).unwrap().map(|state| state.serial), Some(2));
+        assert!(!paths.journal().exists());
+    }
+
+    #[test]
+    fn what_a_journal_knew_is_written_before_the_next_one_begins() {
+        let (_folder, paths) = folder();
+        let mut state = State::new("l", "social", "eu-central-1");
+        drop(Ledger::begin(&paths, &mut state, None, None).unwrap());
+        assert_eq!(State::read(&paths.state()).unwrap(), None);
+        drop(Ledger::begin(&paths, &mut state, None, None).unwrap());
+        let written = State::read(&paths.state()).unwrap().expect("written");
+        let entries = Journal::read(&paths.journal()).unwrap().entries;
+        let base = match &entries[0].record {
+            Record::Begin { base, .. } => base.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((entries.len(), base), (1, Some(written.digest())));
+    }
+
+    #[test]
+    fn writes_of_the_state_stay_in_proportion_to_the_journal() {
+        let (_folder, paths) = folder();
+        let mut state = State::new("l", "social", "eu-central-1");
+        state.settings = crate::value::Tree::Text("x".repeat(1 << 20));
+        let mut ledger = Ledger::begin(&paths, &mut state, None, None).unwrap();
+        let mut writes = 0;
+        for serial in 0..100 {
+            state.serial = 10 + serial;
+            ledger.save(&state).unwrap();
+            writes += u32::from(State::read(&paths.state()).unwrap().map(|found| found.serial) == Some(state.serial));
+        }
+        assert!((25..40).contains(&writes), "{writes} of a megabyte each");
+        ledger.close(&state).unwrap();
+        assert_eq!(State::read(&paths.state()).unwrap(), Some(state), "the last one is always written");
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::whole::{certificates, left, program, said};
+use super::whole::{certificates, left, own, program, said};
 use crate::support::emulator::Emulator;
 use crate::support::instance::EXAMPLE;
 use crate::support::proxy::{Mishap, Proxy};
@@ -102,7 +102,7 @@ async fn killed_at_any_call_it_ends_in_the_same_account() {
     let undisturbed = moto::start();
     certificates(&undisturbed.aws()).await;
     let folder = tempfile::tempdir().expect("a folder");
-    fs_err::write(folder.path().join("mastodon.toml"), EXAMPLE).expect("written");
+    fs_err::write(folder.path().join("mastodon.toml"), own(&undisturbed, EXAMPLE)).expect("written");
     let output = program(&undisturbed, folder.path(), &["apply", "--yes"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let expected = left(&undisturbed.aws()).await;
@@ -111,7 +111,7 @@ async fn killed_at_any_call_it_ends_in_the_same_account() {
         let emulator = moto::start();
         certificates(&emulator.aws()).await;
         let folder = tempfile::tempdir().expect("a folder");
-        fs_err::write(folder.path().join("mastodon.toml"), EXAMPLE).expect("written");
+        fs_err::write(folder.path().join("mastodon.toml"), own(&emulator, EXAMPLE)).expect("written");
         let weather = Weather::before(&emulator, 20_261_126 + life);
         let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ life);
         rounds += weather.kill_often(&mut numbers, folder.path(), &["apply", "--yes"]);

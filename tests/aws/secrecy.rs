@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mastoform::provider::aws::Aws;
 
-use super::whole::{certificates, program, said};
+use super::whole::{certificates, own, program, said};
 use crate::support::case::files;
 use crate::support::emulator::REGION;
 use crate::support::instance::{EXAMPLE, example};
@@ -51,7 +51,7 @@ async fn no_generated_secret_leaves_secrets_manager() {
     certificates(&aws).await;
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("mastodon.toml");
-    fs_err::write(&file, EXAMPLE).expect("written");
+    fs_err::write(&file, own(&emulator, EXAMPLE)).expect("written");
     // The loudest that can be had, also of the SDK.
     let loud = |words: &[&str]| {
         let mut command = program(&emulator, folder.path(), words);
@@ -66,7 +66,7 @@ async fn no_generated_secret_leaves_secrets_manager() {
         (r#"run_mode = "production""#, r#"run_mode = "debug""#),
         ("[database]", "[redis]\nengine = \"redis\"\n\n[database]\nname = \"other\""),
     ]);
-    fs_err::write(&file, all).expect("written");
+    fs_err::write(&file, own(&emulator, &all)).expect("written");
     for words in [&["plan"][..], &["plan", "--json"], &["plan", "--markdown", "--html", "plan.html"], &["drift"]] {
         streams.push(("a plan", loud(words)));
     }
@@ -91,7 +91,7 @@ async fn an_error_with_a_secret_in_it_is_told_without_it() {
     let echo = |action: &str| (action == "CreateDBCluster").then_some(Mishap::Echo);
     let proxy = Proxy::moody(upstream, std::time::Duration::ZERO, Box::new(echo));
     let folder = tempfile::tempdir().expect("a folder");
-    fs_err::write(folder.path().join("mastodon.toml"), EXAMPLE).expect("written");
+    fs_err::write(folder.path().join("mastodon.toml"), own(&emulator, EXAMPLE)).expect("written");
     let words = ["apply", "--yes", "-vv"];
     let output = program(&emulator.at(proxy.endpoint()), folder.path(), &words).output().expect("it runs");
     assert_eq!(output.status.code(), Some(6), "{}", said(&output));

@@ -28,6 +28,11 @@ pub fn program(emulator: &Emulator, folder: &Path, words: &[&str]) -> Command {
     command
 }
 
+/// A `mastodon.toml` with a bucket of the account's own: the names of buckets are the same for everybody.
+pub fn own(emulator: &Emulator, text: &str) -> String {
+    format!("{text}\n[media]\nbucket = \"media-of-{}\"\n", emulator.account())
+}
+
 /// Everything it said, for a failing test.
 pub fn said(output: &Output) -> String {
     format!("{}\n{}", text(&output.stdout), text(&output.stderr))
@@ -97,7 +102,9 @@ pub async fn left(aws: &Aws) -> Vec<String> {
     let ours = roles.roles().iter().map(|role| role.role_name()).filter(|name| name.starts_with("social"));
     found.extend(ours.map(str::to_owned));
     let buckets = clients.s3().list_buckets().send().await.expect("buckets");
-    found.extend(buckets.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned));
+    found.extend(
+        buckets.buckets().iter().filter_map(|bucket| bucket.name()?.rsplit_once('-')).map(|(kind, _)| kind.to_owned()),
+    );
     let secrets = clients.secretsmanager().list_secrets().send().await.expect("secrets");
     found.extend(secrets.secret_list().iter().filter_map(|secret| secret.name()).map(str::to_owned));
     let parameters = clients.ssm().describe_parameters().send().await.expect("parameters");
@@ -129,7 +136,7 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     certificates(&aws).await;
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("mastodon.toml");
-    fs_err::write(&file, EXAMPLE).expect("written");
+    fs_err::write(&file, own(&emulator, EXAMPLE)).expect("written");
 
     let applied = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
     assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
@@ -140,7 +147,7 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     assert_eq!(again.status.code(), Some(0), "{}", said(&again));
 
     let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
-    fs_err::write(&file, maintenance).expect("written");
+    fs_err::write(&file, own(&emulator, &maintenance)).expect("written");
     let changed = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
     assert_eq!(changed.status.code(), Some(0), "{}", said(&changed));
     let summary = "Plan: 0 to create, 2 to update, 1 to replace, 0 to delete";

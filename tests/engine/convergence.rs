@@ -1,6 +1,7 @@
 //! Whatever is edited and whatever goes wrong: once it stops going wrong, one apply and nothing is left to do.
 
 use mastoform::address::{Address, Identity};
+use mastoform::apply::Outcome;
 use mastoform::provider::ErrorKind;
 use mastoform::provider::sim::{CrashPoint, Entry, Fault, Operation, Phase, Rule, Subject};
 use proptest::prelude::*;
@@ -168,8 +169,9 @@ async fn play(protect: bool, rounds: &[(Edit, Vec<Mishap>)], last: &Edit) -> Res
         let refused = protect && !plan.refusals.is_empty();
         return if refused { Ok(()) } else { Err("it was not applied".to_owned()) };
     };
-    if !outcome.report().failed.is_empty() {
-        return Err(format!("{:?}", outcome.report().failed));
+    let report = outcome.report();
+    if !matches!(outcome, Outcome::Completed(_)) {
+        return Err(format!("{:?} {:?} {:?}", report.failed, report.not_started, report.unsaved));
     }
     let (plan, _) = instance.go(&text, false).await.map_err(|problems| problems.to_string())?;
     if !plan.is_empty() {
@@ -239,14 +241,15 @@ fn a_leftover_that_is_wanted_again_is_taken_back() {
     assert_eq!(played(false, &rounds, &edit("maintenance", 3000, 3, true)), Ok(()));
 }
 
-/// Found by the search above. A run dies before it has written a state, and the next one, which wants something else at
-/// the same address, must not repeat its request: AWS knows requests by their tokens.
+/// Found by the search above. Two objects were left behind at one address: they go one after the other.
 #[test]
-fn a_request_of_a_run_that_died_is_not_repeated_for_something_else() {
-    let killed =
-        Mishap { operation: Operation::Create, of: "ec2.security_group_rule", what: What::KillAfter, nth: 2, times: 1 };
-    let begun = Edit { redis: true, identity: true, ..edit("maintenance", 3002, 4, true) };
-    let died = Edit { identity: true, extra: true, ..edit("debug", 3000, 4, true) };
-    let rounds = [(begun, vec![]), (died, vec![killed])];
-    assert_eq!(played(false, &rounds, &edit("maintenance", 3002, 2, true)), Ok(()));
+fn several_leftovers_of_one_address_all_go() {
+    let refused = Mishap { operation: Operation::Create, of: "", what: What::RefuseAccess, nth: 2, times: 1 };
+    let fails = Mishap { operation: Operation::Update, of: "", what: What::FailLater, nth: 1, times: 2 };
+    let rounds = [
+        (edit("production", 3001, 1, false), vec![]),
+        (edit("production", 3002, 1, false), vec![refused]),
+        (edit("production", 3000, 1, false), vec![fails]),
+    ];
+    assert_eq!(played(false, &rounds, &edit("production", 3000, 1, false)), Ok(()));
 }
