@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::whole::{certificates, left, own, program, said};
@@ -34,6 +34,27 @@ struct Weather {
     emulator: Emulator,
     /// Calls that change something.
     changes: Arc<AtomicUsize>,
+    /// The emulator's bucket is without its tags for a moment. At AWS it is not: there it is made with them.
+    is_untagged: Arc<AtomicBool>,
+}
+
+/// What a call does to the bucket: makes it, tags it, or something else.
+#[derive(PartialEq, Eq)]
+enum OnBucket {
+    Makes,
+    Tags,
+    Other,
+}
+
+impl OnBucket {
+    fn of(action: &str) -> Option<Self> {
+        let path = action.strip_prefix("PUT /media-of-")?;
+        Some(match path.split_once('?') {
+            Some((_, query)) if query.starts_with("tagging") => Self::Tags,
+            Some((_, query)) if !query.starts_with("x-id") => Self::Other,
+            _ => Self::Makes,
+        })
+    }
 }
 
 fn reads(action: &str) -> bool {
@@ -44,10 +65,16 @@ impl Weather {
     fn before(emulator: &Emulator, seed: u64) -> Self {
         let changes = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&changes);
+        let is_untagged = Arc::new(AtomicBool::new(false));
+        let untagged = Arc::clone(&is_untagged);
         let mut numbers = Numbers(seed);
         let upstream = emulator.endpoint().trim_start_matches("http://").to_owned();
         let mood = move |action: &str| {
             counted.fetch_add(usize::from(!reads(action)), Ordering::Relaxed);
+            if let Some(on_bucket) = OnBucket::of(action) {
+                untagged.store(on_bucket != OnBucket::Other, Ordering::Relaxed);
+                return None;
+            }
             let deletes = action.starts_with("Delete");
             match numbers.below(30) {
                 0 => Some(Mishap::Refuse("Throttling")),
@@ -58,7 +85,7 @@ impl Weather {
             }
         };
         let proxy = Proxy::moody(upstream, Duration::ZERO, Box::new(mood));
-        Self { emulator: emulator.at(proxy.endpoint()), changes }
+        Self { emulator: emulator.at(proxy.endpoint()), changes, is_untagged }
     }
 
     /// Starts the program and kills it at the `nth` call by which it changes something. Whether it lived so long; otherwise it must have
@@ -68,7 +95,8 @@ impl Weather {
         let mut command = program(&self.emulator, folder, words);
         let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         loop {
-            if self.changes.load(Ordering::Relaxed) - start >= nth {
+            let is_time = self.changes.load(Ordering::Relaxed) - start >= nth;
+            if is_time && !self.is_untagged.load(Ordering::Relaxed) {
                 running.kill().expect("killed");
                 running.wait().expect("a child");
                 return true;
