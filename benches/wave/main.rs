@@ -4,6 +4,7 @@
 //! of a first apply, of plans without changes and of a destroy with the lower bound: the longest chain of calls that
 //! follow one another, times the time of a round trip. See `benches/README.md`.
 
+#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/support/proxy.rs"]
 mod proxy;
 mod support;

@@ -227,11 +227,18 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Whether nobody knows how far the creation came: its answer was never seen. Making the request again completes it.
+    /// Whether nobody knows how far the creation came: its answer was never seen, and part of it cannot be read. Making
+    /// the request again completes it. Where all can be read, the plan has found nothing missing.
     fn is_half_made(&self, address: &Address) -> bool {
-        self.run.state.rows.get(address).is_some_and(|row| {
-            row.status == Status::Creating && row.token.is_some() && row.facts.as_map().is_none_or(BTreeMap::is_empty)
-        })
+        let cannot_be_read = self.run.types.get(&address.type_name).is_some_and(|resource_type| {
+            resource_type.attributes.values().any(|attribute| attribute.sensitive || attribute.write_only)
+        });
+        cannot_be_read
+            && self.run.state.rows.get(address).is_some_and(|row| {
+                row.status == Status::Creating
+                    && row.token.is_some()
+                    && row.facts.as_map().is_none_or(BTreeMap::is_empty)
+            })
     }
 
     fn set_protection(&mut self, address: &Address) {

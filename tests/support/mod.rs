@@ -9,6 +9,7 @@ pub mod ministack;
 #[cfg(feature = "aws")]
 pub mod moto;
 #[cfg(feature = "aws")]
+#[expect(dead_code, reason = "the benchmark of the wave needs more of it")]
 pub mod proxy;
 #[cfg(feature = "aws")]
 pub mod python;

@@ -1,5 +1,6 @@
 //! The emulator that the tests use.
 
+#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../../tests/support/emulator.rs"]
 pub mod emulator;
 #[path = "../../../tests/support/moto.rs"]
