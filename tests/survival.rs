@@ -178,7 +178,7 @@ fn the_second_signal_leaves_at_once_and_says_what_goes_on() {
     let mut lines = BufReader::new(&mut stderr);
     signal(&apply, "-INT");
     let mut line = String::new();
-    while !line.contains("stopping") {
+    while !line.contains("Stopping: nothing new is started") {
         line.clear();
         assert_ne!(lines.read_line(&mut line).expect("text"), 0, "it ended too early");
     }
