@@ -2,6 +2,7 @@
 //!
 //! A creation whose answer was lost is looked for before it is tried again, so that nothing is made twice.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,17 +165,16 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
-    /// The one object among those found that the creation has made or would make. If its name is taken, that may be a
-    /// leftover which is wanted again.
-    fn pick(&self, mut found: Vec<Identity>, is_taken: bool) -> Option<Identity> {
-        found.retain(|identity| Some(identity) != self.current.as_ref());
-        let (leftovers, mut new): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|identity| self.leftovers.contains(identity));
-        match (new.len(), leftovers.as_slice()) {
-            (1, _) => new.pop(),
-            (0, [only]) if is_taken => Some(only.clone()),
-            _ => None,
-        }
+    /// The one object among those found that is none of those known before.
+    fn new_one(&self, mut found: Vec<Identity>) -> Option<Identity> {
+        found.retain(|identity| Some(identity) != self.current.as_ref() && !self.leftovers.contains(identity));
+        if found.len() == 1 { found.pop() } else { None }
+    }
+
+    /// The one leftover among those found.
+    fn leftover(&self, mut found: Vec<Identity>) -> Option<Identity> {
+        found.retain(|identity| self.leftovers.contains(identity));
+        if found.len() == 1 { found.pop() } else { None }
     }
 }
 
@@ -213,7 +213,16 @@ pub async fn create(
             match provider.find(&creation).await {
                 Ok(found) => {
                     let is_taken = error.as_ref().is_some_and(|error| error.kind == ErrorKind::Conflict);
-                    if let Some(identity) = circumstances.pick(found, is_taken) {
+                    let identity = match circumstances.new_one(found) {
+                        // Whoever has the name is asked for by the name alone: it may be a leftover that is wanted again.
+                        None if is_taken && !circumstances.leftovers.is_empty() => {
+                            let named = Creation { tags: BTreeMap::new(), ..creation.clone() };
+                            let found = provider.find(&named).await.unwrap_or_default();
+                            circumstances.leftover(found)
+                        }
+                        other => other,
+                    };
+                    if let Some(identity) = identity {
                         let created = Created { identity, attributes: Value::Null };
                         return Answer::Created { step, created, is_fresh: false };
                     }

@@ -253,3 +253,15 @@ fn several_leftovers_of_one_address_all_go() {
     ];
     assert_eq!(played(false, &rounds, &edit("production", 3000, 1, false)), Ok(()));
 }
+
+/// Found by the search above. Two objects were left behind at one address, and the name of one of them is wanted again.
+#[test]
+fn of_several_leftovers_the_one_with_the_wanted_name_is_taken_back() {
+    let fails = || Mishap { operation: Operation::Update, of: "ecs.service", what: What::FailLater, nth: 1, times: 2 };
+    let rounds = [
+        (edit("production", 3000, 1, false), vec![]),
+        (edit("production", 3002, 1, false), vec![fails()]),
+        (edit("production", 3001, 1, false), vec![fails()]),
+    ];
+    assert_eq!(played(false, &rounds, &edit("production", 3000, 1, false)), Ok(()));
+}
