@@ -215,7 +215,7 @@ impl<'a> Engine<'a> {
                 self.reveal_or_go(index, &|name| attributes.iter().any(|attribute| attribute == name));
             }
             Verb::Delete { identity } => self.start_delete(index, identity),
-            Verb::Adopt if self.is_half_made(&step.address) => self.reveal_or_go(index, &|_| true),
+            // What an interrupted creation has not done yet, the plan has seen, and makes an update of it.
             Verb::Adopt => {
                 self.set_protection(&step.address.clone());
                 self.poll_now(index);
@@ -225,20 +225,6 @@ impl<'a> Engine<'a> {
                 self.finish_step(index);
             }
         }
-    }
-
-    /// Whether nobody knows how far the creation came: its answer was never seen, and part of it cannot be read. Making
-    /// the request again completes it. Where all can be read, the plan has found nothing missing.
-    fn is_half_made(&self, address: &Address) -> bool {
-        let cannot_be_read = self.run.types.get(&address.type_name).is_some_and(|resource_type| {
-            resource_type.attributes.values().any(|attribute| attribute.sensitive || attribute.write_only)
-        });
-        cannot_be_read
-            && self.run.state.rows.get(address).is_some_and(|row| {
-                row.status == Status::Creating
-                    && row.token.is_some()
-                    && row.facts.as_map().is_none_or(BTreeMap::is_empty)
-            })
     }
 
     fn set_protection(&mut self, address: &Address) {
@@ -347,8 +333,7 @@ impl<'a> Engine<'a> {
             patience: self.patience(index),
         };
         let natural = late::stored(planned, Some(&known));
-        let resumed = self.run.state.rows.get(&address).filter(|_| matches!(change.action, Action::Adopt));
-        let token = resumed.and_then(|row| row.token.clone()).unwrap_or_else(|| self.token(&address));
+        let token = self.token(&address);
         let intent = Intent {
             action: state::Verb::Create,
             region: change.region.clone(),

@@ -4,11 +4,13 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_sdk_s3::types::{Tag, Tagging};
+
 use super::whole::{certificates, left, own, program, said};
-use crate::support::emulator::Emulator;
+use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::EXAMPLE;
 use crate::support::proxy::{Mishap, Proxy};
 use crate::support::{moto, say};
@@ -34,27 +36,22 @@ struct Weather {
     emulator: Emulator,
     /// Calls that change something.
     changes: Arc<AtomicUsize>,
-    /// The emulator's bucket is without its tags for a moment. At AWS it is not: there it is made with them.
-    is_untagged: Arc<AtomicBool>,
 }
 
-/// What a call does to the bucket: makes it, tags it, or something else.
-#[derive(PartialEq, Eq)]
-enum OnBucket {
-    Makes,
-    Tags,
-    Other,
-}
-
-impl OnBucket {
-    fn of(action: &str) -> Option<Self> {
-        let path = action.strip_prefix("PUT /media-of-")?;
-        Some(match path.split_once('?') {
-            Some((_, query)) if query.starts_with("tagging") => Self::Tags,
-            Some((_, query)) if !query.starts_with("x-id") => Self::Other,
-            _ => Self::Makes,
-        })
+/// AWS makes the bucket with its tags. The emulator passes over them, so that a program killed in that moment would
+/// leave a bucket behind that nobody can know as ours.
+async fn tag_as_aws_would(emulator: &Emulator) {
+    let aws = emulator.aws();
+    let clients = aws.clients(REGION);
+    let bucket = format!("media-of-{}", emulator.account());
+    if clients.s3().get_bucket_tagging().bucket(&bucket).send().await.is_ok() {
+        return;
     }
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().expect("a tag");
+    let tags = [tag("mastoform:instance", "social"), tag("mastoform:address", "s3.bucket.media")];
+    let tagging = Tagging::builder().set_tag_set(Some(tags.to_vec())).build().expect("tags");
+    // There may be no bucket yet.
+    let _ = clients.s3().put_bucket_tagging().bucket(&bucket).tagging(tagging).send().await;
 }
 
 fn reads(action: &str) -> bool {
@@ -65,16 +62,10 @@ impl Weather {
     fn before(emulator: &Emulator, seed: u64) -> Self {
         let changes = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&changes);
-        let is_untagged = Arc::new(AtomicBool::new(false));
-        let untagged = Arc::clone(&is_untagged);
         let mut numbers = Numbers(seed);
         let upstream = emulator.endpoint().trim_start_matches("http://").to_owned();
         let mood = move |action: &str| {
             counted.fetch_add(usize::from(!reads(action)), Ordering::Relaxed);
-            if let Some(on_bucket) = OnBucket::of(action) {
-                untagged.store(on_bucket != OnBucket::Other, Ordering::Relaxed);
-                return None;
-            }
             let deletes = action.starts_with("Delete");
             match numbers.below(30) {
                 0 => Some(Mishap::Refuse("Throttling")),
@@ -85,7 +76,7 @@ impl Weather {
             }
         };
         let proxy = Proxy::moody(upstream, Duration::ZERO, Box::new(mood));
-        Self { emulator: emulator.at(proxy.endpoint()), changes, is_untagged }
+        Self { emulator: emulator.at(proxy.endpoint()), changes }
     }
 
     /// Starts the program and kills it at the `nth` call by which it changes something. Whether it lived so long;
@@ -97,8 +88,7 @@ impl Weather {
         command.stdout(Stdio::null()).stderr(fs_err::File::create(&log).expect("a file").into_parts().0);
         let mut running = command.spawn().expect("it starts");
         loop {
-            let is_time = self.changes.load(Ordering::Relaxed) - start >= nth;
-            if is_time && !self.is_untagged.load(Ordering::Relaxed) {
+            if self.changes.load(Ordering::Relaxed) - start >= nth {
                 running.kill().expect("killed");
                 running.wait().expect("a child");
                 return true;
@@ -118,11 +108,12 @@ impl Weather {
 
     /// Kills it again and again, each time some calls further; then lets it come to its end in calm weather. How often it
     /// was killed.
-    fn kill_often(&self, calm: &Emulator, numbers: &mut Numbers, folder: &Path, words: &[&str]) -> usize {
+    async fn kill_often(&self, calm: &Emulator, numbers: &mut Numbers, folder: &Path, words: &[&str]) -> usize {
         let mut killed = 0;
         for _ in 0..KILLS {
             let nth = 1 + usize::try_from(numbers.below(6)).expect("small");
             killed += usize::from(self.kill_at(nth, folder, words));
+            tag_as_aws_would(calm).await;
         }
         let output = program(calm, folder, words).output().expect("it runs");
         assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
@@ -147,11 +138,11 @@ async fn killed_at_any_call_it_ends_in_the_same_account() {
         fs_err::write(folder.path().join("mastodon.toml"), own(&emulator, EXAMPLE)).expect("written");
         let weather = Weather::before(&emulator, 20_261_126 + life);
         let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ life);
-        rounds += weather.kill_often(&emulator, &mut numbers, folder.path(), &["apply", "--yes"]);
+        rounds += weather.kill_often(&emulator, &mut numbers, folder.path(), &["apply", "--yes"]).await;
         assert_eq!(left(&emulator.aws()).await, expected, "life {life}");
         let plan = program(&emulator, folder.path(), &["plan", "--detailed-exitcode"]).output().expect("it runs");
         assert_eq!(plan.status.code(), Some(0), "life {life}: {}", said(&plan));
-        rounds += weather.kill_often(&emulator, &mut numbers, folder.path(), &["destroy", "--confirm", "social"]);
+        rounds += weather.kill_often(&emulator, &mut numbers, folder.path(), &["destroy", "--confirm", "social"]).await;
         assert_eq!(left(&emulator.aws()).await, Vec::<String>::new(), "life {life}");
     }
     assert!(rounds >= 50, "only {rounds} rounds");
