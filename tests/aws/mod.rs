@@ -19,7 +19,6 @@ mod ecs;
 mod elasticache;
 mod elb;
 mod iam;
-mod kill;
 mod logs;
 mod rds;
 mod s3;
@@ -28,7 +27,7 @@ mod secretsmanager;
 mod session;
 mod ssm;
 mod wave;
-pub mod whole;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

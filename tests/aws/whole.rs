@@ -107,9 +107,8 @@ pub async fn left(aws: &Aws) -> Vec<String> {
     );
     let secrets = clients.secretsmanager().list_secrets().send().await.expect("secrets");
     found.extend(secrets.secret_list().iter().filter_map(|secret| secret.name()).map(str::to_owned));
-    let pages = clients.ssm().describe_parameters().into_paginator().items().send();
-    let parameters = pages.collect::<Result<Vec<_>, _>>().await.expect("parameters");
-    found.extend(parameters.iter().filter_map(|parameter| parameter.name()).map(str::to_owned));
+    let parameters = clients.ssm().describe_parameters().send().await.expect("parameters");
+    found.extend(parameters.parameters().iter().filter_map(|parameter| parameter.name()).map(str::to_owned));
     let logs = clients.logs().describe_log_groups().send().await.expect("log groups");
     found.extend(logs.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
     let distributions = clients.cloudfront().list_distributions().send().await.expect("distributions");
