@@ -142,15 +142,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes the journal away without writing anything: for a command that began and then had nothing to do.
-    ///
-    /// # Errors
-    ///
-    /// As [`Journal::remove`].
-    pub fn abandon(mut self) -> Result<(), JournalError> {
-        self.remove()
-    }
-
     /// How far the last operation on an address has come.
     pub fn progress(&self, address: &Address) -> &Progress {
         self.journal.progress(address)
