@@ -19,6 +19,7 @@ mod ecs;
 mod elasticache;
 mod elb;
 mod iam;
+mod kill;
 mod logs;
 mod rds;
 mod s3;
@@ -27,7 +28,7 @@ mod secretsmanager;
 mod session;
 mod ssm;
 mod wave;
-mod whole;
+pub mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -107,8 +107,11 @@ pub async fn left(aws: &Aws) -> Vec<String> {
     );
     let secrets = clients.secretsmanager().list_secrets().send().await.expect("secrets");
     found.extend(secrets.secret_list().iter().filter_map(|secret| secret.name()).map(str::to_owned));
-    let parameters = clients.ssm().describe_parameters().send().await.expect("parameters");
-    found.extend(parameters.parameters().iter().filter_map(|parameter| parameter.name()).map(str::to_owned));
+    // The emulator's pages have ten.
+    let mut pages = clients.ssm().describe_parameters().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        found.extend(page.expect("parameters").parameters().iter().filter_map(|one| one.name()).map(str::to_owned));
+    }
     let logs = clients.logs().describe_log_groups().send().await.expect("log groups");
     found.extend(logs.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
     let distributions = clients.cloudfront().list_distributions().send().await.expect("distributions");
