@@ -27,6 +27,8 @@ const SIZES: [usize; 3] = [600, 6_000, 60_000];
 #[derive(Default)]
 struct Written {
     records: u32,
+    /// Records that happen together are flushed to the disk together.
+    flushes: u32,
     /// Time spent in writing and flushing records.
     journal_time: Duration,
     journal_bytes: u64,
@@ -38,15 +40,16 @@ struct Written {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     print(&format!(
-        "{:>9} {:>9} {:>9} {:>10} {:>12} {:>7} {:>12} {:>12}",
-        "resources", "apply s", "records", "us/record", "journal MB", "states", "states MB", "KB/resource"
+        "{:>9} {:>9} {:>9} {:>9} {:>10} {:>12} {:>7} {:>12} {:>12}",
+        "resources", "apply s", "records", "flushes", "us/record", "journal MB", "states", "states MB", "KB/resource"
     ));
     for size in SIZES {
         let (resources, seconds, written) = measured(size).await;
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         print(&format!(
-            "{resources:>9} {seconds:>9.2} {:>9} {:>10.1} {:>12.2} {:>7} {:>12.2} {:>12.2}",
+            "{resources:>9} {seconds:>9.2} {:>9} {:>9} {:>10.1} {:>12.2} {:>7} {:>12.2} {:>12.2}",
             written.records,
+            written.flushes,
             written.journal_time.as_secs_f64() * 1e6 / f64::from(written.records.max(1)),
             megabytes(written.journal_bytes),
             written.states,
@@ -87,9 +90,10 @@ async fn measured(size: usize) -> (usize, f64, Written) {
     let watch = Box::new(move |moment| {
         let mut written = watched.lock().expect("no panic");
         match moment {
-            Moment::Before(Write::Record(_)) => written.began = Some(Instant::now()),
-            Moment::After(Write::Record(_)) => {
-                written.records += 1;
+            Moment::Before(Write::Records(_)) => written.began = Some(Instant::now()),
+            Moment::After(Write::Records(count)) => {
+                written.records += u32::try_from(count).unwrap_or(u32::MAX);
+                written.flushes += 1;
                 let took = written.began.take().map(|began| began.elapsed()).unwrap_or_default();
                 written.journal_time += took;
             }

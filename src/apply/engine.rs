@@ -2,21 +2,25 @@
 //!
 //! # Guarantees
 //!
-//! - No call is made before its intent is in the journal, and nothing starts before the `did` of what it needs is.
-//! - The state is saved whenever a milestone is reached; see [`crate::state::Ledger`] for when that is a write.
+//! - The loop goes by turns: it takes all answers there are, starts what may start then, brings everything it recorded
+//!   meanwhile to the disk in one flush, and only then makes the calls of what it has started. So no call is made before
+//!   its intent is in the journal, and nothing starts before the `did` of what it needs is.
+//! - The state is saved in every turn that reached a milestone; see [`crate::state::Ledger`] for when that is a write.
 //! - A journal or state file that cannot be written stops everything that has not begun; the report has what is not
 //!   saved. Credentials that have run out do the same, and leave what AWS goes on with to the next run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::call::{self, Again, Answer, Circumstances};
 use super::event::Event;
+use super::flights::Flights;
 use super::late::{self, Existing, Revealed};
 use super::queue::{Queue, Stage};
 use super::{Done, Failure, Outcome, Report, Run, Stop, Unsaved};
@@ -32,28 +36,20 @@ use crate::value::{Known, Planned, Value};
 pub const INSTANCE_TAG: &str = "mastoform:instance";
 pub const ADDRESS_TAG: &str = "mastoform:address";
 
-/// A step that has begun.
-pub(super) struct Flight {
-    pub(super) since: Instant,
-    /// What is read after the call, and when; `None` while a call is made.
-    pub(super) poll: Option<Poll>,
-    pub(super) status: Option<String>,
-}
-
-pub(super) struct Poll {
-    pub(super) due: Instant,
-    pub(super) asked: bool,
-    /// The deletion must be asked for again.
-    pub(super) delete_again: bool,
-}
+/// A call that is made once its intent is on the disk.
+type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 pub(super) struct Engine<'a> {
     pub(super) run: Run<'a>,
     pub(super) steps: &'a Steps,
     pub(super) queue: Queue<'a>,
     changes: BTreeMap<&'a Address, &'a Change>,
-    pub(super) flights: BTreeMap<usize, Flight>,
+    pub(super) flights: Flights,
     pub(super) tasks: JoinSet<Answer>,
+    /// Calls of this turn, by step.
+    calls: Vec<(usize, Call)>,
+    /// The state has reached a milestone in this turn.
+    unsettled: bool,
     tell: UnboundedSender<Again>,
     told: UnboundedReceiver<Again>,
     done: Vec<Done>,
@@ -76,8 +72,10 @@ impl<'a> Engine<'a> {
             changes: plan.changes.iter().map(|change| (&change.address, change)).collect(),
             run,
             steps,
-            flights: BTreeMap::new(),
+            flights: Flights::default(),
             tasks: JoinSet::new(),
+            calls: Vec::new(),
+            unsettled: false,
             tell,
             told,
             done: Vec::new(),
@@ -97,6 +95,7 @@ impl<'a> Engine<'a> {
             if asked == Stop::No && self.unsaved.is_none() && !self.locked_out {
                 self.start_ready();
             }
+            self.settle();
             self.poll_due();
             if self.flights.is_empty() && self.tasks.is_empty() {
                 break;
@@ -104,10 +103,9 @@ impl<'a> Engine<'a> {
             let wake = self.next_wake();
             tokio::select! {
                 Some(joined) = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                    match joined {
-                        Ok(answer) => self.take(answer),
-                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                        Err(_) => {}
+                    self.joined(joined);
+                    while let Some(joined) = self.tasks.try_join_next() {
+                        self.joined(joined);
                     }
                 }
                 Some(again) = self.told.recv() => {
@@ -124,11 +122,19 @@ impl<'a> Engine<'a> {
                 }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.run.progress.tick(),
             }
-            if asked == Stop::Now || (self.locked_out && self.calling() == 0) {
+            if asked == Stop::Now || (self.locked_out && self.flights.calls() == 0) {
                 break;
             }
         }
         self.finish(asked)
+    }
+
+    fn joined(&mut self, joined: Result<Answer, JoinError>) {
+        match joined {
+            Ok(answer) => self.take(answer),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {}
+        }
     }
 
     pub(super) fn tell(&self, event: Event) {
@@ -137,7 +143,7 @@ impl<'a> Engine<'a> {
 
     fn finish(mut self, asked: Stop) -> Outcome {
         self.tasks.abort_all();
-        let pending: Vec<Address> = self.flights.keys().map(|index| self.steps.step(*index).address.clone()).collect();
+        let pending: Vec<Address> = self.flights.steps().map(|index| self.steps.step(index).address.clone()).collect();
         let not_started: Vec<Address> =
             self.queue.waiting().map(|index| self.steps.step(index).address.clone()).collect();
         if self.failed.is_empty() && pending.is_empty() && not_started.is_empty() {
@@ -172,17 +178,10 @@ impl<'a> Engine<'a> {
 
     // Starting ------------------------------------------------------------------------------------------------------
 
-    fn calling(&self) -> usize {
-        self.flights.values().filter(|flight| flight.poll.is_none()).count()
-    }
-
     fn start_ready(&mut self) {
-        for _ in self.calling()..self.run.at_once.max(1) {
+        while self.flights.calls() < self.run.at_once.max(1) && self.unsaved.is_none() {
             let Some(index) = self.queue.take() else { break };
             self.start(index);
-            if self.unsaved.is_some() {
-                break;
-            }
         }
     }
 
@@ -203,7 +202,7 @@ impl<'a> Engine<'a> {
     fn start(&mut self, index: usize) {
         let step = self.steps.step(index);
         let expected = Duration::from_secs(step.expected_seconds).div_f64(self.run.provider.time_lapse());
-        self.flights.insert(index, Flight { since: Instant::now(), poll: None, status: None });
+        self.flights.begin(index, Instant::now());
         self.tell(Event::Started { address: step.address.clone(), verb: self.verb_word(index), expected });
         match step.verb.clone() {
             Verb::Create => self.reveal_or_go(index, &|_| true),
@@ -354,7 +353,7 @@ impl<'a> Engine<'a> {
         ]);
         let creation = Creation { address, region: change.region.clone(), attributes: known, tags, token };
         let provider = Arc::clone(&self.run.provider);
-        self.tasks.spawn(call::create(provider, index, creation, circumstances, self.tell.clone()));
+        self.call(index, call::create(provider, index, creation, circumstances, self.tell.clone()));
     }
 
     fn call_update(&mut self, index: usize, change: &Change, planned: &Planned, known: Known, changed: Vec<String>) {
@@ -379,7 +378,8 @@ impl<'a> Engine<'a> {
         }
         let update = Update { target, desired: known, changed };
         let patience = self.patience(index);
-        self.tasks.spawn(call::update(Arc::clone(&self.run.provider), index, update, patience, self.tell.clone()));
+        let provider = Arc::clone(&self.run.provider);
+        self.call(index, call::update(provider, index, update, patience, self.tell.clone()));
     }
 
     /// Whether a deletion makes room for the object that is going to be made at the same address.
@@ -417,12 +417,34 @@ impl<'a> Engine<'a> {
             self.put_back(index);
             return;
         }
-        self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
+        self.call(index, call::delete(Arc::clone(&self.run.provider), index, target));
+    }
+
+    /// Makes a call at the end of this turn.
+    fn call(&mut self, index: usize, call: impl Future<Output = Answer> + Send + 'static) {
+        self.calls.push((index, Box::pin(call)));
+    }
+
+    /// Ends a turn: what happened in it comes to the disk, then its calls are made.
+    fn settle(&mut self) {
+        let flushed = self.run.ledger.flush().map_err(LedgerError::from);
+        let is_recorded = self.note_unsaved(flushed);
+        for (index, call) in std::mem::take(&mut self.calls) {
+            if is_recorded {
+                self.tasks.spawn(call);
+            } else {
+                self.put_back(index);
+            }
+        }
+        if std::mem::take(&mut self.unsettled) && self.unsaved.is_none() {
+            let written = self.run.ledger.save(&self.run.state);
+            self.note_unsaved(written);
+        }
     }
 
     /// A step whose intent could not be recorded never began.
     fn put_back(&mut self, index: usize) {
-        self.flights.remove(&index);
+        self.flights.end(index);
         self.queue.put_back(index);
     }
 
@@ -624,7 +646,7 @@ impl<'a> Engine<'a> {
 
     fn finish_step(&mut self, index: usize) {
         let step = self.steps.step(index);
-        let elapsed = self.flights.remove(&index).map_or(Duration::ZERO, |flight| flight.since.elapsed());
+        let elapsed = self.flights.end(index).map_or(Duration::ZERO, |flight| flight.since.elapsed());
         let verb = self.verb_word(index);
         self.save();
         self.queue.reach(index, Milestone::Ready);
@@ -644,7 +666,7 @@ impl<'a> Engine<'a> {
 
     pub(super) fn fail(&mut self, index: usize, message: String, credentials: bool) {
         let address = self.steps.step(index).address.clone();
-        self.flights.remove(&index);
+        self.flights.end(index);
         if self.run.ledger.progress(&address).is_open() {
             self.record(Record::Failed { address: address.clone(), error: message.clone() });
         }
@@ -666,18 +688,15 @@ impl<'a> Engine<'a> {
 
     // Recording -----------------------------------------------------------------------------------------------------
 
-    /// Writes a record; after a failure nothing new is started.
+    /// Adds a record to those of this turn; after a failure nothing new is started.
     pub(super) fn record(&mut self, record: Record) -> bool {
         let written = self.run.ledger.record(record);
         self.note_unsaved(written.map_err(LedgerError::from))
     }
 
-    /// Brings the state to the disk; after a failure nothing new is started.
+    /// Has the state saved at the end of this turn.
     pub(super) fn save(&mut self) {
-        if self.unsaved.is_none() {
-            let written = self.run.ledger.save(&self.run.state);
-            self.note_unsaved(written);
-        }
+        self.unsettled = true;
     }
 
     fn note_unsaved(&mut self, written: Result<(), LedgerError>) -> bool {

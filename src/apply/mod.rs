@@ -1,7 +1,7 @@
 //! Applying a plan: exactly its steps, as many at once as their dependencies allow.
 //!
 //! [`queue`] counts which steps may start, [`call`] makes the calls, [`late`] completes what the plan could not know,
-//! [`poll`] watches what is under way, [`engine`] is the loop between them: it records each intent before its call and
+//! [`poll`] watches what is under way ([`flights`]), [`engine`] is the loop between them: it records each intent before its call and
 //! each milestone in the state when it is reached. [`forecast`] says how long it still takes. [`recover`] folds what an
 //! interrupted run left behind.
 //!
@@ -10,6 +10,7 @@
 mod call;
 mod engine;
 pub mod event;
+mod flights;
 pub mod forecast;
 pub mod late;
 mod poll;

@@ -3,14 +3,13 @@
 //! A look asks for everything of one type and region that is waited for, in one call. Nothing here makes a change by
 //! itself; what is seen moves steps on, by way of [`Engine`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::call;
-use super::engine::{Engine, Poll};
+use super::engine::Engine;
 use super::event::Event;
 use super::queue::Stage;
 use crate::plan::order::Verb;
@@ -22,14 +21,14 @@ impl Engine<'_> {
     /// How long until the next look: a tenth of the time it has taken, two to fifteen seconds of the cloud's time.
     pub(super) fn pause(&self, index: usize) -> Duration {
         let lapse = self.run.provider.time_lapse();
-        let elapsed = self.flights.get(&index).map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
+        let elapsed = self.flights.get(index).map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
         (elapsed / 10).clamp(Duration::from_secs(2), Duration::from_secs(15)).div_f64(lapse)
     }
 
-    pub(super) fn poll_at(&mut self, index: usize, due: Instant, delete_again: bool) {
-        if let Some(flight) = self.flights.get_mut(&index) {
-            flight.poll = Some(Poll { due, asked: false, delete_again });
-        }
+    fn poll_at(&mut self, index: usize, due: Instant, delete_again: bool) {
+        let address = &self.steps.step(index).address;
+        let region = self.run.state.rows.get(address).map(|row| row.region.clone()).unwrap_or_default();
+        self.flights.pause(index, (address.type_name.clone(), region), due, delete_again);
     }
 
     pub(super) fn poll_now(&mut self, index: usize) {
@@ -48,42 +47,21 @@ impl Engine<'_> {
 
     /// When there is something to look at, or time to show; `None` while only answers are waited for.
     pub(super) fn next_wake(&self) -> Option<Instant> {
-        let polls = self.flights.values().filter_map(|flight| flight.poll.as_ref());
-        let due = polls.filter(|poll| !poll.asked).map(|poll| poll.due).min();
         let tick = self.run.progress.interval().map(|interval| Instant::now() + interval);
-        due.into_iter().chain(tick).min()
+        self.flights.next_due().into_iter().chain(tick).min()
     }
 
     /// Asks for everything that is due, and with it for everything of the same type that will be due soon: one call.
     pub(super) fn poll_due(&mut self) {
-        let now = Instant::now();
-        let mut due: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
-        for (index, flight) in &self.flights {
-            let Some(poll) = flight.poll.as_ref().filter(|poll| !poll.asked) else { continue };
-            let step = self.steps.step(*index);
-            let region = self.run.state.rows.get(&step.address).map(|row| row.region.clone()).unwrap_or_default();
-            let group = due.entry((step.address.type_name.to_string(), region)).or_default();
-            if poll.due <= now {
-                group.insert(0, *index);
-            } else {
-                group.push(*index);
-            }
-        }
-        for indexes in due.into_values() {
-            let any_due = indexes.iter().any(|index| {
-                self.flights.get(index).and_then(|flight| flight.poll.as_ref()).is_some_and(|poll| poll.due <= now)
-            });
-            if !any_due {
-                continue;
-            }
-            let mut steps = Vec::new();
-            let mut targets = Vec::new();
-            for index in indexes {
-                let Some(target) = self.poll_target(index) else { continue };
-                if let Some(poll) = self.flights.get_mut(&index).and_then(|flight| flight.poll.as_mut()) {
-                    poll.asked = true;
-                    steps.push(index);
-                    targets.push(target);
+        for kind in self.flights.due(Instant::now()) {
+            let (mut steps, mut targets) = (Vec::new(), Vec::new());
+            for index in kind {
+                match self.poll_target(index) {
+                    Some(target) => {
+                        steps.push(index);
+                        targets.push(target);
+                    }
+                    None => self.fail(index, "BUG: it is waited for and not recorded".to_owned(), false),
                 }
             }
             if !targets.is_empty() {
@@ -101,7 +79,7 @@ impl Engine<'_> {
     }
 
     pub(super) fn is_over(&self, index: usize) -> bool {
-        let Some((flight, resource_type)) = self.flights.get(&index).zip(self.resource_type(index)) else {
+        let Some((flight, resource_type)) = self.flights.get(index).zip(self.resource_type(index)) else {
             return false;
         };
         let limit = match self.steps.step(index).verb {
@@ -116,7 +94,7 @@ impl Engine<'_> {
         for index in steps {
             let address = self.steps.step(*index).address.clone();
             let Some(observation) = observations.remove(&address) else { continue };
-            if !self.flights.contains_key(index) {
+            if self.flights.get(*index).is_none() {
                 continue;
             }
             if matches!(self.steps.step(*index).verb, Verb::Delete { .. }) {
@@ -128,11 +106,8 @@ impl Engine<'_> {
     }
 
     fn tell_status(&mut self, index: usize, status: &str) {
-        let address = self.steps.step(index).address.clone();
-        if let Some(flight) = self.flights.get_mut(&index)
-            && flight.status.as_deref() != Some(status)
-        {
-            flight.status = Some(status.to_owned());
+        if self.flights.tell(index, status) {
+            let address = self.steps.step(index).address.clone();
             self.tell(Event::Status { address, status: status.to_owned() });
         }
     }
@@ -163,13 +138,9 @@ impl Engine<'_> {
             self.fail(index, "it was not gone in time".to_owned(), false);
             return;
         }
-        let again =
-            self.flights.get(&index).and_then(|flight| flight.poll.as_ref()).is_some_and(|poll| poll.delete_again);
         match self.poll_target(index) {
-            Some(target) if again => {
-                if let Some(flight) = self.flights.get_mut(&index) {
-                    flight.poll = None;
-                }
+            Some(target) if self.flights.must_delete_again(index) => {
+                self.flights.call(index);
                 self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
             }
             _ => self.poll_later(index),

@@ -1,16 +1,21 @@
 //! The journal: what was begun, and what came of it, since the state file was last written.
 //!
-//! Owns `<name>.journal`: JSON lines, one [`Record`] each, with a sequence number and a checksum. The first says which
-//! state it goes on from. Before every call that changes the cloud an intent is recorded, after its answer a `did`,
-//! later `ready`, `failed` or `gone`; before every write of the state file a `checkpoint` with the digest of what is
-//! about to be written. So the state file itself tells how much of the journal it holds: everything up to the
-//! checkpoint with its digest. A state file that no checkpoint knows is another one's, and is refused.
+//! Owns `<name>.journal`: [`Record`]s in JSON lines, with sequence numbers and checksums. The first says which state it
+//! goes on from. Before every call that changes the cloud an intent is recorded, after its answer a `did`, later `ready`,
+//! `failed` or `gone`; before every write of the state file a `checkpoint` with the digest of what is about to be
+//! written. So the state file itself tells how much of the journal it holds: everything up to the checkpoint with its
+//! digest. A state file that no checkpoint knows is another one's, and is refused.
+//!
+//! A flush to the disk takes longer than everything else here, so what happens together is flushed together: records
+//! gather in memory until [`Journal::flush`], which writes them as one line.
 //!
 //! # Guarantees
 //!
-//! - [`Journal::append`] returns when the record is on the disk. After a failed append the journal takes no more.
-//! - Only the last line can be torn, since every line is flushed before the next. It is dropped and reported; it was
-//!   never promised to anybody. Any other damaged, missing or repeated line is an error that names it.
+//! - When [`Journal::flush`] returns, every record that was appended is on the disk. After a failed flush the journal
+//!   takes no more.
+//! - A line is there as a whole or not at all, and only the last one can be torn, since every line is flushed before the
+//!   next. It is dropped and reported; it was never promised to anybody. Any other damaged, missing or repeated line is
+//!   an error that names it.
 //! - [`Progress::next`] says for every record whether it may follow; [`Journal::append`] refuses what may not, so a
 //!   journal it wrote always folds.
 //! - [`fold`] loses nothing: what the state file does not hold is in its result, also when the file was taken back to an
@@ -18,8 +23,8 @@
 //!
 //! # Assumptions
 //!
-//! - Whoever appends holds the lock and makes no call before its intent is recorded, and lets nothing depend on an
-//!   answer before its `did` is.
+//! - Whoever appends holds the lock, makes no call before its intent is flushed, and lets nothing depend on an answer
+//!   before its `did` is.
 //! - The text of a failure holds no secret.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,12 +140,19 @@ impl Record {
     }
 }
 
-/// A line: a record with its number, counted from 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A record with its number, counted from 1.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub seq: u64,
-    #[serde(flatten)]
     pub record: Record,
+}
+
+/// What is flushed at once, with the number of its first record.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    seq: u64,
+    records: Vec<Record>,
 }
 
 /// What the answer to a call told.
@@ -401,7 +413,8 @@ pub struct Reading {
     pub entries: Vec<Entry>,
     /// The end of the file that was dropped.
     pub torn: Option<Torn>,
-    /// How many bytes of the file are whole records.
+    /// How many lines of the file are whole, and their bytes.
+    lines: usize,
     whole: usize,
     /// Where they leave every address.
     progress: BTreeMap<Address, Progress>,
@@ -428,24 +441,33 @@ impl Reading {
                 let problem = "the line does not match its checksum".to_owned();
                 return Err(JournalError::Damaged { path: path.to_owned(), line: number, problem });
             };
-            let entry: Entry = serde_json::from_str(&json).map_err(|source| JournalError::Foreign {
+            let Line { seq, records } = serde_json::from_str(&json).map_err(|source| JournalError::Foreign {
                 path: path.to_owned(),
                 line: number,
                 source,
             })?;
-            if usize::try_from(entry.seq) != Ok(number) {
-                let problem = format!("record {} stands where record {number} should", entry.seq);
+            let expected = reading.next();
+            if seq != expected {
+                let problem = format!("record {seq} stands where record {expected} should");
                 return Err(JournalError::Damaged { path: path.to_owned(), line: number, problem });
             }
-            follow(&mut reading.progress, &entry.record).map_err(|illegal| JournalError::Illegal {
-                path: path.to_owned(),
-                line: number,
-                illegal,
-            })?;
-            reading.entries.push(entry);
+            for (seq, record) in (seq..).zip(records) {
+                follow(&mut reading.progress, &record).map_err(|illegal| JournalError::Illegal {
+                    path: path.to_owned(),
+                    line: number,
+                    illegal,
+                })?;
+                reading.entries.push(Entry { seq, record });
+            }
+            reading.lines = number;
             reading.whole += line.len();
         }
         Ok(reading)
+    }
+
+    /// The number of the next record.
+    fn next(&self) -> u64 {
+        self.entries.last().map_or(1, |entry| entry.seq + 1)
     }
 }
 
@@ -461,9 +483,9 @@ fn follow(progress: &mut BTreeMap<Address, Progress>, record: &Record) -> Result
 const CHECK: &str = "{\"check\":\"";
 const CHECK_LENGTH: usize = 8;
 
-/// The line of an entry: its JSON with the first digits of the JSON's own SHA-256 as its first member.
-fn line(entry: &Entry) -> serde_json::Result<String> {
-    let json = serde_json::to_string(entry)?;
+/// A line as it is written: its JSON with the first digits of the JSON's own SHA-256 as its first member.
+fn written(line: &Line) -> serde_json::Result<String> {
+    let json = serde_json::to_string(line)?;
     let members = json.strip_prefix('{').unwrap_or(&json);
     Ok(format!("{CHECK}{}\",{members}\n", checksum(&json)))
 }
@@ -486,8 +508,10 @@ fn checksum(json: &str) -> String {
 #[derive(Debug)]
 pub struct Journal {
     file: fs_err::File,
-    /// The number of the next record.
-    next: u64,
+    /// The number of the line that is written next, counted from 1.
+    line: usize,
+    /// What it is going to hold.
+    gathered: Line,
     progress: BTreeMap<Address, Progress>,
     closed: bool,
 }
@@ -516,8 +540,9 @@ impl Journal {
         let reading = Self::read(path)?;
         let error = |source| JournalError::Io { action: "open", path: path.to_owned(), source };
         let file = fs_err::OpenOptions::new().read(true).append(true).create(true).open(path).map_err(error)?;
-        let next = reading.entries.last().map_or(1, |entry| entry.seq + 1);
-        let mut journal = Self { file, next, progress: reading.progress.clone(), closed: false };
+        let gathered = Line { seq: reading.next(), records: Vec::new() };
+        let mut journal =
+            Self { file, line: reading.lines + 1, gathered, progress: reading.progress.clone(), closed: false };
         journal.mend(path, &reading).map_err(error)?;
         Ok((journal, reading))
     }
@@ -537,37 +562,51 @@ impl Journal {
         sync_folder(path)
     }
 
-    /// Adds a record, and returns the length of its line in bytes once it is on the disk.
+    /// Adds a record to those that are flushed next.
     ///
     /// # Errors
     ///
-    /// `Illegal` if it cannot follow what is recorded of its address: nothing is written then. `Io` if it could not be
-    /// written; from then on every append is refused as `Closed`, since nobody knows what the file's end looks like.
-    pub fn append(&mut self, record: Record) -> Result<usize, JournalError> {
+    /// `Illegal` if it cannot follow what is recorded of its address: it is not added then. `Closed` after a failure.
+    pub fn append(&mut self, record: Record) -> Result<(), JournalError> {
         if self.closed {
             return Err(JournalError::Closed { path: self.file.path().to_owned() });
         }
-        let seq = self.next;
-        let before = record.address().and_then(|address| self.progress.get(address).cloned());
-        let after = before.unwrap_or_default().next(&record).map_err(|illegal| JournalError::Illegal {
+        follow(&mut self.progress, &record).map_err(|illegal| JournalError::Illegal {
             path: self.file.path().to_owned(),
-            line: usize::try_from(seq).unwrap_or(usize::MAX),
+            line: self.line,
             illegal,
         })?;
-        let entry = Entry { seq, record };
-        let written = line(&entry).map_err(io::Error::from).and_then(|line| {
+        self.gathered.records.push(record);
+        Ok(())
+    }
+
+    /// How many records are not flushed yet.
+    pub fn gathered(&self) -> usize {
+        self.gathered.records.len()
+    }
+
+    /// Brings all records to the disk, and returns how many bytes they took.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if they could not be written; from then on everything is refused as `Closed`, since nobody knows what the
+    /// file's end looks like.
+    pub fn flush(&mut self) -> Result<usize, JournalError> {
+        if self.closed {
+            return Err(JournalError::Closed { path: self.file.path().to_owned() });
+        }
+        if self.gathered.records.is_empty() {
+            return Ok(0);
+        }
+        let flushed = written(&self.gathered).map_err(io::Error::from).and_then(|line| {
             self.file.write_all(line.as_bytes())?;
             self.file.sync_data()?;
             Ok(line.len())
         });
-        let length = match written {
-            Ok(length) => length,
-            Err(source) => return Err(self.cannot("write", source)),
-        };
-        if let Some(address) = entry.record.address() {
-            self.progress.insert(address.clone(), after);
-        }
-        self.next += 1;
+        let length = flushed.map_err(|source| self.cannot("write", source))?;
+        self.gathered.seq += self.gathered.records.len() as u64;
+        self.gathered.records.clear();
+        self.line += 1;
         Ok(length)
     }
 
@@ -676,8 +715,14 @@ mod tests {
         (1..).zip(records).map(|(seq, record)| Entry { seq, record: record.clone() }).collect()
     }
 
+    /// A journal in which every record was flushed by itself.
     fn text(records: &[Record]) -> String {
-        entries(records).iter().map(|entry| line(entry).unwrap()).collect()
+        (1..).zip(records).map(|(seq, record)| written(&Line { seq, records: vec![record.clone()] }).unwrap()).collect()
+    }
+
+    fn record(journal: &mut Journal, record: Record) -> Result<usize, JournalError> {
+        journal.append(record)?;
+        journal.flush()
     }
 
     #[test]
@@ -688,8 +733,8 @@ mod tests {
         let (mut journal, _) = Journal::open(&path).unwrap();
         let mut length = 0;
         for (number, record) in (1..).zip(story()) {
-            length += journal.append(record).unwrap();
-            assert_eq!(Journal::read(&path).unwrap().entries.len(), number, "durable before it returns");
+            length += super::tests::record(&mut journal, record).unwrap();
+            assert_eq!(Journal::read(&path).unwrap().entries.len(), number, "there when it returns");
             assert_eq!(fs_err::metadata(&path).unwrap().len() as usize, length);
         }
         drop(journal);
@@ -697,7 +742,7 @@ mod tests {
         assert_eq!(reading.entries, entries(&story()));
         assert_eq!(reading.torn, None);
         assert!(journal.has_open());
-        journal.append(ready("a")).unwrap();
+        record(&mut journal, ready("a")).unwrap();
         assert_eq!(Journal::read(&path).unwrap().entries.last().map(|last| last.seq), Some(13));
         assert!(!journal.has_open());
         journal.remove().unwrap();
@@ -705,10 +750,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_flushed_together_is_one_line_there_as_a_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("social.journal");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        assert_eq!(journal.flush().unwrap(), 0, "nothing is no line");
+        let story = story();
+        let (first, second) = story.split_at(5);
+        first.iter().for_each(|record| journal.append(record.clone()).unwrap());
+        assert_eq!((journal.gathered(), Journal::read(&path).unwrap().entries.len()), (5, 0));
+        journal.flush().unwrap();
+        assert_eq!(journal.gathered(), 0);
+        let before = fs_err::read(&path).unwrap();
+        second.iter().for_each(|record| journal.append(record.clone()).unwrap());
+        let length = journal.flush().unwrap();
+        assert_eq!(Journal::read(&path).unwrap().entries, entries(&story));
+        let after = fs_err::read(&path).unwrap();
+        assert_eq!((after.len(), after.iter().filter(|byte| **byte == b'\n').count()), (before.len() + length, 2));
+        // A power cut may leave any part of the last line, and holes in it.
+        for cut in before.len()..after.len() - 1 {
+            assert_eq!(Reading::parse(&path, &after[..cut]).unwrap().entries, entries(first), "{cut}");
+            let mut hole = after.clone();
+            hole[before.len()..cut].fill(0);
+            if cut > before.len() {
+                assert_eq!(Reading::parse(&path, &hole).unwrap().entries, entries(first), "{cut}");
+            }
+        }
+        drop(journal);
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        assert_eq!(record(&mut journal, ready("a")).map(|_| journal.line).unwrap(), 4);
+        assert_eq!(Journal::read(&path).unwrap().entries.last().map(|last| last.seq), Some(13));
+    }
+
+    #[test]
     fn a_line_is_plain_json() {
         assert_eq!(
             text(&[gone("a")]),
-            "{\"check\":\"ca620b05\",\"seq\":1,\"record\":\"gone\",\"address\":\"rds.cluster.a\"}\n"
+            "{\"check\":\"84be2aa5\",\"seq\":1,\"records\":[{\"record\":\"gone\",\"address\":\"rds.cluster.a\"}]}\n"
         );
     }
 
@@ -732,7 +810,7 @@ mod tests {
         for length in [0, 1, end - 40, end - 1, end, end + 1] {
             fs_err::write(&path, &whole.as_bytes()[..length]).unwrap();
             let (mut journal, before) = Journal::open(&path).unwrap();
-            journal.append(checkpoint(2)).unwrap();
+            record(&mut journal, checkpoint(2)).unwrap();
             let after = Journal::read(&path).unwrap();
             assert_eq!((after.entries.len(), after.torn), (before.entries.len() + 1, None), "{length}");
         }
@@ -767,7 +845,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_version_is_named() {
-        let json = "{\"seq\":1,\"record\":\"novelty\"}";
+        let json = "{\"seq\":1,\"records\":[{\"record\":\"novelty\"}]}";
         let line = format!("{CHECK}{}\",{}\n", checksum(json), &json[1..]);
         let error = Reading::parse(Path::new("social.journal"), line.as_bytes()).unwrap_err();
         assert!(matches!(error, JournalError::Foreign { line: 1, .. }), "{error}");
@@ -810,8 +888,9 @@ mod tests {
         let (mut journal, _) = Journal::open(&path).unwrap();
         journal.append(intent("a", Verb::Create)).unwrap();
         let error = journal.append(ready("a")).unwrap_err();
+        assert!(error.to_string().contains("social.journal:1: "), "{error}");
         assert!(error.to_string().ends_with("rds.cluster.a is intended (create), so `ready` cannot follow"), "{error}");
-        journal.append(did("a", "a")).unwrap();
+        record(&mut journal, did("a", "a")).unwrap();
         assert_eq!(Journal::read(&path).unwrap().entries.len(), 2);
         assert_eq!(journal.progress(&address("b")), &Progress::Idle);
     }

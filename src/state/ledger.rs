@@ -2,6 +2,8 @@
 //!
 //! # Guarantees
 //!
+//! - [`Ledger::record`] gathers, [`Ledger::flush`] brings what is gathered to the disk: one write for all that happens
+//!   together.
 //! - [`Ledger::begin`] leaves nothing of an older journal behind that the state file does not hold.
 //! - The journal promises a state before it is written, so at every moment the two files fit together.
 //! - [`Ledger::save`] may skip a write: what it skips is in the journal. All writes of the state together are
@@ -38,8 +40,8 @@ pub enum LedgerError {
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// A record of this kind, into the journal.
-    Record(&'static str),
+    /// So many records, into the journal.
+    Records(usize),
     /// The state file.
     State,
     /// The journal goes away.
@@ -100,18 +102,31 @@ impl Ledger {
             ledger.journal = Journal::open(&paths.journal())?.0;
         }
         ledger.record(Record::Begin { lineage: state.lineage.clone(), serial: state.serial, base })?;
+        ledger.flush()?;
         Ok(ledger)
     }
 
-    /// Adds a record to the journal; once this returns it is on the disk.
+    /// Adds a record to those that are flushed next.
     ///
     /// # Errors
     ///
     /// As [`Journal::append`].
     pub fn record(&mut self, record: Record) -> Result<(), JournalError> {
-        let write = Write::Record(record.word());
+        self.journal.append(record)
+    }
+
+    /// Brings everything that was recorded to the disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::flush`].
+    pub fn flush(&mut self) -> Result<(), JournalError> {
+        let write = match self.journal.gathered() {
+            0 => return Ok(()),
+            count => Write::Records(count),
+        };
         self.watched(Moment::Before(write)).map_err(|source| self.journal.cannot("write", source))?;
-        let bytes = self.journal.append(record)?;
+        let bytes = self.journal.flush()?;
         self.credit = self.credit.saturating_add(bytes.saturating_mul(STATE_PER_JOURNAL));
         self.watched(Moment::After(write)).map_err(|source| self.journal.cannot("write", source))
     }
@@ -151,6 +166,7 @@ impl Ledger {
         let path = self.paths.state();
         let prepared = state.prepare(&path)?;
         self.record(Record::Checkpoint { serial: state.serial, digest: prepared.digest().to_owned() })?;
+        self.flush()?;
         let failure = |source| StateError::Io { action: "write", path: path.clone(), source };
         self.watched(Moment::Before(Write::State)).map_err(failure)?;
         if let Err(error) = prepared.write(&path) {

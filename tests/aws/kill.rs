@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_s3::types::{Tag, Tagging};
+use tokio::task::JoinSet;
 
 use super::whole::{certificates, left, own, program, said};
 use crate::support::emulator::{Emulator, REGION};
@@ -121,7 +122,25 @@ impl Weather {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// An instance's whole life in an account of its own, with kills all along. How many it survived.
+async fn life(number: u64, expected: Arc<Vec<String>>) -> usize {
+    let emulator = moto::start();
+    certificates(&emulator.aws()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    fs_err::write(folder.path().join("mastodon.toml"), own(&emulator, EXAMPLE)).expect("written");
+    let weather = Weather::before(&emulator, 20_261_126 + number);
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ number);
+    let mut kills = weather.kill_often(&emulator, &mut numbers, folder.path(), &["apply", "--yes"]).await;
+    assert_eq!(left(&emulator.aws()).await, *expected, "life {number}");
+    let plan = program(&emulator, folder.path(), &["plan", "--detailed-exitcode"]).output().expect("it runs");
+    assert_eq!(plan.status.code(), Some(0), "life {number}: {}", said(&plan));
+    kills += weather.kill_often(&emulator, &mut numbers, folder.path(), &["destroy", "--confirm", "social"]).await;
+    assert_eq!(left(&emulator.aws()).await, Vec::<String>::new(), "life {number}");
+    kills
+}
+
+// The lives go on side by side, each waiting for its program on a thread of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_at_any_call_it_ends_in_the_same_account() {
     let undisturbed = moto::start();
     certificates(&undisturbed.aws()).await;
@@ -129,22 +148,9 @@ async fn killed_at_any_call_it_ends_in_the_same_account() {
     fs_err::write(folder.path().join("mastodon.toml"), own(&undisturbed, EXAMPLE)).expect("written");
     let output = program(&undisturbed, folder.path(), &["apply", "--yes"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let expected = left(&undisturbed.aws()).await;
-    let mut rounds = 0;
-    for life in 1..=LIVES {
-        let emulator = moto::start();
-        certificates(&emulator.aws()).await;
-        let folder = tempfile::tempdir().expect("a folder");
-        fs_err::write(folder.path().join("mastodon.toml"), own(&emulator, EXAMPLE)).expect("written");
-        let weather = Weather::before(&emulator, 20_261_126 + life);
-        let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ life);
-        rounds += weather.kill_often(&emulator, &mut numbers, folder.path(), &["apply", "--yes"]).await;
-        assert_eq!(left(&emulator.aws()).await, expected, "life {life}");
-        let plan = program(&emulator, folder.path(), &["plan", "--detailed-exitcode"]).output().expect("it runs");
-        assert_eq!(plan.status.code(), Some(0), "life {life}: {}", said(&plan));
-        rounds += weather.kill_often(&emulator, &mut numbers, folder.path(), &["destroy", "--confirm", "social"]).await;
-        assert_eq!(left(&emulator.aws()).await, Vec::<String>::new(), "life {life}");
-    }
+    let expected = Arc::new(left(&undisturbed.aws()).await);
+    let lives: JoinSet<usize> = (1..=LIVES).map(|number| life(number, Arc::clone(&expected))).collect();
+    let rounds: usize = lives.join_all().await.into_iter().sum();
     assert!(rounds >= 50, "only {rounds} rounds");
     say(&format!("kill rounds survived: {rounds}"));
 }

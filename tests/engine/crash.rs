@@ -18,7 +18,7 @@ use mastoform::provider::{
     Account, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError, Target, Update,
 };
 use mastoform::secret::SecretText;
-use mastoform::state::{Moment, State, Watch};
+use mastoform::state::{Journal, Moment, State, Watch};
 use mastoform::value::Value;
 
 use super::completed;
@@ -153,7 +153,10 @@ pub(super) struct Watched {
 
 /// Plays `before` undisturbed, then `deed` under the eyes of a witness.
 pub(super) async fn watched(before: &[&str], deed: &Deed) -> Watched {
-    let instance = Instance::on_virtual_time();
+    watched_with(Instance::on_virtual_time(), before, deed).await
+}
+
+async fn watched_with(instance: Instance, before: &[&str], deed: &Deed) -> Watched {
     for text in before {
         completed(instance.go(text, true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
     }
@@ -163,9 +166,21 @@ pub(super) async fn watched(before: &[&str], deed: &Deed) -> Watched {
     Watched { worlds, cloud: instance.sim.snapshot(false), state: remembered(&instance) }
 }
 
-/// Recovers from every moment of a story.
+/// Recovers from every moment of a story, in which all that can happens at once, and so is recorded together.
 async fn recover_from_every_moment(story: &str, before: &[&str], deed: Deed) {
-    let Watched { worlds, cloud, state } = watched(before, &deed).await;
+    let watched = watched(before, &deed).await;
+    recover(story, watched, deed).await;
+}
+
+/// The same where one thing happens after the other.
+async fn recover_from_every_moment_one_by_one(story: &str, before: &[&str], deed: Deed) {
+    let instance = Instance { at_once: 1, ..Instance::on_virtual_time() };
+    let watched = watched_with(instance, before, &deed).await;
+    recover(&format!("{story}, one by one"), watched, deed).await;
+}
+
+async fn recover(story: &str, watched: Watched, deed: Deed) {
+    let Watched { worlds, cloud, state } = watched;
     let points = worlds.len();
     assert!(points > 20, "{points}");
     for (number, world) in worlds.into_iter().enumerate() {
@@ -173,6 +188,9 @@ async fn recover_from_every_moment(story: &str, before: &[&str], deed: Deed) {
         let _name = NameIfItPanics(&label);
         let after = Instance::with(world.sim);
         put_back(&world.files, after.folder.path());
+        if let Some(address) = world.label.strip_prefix("before ").and_then(|call| call.split(' ').nth(1)) {
+            assert_eq!(last_record_of(&after, address).as_deref(), Some("intent"), "{label}");
+        }
         completed(Some(deed.happens(&after, after.sim.clone(), None).await));
         // The same state over the same cloud gives the same plan, and the undisturbed one's is empty.
         assert_eq!(after.sim.snapshot(false), cloud, "{label}");
@@ -180,6 +198,14 @@ async fn recover_from_every_moment(story: &str, before: &[&str], deed: Deed) {
         assert!(!after.paths().journal().exists(), "{label}");
     }
     say(&format!("crash points tried: {points} ({story})"));
+}
+
+/// The kind of the last record on the disk about an address.
+fn last_record_of(instance: &Instance, address: &str) -> Option<String> {
+    let entries = Journal::read(&instance.paths().journal()).expect("whole").entries;
+    let mut records = entries.iter().rev().map(|entry| &entry.record);
+    let last = records.find(|record| record.address().is_some_and(|of| of.to_string() == address))?;
+    Some(last.word().to_owned())
 }
 
 /// Says at which moment a recovery panicked.
@@ -203,18 +229,21 @@ async fn a_first_apply_survives_a_crash_at_every_moment() {
 #[tokio::test(start_paused = true)]
 async fn a_change_of_mode_survives_a_crash_at_every_moment() {
     recover_from_every_moment("mode change", &[EXAMPLE], Deed::apply(&example(&[MAINTENANCE]))).await;
+    recover_from_every_moment_one_by_one("mode change", &[EXAMPLE], Deed::apply(&example(&[MAINTENANCE]))).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_creates_first_survives_a_crash_at_every_moment() {
     let edited = format!("{EXAMPLE}\n[web]\nport = 3001\n");
     recover_from_every_moment("replacement, new one first", &[EXAMPLE], Deed::apply(&edited)).await;
+    recover_from_every_moment_one_by_one("replacement, new one first", &[EXAMPLE], Deed::apply(&edited)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_deletes_first_survives_a_crash_at_every_moment() {
     let edited = example(&[("[database]", "[database]\nname = \"other\"")]);
     recover_from_every_moment("replacement, old one first", &[EXAMPLE], Deed::apply(&edited)).await;
+    recover_from_every_moment_one_by_one("replacement, old one first", &[EXAMPLE], Deed::apply(&edited)).await;
 }
 
 #[tokio::test(start_paused = true)]
