@@ -62,6 +62,8 @@ pub struct Gathered {
     pub state: State,
     /// The digest of the state file; `None` if there is none yet.
     pub on_disk: Option<String>,
+    /// Whether the state is what the file says, without anything learned since.
+    pub is_as_read: bool,
     /// Whether a journal was folded in that the state file does not hold.
     pub is_folded: bool,
     pub notes: Vec<Note>,
@@ -74,7 +76,15 @@ impl Gathered {
     /// What a state alone tells, as if there were no file of it.
     pub fn offline(state: State) -> Self {
         let lookups = state.lookups.clone();
-        Self { state, on_disk: None, is_folded: false, notes: Vec::new(), lookups, observations: None }
+        Self {
+            state,
+            on_disk: None,
+            is_as_read: true,
+            is_folded: false,
+            notes: Vec::new(),
+            lookups,
+            observations: None,
+        }
     }
 }
 
@@ -104,9 +114,8 @@ impl Remembered {
 ///
 /// `State` or `Journal`, also for two files that do not fit together. Both are left as they are.
 pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) -> Result<Remembered, SessionError> {
-    let found = State::read(&paths.state())?;
+    let (found, on_disk) = State::read_with_digest(&paths.state())?.unzip();
     let entries = Journal::read(&paths.journal())?.entries;
-    let on_disk = found.as_ref().map(State::digest);
     let state = found.unwrap_or_else(|| {
         // A first apply that was interrupted before there was a state file has chosen a lineage already.
         let begun = entries.first().and_then(|entry| match &entry.record {
@@ -168,9 +177,10 @@ pub async fn gather(
     let notes = recover::fold(&mut state, &entries, held, &**provider).await?;
     let (late, _) = split(&state);
     observations.extend(refresh::observe(&*reader, &late).await?);
-    state.account = Some(account.id);
     let is_folded = !entries.is_empty();
-    Ok(Gathered { state, on_disk, is_folded, notes, lookups, observations: Some(observations) })
+    let is_as_read = !is_folded && state.account.as_ref() == Some(&account.id);
+    state.account = Some(account.id);
+    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, lookups, observations: Some(observations) })
 }
 
 /// Learns everything without being able to change anything: what an interrupted run left in the journal is not folded,
@@ -188,8 +198,9 @@ pub async fn survey(
     let account = account.map_err(SessionError::Account)?;
     check_identity(&state, None, Some(&account))?;
     let (lookups, observations) = (lookups?, Some(observed?));
+    let is_as_read = state.account.as_ref() == Some(&account.id);
     state.account = Some(account.id);
-    Ok(Gathered { on_disk, lookups, observations, ..Gathered::offline(state) })
+    Ok(Gathered { on_disk, is_as_read, lookups, observations, ..Gathered::offline(state) })
 }
 
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
@@ -207,13 +218,16 @@ pub fn begin(paths: &Paths, gathered: &mut Gathered, watch: Option<Watch>) -> Re
 }
 
 /// What a plan is made from.
-pub fn fingerprint(config: Option<&Config>, specs: &Specs, state: &State) -> Fingerprint {
+fn fingerprint(config: Option<&Config>, specs: &Specs, gathered: &Gathered) -> Fingerprint {
+    let state = &gathered.state;
+    let known = gathered.on_disk.clone().filter(|_| gathered.is_as_read);
     Fingerprint {
         file: config.map(|config| spec::digest([config.source.text.as_str()])).unwrap_or_default(),
         specs: specs.digest().to_owned(),
         lineage: state.lineage.clone(),
         serial: state.serial,
-        state: state.digest(),
+        // What was read from a file and not touched has the digest it was read with.
+        state: known.unwrap_or_else(|| state.digest()),
     }
 }
 
@@ -260,7 +274,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result
     let situation = Situation {
         state: &gathered.state,
         observations: gathered.observations.as_ref(),
-        made_from: fingerprint(Some(world.config), world.specs, &gathered.state),
+        made_from: fingerprint(Some(world.config), world.specs, gathered),
     };
     let planned = walk::plan(world, graph, &situation);
     let (_, warnings) = checks.finish(())?;
@@ -274,7 +288,7 @@ pub fn plan_destroy(specs: &Specs, gathered: &Gathered, title: &str) -> Result<P
     let situation = Situation {
         state: &gathered.state,
         observations: gathered.observations.as_ref(),
-        made_from: fingerprint(None, specs, &gathered.state),
+        made_from: fingerprint(None, specs, gathered),
     };
     let plan = walk::destroy(&specs.types, &situation, title);
     sound(&plan, &gathered.state, &specs.types)?;

@@ -110,7 +110,6 @@ impl Sized {
                     region: change.region.clone(),
                     protect: change.protect,
                     problem: None,
-                    token: None,
                     inputs: change.desired.as_deref().map(recorded).unwrap_or_default(),
                     facts: Tree::Map(facts),
                     depends_on: change.depends_on.keys().cloned().collect(),

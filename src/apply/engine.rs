@@ -29,7 +29,7 @@ use crate::plan::order::{Steps, Verb};
 use crate::plan::{Action, Change};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
-use crate::state::{self, Intent, LedgerError, Record, Row, Status};
+use crate::state::{self, Dependents, Intent, LedgerError, Record, Row, Status};
 use crate::value::{Known, Planned, Value};
 
 /// Tags that say whose a resource is.
@@ -57,6 +57,8 @@ pub(super) struct Engine<'a> {
     skipped: Vec<(Address, Address)>,
     /// Why the journal or the state file could not be written.
     unsaved: Option<String>,
+    /// Kept up to date with what rows depend on.
+    dependents: Dependents,
     /// What this run has made anew, not found.
     fresh: BTreeSet<Address>,
     /// The credentials are not good any more: nothing can be asked.
@@ -68,6 +70,7 @@ impl<'a> Engine<'a> {
         let (tell, told) = unbounded_channel();
         let plan = run.plan;
         Self {
+            dependents: Dependents::of(&run.state),
             queue: Queue::new(steps),
             changes: plan.changes.iter().map(|change| (&change.address, change)).collect(),
             run,
@@ -220,7 +223,7 @@ impl<'a> Engine<'a> {
                 self.poll_now(index);
             }
             Verb::Forget => {
-                self.run.state.forget(&step.address);
+                self.dependents.forget(&mut self.run.state, &step.address);
                 self.finish_step(index);
             }
         }
@@ -500,11 +503,11 @@ impl<'a> Engine<'a> {
             region: change.region.clone(),
             protect: change.protect,
             problem: None,
-            token: Some(intent.token.clone()),
             inputs: intent.natural.clone(),
             facts: facts.clone(),
             depends_on: intent.depends_on.clone(),
         };
+        self.dependents.note(&address, &row.depends_on);
         self.run.state.rows.insert(address.clone(), row);
         self.record(Record::Did { address, identity: created.identity, facts });
         self.save();
@@ -520,6 +523,7 @@ impl<'a> Engine<'a> {
             row.inputs = intent.natural.clone();
             row.depends_on = intent.depends_on.clone();
             row.protect = change.protect;
+            self.dependents.note(&address, &row.depends_on);
             if let Some(identity) = row.identity.clone() {
                 self.record(Record::Did { address, identity, facts: Value::Null });
             }
@@ -582,10 +586,10 @@ impl<'a> Engine<'a> {
         if let Some(row) = self.run.state.rows.get_mut(&address) {
             row.status = Status::Ready;
             row.problem = None;
-            row.token = None;
             if let Some((inputs, depends_on)) = adopted {
                 row.inputs = inputs;
                 row.depends_on = depends_on;
+                self.dependents.note(&address, &row.depends_on);
             }
         }
         if self.run.ledger.progress(&address).is_open() {
@@ -638,7 +642,7 @@ impl<'a> Engine<'a> {
                 row.facts = Value::Null;
             }
         } else {
-            self.run.state.forget(&address);
+            self.dependents.forget(&mut self.run.state, &address);
         }
         self.record(Record::Gone { address });
         self.finish_step(index);

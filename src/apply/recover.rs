@@ -54,7 +54,7 @@ pub async fn fold(
             notes.extend(note.map(|text| Note { address: address.clone(), text }));
         }
     }
-    // A dependency that never came to be has no row to depend on.
+    // What never came to be, or is gone, has no row to depend on.
     let known: BTreeSet<Address> = state.rows.keys().chain(state.lookups.keys()).cloned().collect();
     for row in state.rows.values_mut() {
         row.depends_on.retain(|needed| known.contains(needed));
@@ -147,7 +147,7 @@ fn gone(state: &mut State, address: &Address, intent: &Intent) {
     if let Some(identity) = intent.identity.as_ref().filter(|identity| row.replaced.contains(identity)) {
         row.replaced.retain(|other| other != identity);
     } else if row.identity == intent.identity && !intent.makes_room {
-        state.forget(address);
+        state.rows.remove(address);
     } else if row.identity == intent.identity {
         row.identity = None;
         row.facts = Value::Null;
@@ -174,7 +174,6 @@ fn adopt(state: &mut State, address: &Address, intent: &Intent, made: &Made, sta
         region: intent.region.clone(),
         protect: intent.protect,
         problem: None,
-        token: (status == Status::Creating).then(|| intent.token.clone()),
         inputs: intent.natural.clone(),
         facts,
         depends_on: intent.depends_on.clone(),

@@ -70,9 +70,6 @@ pub struct Row {
     /// Why it is `failed`, in the cloud's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// The client token of the creation in progress: every attempt at it uses the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
     /// The attributes we set, and only those. A sensitive one is a marker, `{"secret": "<template>"}`.
     pub inputs: Value,
     /// Attributes the cloud set and others read. Nothing volatile.
@@ -292,7 +289,6 @@ struct ReadRow {
     region: String,
     protect: bool,
     problem: Option<String>,
-    token: Option<String>,
     inputs: Value,
     facts: Value,
     depends_on: BTreeSet<Address>,
@@ -326,9 +322,9 @@ impl From<Replaced> for Vec<Identity> {
 
 impl From<ReadRow> for Row {
     fn from(row: ReadRow) -> Self {
-        let ReadRow { status, identity, replaced, region, protect, problem, token, inputs, facts, depends_on } = row;
+        let ReadRow { status, identity, replaced, region, protect, problem, inputs, facts, depends_on } = row;
         let replaced = replaced.into();
-        Self { status, identity, replaced, region, protect, problem, token, inputs, facts, depends_on }
+        Self { status, identity, replaced, region, protect, problem, inputs, facts, depends_on }
     }
 }
 
@@ -354,8 +350,17 @@ impl State {
     ///
     /// Any [`StateError`] but `Unfaithful`. The file is left as it is.
     pub fn read(path: &Path) -> Result<Option<Self>, StateError> {
+        Ok(Self::read_with_digest(path)?.map(|(state, _)| state))
+    }
+
+    /// The same, with the digest in its header, which it was found to have.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::read`].
+    pub fn read_with_digest(path: &Path) -> Result<Option<(Self, String)>, StateError> {
         match fs_err::read(path) {
-            Ok(bytes) => Self::parse(path, &bytes).map(Some),
+            Ok(bytes) => Self::parse_with_digest(path, &bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StateError::Io { action: "read", path: path.to_owned(), source }),
         }
@@ -367,6 +372,10 @@ impl State {
     ///
     /// As [`State::read`].
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, StateError> {
+        Self::parse_with_digest(path, bytes).map(|(state, _)| state)
+    }
+
+    fn parse_with_digest(path: &Path, bytes: &[u8]) -> Result<(Self, String), StateError> {
         let text = decode(path, bytes)?;
         let gate: Gate = serde_json::from_str(text).map_err(|error| misread(path, text, &error))?;
         if gate.format > FORMAT {
@@ -402,7 +411,7 @@ impl State {
             return Err(StateError::Edited { path: path.to_owned(), expected: read.digest, found });
         }
         state.check(path)?;
-        Ok(state)
+        Ok((state, read.digest))
     }
 
     /// The exact content of the file at `path`, proven to read back as this state.
@@ -468,17 +477,6 @@ impl State {
     pub fn advance(&mut self) {
         self.parent = Some(self.digest());
         self.serial += 1;
-    }
-
-    /// Removes a row, and every dependency on it.
-    pub fn forget(&mut self, address: &Address) -> Option<Row> {
-        let row = self.rows.remove(address)?;
-        if !self.lookups.contains_key(address) {
-            for other in self.rows.values_mut() {
-                other.depends_on.remove(address);
-            }
-        }
-        Some(row)
     }
 
     /// The canonical text: the exact content of the file.
@@ -660,7 +658,6 @@ mod tests {
                 region: "eu-central-1".to_owned(),
                 protect: false,
                 problem: None,
-                token: None,
                 inputs: value(serde_json::json!({
                     "group_name": "example-database",
                     "description": "Aurora, reached by the tasks – and nobody else",
@@ -679,7 +676,6 @@ mod tests {
                 region: "eu-central-1".to_owned(),
                 protect: true,
                 problem: None,
-                token: Some("4f2d1c0b9a8e7f6d5c4b3a2918070605".to_owned()),
                 inputs: value(serde_json::json!({
                     "engine_version": "17",
                     "identifier": "example-2",
@@ -715,9 +711,9 @@ mod tests {
         let path = folder.path().join("social.json");
         assert_eq!(State::read(&path).unwrap(), None);
         let digest = example().write(&path).unwrap();
-        let state = State::read(&path).unwrap().unwrap();
+        let (state, found) = State::read_with_digest(&path).unwrap().unwrap();
         assert_eq!(state, example());
-        assert_eq!(state.digest(), digest);
+        assert_eq!((&state.digest(), &found), (&digest, &digest));
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays behind");
     }
 
@@ -898,14 +894,6 @@ mod tests {
         let parent = state.digest();
         state.advance();
         assert_eq!((state.serial, state.parent), (2, Some(parent)));
-    }
-
-    #[test]
-    fn forgetting_leaves_nothing_dangling() {
-        let mut state = example();
-        assert!(state.forget(&"ec2.security_group.database".parse().unwrap()).is_some());
-        state.check(Path::new("social.json")).unwrap();
-        assert!(state.forget(&"ec2.security_group.database".parse().unwrap()).is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `<name>.json` | yes | [`State`]: what exists and with which attributes, as of the last checkpoint |
 //! | `<name>.history.jsonl` | yes | [`history`]: when something was done, by whom, how long it took |
-//! | `<name>.journal` | no | [`Journal`]: what was begun and finished since then, one line per step |
+//! | `<name>.journal` | no | [`Journal`]: what was begun and finished since then |
 //! | `<name>.lock` | no | [`Lock`]: who is at work right now |
 //! | `<name>.json.backup` | no | the state as it was before the last command that changed something |
 //!
@@ -17,7 +17,7 @@
 //! - A file that was cut off, edited, merged or written by a newer program is refused, with the place and a way out.
 //!   A failing read never touches it.
 //! - The same content is the same bytes. No time stamp, no secret (the types cannot hold one).
-//! - A step that was recorded in the journal is on the disk before [`Journal::append`] returns.
+//! - What was recorded in the journal is on the disk when [`Journal::flush`] returns.
 //! - One command at a time per instance and folder; the lock of a process that died is free.
 //!
 //! # Assumptions
@@ -25,6 +25,7 @@
 //! - Whoever writes holds the [`Lock`].
 //! - The folder is on a local file system, where renaming is atomic and locks are kept by the kernel.
 
+mod dependents;
 mod file;
 pub mod history;
 pub mod journal;
@@ -34,6 +35,7 @@ mod lock;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use dependents::Dependents;
 pub use file::{FORMAT, Prepared, Row, State, StateError, Status};
 pub use journal::{
     Entry, IllegalTransition, Intent, Journal, JournalError, Made, OtherState, Progress, Reading, Record, Torn, Verb,

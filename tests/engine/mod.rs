@@ -82,6 +82,20 @@ async fn destroy_leaves_nothing() {
     assert_eq!(instance.state().map(|state| state.rows.len()), Some(0));
 }
 
+/// More steps than may be begun at once, none of which makes a call.
+#[tokio::test]
+async fn what_is_gone_already_is_forgotten_to_the_last() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    for object in instance.sim.objects() {
+        assert!(instance.sim.remove_behind_our_back(object.identity.as_str()), "{object:?}");
+    }
+    let (plan, outcome) = instance.destroy().await;
+    assert!(plan.changes.len() > instance.at_once && plan.changes.iter().all(|change| change.action == Action::Forget));
+    completed(Some(outcome));
+    assert_eq!(instance.state().map(|state| state.rows.len()), Some(0));
+}
+
 #[tokio::test]
 async fn the_same_inputs_give_the_same_plan() {
     let instance = Instance::new();
