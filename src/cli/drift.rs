@@ -2,6 +2,7 @@
 //! read. With `--accept`, what somebody changed becomes part of `mastodon.toml`, where that can say it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::files::{self, Project};
 use super::{CommandError, DriftArguments, Exit, GlobalOptions, Ui, cloud};
@@ -12,41 +13,32 @@ use crate::expr::Root;
 use crate::plan::drift::{self, Drift, Finding, What};
 use crate::plan::resolve::{Desired, resolve};
 use crate::plan::{Action, Plan};
-use crate::provider::Observations;
+use crate::provider::{Observations, Reader};
 use crate::render;
-use crate::session::{self, Gathered};
+use crate::session::{self, Gathered, Remembered};
 use crate::value::{Tree, Value};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let config = &project.config;
-    let read = session::read_state(&project.paths, &config.name, &config.region, "")?;
-    if read.on_disk.is_none() {
+    let Some(read) = remembered(ui, &project)? else {
         return Err(CommandError::failure(format!("there is no {}", project.paths.state().display()))
             .hint("nothing was applied from here yet; `mastoform plan` shows what would be"));
-    }
-    if !files::is_busy(ui, &project.paths)? && read.entries.iter().any(|entry| entry.record.address().is_some()) {
-        ui.warn("a command was interrupted; what it has done since is not looked at");
-    }
-    let gathered = cloud::runtime()?.block_on(async {
-        let reader =
-            cloud::connect_to_read(ui, options, &project.types_of_cloud, &project.paths, &config.region).await?;
-        let nothing = BTreeMap::new();
-        Ok::<_, CommandError>(session::survey(&reader, &project.world(&nothing), read).await?)
+    };
+    let examined = cloud::runtime()?.block_on(async {
+        let (types, paths) = (&project.types_of_cloud, &project.paths);
+        let reader = cloud::connect_to_read(ui, options, types, paths, &config.region).await?;
+        examine(&project, &reader, read).await
     })?;
-    let plan = plan_of(&project, &gathered)?;
-    let nothing = Observations::new();
-    let observations = gathered.observations.as_ref().unwrap_or(&nothing);
-    let found = drift::drift(&plan, &gathered.state, observations, &project.specs.types);
+    let Examined { gathered, plan, found } = &examined;
     if arguments.accept {
-        return accept(ui, options, &project, &gathered, &plan, &found);
+        return accept(ui, options, &project, gathered, plan, found);
     }
     if arguments.json {
-        ui.json(&render::drift::drift_json(&found, &config.name, &config.region, gathered.state.serial))?;
+        ui.json(&render::drift::drift_json(found, &config.name, &config.region, gathered.state.serial))?;
     } else {
-        let parts = [&config.name, &config.title, &config.region, &format!("state {}", gathered.state.serial)];
-        let title = parts.map(String::as_str).join(&format!(" {} ", ui.signs().dot));
-        ui.data(&render::drift::drift(&found, &title, &project.specs.types, &ui.render_options()))?;
+        let title = title(ui, &project, gathered.state.serial);
+        ui.data(&render::drift::drift(found, &title, &project.specs.types, &ui.render_options()))?;
         if found.is_present() {
             ui.say(
                 "\n`mastoform apply` sets it back; `mastoform drift --accept` writes it into mastodon.toml instead.",
@@ -54,6 +46,48 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Resu
         }
     }
     Ok(if arguments.detailed_exitcode && found.is_present() { Exit::Drift } else { Exit::Done })
+}
+
+/// What was found out about an instance.
+pub(super) struct Examined {
+    pub gathered: Gathered,
+    pub plan: Plan,
+    pub found: Drift,
+}
+
+/// What is remembered of an instance, if it was ever applied.
+pub(super) fn remembered(ui: &Ui, project: &Project) -> Result<Option<Remembered>, CommandError> {
+    let config = &project.config;
+    let read = session::read_state(&project.paths, &config.name, &config.region, "")?;
+    if read.on_disk.is_none() {
+        return Ok(None);
+    }
+    if !files::is_busy(ui, &project.paths)? && read.entries.iter().any(|entry| entry.record.address().is_some()) {
+        ui.warn("a command was interrupted; what it has done since is not looked at");
+    }
+    Ok(Some(read))
+}
+
+/// Looks at the cloud, and compares.
+pub(super) async fn examine(
+    project: &Project,
+    reader: &Arc<dyn Reader>,
+    read: Remembered,
+) -> Result<Examined, CommandError> {
+    let nothing = BTreeMap::new();
+    let gathered = session::survey(reader, &project.world(&nothing), read).await?;
+    let plan = plan_of(project, &gathered)?;
+    let nothing = Observations::new();
+    let observations = gathered.observations.as_ref().unwrap_or(&nothing);
+    let found = drift::drift(&plan, &gathered.state, observations, &project.specs.types);
+    Ok(Examined { gathered, plan, found })
+}
+
+/// Whose drift it is.
+pub(super) fn title(ui: &Ui, project: &Project, serial: u64) -> String {
+    let config = &project.config;
+    let parts = [&config.name, &config.title, &config.region, &format!("state {serial}")];
+    parts.map(String::as_str).join(&format!(" {} ", ui.signs().dot))
 }
 
 fn plan_of(project: &Project, gathered: &Gathered) -> Result<Plan, CommandError> {

@@ -34,27 +34,30 @@ pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> St
     text
 }
 
-/// The last line: numbers.
+/// The last line.
 pub fn summary(drift: &Drift) -> String {
+    match (numbers(drift), drift.is_present()) {
+        (none, _) if none.is_empty() => "No drift: everything is as it was applied.".to_owned(),
+        (numbers, true) => format!("Drift: {numbers}."),
+        (numbers, false) => format!("No drift, {numbers}."),
+    }
+}
+
+/// `1 change by somebody, 2 changes by AWS, 1 edit of yours waits`, as far as there are any.
+pub fn numbers(drift: &Drift) -> String {
     let count = |number: usize, one: &str, many: &str| {
         if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
     };
-    if drift.somebody.is_empty() && drift.aws.is_empty() && drift.yours.is_empty() {
-        return "No drift: everything is as it was applied.".to_owned();
-    }
-    let first = if drift.is_present() {
-        format!("Drift: {} by somebody", count(drift.somebody.len(), "change", "changes"))
-    } else {
-        "No drift".to_owned()
-    };
-    let mut parts = vec![first];
-    if !drift.aws.is_empty() {
-        parts.push(format!("{} by AWS", count(drift.aws.len(), "change", "changes")));
+    let mut parts = Vec::new();
+    for (findings, whose) in [(&drift.somebody, "somebody"), (&drift.aws, "AWS")] {
+        if !findings.is_empty() {
+            parts.push(format!("{} by {whose}", count(findings.len(), "change", "changes")));
+        }
     }
     if !drift.yours.is_empty() {
         parts.push(count(drift.yours.len(), "edit of yours waits", "edits of yours wait"));
     }
-    format!("{}.", parts.join(", "))
+    parts.join(", ")
 }
 
 fn found(findings: &[Finding], types: &Types, options: &Options) -> String {

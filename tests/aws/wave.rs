@@ -90,9 +90,10 @@ async fn what_can_be_read_together_is() {
     assert_eq!(cost(&aws, &parameters).await, (1, 1, 3), "descriptions that were never set are not asked for");
 }
 
-/// Many roles come from two lists of the account, and show the same as each by itself.
+/// Several roles come from two lists of the account, and show the same as each by itself. Only where the account has far
+/// more roles than these are they read one by one.
 #[tokio::test]
-async fn many_roles_are_two_calls() {
+async fn several_roles_are_two_calls() {
     let moto = moto::start();
     let aws = moto.aws();
     let role = |number| {
@@ -111,6 +112,13 @@ async fn many_roles_are_two_calls() {
         other => panic!("{other:?}"),
     };
     assert_eq!(attributes(&together), attributes(&alone));
+    assert_eq!(cost(&aws, &roles[..2]).await, (2, 1, 2));
+    for number in 0..90 {
+        let other = aws.clients(REGION).iam().create_role().role_name(format!("other-{number}"));
+        other.assume_role_policy_document(allow("sts:AssumeRole").to_string()).send().await.expect("made");
+    }
+    assert_eq!(cost(&aws, &roles[..2]).await, (2 + 2 * 4, 2, 2));
+    assert_eq!(cost(&aws, &roles).await, (2, 1, 20));
 }
 
 /// What would have to be known first is guessed, and the guess is checked.

@@ -4,7 +4,7 @@
 //! then nothing of this module is used, and every command says what it always says.
 //!
 //! Specs are read once and connections to a cloud are opened once per region; what is done at once is divided among
-//! the instances. A plan and a validation go on after an instance that cannot be read; an apply and a destroy begin
+//! the instances. A plan, a drift and a validation go on after an instance that cannot be read; an apply and a destroy begin
 //! only when every instance could be planned, and go in [`waves`], which stop at the first failure.
 //!
 //! # Guarantees
@@ -13,6 +13,7 @@
 //! - Every instance of the run is in the table at the end, whatever became of it.
 //! - The exit code is that of the instance that fared worst.
 
+mod drift;
 mod plan;
 mod table;
 mod validate;
@@ -108,6 +109,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
         ]
         .into_iter()
         .find(|(_, given)| *given),
+        Command::Drift(arguments) => arguments.accept.then_some(("--accept", true)),
         Command::Apply(arguments) => [("a saved plan", arguments.plan.is_some()), ("--json", arguments.json)]
             .into_iter()
             .find(|(_, given)| *given),
@@ -120,11 +122,12 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
     let fleet = Fleet::new(ui, options, found)?;
     match command {
         Command::Plan(arguments) => plan::run(&fleet, arguments),
+        Command::Drift(arguments) => drift::run(&fleet, arguments),
         Command::Validate => validate::run(&fleet),
         Command::Apply(arguments) => waves::apply(&fleet, arguments),
         Command::Destroy(arguments) => waves::destroy(&fleet, arguments),
         _ => Err(CommandError::failure("this command works on one instance, and not on a fleet")
-            .hint("name its file with --file; only plan, apply, destroy and validate take several")),
+            .hint("name its file with --file; only plan, apply, drift, destroy and validate take several")),
     }
 }
 
@@ -324,7 +327,7 @@ mod tests {
     use super::*;
     use crate::cli::files::tests::options;
     use crate::cli::ui::captured::{Text, ui};
-    use crate::cli::{ApplyArguments, PlanArguments};
+    use crate::cli::{ApplyArguments, DriftArguments, PlanArguments};
     use crate::state::{Holder, Lock, Paths, State};
 
     const EXAMPLE: &str = include_str!("../../../mastodon.toml");
@@ -449,6 +452,25 @@ mod tests {
         let text = out.take();
         assert!(text.contains("beta   done  56 created") && text.contains("omega  done  56 created"), "{text}");
         assert!(!text.contains("alpha  done"), "it was done before: {text}");
+    }
+
+    #[test]
+    fn the_drift_of_an_instance_that_was_never_applied_is_none() {
+        let folder = folder(&["alpha", "beta"]);
+        let (exit, ..) = go(&sandbox(folder.path(), &["alpha"]), folder.path(), &apply(None, 10));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let drift = |json| Command::Drift(DriftArguments { json, detailed_exitcode: true, accept: false });
+        let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &drift(false));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        assert_eq!(out.take(), "alpha  no drift\nbeta   not applied yet\n\n2 instances; 0 drifted.\n");
+        let (_, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &drift(true));
+        let json: serde_json::Value = serde_json::from_str(&out.take()).expect("JSON");
+        assert_eq!(json["instances"][0]["drift"]["instance"], "alpha", "{json}");
+        assert_eq!(json["instances"][1], serde_json::json!({ "instance": "beta", "drift": null }));
+        fs_err::write(folder.path().join("beta.toml"), "domain = 5\n").expect("written");
+        let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &drift(false));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Failure, "a file that is wrong is worse");
+        assert!(out.take().ends_with("2 instances; 0 drifted; 1 failed.\n"));
     }
 
     #[test]

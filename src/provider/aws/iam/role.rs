@@ -34,11 +34,13 @@ const PUT_INLINE: &str = "iam:PutRolePolicy";
 const UPDATE: &str = "iam:UpdateRole";
 const UPDATE_TRUST: &str = "iam:UpdateAssumeRolePolicy";
 
-/// From how many roles on lists of the whole account are the shorter way.
-const MANY: usize = 20;
+/// From how many roles on lists of the account are the shorter way, if it has only as many as a page holds.
+const SEVERAL: usize = 2;
+const PAGE: i32 = 100;
 
-/// How many roles one page has at most.
-const PAGE: i32 = 1000;
+/// From how many roles on they are the shorter way however many the account has, in pages as large as AWS allows.
+const MANY: usize = 20;
+const LARGEST_PAGE: i32 = 1000;
 
 /// Seconds; what AWS sets if a call does not say.
 const DEFAULT_SESSION: i32 = 3600;
@@ -51,13 +53,15 @@ impl Handler for Role {
         "iam.role"
     }
 
-    /// A role takes several calls. Many come from two lists of all there are, with the same attributes; whoever may
-    /// not read those reads one by one.
+    /// A role takes several calls. Several roles come from two lists of all there are, with the same attributes; whoever
+    /// may not read those, or has far more roles than these, reads one by one.
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        if targets.len() >= MANY {
-            match list(clients).await {
+        if targets.len() >= SEVERAL {
+            match list(clients, targets.len() >= MANY).await {
                 Err(error) if error.kind == ErrorKind::Denied => {}
-                roles => return by_identity(targets, roles),
+                Ok(None) => {}
+                Ok(Some(roles)) => return by_identity(targets, Ok(roles)),
+                Err(error) => return by_identity(targets, Err(error)),
             }
         }
         let answers = wave(targets.iter().map(|target| self.observe(clients, target)).collect()).await;
@@ -171,20 +175,37 @@ fn report(role: &Answer) -> Report {
         .set("arn", role.arn())
 }
 
-/// All roles of the account with all their policies.
-async fn list(clients: &Clients) -> Result<Vec<Observed>, ProviderError> {
+/// All roles of the account with all their policies. Without `however_many`, none where they do not fit on one page.
+async fn list(clients: &Clients, however_many: bool) -> Result<Option<Vec<Observed>>, ProviderError> {
+    let size = if however_many { LARGEST_PAGE } else { PAGE };
     let roles = async {
-        let roles = clients.iam().list_roles().max_items(PAGE).into_paginator().items().send();
-        roles.try_collect().await.map_err(failed(LIST))
+        let mut pages = clients.iam().list_roles().max_items(size).into_paginator().send();
+        let mut roles = Vec::new();
+        while let Some(page) = pages.try_next().await.map_err(failed(LIST))? {
+            let is_whole = however_many || !page.is_truncated();
+            roles.extend(page.roles);
+            if !is_whole {
+                return Ok(None);
+            }
+        }
+        Ok(Some(roles))
     };
     let details = async {
-        let request = clients.iam().get_account_authorization_details().filter(EntityType::Role).max_items(PAGE);
-        request.into_paginator().send().try_collect().await.map_err(failed(LIST_DETAILS))
+        let request = clients.iam().get_account_authorization_details().filter(EntityType::Role).max_items(size);
+        let mut pages = request.into_paginator().send();
+        let mut details = Vec::new();
+        while let Some(page) = pages.try_next().await.map_err(failed(LIST_DETAILS))? {
+            let is_whole = however_many || !page.is_truncated();
+            details.extend(page.role_detail_list.unwrap_or_default());
+            if !is_whole {
+                return Ok(None);
+            }
+        }
+        Ok(Some(details))
     };
-    let (roles, details) = tokio::try_join!(roles, details)?;
-    let details = details.into_iter().flat_map(|page| page.role_detail_list.unwrap_or_default());
+    let (Some(roles), Some(details)) = tokio::try_join!(roles, details)? else { return Ok(None) };
     let mut details: BTreeMap<String, RoleDetail> =
-        details.filter_map(|detail| Some((detail.role_name.clone()?, detail))).collect();
+        details.into_iter().filter_map(|detail| Some((detail.role_name.clone()?, detail))).collect();
     let with_policies = |role: &Answer| {
         let detail = details.remove(role.role_name())?;
         let policies = detail.role_policy_list().iter().filter_map(|policy| {
@@ -197,7 +218,7 @@ async fn list(clients: &Clients) -> Result<Vec<Observed>, ProviderError> {
             .set("policies", Value::Map(policies.collect()));
         Some(observed(role.role_name(), report))
     };
-    Ok(roles.iter().filter_map(with_policies).collect())
+    Ok(Some(roles.iter().filter_map(with_policies).collect()))
 }
 
 /// Whether an attribute is remembered; where nothing is, everything may have been set.
