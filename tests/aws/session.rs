@@ -1,4 +1,6 @@
-//! What all types share: the account, the log of calls, errors of unknown types.
+//! What all types share: the account, the log of calls, the limits, errors of unknown types.
+
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
@@ -11,6 +13,7 @@ use serde_json::json;
 
 use super::{Life, default_vpc};
 use crate::support::emulator::{REGION, free_port};
+use crate::support::proxy::{Mishap, Proxy};
 use crate::support::{ministack, moto};
 
 #[tokio::test]
@@ -34,6 +37,33 @@ async fn both_emulators_start() {
     for emulator in [moto::start(), ministack::start(), moto::start(), ministack::start()] {
         assert_eq!(emulator.aws().account().await.unwrap().id, emulator.account());
     }
+}
+
+/// Whoever is refused for asking too often asks more slowly from then on.
+#[tokio::test]
+async fn what_was_refused_for_haste_is_asked_more_slowly() {
+    let moto = moto::start();
+    let upstream = moto.endpoint().trim_start_matches("http://").to_owned();
+    let waiting = async |mut refusals: u32| {
+        let mood = move |action: &str| {
+            let refuses = action.ends_with("/distribution") && refusals > 0;
+            refusals -= u32::from(refuses);
+            refuses.then_some(Mishap::Refuse("Throttling"))
+        };
+        let proxy = Proxy::moody(upstream.clone(), Duration::ZERO, Box::new(mood));
+        let aws = moto.at(proxy.endpoint()).aws();
+        let clients = aws.clients(REGION);
+        let ask = async || clients.cloudfront().list_distributions().send().await.expect("answered in the end");
+        ask().await;
+        tokio::join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());
+        let calls = aws.calls().snapshot();
+        assert!(calls.iter().all(|call| call.succeeded && call.operation == "cloudfront:ListDistributions"));
+        (calls[0].attempts, calls.iter().filter(|call| !call.waited.is_zero()).count())
+    };
+    assert_eq!(waiting(0).await, (1, 0));
+    let (attempts, waited) = waiting(2).await;
+    // What was saved up is gone, and a quarter of the rate gives at most four tokens while it is tried again.
+    assert!(attempts == 3 && waited >= 4, "{attempts} attempts, {waited} calls waited");
 }
 
 /// Calls grow with the number of types, not of resources.
