@@ -498,10 +498,17 @@ pub(super) mod tests {
         // Neither the file, nor a state, nor a cloud is needed to show it.
         let elsewhere = tempfile::tempdir().expect("a folder");
         let bare = crate::cli::files::tests::options(elsewhere.path());
-        let look = ShowArguments { plan: out.clone(), json: false, markdown: false, html: None };
-        show::run(&ui, &bare, &look).unwrap_or_else(|error| panic!("{error}"));
+        let look = |html| ShowArguments { plan: out.clone(), json: false, markdown: false, html };
+        show::run(&ui, &bare, &look(None)).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(printed.take(), planned);
         assert_eq!(fs_err::read_dir(elsewhere.path()).expect("a folder").count(), 0);
+        // Its page knows the topics: they are in the specs.
+        let path = elsewhere.path().join("page.html");
+        show::run(&ui, &bare, &look(Some(path.clone()))).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(printed.take(), planned);
+        let page = fs_err::read_to_string(&path).expect("a page");
+        assert!(page.contains(">database</text>") && page.contains(">compute</text>"), "{page}");
+        assert!(!page.contains("no longer wanted"));
 
         let go = ApplyArguments { yes: true, plan: Some(out.clone()), ..ApplyArguments::default() };
         let exit = apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}"));

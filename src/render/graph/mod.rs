@@ -19,7 +19,7 @@ use petgraph::visit::IntoNeighbors;
 use super::outline::verb;
 use super::style::fill_of;
 use crate::address::{Address, TypeName};
-use crate::plan::{Action, Graph, Plan};
+use crate::plan::{Action, Change, Graph, Plan};
 use crate::spec::blueprint::{Resource, ResourceName};
 
 /// The topic of what the specs do not describe any more.
@@ -101,14 +101,18 @@ impl Drawing {
 
     /// What a plan changes, and nothing beside it: where a plan is all there is. `resources` tell the topics.
     pub fn of_plan(plan: &Plan, resources: &BTreeMap<ResourceName, Resource>) -> Self {
-        let topic = |address: &Address| {
-            let resource = resources.get(&(address.type_name.clone(), address.name.clone()));
-            resource.map_or_else(|| UNWANTED.to_owned(), |resource| topic_of(resource))
+        let topic = |change: &Change| {
+            let Address { type_name, name, .. } = &change.address;
+            match (resources.get(&(type_name.clone(), name.clone())), &change.action) {
+                (Some(resource), _) => topic_of(resource),
+                (None, Action::Delete | Action::Forget) => UNWANTED.to_owned(),
+                // Of specs that are not at hand.
+                (None, _) => type_name.service.clone(),
+            }
         };
         let changes = plan.changes.iter();
-        let parts = changes.map(|change| {
-            (change.address.clone(), (topic(&change.address), change.depends_on.keys().cloned().collect()))
-        });
+        let parts = changes
+            .map(|change| (change.address.clone(), (topic(change), change.depends_on.keys().cloned().collect())));
         Self::of(&parts.collect(), Some(plan), false)
     }
 
