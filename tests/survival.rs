@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
-use mastoform::state::{Lock, State};
+use mastoform::state::{Lock, Paths, State};
 use serde_json::Value as Json;
 
 use crate::support::case::{data, program, run};
@@ -250,6 +250,35 @@ fn a_broken_state_is_explained_left_alone_and_taken_back() {
     nothing_is_left_to_do(folder.path());
     let again = run(folder.path(), &["--sandbox", "state", "restore", "--yes"]);
     assert!(said(&again).contains("is whole"), "{}", said(&again));
+}
+
+#[test]
+fn two_branches_with_a_history_are_merged_by_git_without_a_question() {
+    let folder = project();
+    let git = |words: &[&str]| {
+        let who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"];
+        let output = Command::new("git").args(who).args(words).current_dir(folder.path()).output();
+        let output = output.expect("there is git");
+        assert!(output.status.success(), "git {words:?}: {}", said(&output));
+    };
+    Paths::new(folder.path().join("state"), "social").make_folder().expect("a folder");
+    let history = folder.path().join("state/social.history.jsonl");
+    let commit = |lines: &str| {
+        fs_err::write(&history, lines).expect("written");
+        git(&["add", "."]);
+        git(&["commit", "-q", "-m", "applied"]);
+    };
+    git(&["init", "-q", "-b", "main"]);
+    commit("{\"serial\":1}\n");
+    git(&["switch", "-q", "-c", "other"]);
+    commit("{\"serial\":1}\n{\"serial\":2,\"by\":\"Ada\"}\n");
+    git(&["switch", "-q", "main"]);
+    commit("{\"serial\":1}\n{\"serial\":2,\"by\":\"Bob\"}\n");
+    git(&["merge", "-q", "other"]);
+    let merged = fs_err::read_to_string(&history).expect("there");
+    let mut lines: Vec<&str> = merged.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [r#"{"serial":1}"#, r#"{"serial":2,"by":"Ada"}"#, r#"{"serial":2,"by":"Bob"}"#]);
 }
 
 #[test]

@@ -74,6 +74,9 @@ fn measure(criterion: &mut Criterion, fastest: &mut Fastest, size: usize) {
     bench("render: first apply", &mut || {
         black_box(render::plan(&first, types, &render::Options::default()));
     });
+    bench("render: first apply, -v", &mut || {
+        black_box(render::plan(&first, types, &render::Options { verbose: true, ..render::Options::default() }));
+    });
     bench("render: JSON", &mut || {
         black_box(render::plan_json(&first, types).to_string());
     });

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::apply::{Work, carry_out, confirm_name, holder, loses_data, say_lost, tell};
 use super::error::{CommandError, Exit};
-use super::plan::say_notes;
+use super::plan::{say_notes, write_page};
 use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
 use crate::plan::saved::Basis;
 use crate::plan::stale::Proposal;
 use crate::render;
+use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
 use crate::spec::Specs;
 use crate::state::{Lock, State, history};
@@ -35,6 +36,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
         let mut gathered = session::gather(&provider, None, read).await?;
         say_notes(ui, &gathered);
         let plan = session::plan_destroy(&specs, &gathered, &name)?;
+        if let Some(path) = &arguments.html {
+            let drawing = Drawing::of_plan(&plan, &specs.blueprint.resources);
+            write_page(ui, path, &plan, &specs.types, &drawing)?;
+        }
         ui.data(render::plan(&plan, &specs.types, &ui.render_options()).trim_end())?;
         if !plan.refusals.is_empty() {
             return Ok(Exit::Refused);

@@ -14,6 +14,7 @@ use crate::plan::drift::{self, Drift, Finding, What};
 use crate::plan::resolve::{Desired, resolve};
 use crate::plan::{Action, Plan};
 use crate::provider::{Observations, Reader};
+use crate::refresh;
 use crate::render;
 use crate::session::{self, Gathered, Remembered};
 use crate::value::{Tree, Value};
@@ -28,7 +29,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Resu
     let examined = cloud::runtime()?.block_on(async {
         let (types, paths) = (&project.types_of_cloud, &project.paths);
         let reader = cloud::connect_to_read(ui, options, types, paths, &config.region).await?;
-        examine(&project, &reader, read).await
+        examine(ui, &project, &reader, read).await
     })?;
     let Examined { gathered, plan, found } = &examined;
     if arguments.accept {
@@ -68,18 +69,25 @@ pub(super) fn remembered(ui: &Ui, project: &Project) -> Result<Option<Remembered
     Ok(Some(read))
 }
 
-/// Looks at the cloud, and compares.
+/// Looks at the cloud, and compares. What AWS has announced is asked for at the same time.
 pub(super) async fn examine(
+    ui: &Ui,
     project: &Project,
     reader: &Arc<dyn Reader>,
     read: Remembered,
 ) -> Result<Examined, CommandError> {
     let nothing = BTreeMap::new();
-    let gathered = session::survey(reader, &project.world(&nothing), read).await?;
+    let world = project.world(&nothing);
+    let targets = refresh::targets(&read.state);
+    let (gathered, announced) = tokio::join!(session::survey(reader, &world, read), reader.announced(&targets));
+    let gathered = gathered?;
+    for failure in &announced.failures {
+        ui.warn(&format!("what AWS has announced is not all known: {failure}"));
+    }
     let plan = plan_of(project, &gathered)?;
     let nothing = Observations::new();
     let observations = gathered.observations.as_ref().unwrap_or(&nothing);
-    let found = drift::drift(&plan, &gathered.state, observations, &project.specs.types);
+    let found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
     Ok(Examined { gathered, plan, found })
 }
 
@@ -242,7 +250,7 @@ mod tests {
     use crate::cli::proposal::Proposal;
     use crate::cli::proposal::tests::Bench;
     use crate::cli::ui::captured::ui;
-    use crate::provider::read_only;
+    use crate::provider::{Announced, Announcement, read_only};
     use crate::render::Options;
 
     async fn look(bench: &Bench) -> (Project, Gathered, Plan, Drift) {
@@ -253,7 +261,9 @@ mod tests {
         let gathered = session::survey(&reader, &project.world(&nothing), read).await.expect("a survey");
         let Proposal { plan, .. } = bench.propose().await;
         let observations = gathered.observations.clone().unwrap_or_default();
-        let found = drift::drift(&plan, &gathered.state, &observations, &project.specs.types);
+        let Announced { announcements, failures } = reader.announced(&refresh::targets(&gathered.state)).await;
+        assert_eq!(failures, []);
+        let found = drift::drift(&plan, &gathered.state, &observations, &announcements, &project.specs.types);
         (project, gathered, plan, found)
     }
 
@@ -303,6 +313,51 @@ mod tests {
             assert!(yours.contains(line), "{line}\n{yours}");
         }
         assert!(!yours.contains("listener_rule"), "what is gone is nobody's edit: {yours}");
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_is_told_and_is_neither_drift_nor_a_change() {
+        let bench = Bench::new();
+        bench.apply().await;
+        let announcement = |address: &str, attributes: &[(&str, Value)]| Announcement {
+            address: address.parse().expect("an address"),
+            what: "maintenance of the operating system".to_owned(),
+            when: Some("at the latest on 2026-12-01T03:00:00Z".to_owned()),
+            attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        };
+        assert!(bench.sim.announce(announcement("rds.cluster.database", &[("engine_version", "17.10".into())])));
+        let (project, _, plan, found) = look(&bench).await;
+        assert!(plan.is_empty(), "{:?}", plan.changes);
+        assert!(!found.is_present());
+        let text = render::drift::drift(&found, "social", &project.specs.types, &Options::default());
+        assert_eq!(
+            anstream::adapter::strip_str(&text).to_string(),
+            "social\n\nAWS has announced:\n\
+             \x20 rds.cluster.database: maintenance of the operating system, at the latest on 2026-12-01T03:00:00Z\n\
+             \x20     engine_version  \u{2192} \"17.10\"\n\n\
+             No drift, 1 announcement by AWS."
+        );
+
+        // What was applied and waits for the maintenance window still shows the old value. Somebody's change does, too.
+        let change = |name: &str, value: Value| {
+            assert!(bench.sim.change_behind_our_back("rds.cluster.database", &[name], value), "{name}");
+        };
+        change("backup_retention_days", Value::Integer(3));
+        change("deletion_protection", Value::Bool(true));
+        let names = |found: &Drift| -> Vec<String> {
+            let names = found.somebody.iter().filter_map(|finding| match &finding.what {
+                What::Attribute { path, .. } => Some(path.join(".")),
+                _ => None,
+            });
+            names.collect()
+        };
+        let (_, gathered, _, found) = look(&bench).await;
+        assert_eq!(names(&found), ["backup_retention_days", "deletion_protection"]);
+        let recorded = gathered.state.rows[&"rds.cluster.database".parse().expect("an address")].inputs.clone();
+        let days = recorded.get("backup_retention_days").cloned().expect("it was set");
+        assert!(bench.sim.announce(announcement("rds.cluster.database", &[("backup_retention_days", days)])));
+        let (_, _, _, found) = look(&bench).await;
+        assert_eq!(names(&found), ["deletion_protection"]);
     }
 
     fn hex(text: &str) -> &str {

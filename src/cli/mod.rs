@@ -184,8 +184,14 @@ pub struct ShowArguments {
     #[arg(value_name = "FILE")]
     pub plan: PathBuf,
     /// Print the plan as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "markdown")]
     pub json: bool,
+    /// Print the plan as Markdown, for a comment on a pull request
+    #[arg(long)]
+    pub markdown: bool,
+    /// Write the plan as a page for a browser, too
+    #[arg(long, value_name = "PAGE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Args)]
@@ -223,11 +229,14 @@ pub struct DriftArguments {
     pub accept: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct DestroyArguments {
     /// The instance's name, instead of typing it when asked
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
+    /// Write the plan as a page for a browser, too, before anything is asked
+    #[arg(long, value_name = "PAGE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,20 +1,22 @@
 //! `mastoform plan`: what apply would do. Reads, and changes nothing.
 
+use std::path::Path;
+
 use super::files::{self, Project};
 use super::proposal::{self, Proposal};
 use super::{CommandError, Exit, GlobalOptions, PlanArguments, Ui, cloud};
 use crate::plan::Plan;
 use crate::render;
+use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
+use crate::spec::Types;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let proposal = propose(ui, options, project, arguments.offline)?;
     let (plan, types) = (&proposal.plan, &proposal.project.specs.types);
     if let Some(path) = &arguments.html {
-        fs_err::write(path, render::plan_html(plan, types, &proposal.drawing(false)?))
-            .map_err(|error| CommandError::caused(Exit::Failure, error))?;
-        ui.say(&format!("the plan as a page is in {}", path.display()));
+        write_page(ui, path, plan, types, &proposal.drawing(false)?)?;
     }
     if arguments.json {
         ui.json(&render::plan_json(plan, types))?;
@@ -28,6 +30,20 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Resul
         proposal::write(ui, path, &proposal.saved(options))?;
     }
     Ok(exit(plan, arguments.detailed_exitcode))
+}
+
+/// Writes the plan as a page for a browser.
+pub(super) fn write_page(
+    ui: &Ui,
+    path: &Path,
+    plan: &Plan,
+    types: &Types,
+    drawing: &Drawing,
+) -> Result<(), CommandError> {
+    fs_err::write(path, render::plan_html(plan, types, drawing))
+        .map_err(|error| CommandError::caused(Exit::Failure, error))?;
+    ui.say(&format!("the plan as a page is in {}", path.display()));
+    Ok(())
 }
 
 /// What would be done: as AWS is now, or offline as the state knows it.

@@ -477,11 +477,11 @@ pub(super) mod tests {
         assert_eq!(apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let path = state.clone();
         let (ui, ..) = ui_reading(true, meanwhile("social\n", move || fs_err::write(&path, older).expect("written")));
-        let error = destroy::run(&ui, &options, &DestroyArguments { confirm: None }).expect_err("stale");
+        let error = destroy::run(&ui, &options, &DestroyArguments::default()).expect_err("stale");
         assert_eq!(error.exit(), Exit::Stale);
         assert!(error.to_string().contains("the state was at 2 and is at 1 now"), "{error}");
         let (ui, ..) = ui_reading(true, meanwhile("social\n", || {}));
-        let exit = destroy::run(&ui, &options, &DestroyArguments { confirm: None });
+        let exit = destroy::run(&ui, &options, &DestroyArguments::default());
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
     }
 
@@ -498,10 +498,17 @@ pub(super) mod tests {
         // Neither the file, nor a state, nor a cloud is needed to show it.
         let elsewhere = tempfile::tempdir().expect("a folder");
         let bare = crate::cli::files::tests::options(elsewhere.path());
-        let look = ShowArguments { plan: out.clone(), json: false };
-        show::run(&ui, &bare, &look).unwrap_or_else(|error| panic!("{error}"));
+        let look = |html| ShowArguments { plan: out.clone(), json: false, markdown: false, html };
+        show::run(&ui, &bare, &look(None)).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(printed.take(), planned);
         assert_eq!(fs_err::read_dir(elsewhere.path()).expect("a folder").count(), 0);
+        // Its page knows the topics: they are in the specs.
+        let path = elsewhere.path().join("page.html");
+        show::run(&ui, &bare, &look(Some(path.clone()))).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(printed.take(), planned);
+        let page = fs_err::read_to_string(&path).expect("a page");
+        assert!(page.contains(">database</text>") && page.contains(">compute</text>"), "{page}");
+        assert!(!page.contains("no longer wanted"));
 
         let go = ApplyArguments { yes: true, plan: Some(out.clone()), ..ApplyArguments::default() };
         let exit = apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}"));

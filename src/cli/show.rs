@@ -1,15 +1,23 @@
 //! `mastoform show FILE`: a saved plan as it was. Needs no cloud, no state and no `mastodon.toml`.
 
-use super::{CommandError, Exit, GlobalOptions, ShowArguments, Ui, files, proposal};
+use super::{CommandError, Exit, GlobalOptions, ShowArguments, Ui, files, plan, proposal};
 use crate::render;
+use crate::render::graph::Drawing;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ShowArguments) -> Result<Exit, CommandError> {
     let saved = proposal::read(&arguments.plan)?;
-    let types = files::read_specs(options)?.types;
+    let specs = files::read_specs(options)?;
+    let types = &specs.types;
+    if let Some(path) = &arguments.html {
+        let drawing = Drawing::of_plan(&saved.plan, &specs.blueprint.resources);
+        plan::write_page(ui, path, &saved.plan, types, &drawing)?;
+    }
     if arguments.json {
-        ui.json(&render::plan_json(&saved.plan, &types))?;
+        ui.json(&render::plan_json(&saved.plan, types))?;
+    } else if arguments.markdown {
+        ui.data(render::plan_markdown(&saved.plan, types).trim_end())?;
     } else {
-        ui.data(render::plan(&saved.plan, &types, &ui.render_options()).trim_end())?;
+        ui.data(render::plan(&saved.plan, types, &ui.render_options()).trim_end())?;
         ui.detail(&format!("\nmade by mastoform {} for {}, {}", saved.program, saved.cloud, saved.digest()));
     }
     Ok(Exit::Done)

@@ -37,7 +37,13 @@ impl Sink {
 
     /// Writes a line above the live ones. In one piece, so that nothing flickers.
     fn line(&mut self, text: &str) -> io::Result<()> {
-        let piece = format!("{}{}\n{}", self.erased(), self.fit(text), self.drawn());
+        let text = self.fit(text);
+        self.plain(&text)
+    }
+
+    /// Writes a line that stays, as it is: for what has no colours, and can be long.
+    fn plain(&mut self, text: &str) -> io::Result<()> {
+        let piece = format!("{}{text}\n{}", self.erased(), self.drawn());
         self.put(&piece)
     }
 
@@ -185,11 +191,15 @@ impl Ui {
     ///
     /// A reader that has gone away is an error that says nothing and ends the program.
     pub fn data(&self, text: &str) -> Result<(), CommandError> {
-        // Both streams may be the same terminal: the live lines must be out of the way.
+        self.write(|out| out.line(text))
+    }
+
+    /// Writes to standard output. Both streams may be the same terminal: the live lines must be out of the way.
+    fn write(&self, what: impl FnOnce(&mut Sink) -> io::Result<()>) -> Result<(), CommandError> {
         let mut err = lock(&self.err);
         let live = err.live.clone();
         let _ = err.redraw(None, Vec::new());
-        let result = lock(&self.out).line(text).map_err(CommandError::from);
+        let result = what(&mut lock(&self.out)).map_err(CommandError::from);
         let _ = err.redraw(None, live);
         result
     }
@@ -200,7 +210,9 @@ impl Ui {
     ///
     /// As [`Ui::data`].
     pub fn json(&self, json: &serde_json::Value) -> Result<(), CommandError> {
-        self.data(&format!("{json:#}"))
+        let text = serde_json::to_string_pretty(json).map_err(io::Error::other)?;
+        // Whatever could be taken for a colour is escaped in it.
+        self.write(|out| out.plain(&text))
     }
 
     /// What is good to know. Hidden by `-q`.
@@ -381,6 +393,15 @@ mod tests {
         ui.data(&paint(Role::Good, "fine")).expect("written");
         ui.hint("try again");
         assert_eq!((out.take().as_str(), err.take().as_str()), ("fine\n", "\nhint: try again\n"));
+    }
+
+    #[test]
+    fn json_is_written_as_it_is_and_holds_nothing_that_a_terminal_obeys() {
+        for colors in [false, true] {
+            let (ui, out, _) = ui(colors, "");
+            ui.json(&serde_json::json!({ "text": "a\u{1b}[31mb" })).expect("written");
+            assert_eq!(out.take(), "{\n  \"text\": \"a\\u001b[31mb\"\n}\n");
+        }
     }
 
     #[test]

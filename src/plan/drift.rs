@@ -2,7 +2,8 @@
 //!
 //! A plan says what an apply would do; this sorts the same differences by who made them. What somebody changed in AWS is
 //! drift. What AWS changes by itself is not: versions it raises in maintenance windows (`changed_by_aws` in the types),
-//! facts it sets, a change of its own that is going on. And what was edited in the file is waiting, not drifting.
+//! facts it sets, a change of its own that is going on. Nor is what AWS has announced: maintenance, and changes that wait
+//! for its window. And what was edited in the file is waiting, not drifting.
 //!
 //! Read off a plan, the state and the observations it was made from; nothing is asked, and nothing can be changed.
 
@@ -13,7 +14,7 @@ use serde::Serialize;
 use super::change::{Action, Cause, Change, Plan};
 use super::walk::merged;
 use crate::address::Address;
-use crate::provider::{Observation, Observations};
+use crate::provider::{Announcement, Observation, Observations};
 use crate::spec::Types;
 use crate::spec::types::ResourceType;
 use crate::state::{State, Status};
@@ -26,6 +27,8 @@ pub struct Drift {
     pub somebody: Vec<Finding>,
     /// What AWS changed by itself.
     pub aws: Vec<Finding>,
+    /// What will happen by itself, and when.
+    pub announced: Vec<Announcement>,
     /// What the file says otherwise and was not applied yet.
     pub yours: Vec<Edit>,
 }
@@ -69,9 +72,16 @@ pub struct Edit {
     pub location: Option<String>,
 }
 
-/// Sorts the differences of a plan.
-pub fn drift(plan: &Plan, state: &State, observations: &Observations, types: &Types) -> Drift {
-    let mut drift = Drift::default();
+/// Sorts the differences of a plan, and puts what is announced beside them. A value that is still the old one because the
+/// change that was recorded waits for its moment is nobody's drift.
+pub fn drift(
+    plan: &Plan,
+    state: &State,
+    observations: &Observations,
+    announcements: &[Announcement],
+    types: &Types,
+) -> Drift {
+    let mut drift = Drift { announced: announcements.to_vec(), ..Drift::default() };
     for change in &plan.changes {
         sort(change, state, types, &mut drift);
     }
@@ -96,10 +106,21 @@ pub fn drift(plan: &Plan, state: &State, observations: &Observations, types: &Ty
             }
         }
     }
+    drift.somebody.retain(|finding| !awaits(finding, announcements));
     drift.somebody.sort_by(|left, right| left.address.cmp(&right.address));
     drift.aws.sort_by(|left, right| left.address.cmp(&right.address));
+    drift.announced.sort_by(|left, right| left.address.cmp(&right.address));
     drift.yours.sort_by(|left, right| left.address.cmp(&right.address));
     drift
+}
+
+/// Whether an attribute will by itself become what was recorded.
+fn awaits(finding: &Finding, announcements: &[Announcement]) -> bool {
+    let What::Attribute { path, recorded, .. } = &finding.what else { return false };
+    let [name] = &path[..] else { return false };
+    announcements.iter().any(|announcement| {
+        announcement.address == finding.address && announcement.attributes.get(name) == Some(recorded)
+    })
 }
 
 /// The status of something that was ready and is not any more, without having failed.

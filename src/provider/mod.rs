@@ -125,6 +125,36 @@ impl Update {
     }
 }
 
+/// Something that will happen to a resource, and that the cloud tells of before it does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Announcement {
+    pub address: Address,
+    /// What, in a few words.
+    pub what: String,
+    /// When, in words, as far as the cloud says.
+    pub when: Option<String>,
+    /// Attributes that will have another value then, and which.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, Value>,
+}
+
+/// What a cloud has announced, as far as it could be asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Announced {
+    pub announcements: Vec<Announcement>,
+    pub failures: Vec<ProviderError>,
+}
+
+impl Announced {
+    /// With the answer to another question.
+    pub fn add(&mut self, answer: Result<Vec<Announcement>, ProviderError>) {
+        match answer {
+            Ok(announcements) => self.announcements.extend(announcements),
+            Err(failure) => self.failures.push(failure),
+        }
+    }
+}
+
 /// How a deletion goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
@@ -152,6 +182,10 @@ pub trait Provider: Send + Sync {
 
     /// Reads many resources at once; the provider groups them by type and region. Answers every target.
     async fn observe(&self, targets: &[Target]) -> Observations;
+
+    /// What the cloud has announced for resources: maintenance, and changes that wait for a better moment. Not asked for
+    /// a plan, which is about now.
+    async fn announced(&self, targets: &[Target]) -> Announced;
 
     /// Finds what an interrupted creation may have made: by natural name or ownership tags.
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError>;

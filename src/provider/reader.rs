@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Account, Lookup, Observations, Provider, ProviderError, Target};
+use super::{Account, Announced, Lookup, Observations, Provider, ProviderError, Target};
 use crate::value::Value;
 
 /// What can be asked of a cloud. Each question is the one of the same name in [`Provider`].
@@ -16,6 +16,7 @@ pub trait Reader: Send + Sync {
     async fn account(&self) -> Result<Account, ProviderError>;
     async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError>;
     async fn observe(&self, targets: &[Target]) -> Observations;
+    async fn announced(&self, targets: &[Target]) -> Announced;
     fn time_lapse(&self) -> f64;
 }
 
@@ -38,6 +39,10 @@ impl Reader for ReadOnly {
 
     async fn observe(&self, targets: &[Target]) -> Observations {
         self.0.observe(targets).await
+    }
+
+    async fn announced(&self, targets: &[Target]) -> Announced {
+        self.0.announced(targets).await
     }
 
     fn time_lapse(&self) -> f64 {

@@ -8,6 +8,7 @@ use super::values::{UNSET, Words};
 use super::{Options, paths};
 use crate::address::Address;
 use crate::plan::drift::{Drift, Edit, Finding, What, by_address};
+use crate::provider::Announcement;
 use crate::spec::Types;
 use crate::spec::types::ResourceType;
 use crate::value::Value;
@@ -25,6 +26,10 @@ pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> St
             text.push_str(&format!("\n{heading}\n"));
             text.push_str(&found(findings, types, options));
         }
+    }
+    if !drift.announced.is_empty() {
+        text.push_str("\nAWS has announced:\n");
+        text.push_str(&announced(&drift.announced, types, options));
     }
     if !drift.yours.is_empty() {
         text.push_str("\nYou have edited, and not applied yet:\n");
@@ -53,6 +58,9 @@ pub fn numbers(drift: &Drift) -> String {
         if !findings.is_empty() {
             parts.push(format!("{} by {whose}", count(findings.len(), "change", "changes")));
         }
+    }
+    if !drift.announced.is_empty() {
+        parts.push(format!("{} by AWS", count(drift.announced.len(), "announcement", "announcements")));
     }
     if !drift.yours.is_empty() {
         parts.push(count(drift.yours.len(), "edit of yours waits", "edits of yours wait"));
@@ -91,6 +99,22 @@ fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
     text
 }
 
+/// What will happen, and what will have which value then.
+fn announced(announcements: &[Announcement], types: &Types, options: &Options) -> String {
+    let words = Words { types, signs: options.signs() };
+    let mut text = String::new();
+    for Announcement { address, what, when, attributes } in announcements {
+        let heading = paint(Role::Heading, &address.to_string());
+        let when = when.as_ref().map(|when| format!(", {when}")).unwrap_or_default();
+        text.push_str(&format!("  {heading}: {what}{when}\n"));
+        let columns = attributes.keys().map(|name| width(name)).max().unwrap_or(0);
+        for (name, value) in attributes {
+            text.push_str(&format!("      {}  {} {}\n", pad(name, columns), words.signs.arrow, shown(value, words)));
+        }
+    }
+    text
+}
+
 fn shown(value: &Value, words: Words<'_>) -> String {
     if value.is_null() { UNSET.to_owned() } else { words.line(&value.lift()) }
 }
@@ -122,6 +146,7 @@ pub fn drift_json(drift: &Drift, instance: &str, region: &str, serial: u64) -> J
         "serial": serial,
         "somebody": drift.somebody,
         "aws": drift.aws,
+        "announced": drift.announced,
         "yours": drift.yours,
     })
 }
@@ -145,6 +170,12 @@ mod tests {
         Drift {
             somebody: vec![finding(What::Gone), finding(What::Attribute { path: path.clone(), recorded, observed })],
             aws: vec![finding(What::Busy { status: "upgrading".to_owned() })],
+            announced: vec![Announcement {
+                address: address.clone(),
+                what: "a modification waits".to_owned(),
+                when: None,
+                attributes: [("port".to_owned(), Value::Integer(11))].into(),
+            }],
             yours: vec![edit(Some(path), Some("mastodon.toml:3".to_owned())), edit(None, None)],
         }
     }
@@ -160,13 +191,16 @@ mod tests {
              \x20     port  (unset) -> 10\n\n\
              AWS changed by itself:\n\
              \x20 rds.cluster.database is upgrading: a change is going on there\n\n\
+             AWS has announced:\n\
+             \x20 rds.cluster.database: a modification waits\n\
+             \x20     port  -> 11\n\n\
              You have edited, and not applied yet:\n\
              \x20 rds.cluster.database (update)\n\
              \x20     port  mastodon.toml:3\n\n\
-             Drift: 2 changes by somebody, 1 change by AWS, 2 edits of yours wait."
+             Drift: 2 changes by somebody, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait."
         );
         let calm = Drift { somebody: Vec::new(), ..everything() };
-        assert_eq!(summary(&calm), "No drift, 1 change by AWS, 2 edits of yours wait.");
+        assert_eq!(summary(&calm), "No drift, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait.");
         assert_eq!(summary(&Drift::default()), "No drift: everything is as it was applied.");
     }
 

@@ -16,11 +16,16 @@ use super::duration::about;
 use super::paths;
 use super::style::role_of_impact;
 use super::values::Piece;
-use crate::address::Address;
+use crate::address::{Address, TypeName};
 use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose};
 use crate::spec::Types;
 use crate::spec::types::{Impact, Order, ResourceType, Shape};
 use crate::value::{Planned, Tree, Unknown};
+
+/// Creations up to which each is told by itself.
+const MANY: usize = 100;
+/// Beyond that, creations that are alike up to which each is told by itself.
+const FEW: usize = 3;
 
 /// Sentences about what people notice that a summary has at most.
 const NOTICES: usize = 3;
@@ -86,6 +91,23 @@ pub struct Entry {
     pub cause: String,
 }
 
+/// Changes of which only their number is told.
+#[derive(Clone, Debug)]
+pub struct Fold<'a> {
+    /// All of one type; never none.
+    pub changes: Vec<&'a Change>,
+}
+
+impl Fold<'_> {
+    /// What their addresses have in common, without their number.
+    pub fn title(&self) -> String {
+        let Some((first, rest)) = self.changes.split_first() else { return String::new() };
+        let Address { type_name, name, .. } = &first.address;
+        let is_one_name = rest.iter().all(|change| change.address.name == *name);
+        if is_one_name { format!("{type_name}.{name}") } else { type_name.to_string() }
+    }
+}
+
 /// A plan and what is looked up in it.
 pub struct Outline<'a> {
     pub plan: &'a Plan,
@@ -106,6 +128,23 @@ impl<'a> Outline<'a> {
             groups.entry(Group::of(change)).or_default().push(change);
         }
         groups
+    }
+
+    /// What is told together instead of one by one. Only creations are, when there are very many of them, and only where
+    /// everything that would be told of each is the same and no interruption.
+    pub fn folded(&self) -> Vec<Fold<'a>> {
+        let created: Vec<&Change> =
+            self.plan.changes.iter().filter(|change| Group::of(change) == Group::Created).collect();
+        if created.len() <= MANY {
+            return Vec::new();
+        }
+        let mut alike: BTreeMap<(&TypeName, Vec<String>), Vec<&'a Change>> = BTreeMap::new();
+        let plain = |change: &&Change| change.impact < Impact::Brief && self.notes(change, false).is_empty();
+        for change in created.into_iter().filter(plain) {
+            let details = self.details(change).into_iter().map(|detail| detail.text).collect();
+            alike.entry((&change.address.type_name, details)).or_default().push(change);
+        }
+        alike.into_values().filter(|changes| changes.len() > FEW).map(|changes| Fold { changes }).collect()
     }
 
     /// Whether the plan does anything to a resource.

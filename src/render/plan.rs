@@ -5,14 +5,15 @@
 //! comes first: replacements and deletions, then changes, then what is new; what somebody changed in AWS stands apart.
 //! No line is wider than asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use super::documents::Content;
 use super::layout::{cut, fill, pad, prefix, width, wrap};
-use super::outline::{Entry, Group, Outline, counts, nothing, time_and_impact, verb};
+use super::outline::{Entry, Fold, Group, Outline, counts, nothing, time_and_impact, verb};
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
 use super::values::{Line, Piece, Words, total};
+use crate::address::Address;
 use crate::plan::{Action, Change, Plan};
 use crate::spec::Types;
 use crate::spec::types::Impact;
@@ -53,7 +54,16 @@ impl<'a> Renderer<'a> {
             return parts.join("\n\n");
         }
         // One width for all addresses, unless a few long ones would push everything to the right.
-        let longest = plan.changes.iter().map(|change| width(&change.address.to_string())).max().unwrap_or(0);
+        let folds = if self.options.verbose { Vec::new() } else { self.outline.folded() };
+        let mut folded: BTreeMap<&Address, Option<&Fold<'_>>> = BTreeMap::new();
+        for fold in &folds {
+            // It stands where the first of it would.
+            let places = [Some(fold)].into_iter().chain(std::iter::repeat(None));
+            folded.extend(fold.changes.iter().map(|change| &change.address).zip(places));
+        }
+        let lengths = plan.changes.iter().filter(|change| !folded.contains_key(&change.address));
+        let lengths = lengths.map(|change| change.address.to_string()).chain(folds.iter().map(|fold| self.title(fold)));
+        let longest = lengths.map(|title| width(&title)).max().unwrap_or(0);
         let address_columns = longest.min(self.columns * 3 / 5);
         let mut said = BTreeSet::new();
         for (group, changes) in self.outline.groups() {
@@ -63,7 +73,16 @@ impl<'a> Renderer<'a> {
                 lines.extend(heading.iter().map(|line| paint(Role::Heading, line)));
             }
             for change in changes {
-                self.change(change, address_columns, &mut said, &mut lines);
+                match folded.get(&change.address) {
+                    Some(Some(fold)) => self.fold(fold, address_columns, &mut lines),
+                    Some(None) => {}
+                    None => self.change(change, address_columns, &mut said, &mut lines),
+                }
+            }
+            if group == Group::Created && !folds.is_empty() {
+                let note = "Where there are many of a kind, they are only counted; -v names each.";
+                let wrapped = wrap(note, self.columns - INDENT);
+                lines.extend(wrapped.iter().map(|line| format!("{}{}", " ".repeat(INDENT), paint(Role::Quiet, line))));
             }
             parts.push(lines.join("\n"));
         }
@@ -143,17 +162,32 @@ impl<'a> Renderer<'a> {
         }
     }
 
+    /// Many changes of a kind as one line.
+    fn fold(&self, fold: &Fold<'_>, address_columns: usize, lines: &mut Vec<String>) {
+        if let Some(change) = fold.changes.first() {
+            self.line(&self.title(fold), change, address_columns, lines);
+        }
+    }
+
+    fn title(&self, fold: &Fold<'_>) -> String {
+        format!("{} {}{}", fold.title(), self.signs.times, fold.changes.len())
+    }
+
     /// What happens to which resource, why, how bad, how long.
     fn headline(&self, change: &Change, address_columns: usize, lines: &mut Vec<String>) {
+        self.line(&change.address.to_string(), change, address_columns, lines);
+    }
+
+    /// A headline with these words for what it is about.
+    fn line(&self, address: &str, change: &Change, address_columns: usize, lines: &mut Vec<String>) {
         let role = role_of(&change.action);
-        let address = change.address.to_string();
         let sign = paint(role, &pad(self.signs.of(&change.action), self.signs.width()));
         let start = 3 + self.signs.width();
-        let mut address_gap = address_columns.max(width(&address)) + GAP;
+        let mut address_gap = address_columns.max(width(address)) + GAP;
         if start + address_gap + VERB > self.columns {
-            address_gap = width(&address) + GAP;
+            address_gap = width(address) + GAP;
         }
-        let mut path = wrap_path(&address, self.columns - start);
+        let mut path = wrap_path(address, self.columns - start);
         let last = path.pop().unwrap_or_default();
         let mut line = format!("  {sign} ");
         for part in path {

@@ -114,6 +114,8 @@ pub struct Signs {
     pub arrow: &'static str,
     pub dot: &'static str,
     pub ellipsis: &'static str,
+    /// Before how many there are of something.
+    pub times: &'static str,
 }
 
 pub const UNICODE: Signs = Signs {
@@ -127,6 +129,7 @@ pub const UNICODE: Signs = Signs {
     arrow: "→",
     dot: "·",
     ellipsis: "…",
+    times: "×",
 };
 
 pub const ASCII: Signs = Signs {
@@ -140,6 +143,7 @@ pub const ASCII: Signs = Signs {
     arrow: "->",
     dot: "|",
     ellipsis: "...",
+    times: "x",
 };
 
 impl Signs {

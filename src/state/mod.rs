@@ -82,13 +82,15 @@ impl Paths {
         self.file("json.backup")
     }
 
-    /// Makes the folder if it is missing, with a `.gitignore` for what does not belong into git.
+    /// Makes the folder if it is missing, with a `.gitignore` for what does not belong into git, and `.gitattributes` by
+    /// which git keeps the lines of both sides where two branches have a history.
     pub fn make_folder(&self) -> io::Result<()> {
         if self.folder.is_dir() {
             return Ok(());
         }
         fs_err::create_dir_all(&self.folder)?;
-        fs_err::write(self.folder.join(".gitignore"), include_str!("../../state/.gitignore"))
+        fs_err::write(self.folder.join(".gitignore"), include_str!("../../state/.gitignore"))?;
+        fs_err::write(self.folder.join(".gitattributes"), include_str!("../../state/.gitattributes"))
     }
 
     fn file(&self, extension: &str) -> PathBuf {

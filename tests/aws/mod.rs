@@ -21,6 +21,7 @@ mod elb;
 mod iam;
 mod kill;
 mod logs;
+mod permissions;
 mod rds;
 mod s3;
 mod secrecy;

@@ -15,7 +15,7 @@ use mastoform::address::Identity;
 use mastoform::apply::Outcome;
 use mastoform::provider::sim::Sim;
 use mastoform::provider::{
-    Account, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError, Target, Update,
+    Account, Announced, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError, Target, Update,
 };
 use mastoform::secret::SecretText;
 use mastoform::state::{Journal, Moment, State, Watch};
@@ -79,6 +79,10 @@ impl Provider for Witness {
 
     async fn observe(&self, targets: &[Target]) -> Observations {
         self.sim.observe(targets).await
+    }
+
+    async fn announced(&self, targets: &[Target]) -> Announced {
+        self.sim.announced(targets).await
     }
 
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {

@@ -14,6 +14,7 @@ use mastoform::spec::{OverlayFile, Specs, Types};
 use mastoform::value::Value;
 use serde::Deserialize;
 
+mod browser;
 mod page;
 mod schema;
 

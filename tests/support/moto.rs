@@ -28,7 +28,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 ///
 /// moto has another account for whoever takes on a role in it.
 pub fn start() -> Emulator {
-    let server = server();
+    account_in(server())
+}
+
+/// An empty account in a server of one's own.
+pub fn account_in(server: &Server) -> Emulator {
     let account = fresh_account();
     let scope = "test/20260101/us-east-1/sts/aws4_request";
     let headers = format!(
@@ -48,8 +52,12 @@ pub fn start() -> Emulator {
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let python = python::environment("moto", include_str!("requirements.txt"));
-        Server::start(&Program { python: &python, script: SCRIPT, environment: ENVIRONMENT, ready: "/moto-api/" })
-    })
+    SERVER.get_or_init(|| server_with(SCRIPT, &[]))
+}
+
+/// A server of its own: for tests that change how all of it behaves.
+pub fn server_with(script: &str, environment: &[(&str, &str)]) -> Server {
+    let python = python::environment("moto", include_str!("requirements.txt"));
+    let environment = [ENVIRONMENT, environment].concat();
+    Server::start(&Program { python: &python, script, environment: &environment, ready: "/moto-api/" })
 }

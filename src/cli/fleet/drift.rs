@@ -33,7 +33,7 @@ pub fn run(fleet: &Fleet<'_>, arguments: &DriftArguments) -> Result<Exit, Comman
                 };
                 waiting.push(Box::pin(async move {
                     let (Some(read), Some(provider)) = (read?, provider) else { return Ok(None) };
-                    examine(project, &read_only(&provider?), read).await.map(Some)
+                    examine(fleet.ui, project, &read_only(&provider?), read).await.map(Some)
                 }));
             }
             for (member, examined) in some.iter().zip(all(waiting).await) {
@@ -80,20 +80,19 @@ impl Report<'_> {
         };
         let Examined { gathered, found, .. } = &examined;
         let (config, serial) = (&member.project.config, gathered.state.serial);
-        let is_worth_a_look = found.is_present() || !found.aws.is_empty() || !found.yours.is_empty();
+        let numbers = render::drift::numbers(found);
         if self.arguments.json {
             let file = member.options.file.display().to_string();
             let drift = render::drift::drift_json(found, &config.name, &config.region, serial);
             self.json.push(json!({ "instance": name, "file": file, "drift": drift }));
-        } else if is_worth_a_look {
+        } else if !numbers.is_empty() {
             let title = title(ui, &member.project, serial);
             ui.data(&render::drift::drift(found, &title, member.types(), &ui.render_options()))?;
             ui.data("")?;
         }
         let (role, word) = if found.is_present() { (Role::Error, "drift") } else { (Role::Good, "no drift") };
         self.drifted += usize::from(found.is_present());
-        let note = if is_worth_a_look { render::drift::numbers(found) } else { String::new() };
-        self.rows.push((name, role, word, note));
+        self.rows.push((name, role, word, numbers));
         let has_drifted = self.arguments.detailed_exitcode && found.is_present();
         self.exits.push(if has_drifted { Exit::Drift } else { Exit::Done });
         Ok(())

@@ -113,6 +113,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
         Command::Apply(arguments) => [("a saved plan", arguments.plan.is_some()), ("--json", arguments.json)]
             .into_iter()
             .find(|(_, given)| *given),
+        Command::Destroy(arguments) => [("--html", arguments.html.is_some())].into_iter().find(|(_, given)| *given),
         _ => None,
     };
     if let Some((what, _)) = for_one {
@@ -327,7 +328,7 @@ mod tests {
     use super::*;
     use crate::cli::files::tests::options;
     use crate::cli::ui::captured::{Text, ui};
-    use crate::cli::{ApplyArguments, DriftArguments, PlanArguments};
+    use crate::cli::{ApplyArguments, DestroyArguments, DriftArguments, PlanArguments};
     use crate::state::{Holder, Lock, Paths, State};
 
     const EXAMPLE: &str = include_str!("../../../mastodon.toml");
@@ -480,6 +481,9 @@ mod tests {
         let (exit, ..) = go(&options(folder.path()), folder.path(), &page);
         let error = exit.expect_err("refused").to_string();
         assert!(error.starts_with("--html is for one instance"), "{error}");
+        let page = Command::Destroy(DestroyArguments { html: Some("plan.html".into()), ..DestroyArguments::default() });
+        let (exit, ..) = go(&options(folder.path()), folder.path(), &page);
+        assert!(exit.expect_err("refused").to_string().starts_with("--html is for one instance"));
         let saved = ApplyArguments { plan: Some("social.plan".into()), ..ApplyArguments::default() };
         let (exit, ..) = go(&options(folder.path()), folder.path(), &Command::Apply(saved));
         assert!(exit.expect_err("refused").to_string().starts_with("a saved plan is for one instance"));

@@ -18,7 +18,7 @@ use super::session::Clients;
 use super::wave::wave;
 use crate::address::Identity;
 use crate::provider::{
-    Created, Creation, Deletion, Lookup, Observation, Observations, Observed, ProviderError, Target, Update,
+    Announced, Created, Creation, Deletion, Lookup, Observation, Observations, Observed, ProviderError, Target, Update,
 };
 use crate::secret::SecretText;
 use crate::value::Value;
@@ -43,6 +43,11 @@ pub trait Handler: Send + Sync {
     /// Reads one target; `None` if it is gone. Types without a batch call write this and leave `observe_all` alone.
     async fn observe(&self, _: &Clients, _: &Target) -> Result<Option<Observed>, ProviderError> {
         Err(unsupported(self.type_name(), "observe"))
+    }
+
+    /// What AWS has announced for targets of one region.
+    async fn announced(&self, _: &Clients, _: &[&Target]) -> Announced {
+        Announced::default()
     }
 
     /// Finds what an interrupted creation may have made.

@@ -33,6 +33,7 @@ pub mod trace;
 pub mod wave;
 
 mod acm;
+mod announcement;
 mod cloudfront;
 mod connections;
 mod ec2;
@@ -58,8 +59,8 @@ use self::session::{Clients, Session};
 use self::trace::Calls;
 use self::wave::Together;
 use super::{
-    Account, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Provider, ProviderError,
-    Target, Update,
+    Account, Announced, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Provider,
+    ProviderError, Target, Update,
 };
 use crate::address::{Address, Identity, TypeName};
 use crate::secret::SecretText;
@@ -127,6 +128,15 @@ fn handler(type_name: &TypeName) -> Result<&'static dyn Handler, ProviderError> 
     found.ok_or_else(|| ProviderError::new(ErrorKind::Invalid, &name, format!("there is no type {name} in AWS")))
 }
 
+/// Targets by type and region.
+fn grouped(targets: &[Target]) -> BTreeMap<(&TypeName, &str), Vec<Target>> {
+    let mut groups: BTreeMap<(&TypeName, &str), Vec<Target>> = BTreeMap::new();
+    for target in targets {
+        groups.entry((&target.address.type_name, &target.region)).or_default().push(target.clone());
+    }
+    groups
+}
+
 #[async_trait]
 impl Provider for Aws {
     async fn account(&self) -> Result<Account, ProviderError> {
@@ -141,13 +151,9 @@ impl Provider for Aws {
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
-        let mut groups: BTreeMap<(&TypeName, &str), Vec<Target>> = BTreeMap::new();
-        for target in targets {
-            groups.entry((&target.address.type_name, &target.region)).or_default().push(target.clone());
-        }
         let mut observations = Observations::new();
         let mut batches = JoinSet::new();
-        for ((type_name, region), group) in groups {
+        for ((type_name, region), group) in grouped(targets) {
             match handler(type_name) {
                 Ok(handler) => {
                     let clients = self.clients(region);
@@ -176,6 +182,30 @@ impl Provider for Aws {
             });
         }
         observations
+    }
+
+    async fn announced(&self, targets: &[Target]) -> Announced {
+        let mut announced = Announced::default();
+        let mut batches = JoinSet::new();
+        for ((type_name, region), group) in grouped(targets) {
+            match handler(type_name) {
+                Ok(handler) => {
+                    let clients = self.clients(region);
+                    batches.spawn(async move {
+                        let group: Vec<&Target> = group.iter().collect();
+                        handler.announced(&clients, &group).await
+                    });
+                }
+                Err(error) => announced.failures.push(error),
+            }
+        }
+        while let Some(batch) = batches.join_next().await {
+            if let Ok(batch) = batch {
+                announced.announcements.extend(batch.announcements);
+                announced.failures.extend(batch.failures);
+            }
+        }
+        announced
     }
 
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {

@@ -13,6 +13,7 @@ use super::effects::{blank, forge};
 use super::faults::Rule;
 use super::{Call, Clock, Entry, Options, Sim, World};
 use crate::address::{Identity, TypeName};
+use crate::provider::Announcement;
 use crate::value::{Tree, Value};
 
 impl Sim {
@@ -102,6 +103,15 @@ impl Sim {
             }
             (path, value, attributes) => attributes.set(path, value),
         }
+        true
+    }
+
+    /// Announces something for an object. Says whether there is such an object, by its address.
+    pub fn announce(&self, announcement: Announcement) -> bool {
+        let mut world = self.world();
+        let Some((type_name, identity)) = named(&world.cloud, &announcement.address.to_string()) else { return false };
+        let Some(object) = world.cloud.get_mut(&type_name, &identity) else { return false };
+        object.announced.push(announcement);
         true
     }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Identity, TypeName};
+use crate::provider::Announcement;
 use crate::spec::references::references;
 use crate::spec::types::{ResourceType, Types};
 use crate::value::{Tree, Value};
@@ -66,6 +67,9 @@ pub struct Object {
     pub hidden: u32,
     /// It came into being because a lookup asked for it.
     pub outside: bool,
+    /// What is announced for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announced: Vec<Announcement>,
 }
 
 impl Object {

@@ -339,6 +339,7 @@ pub(super) fn blank(now: Duration) -> Object {
         ending: Ending::Well,
         hidden: 0,
         outside: false,
+        announced: Vec::new(),
     }
 }
 

@@ -45,7 +45,8 @@ use self::check::Complaint;
 use crate::address::{Address, Identity, TypeName};
 use crate::provider::trace::{self, Calls};
 use crate::provider::{
-    Account, Created, Creation, Deletion, ErrorKind, Lookup, Observations, Provider, ProviderError, Target, Update,
+    Account, Announced, Created, Creation, Deletion, ErrorKind, Lookup, Observations, Provider, ProviderError, Target,
+    Update,
 };
 use crate::secret::SecretText;
 use crate::spec::types::{ResourceType, Types};
@@ -295,6 +296,20 @@ impl Provider for Sim {
             let _ = self.traced(called(Operation::Observe, type_name), region, start, Ok(()));
         }
         observations
+    }
+
+    async fn announced(&self, targets: &[Target]) -> Announced {
+        self.travel().await;
+        let announcements = {
+            let mut world = self.world();
+            let objects = targets.iter().filter_map(|target| {
+                let object = world.cloud.get_mut(&target.address.type_name, &target.identity)?;
+                Some(object.announced.clone())
+            });
+            objects.flatten().collect()
+        };
+        self.travel().await;
+        Announced { announcements, failures: Vec::new() }
     }
 
     async fn find(&self, creation: &Creation) -> Outcome<Vec<Identity>> {

@@ -19,7 +19,8 @@ use petgraph::visit::IntoNeighbors;
 use super::outline::verb;
 use super::style::fill_of;
 use crate::address::{Address, TypeName};
-use crate::plan::{Action, Graph, Plan};
+use crate::plan::{Action, Change, Graph, Plan};
+use crate::spec::blueprint::{Resource, ResourceName};
 
 /// The topic of what the specs do not describe any more.
 const UNWANTED: &str = "no longer wanted";
@@ -73,6 +74,11 @@ pub struct Drawing {
     pub edges: Vec<Edge>,
 }
 
+/// The file that describes a resource.
+fn topic_of(resource: &Resource) -> String {
+    Path::new(&resource.location.file.name).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// What is drawn: resources with their topics and what each needs.
 type Parts = BTreeMap<Address, (String, BTreeSet<Address>)>;
 
@@ -83,8 +89,7 @@ impl Drawing {
             .nodes
             .iter()
             .map(|(address, desired)| {
-                let topic = Path::new(&desired.resource.location.file.name).file_stem().unwrap_or_default();
-                (address.clone(), (topic.to_string_lossy().into_owned(), desired.depends_on.keys().cloned().collect()))
+                (address.clone(), (topic_of(desired.resource), desired.depends_on.keys().cloned().collect()))
             })
             .collect();
         for change in plan.iter().flat_map(|plan| &plan.changes) {
@@ -92,6 +97,23 @@ impl Drawing {
             parts.entry(change.address.clone()).or_insert_with(|| (UNWANTED.to_owned(), needs()));
         }
         Self::of(&parts, plan, everything)
+    }
+
+    /// What a plan changes, and nothing beside it: where a plan is all there is. `resources` tell the topics.
+    pub fn of_plan(plan: &Plan, resources: &BTreeMap<ResourceName, Resource>) -> Self {
+        let topic = |change: &Change| {
+            let Address { type_name, name, .. } = &change.address;
+            match (resources.get(&(type_name.clone(), name.clone())), &change.action) {
+                (Some(resource), _) => topic_of(resource),
+                (None, Action::Delete | Action::Forget) => UNWANTED.to_owned(),
+                // Of specs that are not at hand.
+                (None, _) => type_name.service.clone(),
+            }
+        };
+        let changes = plan.changes.iter();
+        let parts = changes
+            .map(|change| (change.address.clone(), (topic(change), change.depends_on.keys().cloned().collect())));
+        Self::of(&parts.collect(), Some(plan), false)
     }
 
     fn of(parts: &Parts, plan: Option<&Plan>, everything: bool) -> Self {

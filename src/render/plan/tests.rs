@@ -356,3 +356,42 @@ fn long_values_are_compared_word_by_word() {
     );
     assert!(shown.lines().all(|line| super::width(line) <= 80), "{shown}");
 }
+
+#[test]
+fn many_creations_are_counted_and_nothing_else_is() {
+    let new = |name: &str, number: usize| Change {
+        identity: None,
+        ..change(&format!("{name}[\"n{number:03}\"]"), Action::Create, &[Cause::New])
+    };
+    let mut changes: Vec<Change> = (0..110).map(|number| new("ssm.parameter.note", number)).collect();
+    changes.extend((0..3).map(|number| new("logs.log_group.few", number)));
+    changes.extend((0..9).map(|number| change(&format!("s3.bucket.old{number}"), Action::Delete, &[Cause::Orphan])));
+    // What people notice is not folded, and what differs in its reason or time stands by itself.
+    changes.push(Change { impact: Impact::Brief, ..new("ssm.parameter.note", 200) });
+    let slow = |number| Change { expected_seconds: 300, ..new("ssm.parameter.other", number) };
+    changes.extend((0..4).map(slow));
+    changes.push(Change { causes: vec![Cause::Drift], ..new("ssm.parameter.note", 300) });
+    let plan = plan_of(changes);
+    let short = text(&plan, Options::default());
+    for line in [
+        "  + ssm.parameter.note ×110     create\n",
+        "  + ssm.parameter.other ×4      create   about 5 min\n",
+        "  + logs.log_group.few[\"n000\"]  create\n",
+        "  + logs.log_group.few[\"n002\"]  create\n",
+        "  + ssm.parameter.note[\"n200\"]  create   brief interruption\n",
+        "  + ssm.parameter.note[\"n300\"]  create   it was deleted in AWS\n",
+        "\n      Where there are many of a kind, they are only counted; -v names each.\n",
+    ] {
+        assert!(short.contains(line), "{line}\n{short}");
+    }
+    assert_eq!(short.matches("s3.bucket.old").count(), 9, "{short}");
+    let verbose = text(&plan, Options { verbose: true, ..Options::default() });
+    assert_eq!(verbose.matches("  + ssm.parameter.note[").count(), 112, "{verbose}");
+    assert!(!verbose.contains('×') && !verbose.contains("only counted"), "{verbose}");
+    let ascii = text(&plan, Options { ascii: true, ..Options::default() });
+    assert!(ascii.contains("  +   ssm.parameter.note x110 "), "{ascii}");
+
+    // As many as a first apply has are all told.
+    let plan = plan_of((0..100).map(|number| new("ssm.parameter.note", number)).collect());
+    assert_eq!(text(&plan, Options::default()).matches("  + ssm.parameter.note[").count(), 100);
+}

@@ -1,18 +1,25 @@
 //! `elasticache.cluster`: a single Redis node, without encryption and without a token.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_sdk_elasticache::types::CacheCluster;
 
 use super::{
     DELETING, DESCRIBE_CLUSTERS, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report,
+    updates, waiting_for,
 };
 use crate::address::Identity;
+use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observation, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{
+    Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
+    Update,
+};
 
 const CREATE: &str = "elasticache:CreateCacheCluster";
 const DELETE: &str = "elasticache:DeleteCacheCluster";
@@ -36,6 +43,16 @@ impl Handler for Cluster {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         Ok(describe_cluster(clients, target.identity.as_str()).await?.as_ref().map(report))
+    }
+
+    async fn announced(&self, clients: &Clients, targets: &[&Target]) -> Announced {
+        let names = identities(targets);
+        let request = clients.elasticache().describe_update_actions().set_cache_cluster_ids(Some(names));
+        let (clusters, updates) = tokio::join!(describe_clusters(clients), updates(request, targets));
+        let mut announced = Announced::default();
+        announced.add(clusters.map(|clusters| modifications(&clusters, targets)));
+        announced.add(updates);
+        announced
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -135,4 +152,38 @@ fn report(cluster: &CacheCluster) -> Observed {
         .set_if("endpoint", node.and_then(|endpoint| endpoint.address()))
         .set_if("status", cluster.cache_cluster_status());
     observed(identifier, report)
+}
+
+/// What waits to be done to clusters.
+fn modifications(clusters: &BTreeMap<String, CacheCluster>, targets: &[&Target]) -> Vec<Announcement> {
+    let waiting = |target: &&Target| {
+        let cluster = clusters.get(target.identity.as_str())?;
+        let (attributes, _) = waiting_for(cluster.pending_modified_values());
+        let (status, window) = (cluster.cache_cluster_status(), cluster.preferred_maintenance_window());
+        announcement::waiting(target, status, window, attributes, &[])
+    };
+    targets.iter().filter_map(waiting).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_elasticache::types::PendingModifiedValues;
+
+    use super::super::super::announcement::tests::target;
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_maintenance_window_is_announced() {
+        let pending = PendingModifiedValues::builder().engine_version("7.1").cache_node_type("cache.t4g.small");
+        let cluster =
+            CacheCluster::builder().cache_cluster_status("available").pending_modified_values(pending.build());
+        let clusters = BTreeMap::from([("social".to_owned(), cluster.build())]);
+        let target = target("elasticache.cluster.cache", "social");
+        let found = modifications(&clusters, &[&target]);
+        let expected =
+            [("engine_version".to_owned(), "7.1".into()), ("node_type".to_owned(), "cache.t4g.small".into())];
+        assert_eq!(found[0].attributes, expected.into());
+        let clusters = BTreeMap::from([("social".to_owned(), CacheCluster::builder().build())]);
+        assert_eq!(modifications(&clusters, &[&target]), []);
+    }
 }

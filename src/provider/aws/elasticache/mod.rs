@@ -15,14 +15,18 @@ pub mod replication_group;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_elasticache::types::{CacheCluster, SecurityGroupMembership};
+use aws_sdk_elasticache::operation::describe_update_actions::builders::DescribeUpdateActionsFluentBuilder;
+use aws_sdk_elasticache::types::{
+    CacheCluster, PendingModifiedValues, SecurityGroupMembership, UpdateAction, UpdateActionStatus,
+};
 
+use super::announcement;
 use super::attributes::Report;
 use super::error::{OrAbsent, failed, unanswered};
 use super::handler::Handler;
 use super::session::Clients;
 use super::tags::{self, Tags};
-use crate::provider::{ErrorKind, ProviderError, Update};
+use crate::provider::{Announcement, ErrorKind, ProviderError, Target, Update};
 use crate::value::{Known, Value};
 
 /// The types of this service, by name.
@@ -30,6 +34,17 @@ pub static HANDLERS: &[&dyn Handler] = &[&cluster::Cluster, &replication_group::
 
 const DESCRIBE_CLUSTERS: &str = "elasticache:DescribeCacheClusters";
 const LIST_TAGS: &str = "elasticache:ListTagsForResource";
+
+const UPDATES: &str = "elasticache:DescribeUpdateActions";
+
+/// What an update that is not done yet may be.
+const UNDONE: &[UpdateActionStatus] = &[
+    UpdateActionStatus::NotApplied,
+    UpdateActionStatus::WaitingToStart,
+    UpdateActionStatus::InProgress,
+    UpdateActionStatus::Scheduling,
+    UpdateActionStatus::Scheduled,
+];
 
 const DELETING: &str = "deleting";
 
@@ -121,6 +136,40 @@ fn same(name: &str, wanted: &Value, shown: Option<&Value>) -> bool {
     }
 }
 
+/// Service updates that groups or clusters have not had yet.
+async fn updates(
+    request: DescribeUpdateActionsFluentBuilder,
+    targets: &[&Target],
+) -> Result<Vec<Announcement>, ProviderError> {
+    let request = UNDONE.iter().fold(request, |request, status| request.update_action_status(status.clone()));
+    let pages = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    Ok(due(&pages.await.map_err(failed(UPDATES))?, targets))
+}
+
+/// Which updates are to be made to which target, and until when AWS recommends that.
+fn due(updates: &[UpdateAction], targets: &[&Target]) -> Vec<Announcement> {
+    let mut announcements = Vec::new();
+    for update in updates {
+        let name = update.replication_group_id().or(update.cache_cluster_id());
+        let Some(target) = targets.iter().find(|target| name == Some(target.identity.as_str())) else { continue };
+        let severity = update.service_update_severity().map(|severity| format!(", {}", severity.as_str()));
+        let name = update.service_update_name().unwrap_or_default();
+        let what = format!("service update {name}{}", severity.unwrap_or_default());
+        let date = update.service_update_recommended_apply_by_date();
+        let when = date.map(|date| format!("recommended until {}", announcement::moment(date)));
+        announcements.push(announcement::maintenance(target, what, when));
+    }
+    announcements
+}
+
+/// What waits to be done to the nodes of a cluster.
+fn waiting_for(pending: Option<&PendingModifiedValues>) -> (Report, bool) {
+    let Some(pending) = pending else { return Default::default() };
+    let report =
+        Report::new().set_if("engine_version", pending.engine_version()).set_if("node_type", pending.cache_node_type());
+    (report, pending.auth_token_status().is_some())
+}
+
 /// The same failure, as one that may pass.
 fn not_yet(error: ProviderError) -> ProviderError {
     ProviderError { kind: ErrorKind::NotYet, ..error }
@@ -128,9 +177,31 @@ fn not_yet(error: ProviderError) -> ProviderError {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_elasticache::types::ServiceUpdateSeverity;
+    use aws_smithy_types::DateTime;
     use serde_json::json;
 
+    use super::super::announcement::tests::target;
     use super::*;
+
+    #[test]
+    fn service_updates_are_announced_for_whom_they_are() {
+        let group = target("elasticache.replication_group.cache", "social");
+        let cluster = target("elasticache.cluster.cache", "social");
+        let update = || {
+            UpdateAction::builder()
+                .service_update_name("elasticache-20261101")
+                .service_update_severity(ServiceUpdateSeverity::Important)
+        };
+        let dated = update().service_update_recommended_apply_by_date(DateTime::from_secs(1_796_094_000));
+        let found = due(&[dated.replication_group_id("social").build()], &[&group]);
+        assert_eq!(found[0].what, "service update elasticache-20261101, important");
+        assert_eq!(found[0].when.as_deref(), Some("recommended until 2026-12-01T03:00:00Z"));
+        assert_eq!(found[0].address, group.address);
+        let found = due(&[update().cache_cluster_id("social").build()], &[&cluster]);
+        assert_eq!((&found[0].address, found[0].when.as_ref()), (&cluster.address, None));
+        assert_eq!(due(&[update().cache_cluster_id("another").build()], &[&cluster]), []);
+    }
 
     #[test]
     fn what_is_shown_already_is_not_sent() {

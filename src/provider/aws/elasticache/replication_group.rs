@@ -17,19 +17,28 @@
 //! without modifications, which has the code of any wrong combination. With one token as the only wish and a group that
 //! asks for tokens there is nothing else to combine, so this code counts as done.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_sdk_elasticache::types::{
-    AuthTokenUpdateStrategyType, AutomaticFailoverStatus, CacheCluster, ReplicationGroup as Group,
+    AuthTokenUpdateStrategyType, AutomaticFailoverStatus, CacheCluster, PendingAutomaticFailoverStatus,
+    ReplicationGroup as Group,
 };
 
-use super::{DELETING, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report};
+use super::{
+    DELETING, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report, updates, waiting_for,
+};
 use crate::address::Identity;
+use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observation, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{
+    Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
+    Update,
+};
 
 const CREATE: &str = "elasticache:CreateReplicationGroup";
 const DELETE: &str = "elasticache:DeleteReplicationGroup";
@@ -68,6 +77,17 @@ impl Handler for ReplicationGroup {
             _ => first_member(clients, &group).await?,
         };
         Ok(Some(report(&group, member.as_ref())))
+    }
+
+    async fn announced(&self, clients: &Clients, targets: &[&Target]) -> Announced {
+        let names = identities(targets);
+        let request = clients.elasticache().describe_update_actions().set_replication_group_ids(Some(names));
+        let all = async { tokio::try_join!(describe_all(clients), describe_clusters(clients)) };
+        let (all, updates) = tokio::join!(all, updates(request, targets));
+        let mut announced = Announced::default();
+        announced.add(all.map(|(groups, clusters)| modifications(&groups, &clusters, targets)));
+        announced.add(updates);
+        announced
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -243,4 +263,71 @@ fn report(group: &Group, member: Option<&CacheCluster>) -> Observed {
         .set_if("reader_endpoint", reader.and_then(|endpoint| endpoint.address()))
         .set_if("status", group.status());
     observed(identifier, report)
+}
+
+/// What waits to be done to groups and to the first of their nodes.
+fn modifications(
+    groups: &[Group],
+    clusters: &BTreeMap<String, CacheCluster>,
+    targets: &[&Target],
+) -> Vec<Announcement> {
+    let mut announcements = Vec::new();
+    for group in groups {
+        let target = targets.iter().find(|target| group.replication_group_id() == Some(target.identity.as_str()));
+        let Some(target) = target else { continue };
+        let member = group.member_clusters().first().and_then(|member| clusters.get(member));
+        let (attributes, token) = waiting_for(member.and_then(CacheCluster::pending_modified_values));
+        let pending = group.pending_modified_values();
+        let failover = pending.and_then(|pending| pending.automatic_failover_status());
+        let attributes = attributes
+            .set_if("automatic_failover", failover.map(|status| *status == PendingAutomaticFailoverStatus::Enabled))
+            .set_if("transit_encryption", pending.and_then(|pending| pending.transit_encryption_enabled()));
+        let others = [
+            ("the token", token || pending.is_some_and(|pending| pending.auth_token_status().is_some())),
+            ("the shards", pending.is_some_and(|pending| pending.resharding().is_some())),
+            ("the primary node", pending.is_some_and(|pending| pending.primary_cluster_id().is_some())),
+        ];
+        let window = member.and_then(CacheCluster::preferred_maintenance_window);
+        announcements.extend(announcement::waiting(target, group.status(), window, attributes, &others));
+    }
+    announcements
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_elasticache::types::{
+        AuthTokenUpdateStatus, PendingModifiedValues, ReplicationGroupPendingModifiedValues,
+    };
+
+    use super::super::super::announcement::tests::target;
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_group_and_for_its_nodes_is_announced() {
+        let pending = ReplicationGroupPendingModifiedValues::builder()
+            .automatic_failover_status(PendingAutomaticFailoverStatus::Enabled)
+            .auth_token_status(AuthTokenUpdateStatus::Rotating);
+        let group =
+            || Group::builder().replication_group_id("social").status("available").member_clusters("social-001");
+        let member = CacheCluster::builder()
+            .preferred_maintenance_window("sun:03:00-sun:04:00")
+            .pending_modified_values(PendingModifiedValues::builder().cache_node_type("cache.t4g.small").build());
+        let clusters = BTreeMap::from([("social-001".to_owned(), member.build())]);
+        let target = target("elasticache.replication_group.cache", "social");
+        let found = modifications(&[group().pending_modified_values(pending.build()).build()], &clusters, &[&target]);
+        assert_eq!(
+            found,
+            [Announcement {
+                address: target.address.clone(),
+                what: "a modification of the token waits".to_owned(),
+                when: Some("in the maintenance window, sun:03:00-sun:04:00".to_owned()),
+                attributes: [
+                    ("automatic_failover".to_owned(), true.into()),
+                    ("node_type".to_owned(), "cache.t4g.small".into())
+                ]
+                .into(),
+            }]
+        );
+        assert_eq!(modifications(&[group().build()], &BTreeMap::new(), &[&target]), []);
+    }
 }

@@ -14,15 +14,19 @@
 use async_trait::async_trait;
 use aws_sdk_rds::types::{DbCluster, Filter, ServerlessV2ScalingConfiguration};
 
-use super::{DELETING, FILTER_VALUES, filter, is_tagged, not_yet, patch, security_groups};
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch, security_groups};
 use crate::address::Identity;
+use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{
+    Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
+    Update,
+};
 use crate::value::Value;
 
 const CREATE: &str = "rds:CreateDBCluster";
@@ -46,6 +50,17 @@ impl Handler for Cluster {
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
         by_identity(targets, observe_clusters(clients, &identities(targets)).await)
+    }
+
+    async fn announced(&self, clients: &Clients, targets: &[&Target]) -> Announced {
+        let names = identities(targets);
+        let filter = || filter("db-cluster-id", &names);
+        let (clusters, maintenance) =
+            tokio::join!(describe(clients, filter()), maintenance(clients, filter(), targets));
+        let mut announced = Announced::default();
+        announced.add(clusters.map(|clusters| modifications(&clusters, targets)));
+        announced.add(maintenance);
+        announced
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -236,9 +251,61 @@ fn report(cluster: &DbCluster) -> Observed {
     observed(identifier, report)
 }
 
+/// What waits to be done to clusters.
+fn modifications(clusters: &[DbCluster], targets: &[&Target]) -> Vec<Announcement> {
+    let mut announcements = Vec::new();
+    for cluster in clusters {
+        let target = targets.iter().find(|target| cluster.db_cluster_identifier() == Some(target.identity.as_str()));
+        let (Some(target), Some(pending)) = (target, cluster.pending_modified_values()) else { continue };
+        let attributes = Report::new()
+            .set_if("engine_version", pending.engine_version())
+            .set_if("backup_retention_days", pending.backup_retention_period());
+        let others = [
+            ("the master password", pending.master_user_password().is_some()),
+            ("the name", pending.db_cluster_identifier().is_some()),
+            ("the logs", pending.pending_cloudwatch_logs_exports().is_some()),
+            ("the kind of storage", pending.storage_type().is_some()),
+            ("the certificate", pending.certificate_details().is_some()),
+            ("the use of IAM", pending.iam_database_authentication_enabled().is_some()),
+        ];
+        let window = cluster.preferred_maintenance_window();
+        announcements.extend(announcement::waiting(target, cluster.status(), window, attributes, &others));
+    }
+    announcements
+}
+
 #[cfg(test)]
 mod tests {
+    use aws_sdk_rds::types::ClusterPendingModifiedValues;
+
+    use super::super::super::announcement::tests::target;
     use super::*;
+
+    #[test]
+    fn what_waits_for_the_maintenance_window_is_announced() {
+        let cluster = |pending: Option<ClusterPendingModifiedValues>| {
+            DbCluster::builder()
+                .db_cluster_identifier("social")
+                .status("available")
+                .preferred_maintenance_window("sun:03:00-sun:04:00")
+                .set_pending_modified_values(pending)
+                .build()
+        };
+        let target = target("rds.cluster.database", "social");
+        let pending = ClusterPendingModifiedValues::builder().engine_version("17.10").master_user_password("****");
+        let found = modifications(&[cluster(Some(pending.build()))], &[&target]);
+        assert_eq!(
+            found,
+            [Announcement {
+                address: target.address.clone(),
+                what: "a modification of the master password waits".to_owned(),
+                when: Some("in the maintenance window, sun:03:00-sun:04:00".to_owned()),
+                attributes: [("engine_version".to_owned(), "17.10".into())].into(),
+            }]
+        );
+        let empty = ClusterPendingModifiedValues::builder().build();
+        assert_eq!(modifications(&[cluster(Some(empty)), cluster(None)], &[&target]), []);
+    }
 
     #[test]
     fn names_of_snapshots_follow_the_rules_of_aws() {

@@ -5,15 +5,19 @@
 use async_trait::async_trait;
 use aws_sdk_rds::types::{DbInstance, Filter};
 
-use super::{DELETING, FILTER_VALUES, filter, is_tagged, not_yet, patch};
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch};
 use crate::address::Identity;
+use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{
+    Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
+    Update,
+};
 
 const CREATE: &str = "rds:CreateDBInstance";
 const DELETE: &str = "rds:DeleteDBInstance";
@@ -30,6 +34,17 @@ impl Handler for Instance {
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
         by_identity(targets, observe_instances(clients, &identities(targets)).await)
+    }
+
+    async fn announced(&self, clients: &Clients, targets: &[&Target]) -> Announced {
+        let names = identities(targets);
+        let filter = || filter("db-instance-id", &names);
+        let (instances, maintenance) =
+            tokio::join!(describe(clients, filter()), maintenance(clients, filter(), targets));
+        let mut announced = Announced::default();
+        announced.add(instances.map(|instances| modifications(&instances, targets)));
+        announced.add(maintenance);
+        announced
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -147,4 +162,58 @@ fn report(instance: &DbInstance) -> Observed {
         .set_if("endpoint", instance.endpoint().and_then(|endpoint| endpoint.address()))
         .set_if("status", instance.db_instance_status());
     observed(identifier, report)
+}
+
+/// What waits to be done to instances.
+fn modifications(instances: &[DbInstance], targets: &[&Target]) -> Vec<Announcement> {
+    let mut announcements = Vec::new();
+    for instance in instances {
+        let target = targets.iter().find(|target| instance.db_instance_identifier() == Some(target.identity.as_str()));
+        let (Some(target), Some(pending)) = (target, instance.pending_modified_values()) else { continue };
+        let attributes = Report::new().set_if("instance_class", pending.db_instance_class());
+        let others = [
+            ("the name", pending.db_instance_identifier().is_some()),
+            ("the version", pending.engine_version().is_some()),
+            ("the port", pending.port().is_some()),
+            ("the master password", pending.master_user_password().is_some()),
+            ("the certificate", pending.ca_certificate_identifier().is_some()),
+        ];
+        let (status, window) = (instance.db_instance_status(), instance.preferred_maintenance_window());
+        announcements.extend(announcement::waiting(target, status, window, attributes, &others));
+    }
+    announcements
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::types::PendingModifiedValues;
+
+    use super::super::super::announcement::tests::target;
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_maintenance_window_is_announced() {
+        let instance = |pending: PendingModifiedValues| {
+            DbInstance::builder()
+                .db_instance_identifier("social-1")
+                .db_instance_status("available")
+                .preferred_maintenance_window("sun:03:00-sun:04:00")
+                .pending_modified_values(pending)
+                .build()
+        };
+        let target = target("rds.instance.database", "social-1");
+        let pending = PendingModifiedValues::builder().db_instance_class("db.r8g.large");
+        let pending = pending.ca_certificate_identifier("rds-ca-rsa2048-g1").build();
+        let found = modifications(&[instance(pending)], &[&target]);
+        assert_eq!(
+            found,
+            [Announcement {
+                address: target.address.clone(),
+                what: "a modification of the certificate waits".to_owned(),
+                when: Some("in the maintenance window, sun:03:00-sun:04:00".to_owned()),
+                attributes: [("instance_class".to_owned(), "db.r8g.large".into())].into(),
+            }]
+        );
+        assert_eq!(modifications(&[instance(PendingModifiedValues::builder().build())], &[&target]), []);
+    }
 }

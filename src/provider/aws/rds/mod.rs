@@ -6,9 +6,15 @@
 pub mod cluster;
 pub mod instance;
 
+use aws_sdk_rds::types::{Filter, PendingMaintenanceAction, ResourcePendingMaintenanceActions};
+use aws_smithy_types::DateTime;
+
+use super::announcement;
+use super::error::failed;
 use super::handler::Handler;
+use super::session::Clients;
 use super::tags::{self, Tags};
-use crate::provider::{ErrorKind, ProviderError, Update};
+use crate::provider::{Announcement, ErrorKind, ProviderError, Target, Update};
 use crate::value::{Known, Value};
 
 /// The types of this service, by name.
@@ -19,8 +25,10 @@ const FILTER_VALUES: usize = 50;
 
 const DELETING: &str = "deleting";
 
-fn filter(name: &str, values: &[String]) -> aws_sdk_rds::types::Filter {
-    aws_sdk_rds::types::Filter::builder().name(name).set_values(Some(values.to_vec())).build()
+const MAINTENANCE: &str = "rds:DescribePendingMaintenanceActions";
+
+fn filter(name: &str, values: &[String]) -> Filter {
+    Filter::builder().name(name).set_values(Some(values.to_vec())).build()
 }
 
 /// Whether something has all tags of a creation.
@@ -43,7 +51,75 @@ fn patch(update: &Update, defaults: &Value) -> Known {
     Known::Map(update.changed.iter().map(|name| (name.clone(), wanted(name))).collect())
 }
 
+/// What RDS itself has in store for targets, which are clusters or instances: `filter` says which.
+async fn maintenance(
+    clients: &Clients,
+    filter: Filter,
+    targets: &[&Target],
+) -> Result<Vec<Announcement>, ProviderError> {
+    let request = clients.rds().describe_pending_maintenance_actions().filters(filter);
+    let pages = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    Ok(planned(&pages.await.map_err(failed(MAINTENANCE))?, targets))
+}
+
+/// What is planned for targets. It is told by ARN, and an ARN ends with the name.
+fn planned(resources: &[ResourcePendingMaintenanceActions], targets: &[&Target]) -> Vec<Announcement> {
+    let mut announcements = Vec::new();
+    for resource in resources {
+        let name = resource.resource_identifier().and_then(|arn| arn.rsplit(':').next()).unwrap_or_default();
+        let Some(target) = targets.iter().find(|target| target.identity.as_str() == name) else { continue };
+        for action in resource.pending_maintenance_action_details() {
+            let what = [action.action(), action.description()].into_iter().flatten().collect::<Vec<_>>().join(": ");
+            announcements.push(announcement::maintenance(target, what, due(action)));
+        }
+    }
+    announcements
+}
+
+/// When it happens. Without any date it happens when somebody asks for it.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PendingMaintenanceAction.html>
+fn due(action: &PendingMaintenanceAction) -> Option<String> {
+    let at = |words: &str, date: Option<&DateTime>| Some(format!("{words} {}", announcement::moment(date?)));
+    at("on", action.current_apply_date())
+        .or_else(|| at("in the first maintenance window after", action.auto_applied_after_date()))
+        .or_else(|| at("at the latest on", action.forced_apply_date()))
+}
+
 /// The same failure, as one that may pass.
 fn not_yet(error: ProviderError) -> ProviderError {
     ProviderError { kind: ErrorKind::NotYet, ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::announcement::tests::target;
+    use super::*;
+
+    #[test]
+    fn what_is_planned_is_told_with_the_time_at_which_it_happens() {
+        let action = || PendingMaintenanceAction::builder().action("system-update").description("A new kernel");
+        let date = DateTime::from_secs(1_796_094_000);
+        let planned_for = |name: &str, action: PendingMaintenanceAction| {
+            let resource = ResourcePendingMaintenanceActions::builder()
+                .resource_identifier(format!("arn:aws:rds:eu-central-1:123456789012:cluster:{name}"))
+                .pending_maintenance_action_details(action)
+                .build();
+            planned(&[resource], &[&target("rds.cluster.database", "social")])
+        };
+        let when = |action: PendingMaintenanceAction| planned_for("social", action).remove(0).when;
+        assert_eq!(when(action().build()), None);
+        assert_eq!(
+            when(action().forced_apply_date(date).build()).as_deref(),
+            Some("at the latest on 2026-12-01T03:00:00Z")
+        );
+        assert_eq!(
+            when(action().forced_apply_date(date).auto_applied_after_date(date).build()).as_deref(),
+            Some("in the first maintenance window after 2026-12-01T03:00:00Z")
+        );
+        let found = planned_for("social", action().forced_apply_date(date).current_apply_date(date).build());
+        assert_eq!(found[0].when.as_deref(), Some("on 2026-12-01T03:00:00Z"));
+        assert_eq!(found[0].what, "system-update: A new kernel");
+        assert_eq!(found[0].address.to_string(), "rds.cluster.database");
+        assert_eq!(planned_for("another", action().build()), []);
+    }
 }
