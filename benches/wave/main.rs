@@ -221,8 +221,7 @@ fn main() {
     let emulator = moto::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(certificates(&emulator));
-    let upstream = emulator.endpoint().trim_start_matches("http://").to_owned();
-    let proxy = Proxy::start(upstream, options.delay);
+    let proxy = Proxy::start(emulator.host(), options.delay);
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     fs_err::write(folder.join("mastodon.toml"), EXAMPLE).expect("written");

@@ -10,9 +10,8 @@ use std::time::Duration;
 use aws_sdk_s3::types::{Tag, Tagging};
 use tokio::task::JoinSet;
 
-use super::whole::{certificates, left, own, program, said};
+use super::whole::{left, program, ready, said};
 use crate::support::emulator::{Emulator, REGION};
-use crate::support::instance::EXAMPLE;
 use crate::support::proxy::{Mishap, Proxy};
 use crate::support::{moto, say};
 
@@ -64,7 +63,6 @@ impl Weather {
         let changes = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&changes);
         let mut numbers = Numbers(seed);
-        let upstream = emulator.endpoint().trim_start_matches("http://").to_owned();
         let mood = move |action: &str| {
             counted.fetch_add(usize::from(!reads(action)), Ordering::Relaxed);
             let deletes = action.starts_with("Delete");
@@ -76,7 +74,7 @@ impl Weather {
                 _ => None,
             }
         };
-        let proxy = Proxy::moody(upstream, Duration::ZERO, Box::new(mood));
+        let proxy = Proxy::moody(emulator.host(), Duration::ZERO, Box::new(mood));
         Self { emulator: emulator.at(proxy.endpoint()), changes }
     }
 
@@ -125,9 +123,7 @@ impl Weather {
 /// An instance's whole life in an account of its own, with kills all along. How many it survived.
 async fn life(number: u64, expected: Arc<Vec<String>>) -> usize {
     let emulator = moto::start();
-    certificates(&emulator.aws()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    fs_err::write(folder.path().join("mastodon.toml"), own(&emulator, EXAMPLE)).expect("written");
+    let folder = ready(&emulator).await;
     let weather = Weather::before(&emulator, 20_261_126 + number);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ number);
     let mut kills = weather.kill_often(&emulator, &mut numbers, folder.path(), &["apply", "--yes"]).await;
@@ -143,9 +139,7 @@ async fn life(number: u64, expected: Arc<Vec<String>>) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_at_any_call_it_ends_in_the_same_account() {
     let undisturbed = moto::start();
-    certificates(&undisturbed.aws()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    fs_err::write(folder.path().join("mastodon.toml"), own(&undisturbed, EXAMPLE)).expect("written");
+    let folder = ready(&undisturbed).await;
     let output = program(&undisturbed, folder.path(), &["apply", "--yes"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let expected = Arc::new(left(&undisturbed.aws()).await);

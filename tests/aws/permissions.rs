@@ -19,9 +19,9 @@ use aws_credential_types::Credentials;
 use mastoform::provider::aws::Aws;
 use serde_json::Value as Json;
 
-use super::whole::{certificates, left, own, program, said};
+use super::whole::{left, own, program, ready, said};
 use crate::support::emulator::{Emulator, Server};
-use crate::support::instance::{EXAMPLE, example};
+use crate::support::instance::example;
 use crate::support::moto;
 
 /// Writes each action that is asked for into the file `ASKED`, and whose resource is meant.
@@ -222,15 +222,14 @@ fn denied(output: &Output, code: i32, action: &str) {
 
 #[tokio::test]
 async fn the_printed_policy_is_enough_and_what_is_taken_from_it_is_missed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let asked = folder.path().join("asked");
+    let beside = tempfile::tempdir().expect("a folder");
+    let asked = beside.path().join("asked");
     let server = moto::server_with(SCRIPT, &[("ASKED", asked.to_str().expect("a path"))]);
     let owner = moto::account_in(&server);
     let guarded = Guarded { server, owner };
     let aws = guarded.owner.aws();
-    certificates(&aws).await;
+    let folder = ready(&guarded.owner).await;
     let file = folder.path().join("mastodon.toml");
-    fs_err::write(&file, own(&guarded.owner, EXAMPLE)).expect("written");
 
     let policies = printed(&guarded.owner, folder.path());
     let operator = guarded.user(&aws, "operator", &policies).await;

@@ -1,14 +1,16 @@
 //! Secrets of a real run over HTTP: the values that were generated are in no file and on no stream, however much is said.
 
 use std::path::Path;
+use std::time::Duration;
 
 use mastoform::provider::aws::Aws;
 
-use super::whole::{certificates, own, program, said};
+use super::whole::{own, program, ready, said};
 use crate::support::case::files;
 use crate::support::emulator::REGION;
-use crate::support::instance::{EXAMPLE, example};
+use crate::support::instance::example;
 use crate::support::moto;
+use crate::support::proxy::{Mishap, Proxy};
 
 /// Every secret in the account: texts, and the values of JSON texts.
 async fn secrets(aws: &Aws) -> Vec<String> {
@@ -48,10 +50,8 @@ fn search_files(folder: &Path, secrets: &[String]) {
 async fn no_generated_secret_leaves_secrets_manager() {
     let emulator = moto::start();
     let aws = emulator.aws();
-    certificates(&aws).await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = ready(&emulator).await;
     let file = folder.path().join("mastodon.toml");
-    fs_err::write(&file, own(&emulator, EXAMPLE)).expect("written");
     // The loudest that can be had, also of the SDK.
     let loud = |words: &[&str]| {
         let mut command = program(&emulator, folder.path(), words);
@@ -84,14 +84,10 @@ async fn no_generated_secret_leaves_secrets_manager() {
 /// What AWS complains about may repeat what it was sent.
 #[tokio::test]
 async fn an_error_with_a_secret_in_it_is_told_without_it() {
-    use crate::support::proxy::{Mishap, Proxy};
     let emulator = moto::start();
-    certificates(&emulator.aws()).await;
-    let upstream = emulator.endpoint().trim_start_matches("http://").to_owned();
+    let folder = ready(&emulator).await;
     let echo = |action: &str| (action == "CreateDBCluster").then_some(Mishap::Echo);
-    let proxy = Proxy::moody(upstream, std::time::Duration::ZERO, Box::new(echo));
-    let folder = tempfile::tempdir().expect("a folder");
-    fs_err::write(folder.path().join("mastodon.toml"), own(&emulator, EXAMPLE)).expect("written");
+    let proxy = Proxy::moody(emulator.host(), Duration::ZERO, Box::new(echo));
     let words = ["apply", "--yes", "-vv"];
     let output = program(&emulator.at(proxy.endpoint()), folder.path(), &words).output().expect("it runs");
     assert_eq!(output.status.code(), Some(6), "{}", said(&output));

@@ -43,14 +43,13 @@ async fn both_emulators_start() {
 #[tokio::test]
 async fn what_was_refused_for_haste_is_asked_more_slowly() {
     let moto = moto::start();
-    let upstream = moto.endpoint().trim_start_matches("http://").to_owned();
     let waiting = async |mut refusals: u32| {
         let mood = move |action: &str| {
             let refuses = action.ends_with("/distribution") && refusals > 0;
             refusals -= u32::from(refuses);
             refuses.then_some(Mishap::Refuse("Throttling"))
         };
-        let proxy = Proxy::moody(upstream.clone(), Duration::ZERO, Box::new(mood));
+        let proxy = Proxy::moody(moto.host(), Duration::ZERO, Box::new(mood));
         let aws = moto.at(proxy.endpoint()).aws();
         let clients = aws.clients(REGION);
         let ask = async || clients.cloudfront().list_distributions().send().await.expect("answered in the end");

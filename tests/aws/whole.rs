@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use aws_sdk_ecs::types::TaskDefinitionStatus;
 use aws_sdk_iam::types::PolicyScopeType;
 use mastoform::provider::aws::Aws;
+use tempfile::TempDir;
 
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::{EXAMPLE, example};
@@ -42,8 +43,16 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// An account in which the example can be brought up, and a folder with its file.
+pub async fn ready(emulator: &Emulator) -> TempDir {
+    certificates(&emulator.aws()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    fs_err::write(folder.path().join("mastodon.toml"), own(emulator, EXAMPLE)).expect("written");
+    folder
+}
+
 /// The certificates that the owner of the instance has requested by hand before.
-pub async fn certificates(aws: &Aws) {
+async fn certificates(aws: &Aws) {
     for (region, domain) in [(REGION, "social.example.org"), ("us-east-1", "media.social.example.org")] {
         let request = aws.clients(region).acm().request_certificate().domain_name(domain);
         let arn = request.send().await.expect("requested").certificate_arn.expect("an ARN");
@@ -136,10 +145,8 @@ pub async fn left(aws: &Aws) -> Vec<String> {
 async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     let emulator = moto::start();
     let aws = emulator.aws();
-    certificates(&aws).await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = ready(&emulator).await;
     let file = folder.path().join("mastodon.toml");
-    fs_err::write(&file, own(&emulator, EXAMPLE)).expect("written");
 
     let applied = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
     assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));

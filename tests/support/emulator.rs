@@ -122,6 +122,11 @@ impl Emulator {
         &self.endpoint
     }
 
+    /// Where it listens, a `host:port`.
+    pub fn host(&self) -> String {
+        self.endpoint.trim_start_matches("http://").to_owned()
+    }
+
     /// The same account by way of another address.
     pub fn at(&self, endpoint: String) -> Self {
         Self { endpoint, ..self.clone() }

@@ -203,8 +203,12 @@ fn run(
         ui.say("");
         ui.data(&table::results(&rows))?;
         let exit = worst(lines.iter().map(|line| line.exit));
-        if exit != Exit::Done {
-            ui.hint("mend the cause and run the command once more; it goes on from here");
+        match (exit, deed) {
+            (Exit::Done, Deed::Apply) => {
+                ui.hint("`mastoform --file FILE output` tells the addresses and DNS records of one of them");
+            }
+            (Exit::Done, Deed::Destroy) => {}
+            _ => ui.hint("mend the cause and run the command once more; it goes on from here"),
         }
         Ok(exit)
     })

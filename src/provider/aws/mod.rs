@@ -119,6 +119,34 @@ impl Aws {
     fn at(&self, address: &Address, region: &str) -> Result<(&'static dyn Handler, Arc<Clients>), ProviderError> {
         Ok((handler(&address.type_name)?, self.clients(region)))
     }
+
+    /// Asks the handlers of all types at once, each about its own targets in one region. Their answers, and the targets of
+    /// types that nobody handles.
+    async fn ask_all<T, F>(
+        &self,
+        targets: &[Target],
+        ask: impl Fn(&'static dyn Handler, Arc<Clients>, Vec<Target>) -> F,
+    ) -> (Vec<T>, Vec<(Vec<Target>, ProviderError)>)
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut batches = JoinSet::new();
+        let mut unknown = Vec::new();
+        for ((type_name, region), group) in grouped(targets) {
+            match handler(type_name) {
+                Ok(handler) => {
+                    batches.spawn(ask(handler, self.clients(region), group));
+                }
+                Err(error) => unknown.push((group, error)),
+            }
+        }
+        let mut answers = Vec::new();
+        while let Some(answer) = batches.join_next().await {
+            answers.extend(answer);
+        }
+        (answers, unknown)
+    }
 }
 
 /// The handler of a type.
@@ -151,25 +179,15 @@ impl Provider for Aws {
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
-        let mut observations = Observations::new();
-        let mut batches = JoinSet::new();
-        for ((type_name, region), group) in grouped(targets) {
-            match handler(type_name) {
-                Ok(handler) => {
-                    let clients = self.clients(region);
-                    batches.spawn(async move {
-                        let group: Vec<&Target> = group.iter().collect();
-                        handler.observe_all(&clients, &group).await
-                    });
-                }
-                Err(error) => observations
-                    .extend(group.into_iter().map(|target| (target.address, Observation::Failed(error.clone())))),
-            }
-        }
-        while let Some(batch) = batches.join_next().await {
-            if let Ok(batch) = batch {
-                observations.extend(batch);
-            }
+        let (batches, unknown) = self
+            .ask_all(targets, |handler, clients, group| async move {
+                let group: Vec<&Target> = group.iter().collect();
+                handler.observe_all(&clients, &group).await
+            })
+            .await;
+        let mut observations: Observations = batches.into_iter().flatten().collect();
+        for (group, error) in unknown {
+            observations.extend(group.into_iter().map(|target| (target.address, Observation::Failed(error.clone()))));
         }
         for target in targets {
             observations.entry(target.address.clone()).or_insert_with(|| {
@@ -185,26 +203,18 @@ impl Provider for Aws {
     }
 
     async fn announced(&self, targets: &[Target]) -> Announced {
+        let (batches, unknown) = self
+            .ask_all(targets, |handler, clients, group| async move {
+                let group: Vec<&Target> = group.iter().collect();
+                handler.announced(&clients, &group).await
+            })
+            .await;
         let mut announced = Announced::default();
-        let mut batches = JoinSet::new();
-        for ((type_name, region), group) in grouped(targets) {
-            match handler(type_name) {
-                Ok(handler) => {
-                    let clients = self.clients(region);
-                    batches.spawn(async move {
-                        let group: Vec<&Target> = group.iter().collect();
-                        handler.announced(&clients, &group).await
-                    });
-                }
-                Err(error) => announced.failures.push(error),
-            }
+        for batch in batches {
+            announced.announcements.extend(batch.announcements);
+            announced.failures.extend(batch.failures);
         }
-        while let Some(batch) = batches.join_next().await {
-            if let Ok(batch) = batch {
-                announced.announcements.extend(batch.announcements);
-                announced.failures.extend(batch.failures);
-            }
-        }
+        announced.failures.extend(unknown.into_iter().map(|(_, error)| error));
         announced
     }
 
