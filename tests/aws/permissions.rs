@@ -116,8 +116,6 @@ const UNUSED: &[&str] = &[
     "elasticloadbalancing:SetRulePriorities",
     "elasticloadbalancing:SetSecurityGroups",
     "elasticloadbalancing:SetSubnets",
-    "iam:GetAccountAuthorizationDetails",
-    "iam:ListRoles",
     "iam:UntagRole",
     "iam:UpdateAssumeRolePolicy",
     "iam:UpdateRole",
