@@ -333,6 +333,20 @@ mod tests {
 
     const EXAMPLE: &str = include_str!("../../../mastodon.toml");
 
+    /// What was printed, which is as the schema says.
+    fn json(out: &Text) -> serde_json::Value {
+        let schema = include_str!("../../../docs/schemas/fleet.schema.json");
+        let schema = serde_json::from_str(schema).expect("JSON");
+        let json = serde_json::from_str(&out.take()).expect("JSON");
+        let problems: Vec<String> = jsonschema::validator_for(&schema)
+            .expect("a schema")
+            .iter_errors(&json)
+            .map(|error| format!("{error} at {}", error.instance_path()))
+            .collect();
+        assert!(problems.is_empty(), "{problems:#?} in {json:#}");
+        json
+    }
+
     /// A folder with an instance of each name.
     fn folder(names: &[&str]) -> tempfile::TempDir {
         let memory = Path::new("/dev/shm");
@@ -465,13 +479,18 @@ mod tests {
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(out.take(), "alpha  no drift\nbeta   not applied yet\n\n2 instances; 0 drifted.\n");
         let (_, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &drift(true));
-        let json: serde_json::Value = serde_json::from_str(&out.take()).expect("JSON");
+        let json = json(&out);
         assert_eq!(json["instances"][0]["drift"]["instance"], "alpha", "{json}");
         assert_eq!(json["instances"][1], serde_json::json!({ "instance": "beta", "drift": null }));
         fs_err::write(folder.path().join("beta.toml"), "domain = 5\n").expect("written");
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &drift(false));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Failure, "a file that is wrong is worse");
         assert!(out.take().ends_with("2 instances; 0 drifted; 1 failed.\n"));
+        let plan = PlanArguments { offline: true, json: true, ..PlanArguments::default() };
+        let (_, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &Command::Plan(plan));
+        let json = self::json(&out);
+        assert_eq!(json["instances"][0]["error"].as_str().map(str::is_empty), Some(false), "{json}");
+        assert_eq!(json["instances"][1]["plan"]["instance"], "alpha", "{json}");
     }
 
     #[test]
