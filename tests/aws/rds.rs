@@ -250,7 +250,7 @@ pub fn refused(action: &'static str, code: &str) -> Answer {
     (action, 400, format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
 }
 
-/// A cloud that has one answer to each action of a query API.
+/// A cloud that has one answer to each action of a query API, and knows no other action.
 pub fn scripted(answers: Vec<Answer>) -> Aws {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -281,7 +281,8 @@ fn answer(stream: &mut TcpStream, answers: &[Answer]) {
         }
         assert!(length > 0, "no action in {text}");
     };
-    let (_, status, body) = answers.iter().find(|(name, _, _)| *name == action).expect(&action);
+    let unknown = refused("", "InvalidAction");
+    let (_, status, body) = answers.iter().find(|(name, _, _)| *name == action).unwrap_or(&unknown);
     let head = format!("HTTP/1.1 {status} Answer\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n", body.len());
     write!(stream, "{head}Connection: close\r\n\r\n{body}").unwrap();
 }
