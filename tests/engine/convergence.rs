@@ -265,3 +265,14 @@ fn of_several_leftovers_the_one_with_the_wanted_name_is_taken_back() {
     ];
     assert_eq!(played(false, &rounds, &edit("production", 3000, 1, false)), Ok(()));
 }
+
+/// Found by the search above. What ended in a failed status is replaced by another of the same name, which is taken until
+/// the old one is really gone.
+#[test]
+fn the_name_of_what_failed_is_waited_for() {
+    let fails = Mishap { operation: Operation::Create, of: "", what: What::FailLater, nth: 1, times: 2 };
+    let with_redis = Edit { redis: true, ..edit("production", 3001, 1, false) };
+    let rounds = [(with_redis, vec![]), (edit("production", 3001, 1, false), vec![fails])];
+    let last = Edit { extra: true, ..edit("production", 3000, 3, false) };
+    assert_eq!(played(false, &rounds, &last), Ok(()));
+}

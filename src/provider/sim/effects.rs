@@ -106,6 +106,10 @@ impl Sim {
         });
         if let Some((identity, object)) = same {
             return match natural {
+                // The name is free when it is gone.
+                Some(name) if object.phase == Phase::Deleting => {
+                    refuse(ErrorKind::NotYet, "AlreadyExists", format!("{type_name} {name} is still being deleted"))
+                }
                 Some(name) => {
                     refuse(ErrorKind::Conflict, "AlreadyExists", format!("{type_name} {name} already exists"))
                 }
