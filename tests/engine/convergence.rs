@@ -286,3 +286,13 @@ fn what_counts_as_gone_goes() {
     let rounds = [(with_redis(), vec![]), (edit("production", 3000, 1, false), vec![fails])];
     assert_eq!(played(false, &rounds, &with_redis()), Ok(()));
 }
+
+/// Found by the search above. A type without a failed status never fails.
+#[test]
+fn what_cannot_fail_does_not() {
+    let fails = Mishap { operation: Operation::Update, of: "", what: What::FailLater, nth: 3, times: 3 };
+    let with_identity = Edit { identity: true, ..edit("production", 3000, 1, false) };
+    let with_redis = Edit { redis: true, ..edit("debug", 3001, 2, true) };
+    let rounds = [(with_identity, vec![]), (with_redis, vec![fails])];
+    assert_eq!(played(false, &rounds, &edit("debug", 3002, 2, false)), Ok(()));
+}

@@ -364,15 +364,15 @@ pub(super) fn forge(
     cloud::identity(resource_type, &object.attributes).unwrap_or_else(|| Identity::new(format!("{subject}#{birth}")))
 }
 
-/// Gives an object the fault that came with a call. A type without `ready` has no status to get stuck in, and where a
-/// status counts as gone, nothing stops a deletion that has begun.
+/// Gives an object the fault that came with a call. A type without `ready` has no status to get stuck in, and one without
+/// failed statuses never fails. Where a status counts as gone, nothing stops a deletion that has begun.
 fn afflict(resource_type: &ResourceType, object: &mut Object, struck: Option<&Fault>) {
     let irrevocable = |ready: &Ready| object.phase == Phase::Deleting && !ready.gone.is_empty();
-    let can_end_badly = resource_type.ready.as_ref().is_some_and(|ready| !irrevocable(ready));
+    let ready = resource_type.ready.as_ref().filter(|ready| !irrevocable(ready));
     match struck {
         Some(Fault::HideFor(looks)) => object.hidden = *looks,
-        Some(Fault::StickIn(status)) if can_end_badly => object.ending = Ending::Stuck(status.clone()),
-        Some(Fault::FailLater) if can_end_badly => object.ending = Ending::Failed,
+        Some(Fault::StickIn(status)) if ready.is_some() => object.ending = Ending::Stuck(status.clone()),
+        Some(Fault::FailLater) if ready.is_some_and(|ready| !ready.failed.is_empty()) => object.ending = Ending::Failed,
         _ => {}
     }
 }

@@ -55,7 +55,7 @@ pub enum Fault {
     HideFor(u32),
     /// The object shows this status for ever instead of becoming ready.
     StickIn(String),
-    /// The call is accepted and ends in a failed status.
+    /// The call is accepted and ends in a failed status, if the type has one.
     FailLater,
     /// The program dies: neither this call nor any later one is ever answered, until [`super::Sim::revive`].
     Crash(CrashPoint),
