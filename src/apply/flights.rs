@@ -117,26 +117,29 @@ impl Flights {
         kinds
     }
 
+    /// Leaves the phase a step is in, and enters another.
     fn enter(&mut self, step: usize, phase: Phase) {
         let Some(flight) = self.flights.get_mut(&step) else { return };
-        self.calls += usize::from(matches!(phase, Phase::Call));
-        if let Phase::Pause { kind, due, .. } = &phase {
-            self.agenda.entry(kind.clone()).or_default().insert((*due, step));
-        }
-        match std::mem::replace(&mut flight.phase, phase) {
+        match &flight.phase {
             Phase::Call => self.calls -= 1,
             Phase::Look { .. } => {}
             Phase::Pause { kind, due, .. } => {
-                let is_same =
-                    matches!(&flight.phase, Phase::Pause { kind: new, due: now, .. } if *new == kind && *now == due);
-                if let (false, Some(dues)) = (is_same, self.agenda.get_mut(&kind)) {
-                    dues.remove(&(due, step));
+                if let Some(dues) = self.agenda.get_mut(kind) {
+                    dues.remove(&(*due, step));
                     if dues.is_empty() {
-                        self.agenda.remove(&kind);
+                        self.agenda.remove(kind);
                     }
                 }
             }
         }
+        match &phase {
+            Phase::Call => self.calls += 1,
+            Phase::Look { .. } => {}
+            Phase::Pause { kind, due, .. } => {
+                self.agenda.entry(kind.clone()).or_default().insert((*due, step));
+            }
+        }
+        flight.phase = phase;
     }
 }
 

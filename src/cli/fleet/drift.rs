@@ -4,19 +4,16 @@
 use serde_json::{Value as Json, json};
 
 use super::table;
-use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
+use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, document, worst};
 use crate::cli::drift::{Examined, examine, remembered, title};
 use crate::cli::{CommandError, DriftArguments, Exit, cloud};
 use crate::provider::read_only;
 use crate::render;
 use crate::render::style::Role;
 
-/// The version of the JSON of a fleet.
-const FORMAT: u64 = 1;
-
 pub fn run(fleet: &Fleet<'_>, arguments: &DriftArguments) -> Result<Exit, CommandError> {
     let (members, unreadable) = fleet.members()?;
-    let mut report = Report { fleet, arguments, rows: Vec::new(), json: Vec::new(), exits: Vec::new(), drifted: 0 };
+    let mut report = Report { fleet, arguments, rows: Vec::new(), json: Vec::new(), exits: Vec::new() };
     for problem in &unreadable {
         report.failed(&problem.path.display().to_string(), &problem.error);
     }
@@ -52,7 +49,6 @@ struct Report<'a> {
     rows: Vec<(String, Role, &'static str, String)>,
     json: Vec<Json>,
     exits: Vec<Exit>,
-    drifted: usize,
 }
 
 impl Report<'_> {
@@ -91,7 +87,6 @@ impl Report<'_> {
             ui.data("")?;
         }
         let (role, word) = if found.is_present() { (Role::Error, "drift") } else { (Role::Good, "no drift") };
-        self.drifted += usize::from(found.is_present());
         self.rows.push((name, role, word, numbers));
         let has_drifted = self.arguments.detailed_exitcode && found.is_present();
         self.exits.push(if has_drifted { Exit::Drift } else { Exit::Done });
@@ -101,12 +96,15 @@ impl Report<'_> {
     fn end(self) -> Result<Exit, CommandError> {
         let ui = self.fleet.ui;
         if self.arguments.json {
-            ui.json(&json!({ "format": FORMAT, "instances": self.json }))?;
+            ui.json(&document(self.json))?;
         } else {
             ui.data(&table::results(&self.rows))?;
-            let failed = self.rows.iter().filter(|(_, _, word, _)| *word == "failed").count();
-            let failed = if failed > 0 { format!("; {failed} failed") } else { String::new() };
-            ui.data(&format!("\n{}; {} drifted{failed}.", table::counted(self.rows.len()), self.drifted))?;
+            let count = |wanted| self.rows.iter().filter(|(_, _, word, _)| *word == wanted).count();
+            let failed = match count("failed") {
+                0 => String::new(),
+                failed => format!("; {failed} failed"),
+            };
+            ui.data(&format!("\n{}; {} drifted{failed}.", table::counted(self.rows.len()), count("drift")))?;
         }
         Ok(worst(self.exits))
     }

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use glob::Pattern;
+use serde_json::{Value as Json, json};
 
 use super::files::{self, Library, Project};
 use super::{Command, CommandError, Exit, GlobalOptions, Ui, cloud};
@@ -35,6 +36,9 @@ use crate::document;
 use crate::provider::Provider;
 use crate::render::style::{Role, paint};
 use crate::spec::{Blueprint, Types};
+
+/// The version of the JSON of a fleet.
+const FORMAT: u64 = 1;
 
 /// Instances that are planned at once.
 const PLANNED_AT_ONCE: usize = 8;
@@ -286,6 +290,11 @@ impl Clouds {
     }
 }
 
+/// What `--json` prints of a fleet: something of every instance, or why there is nothing.
+fn document(instances: Vec<Json>) -> Json {
+    json!({ "format": FORMAT, "instances": instances })
+}
+
 /// Something to wait for, among others.
 type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -334,16 +343,12 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../../mastodon.toml");
 
     /// What was printed, which is as the schema says.
-    fn json(out: &Text) -> serde_json::Value {
+    fn printed(out: &Text) -> Json {
         let schema = include_str!("../../../docs/schemas/fleet.schema.json");
         let schema = serde_json::from_str(schema).expect("JSON");
         let json = serde_json::from_str(&out.take()).expect("JSON");
-        let problems: Vec<String> = jsonschema::validator_for(&schema)
-            .expect("a schema")
-            .iter_errors(&json)
-            .map(|error| format!("{error} at {}", error.instance_path()))
-            .collect();
-        assert!(problems.is_empty(), "{problems:#?} in {json:#}");
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+        validator.validate(&json).unwrap_or_else(|error| panic!("{error} in {json}"));
         json
     }
 
@@ -479,16 +484,16 @@ mod tests {
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(out.take(), "alpha  no drift\nbeta   not applied yet\n\n2 instances; 0 drifted.\n");
         let (_, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &drift(true));
-        let json = json(&out);
+        let json = printed(&out);
         assert_eq!(json["instances"][0]["drift"]["instance"], "alpha", "{json}");
-        assert_eq!(json["instances"][1], serde_json::json!({ "instance": "beta", "drift": null }));
+        assert_eq!(json["instances"][1], json!({ "instance": "beta", "drift": null }));
         fs_err::write(folder.path().join("beta.toml"), "domain = 5\n").expect("written");
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &drift(false));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Failure, "a file that is wrong is worse");
         assert!(out.take().ends_with("2 instances; 0 drifted; 1 failed.\n"));
         let plan = PlanArguments { offline: true, json: true, ..PlanArguments::default() };
         let (_, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &Command::Plan(plan));
-        let json = self::json(&out);
+        let json = printed(&out);
         assert_eq!(json["instances"][0]["error"].as_str().map(str::is_empty), Some(false), "{json}");
         assert_eq!(json["instances"][1]["plan"]["instance"], "alpha", "{json}");
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::table::{self, Planned};
-use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
+use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, document, worst};
 use crate::cli::plan::{exit, say_notes};
 use crate::cli::{CommandError, Exit, PlanArguments, cloud};
 use crate::diagnostic::Diagnostics;
@@ -15,9 +15,6 @@ use crate::plan::resolve::resolve;
 use crate::provider::Provider;
 use crate::render;
 use crate::session::{self, Gathered, Remembered, SessionError};
-
-/// The version of the JSON of a fleet.
-const FORMAT: u64 = 1;
 
 pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let (members, unreadable) = fleet.members()?;
@@ -123,7 +120,7 @@ impl Report<'_> {
 
     fn end(self) -> Result<Exit, CommandError> {
         if self.arguments.json {
-            self.fleet.ui.json(&json!({ "format": FORMAT, "instances": self.json }))?;
+            self.fleet.ui.json(&document(self.json))?;
         } else {
             self.fleet.ui.data(&table::plans(&self.rows))?;
         }
