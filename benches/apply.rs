@@ -13,8 +13,8 @@ use mastoform::config;
 use mastoform::diagnostic::SourceFile;
 use mastoform::expr::Evaluator;
 use mastoform::plan::resolve::{World, resolve};
-use mastoform::provider::Provider;
 use mastoform::provider::sim::{Options, Sim};
+use mastoform::provider::{Provider, read_only};
 use mastoform::session;
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Moment, Paths, Write};
@@ -79,7 +79,7 @@ async fn measured(size: usize) -> (usize, f64, Written) {
     let nothing = BTreeMap::new();
     let early = World { specs: &specs, config: &config, lookups: &nothing, evaluator: &evaluator };
     let read = session::read_state(&paths, &config.name, &config.region, "lineage").expect("a state");
-    let mut gathered = session::gather(&provider, Some(&early), read).await.expect("answers");
+    let mut gathered = session::gather(&read_only(&provider), &specs.types, Some(&early), read).await.expect("answers");
     let lookups = gathered.lookups.clone();
     let world = World { lookups: &lookups, ..early };
     let graph = resolve(&world, &specs).expect("a graph");

@@ -1,4 +1,6 @@
 //! Reading the cloud: lookups and everything the state knows of. Nothing here changes anything.
+//!
+//! Whose a resource is, is decided here, before anything else sees an answer: see [`crate::provider::ownership`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,12 +9,15 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::address::Address;
+use crate::address::{Address, Identity};
 use crate::diagnostic::Diagnostics;
+use crate::plan::owner;
 use crate::plan::resolve::{World, wanted_lookups};
-use crate::provider::{Lookup, Observation, Observations, ProviderError, Reader, Target};
-use crate::state::State;
-use crate::value::Value;
+use crate::provider::ownership::{self, Care};
+use crate::provider::{Holder, Lookup, Observation, Observations, Observed, Owner, ProviderError, Reader, Target};
+use crate::spec::types::{Proof, ResourceType, Types};
+use crate::state::{Row, State};
+use crate::value::{Tree, Value};
 
 /// How long to wait before looking again for what seems to be gone.
 const SECOND_LOOK: Duration = Duration::from_millis(700);
@@ -126,22 +131,26 @@ fn guessed_lookups(world: &World<'_>, remembered: &BTreeMap<Address, Value>) -> 
 
 /// What the state knows of, as targets of an observation.
 pub fn targets(state: &State) -> Vec<Target> {
-    state
-        .rows
-        .iter()
-        .filter_map(|(address, row)| {
-            Some(Target {
-                address: address.clone(),
-                region: row.region.clone(),
-                identity: row.identity.clone()?,
-                recorded: row.recorded(),
-            })
-        })
-        .collect()
+    let owner = owner(state);
+    let rows = state.rows.iter();
+    rows.filter_map(|(address, row)| Some(target(&owner, address, row, row.identity.clone()?))).collect()
+}
+
+fn target(owner: &Arc<Owner>, address: &Address, row: &Row, identity: Identity) -> Target {
+    Target {
+        address: address.clone(),
+        region: row.region.clone(),
+        identity,
+        recorded: row.recorded(),
+        owner: Some(Arc::clone(owner)),
+    }
 }
 
 /// Reads targets, all at once. One resource that cannot be read fails the whole: a plan over a hole would be a guess.
-pub async fn observe(reader: &dyn Reader, targets: &[Target]) -> Result<Observations, RefreshError> {
+///
+/// A resource that is not the owner's is [`Observation::Foreign`], and nothing else of it is passed on. Resources that
+/// are proven by what they are part of must be among the targets together with it.
+pub async fn observe(reader: &dyn Reader, types: &Types, targets: &[Target]) -> Result<Observations, RefreshError> {
     if targets.is_empty() {
         return Ok(Observations::new());
     }
@@ -162,5 +171,84 @@ pub async fn observe(reader: &dyn Reader, targets: &[Target]) -> Result<Observat
             return Err(RefreshError::Observe { address: address.clone(), source: source.clone() });
         }
     }
+    part_foreign(types, targets, &mut observations);
     Ok(observations)
+}
+
+/// Replaces every answer about a resource that is not its target's owner's.
+fn part_foreign(types: &Types, targets: &[Target], observations: &mut Observations) {
+    let mut cares: BTreeMap<&Address, Care> = BTreeMap::new();
+    let is_part = |target: &&Target| {
+        let resource_type = types.get(&target.address.type_name);
+        matches!(resource_type.map(|found| &found.proof), Some(Proof::Parent { .. }))
+    };
+    let (parts, wholes): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(is_part);
+    for target in wholes.into_iter().chain(parts) {
+        let Some(owner) = &target.owner else { continue };
+        let Some(Observation::Found(observed)) = observations.get(&target.address) else { continue };
+        let resource_type = types.get(&target.address.type_name);
+        let parent = resource_type.and_then(|resource_type| parent_of(resource_type, observed, targets));
+        let care = ownership::judge(
+            owner,
+            &target.address,
+            resource_type,
+            observed,
+            parent.and_then(|parent| cares.get(parent)),
+        );
+        cares.insert(&target.address, care);
+    }
+    for (address, care) in cares {
+        if let Care::Foreign(holder) = care {
+            observations.insert(address.clone(), Observation::Foreign(holder));
+        }
+    }
+}
+
+/// The target that a resource is part of, if its type is proven by one.
+fn parent_of<'a>(resource_type: &ResourceType, observed: &Observed, targets: &'a [Target]) -> Option<&'a Address> {
+    let Proof::Parent { attribute } = &resource_type.proof else { return None };
+    let parent_type = resource_type.attributes.get(attribute)?.refers_to.as_ref()?;
+    let parent = observed.attributes.get(attribute).and_then(Tree::as_text)?;
+    let is_parent = |target: &&Target| target.address.type_name == *parent_type && target.identity.as_str() == parent;
+    targets.iter().find(is_parent).map(|target| &target.address)
+}
+
+/// A resource that a state names and that is not the instance's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    pub address: Address,
+    pub identity: Identity,
+    pub holder: Holder,
+}
+
+/// Takes out of the state whatever it calls left over from replacements and that is not the instance's: nothing of it is
+/// ever deleted. Asks nothing when nothing is left over.
+pub async fn part_foreign_leftovers(
+    reader: &dyn Reader,
+    types: &Types,
+    state: &mut State,
+) -> Result<Vec<Stranger>, RefreshError> {
+    let owner = owner(state);
+    let mut strangers = Vec::new();
+    let most = state.rows.values().map(|row| row.replaced.len()).max().unwrap_or_default();
+    // Answers go by address, so of several leftovers of one address each has a round of its own.
+    for round in 0..most {
+        let rows = state.rows.iter();
+        let leftovers: Vec<Target> = rows
+            .filter_map(|(address, row)| Some(target(&owner, address, row, row.replaced.get(round)?.clone())))
+            .collect();
+        let answers = observe(reader, types, &leftovers).await?;
+        for leftover in leftovers {
+            if let Some(Observation::Foreign(holder)) = answers.get(&leftover.address) {
+                let (address, identity) = (leftover.address, leftover.identity);
+                strangers.push(Stranger { address, identity, holder: holder.clone() });
+            }
+        }
+    }
+    for stranger in &strangers {
+        if let Some(row) = state.rows.get_mut(&stranger.address) {
+            row.replaced.retain(|identity| *identity != stranger.identity);
+        }
+    }
+    Ok(strangers)
 }

@@ -16,8 +16,8 @@ use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
 use crate::plan::{Plan, check};
-use crate::provider::{Account, Observations, Provider, ProviderError, Reader, Target, read_only};
-use crate::refresh::{self, RefreshError};
+use crate::provider::{Account, Observation, Observations, ProviderError, Reader, Target, ownership};
+use crate::refresh::{self, RefreshError, Stranger};
 use crate::spec::types::Durations;
 use crate::spec::{self, Specs, Types};
 use crate::state::journal::{self, Entry, Record};
@@ -67,6 +67,8 @@ pub struct Gathered {
     /// Whether a journal was folded in that the state file does not hold.
     pub is_folded: bool,
     pub notes: Vec<Note>,
+    /// What the state called left over from replacements and is not the instance's. It is no longer in the state.
+    pub strangers: Vec<Stranger>,
     pub lookups: BTreeMap<Address, Value>,
     /// `None`: offline.
     pub observations: Option<Observations>,
@@ -82,6 +84,7 @@ impl Gathered {
             is_as_read: true,
             is_folded: false,
             notes: Vec::new(),
+            strangers: Vec::new(),
             lookups,
             observations: None,
         }
@@ -150,16 +153,16 @@ fn check_identity(state: &State, config: Option<&Config>, account: Option<&Accou
 /// Learns everything, in one wave: whose account this is, the lookups, and everything the state knows of are asked at
 /// once. What the journal of an interrupted run adds or changes is asked when it is folded; nothing is asked twice.
 pub async fn gather(
-    provider: &Arc<dyn Provider>,
+    reader: &Arc<dyn Reader>,
+    types: &Types,
     world: Option<&World<'_>>,
     remembered: Remembered,
 ) -> Result<Gathered, SessionError> {
     let Remembered { mut state, on_disk, entries, held } = remembered;
     check_identity(&state, world.map(|world| world.config), None)?;
-    let reader = read_only(provider);
     let lookups = async {
         match world {
-            Some(world) => refresh::look_up(&reader, world, &state.lookups).await,
+            Some(world) => refresh::look_up(reader, world, &state.lookups).await,
             None => Ok(state.lookups.clone()),
         }
     };
@@ -169,18 +172,30 @@ pub async fn gather(
         refresh::targets(state).into_iter().partition(|target| journaled.contains(&target.address))
     };
     let (_, early) = split(&state);
-    let (account, lookups, observed) = tokio::join!(provider.account(), lookups, refresh::observe(&*reader, &early));
+    let (account, lookups, observed) =
+        tokio::join!(reader.account(), lookups, refresh::observe(&**reader, types, &early));
     let account = account.map_err(SessionError::Account)?;
     check_identity(&state, None, Some(&account))?;
     let lookups = lookups?;
     let mut observations = observed?;
-    let notes = recover::fold(&mut state, &entries, held, &**provider).await?;
+    let notes = recover::fold(&mut state, &entries, held, &**reader).await?;
     let (late, _) = split(&state);
-    observations.extend(refresh::observe(&*reader, &late).await?);
+    observations.extend(refresh::observe(&**reader, types, &late).await?);
+    let strangers = refresh::part_foreign_leftovers(&**reader, types, &mut state).await?;
     let is_folded = !entries.is_empty();
-    let is_as_read = !is_folded && state.account.as_ref() == Some(&account.id);
+    let is_as_read = !is_folded && strangers.is_empty() && state.account.as_ref() == Some(&account.id);
     state.account = Some(account.id);
-    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, lookups, observations: Some(observations) })
+    state.marked |= is_marked(&observations);
+    let observations = Some(observations);
+    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, strangers, lookups, observations })
+}
+
+/// Whether nothing lacks the tag with the lineage.
+fn is_marked(observations: &Observations) -> bool {
+    observations.values().all(|observation| match observation {
+        Observation::Found(observed) => observed.tags.as_ref().is_none_or(|tags| !ownership::is_unmarked(tags)),
+        _ => true,
+    })
 }
 
 /// Learns everything without being able to change anything: what an interrupted run left in the journal is not folded,
@@ -192,12 +207,16 @@ pub async fn survey(
 ) -> Result<Gathered, SessionError> {
     let Remembered { mut state, on_disk, .. } = remembered;
     check_identity(&state, Some(world.config), None)?;
+    let types = &world.specs.types;
     let targets = refresh::targets(&state);
     let lookups = refresh::look_up(reader, world, &state.lookups);
-    let (account, lookups, observed) = tokio::join!(reader.account(), lookups, refresh::observe(&**reader, &targets));
+    let (account, lookups, observed) =
+        tokio::join!(reader.account(), lookups, refresh::observe(&**reader, types, &targets));
     let account = account.map_err(SessionError::Account)?;
     check_identity(&state, None, Some(&account))?;
-    let (lookups, observations) = (lookups?, Some(observed?));
+    let (lookups, observed) = (lookups?, observed?);
+    state.marked |= is_marked(&observed);
+    let observations = Some(observed);
     let is_as_read = state.account.as_ref() == Some(&account.id);
     state.account = Some(account.id);
     Ok(Gathered { on_disk, is_as_read, lookups, observations, ..Gathered::offline(state) })

@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("state", &["value", "address", "diagnostic"]),
     ("provider", &["spec", "document", "value", "secret", "address", "diagnostic"]),
     ("plan", &["config", "spec", "state", "expr", "document", "provider", "value", "secret", "address", "diagnostic"]),
-    ("refresh", &["plan", "state", "provider", "value", "address", "diagnostic"]),
+    ("refresh", &["plan", "state", "provider", "spec", "value", "address", "diagnostic"]),
     ("apply", &["plan", "state", "provider", "expr", "spec", "value", "secret", "address", "diagnostic"]),
     (
         "session",

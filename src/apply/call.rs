@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, Identity};
 use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Observation, Observations, Provider, ProviderError, Target, Update,
+    Created, Creation, Deletion, ErrorKind, Observation, Observations, Provider, ProviderError, Tags, Target, Update,
 };
 use crate::secret::SecretText;
 use crate::value::{Known, Value};
@@ -239,15 +239,26 @@ pub async fn create(
     }
 }
 
-/// Changes a resource in place.
+/// Changes a resource in place, after putting on it the tags that say whose it is, if they are given.
 pub async fn update(
     provider: Arc<dyn Provider>,
     step: usize,
     update: Update,
+    mark: Option<Tags>,
     patience: Option<Duration>,
     tell: UnboundedSender<Again>,
 ) -> Answer {
     let mut tries = Tries::new(&*provider, step, patience, &tell);
+    if let Some(tags) = mark {
+        while let Err(error) = provider.mark(&update.target, &tags).await {
+            if let Err(error) = tries.wait(error).await {
+                return Answer::Failed { step, error };
+            }
+        }
+        if update.changed.is_empty() {
+            return Answer::Updated { step };
+        }
+    }
     loop {
         match provider.update(&update).await {
             Ok(()) => return Answer::Updated { step },

@@ -25,16 +25,13 @@ use super::late::{self, Existing, Revealed};
 use super::queue::{Queue, Stage};
 use super::{Done, Failure, Outcome, Report, Run, Stop, Unsaved};
 use crate::address::{Address, Identity};
+use crate::plan::diff::{self, Sides};
 use crate::plan::order::{Steps, Verb};
-use crate::plan::{Action, Change};
+use crate::plan::{self, Action, Cause, Change};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::state::{self, Dependents, Intent, LedgerError, Record, Row, Status};
 use crate::value::{Known, Planned, Value};
-
-/// Tags that say whose a resource is.
-pub const INSTANCE_TAG: &str = "mastoform:instance";
-pub const ADDRESS_TAG: &str = "mastoform:address";
 
 /// A call that is made once its intent is on the disk.
 type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -61,6 +58,10 @@ pub(super) struct Engine<'a> {
     dependents: Dependents,
     /// What this run has made anew, not found.
     fresh: BTreeSet<Address>,
+    /// Creations that found what they were to make, and have not compared it yet.
+    found: BTreeSet<usize>,
+    /// Creations that made nothing new.
+    taken: BTreeSet<usize>,
     /// The credentials are not good any more: nothing can be asked.
     locked_out: bool,
 }
@@ -86,6 +87,8 @@ impl<'a> Engine<'a> {
             skipped: Vec::new(),
             unsaved: None,
             fresh: BTreeSet::new(),
+            found: BTreeSet::new(),
+            taken: BTreeSet::new(),
             locked_out: false,
         }
     }
@@ -151,6 +154,8 @@ impl<'a> Engine<'a> {
             self.queue.waiting().map(|index| self.steps.step(index).address.clone()).collect();
         if self.failed.is_empty() && pending.is_empty() && not_started.is_empty() {
             self.run.state.settings = self.run.settings.clone();
+            // Everything was seen and, where its lineage was missing, marked.
+            self.run.state.marked = true;
         }
         // Whoever could not write a moment ago tries once more: the disk may have room again.
         let unsaved = match (self.run.ledger.close(&self.run.state), self.unsaved) {
@@ -194,12 +199,20 @@ impl<'a> Engine<'a> {
             self.changes.get(&step.address).is_some_and(|change| matches!(change.action, Action::Replace { .. }));
         match &step.verb {
             Verb::Create if replaces => "replace",
+            Verb::Create if self.taken.contains(&index) => "find",
+            Verb::Adopt if self.is_found(index) => "find",
             Verb::Create => "create",
             Verb::Update { .. } => "update",
             Verb::Delete { .. } => "delete",
             Verb::Adopt => "adopt",
             Verb::Forget => "forget",
         }
+    }
+
+    /// Whether the plan has found in the cloud what no state had.
+    fn is_found(&self, index: usize) -> bool {
+        let change = self.changes.get(&self.steps.step(index).address);
+        change.is_some_and(|change| change.causes.contains(&Cause::Found))
     }
 
     fn start(&mut self, index: usize) {
@@ -209,7 +222,7 @@ impl<'a> Engine<'a> {
         self.tell(Event::Started { address: step.address.clone(), verb: self.verb_word(index), expected });
         match step.verb.clone() {
             Verb::Create => self.reveal_or_go(index, &|_| true),
-            Verb::Update { attributes } if attributes.is_empty() => {
+            Verb::Update { attributes } if attributes.is_empty() && !self.marks(index) => {
                 self.set_protection(&step.address.clone());
                 self.finish_step(index);
             }
@@ -227,6 +240,11 @@ impl<'a> Engine<'a> {
                 self.finish_step(index);
             }
         }
+    }
+
+    /// Whether a step puts the tags on a resource that say whose it is.
+    fn marks(&self, index: usize) -> bool {
+        self.changes.get(&self.steps.step(index).address).is_some_and(|change| change.marks)
     }
 
     fn set_protection(&mut self, address: &Address) {
@@ -268,7 +286,8 @@ impl<'a> Engine<'a> {
     /// An object that is, or was, recorded under an address.
     pub(super) fn target_of(&self, address: &Address, identity: Identity) -> Option<Target> {
         let row = self.run.state.rows.get(address)?;
-        Some(Target { address: address.clone(), region: row.region.clone(), identity, recorded: row.recorded() })
+        let (region, recorded) = (row.region.clone(), row.recorded());
+        Some(Target { address: address.clone(), region, identity, recorded, owner: None })
     }
 
     /// Completes the attributes of a creation or an update, records the intent and makes the call.
@@ -350,10 +369,7 @@ impl<'a> Engine<'a> {
             self.put_back(index);
             return;
         }
-        let tags = BTreeMap::from([
-            (INSTANCE_TAG.to_owned(), self.run.state.instance.clone()),
-            (ADDRESS_TAG.to_owned(), address.to_string()),
-        ]);
+        let tags = plan::owner(&self.run.state).tags(&address);
         let creation = Creation { address, region: change.region.clone(), attributes: known, tags, token };
         let provider = Arc::clone(&self.run.provider);
         self.call(index, call::create(provider, index, creation, circumstances, self.tell.clone()));
@@ -379,10 +395,11 @@ impl<'a> Engine<'a> {
             self.put_back(index);
             return;
         }
+        let mark = change.marks.then(|| plan::owner(&self.run.state).tags(&change.address));
         let update = Update { target, desired: known, changed };
         let patience = self.patience(index);
         let provider = Arc::clone(&self.run.provider);
-        self.call(index, call::update(provider, index, update, patience, self.tell.clone()));
+        self.call(index, call::update(provider, index, update, mark, patience, self.tell.clone()));
     }
 
     /// Whether a deletion makes room for the object that is going to be made at the same address.
@@ -404,8 +421,8 @@ impl<'a> Engine<'a> {
             self.finish_step(index);
             return;
         }
-        let target =
-            Target { address: address.clone(), region: row.region.clone(), identity, recorded: row.recorded() };
+        let (region, recorded) = (row.region.clone(), row.recorded());
+        let target = Target { address: address.clone(), region, identity, recorded, owner: None };
         let intent = Intent {
             action: state::Verb::Delete,
             region: row.region.clone(),
@@ -484,6 +501,9 @@ impl<'a> Engine<'a> {
         let address = self.steps.step(index).address.clone();
         if is_fresh {
             self.fresh.insert(address.clone());
+        } else {
+            self.found.insert(index);
+            self.taken.insert(index);
         }
         let Some(change) = self.changes.get(&address).copied() else { return };
         let Some(intent) = self.run.ledger.progress(&address).intent().cloned() else { return };
@@ -511,7 +531,56 @@ impl<'a> Engine<'a> {
         self.run.state.rows.insert(address.clone(), row);
         self.record(Record::Did { address, identity: created.identity, facts });
         self.save();
-        self.after_call(index);
+        if self.found.contains(&index) {
+            // It may differ from what was to be made.
+            self.poll_now(index);
+        } else {
+            self.after_call(index);
+        }
+    }
+
+    /// Completes what a creation has found instead of making: whatever differs from what was to be made is changed.
+    /// Returns whether a change was begun or the step has failed.
+    pub(super) fn complete_found(&mut self, index: usize, observed: &Value) -> bool {
+        if !self.found.remove(&index) {
+            return false;
+        }
+        let Some(resource_type) = self.resource_type(index) else { return false };
+        let address = self.steps.step(index).address.clone();
+        let Some(change) = self.changes.get(&address).copied() else { return false };
+        let (Some(planned), Some((world, graph))) = (change.desired.as_ref(), self.run.desired) else { return false };
+        let (Some(desired), Some(target)) = (graph.nodes.get(&address), self.target(&address)) else { return false };
+        let revealed = Revealed::new();
+        let existing = Existing { state: &self.run.state, graph, revealed: &revealed };
+        let known = match late::complete(world, desired, planned, &existing, &|_| false) {
+            Ok(known) => known,
+            Err(error) => {
+                self.fail(index, error.to_string(), false);
+                return true;
+            }
+        };
+        let wanted = late::comparable(planned, Some(&known));
+        let sides = Sides { desired: &wanted, recorded: &Value::Null, observed: Some(observed) };
+        let differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &|_| false);
+        let comparable = differences.iter().filter(|difference| !difference.sensitive);
+        let (fixed, changed): (Vec<_>, Vec<_>) = comparable.partition(|difference| difference.immutable);
+        if let Some(difference) = fixed.first() {
+            let path = difference.path.join(".");
+            let identity = &target.identity;
+            let message = format!("{identity} exists already, and its {path} differs and cannot be changed in place");
+            self.fail(index, message, false);
+            return true;
+        }
+        let changed: BTreeSet<String> =
+            changed.into_iter().filter_map(|difference| difference.path.first().cloned()).collect();
+        if changed.is_empty() {
+            return false;
+        }
+        let update = Update { target, desired: known, changed: changed.into_iter().collect() };
+        let (patience, provider) = (self.patience(index), Arc::clone(&self.run.provider));
+        self.flights.call(index);
+        self.call(index, call::update(provider, index, update, None, patience, self.tell.clone()));
+        true
     }
 
     fn updated(&mut self, index: usize) {
@@ -519,7 +588,10 @@ impl<'a> Engine<'a> {
         let Some(change) = self.changes.get(&address).copied() else { return };
         let Some(intent) = self.run.ledger.progress(&address).intent().cloned() else { return };
         if let Some(row) = self.run.state.rows.get_mut(&address) {
-            row.status = Status::Updating;
+            // What completes a creation is part of it.
+            if row.status != Status::Creating {
+                row.status = Status::Updating;
+            }
             row.inputs = intent.natural.clone();
             row.depends_on = intent.depends_on.clone();
             row.protect = change.protect;

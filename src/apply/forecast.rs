@@ -120,7 +120,7 @@ fn does(verb: &Verb, word: &str) -> bool {
         Verb::Create => matches!(word, "create" | "replace"),
         Verb::Update { .. } => word == "update",
         Verb::Delete { .. } => word == "delete",
-        Verb::Adopt => word == "adopt",
+        Verb::Adopt => word == "adopt" || word == "find",
         Verb::Forget => word == "forget",
     }
 }
@@ -148,6 +148,7 @@ pub mod tests {
             was_protected: false,
             identity: None,
             leftovers: Vec::new(),
+            marks: false,
             desired: None,
             depends_on: needs.iter().map(|(name, milestone)| (address(name), *milestone)).collect(),
         };

@@ -14,7 +14,7 @@ use crate::plan::resolve::{Desired, Facts, Graph, ResourceScope, World, unknown}
 use crate::secret::SecretText;
 use crate::spec::blueprint::ResourceName;
 use crate::state::State;
-use crate::value::{Known, Planned, Tree, Value};
+use crate::value::{Known, Planned, Tree, Unknown, Value};
 
 /// Secrets read for one step, by address and path joined with dots.
 pub type Revealed = BTreeMap<(Address, String), SecretText>;
@@ -161,6 +161,27 @@ pub fn stored(planned: &Planned, known: Option<&Known>) -> Value {
         }
         (_, Some(known)) => known.try_map(&mut |_| Ok::<_, ()>(secret_marker(""))).unwrap_or_default(),
         (promised, None) => promised.plain().unwrap_or_default(),
+    }
+}
+
+/// Attributes as they can be compared with what the cloud shows: all that is known of them, and a secret where one is.
+pub fn comparable(planned: &Planned, known: Option<&Known>) -> Planned {
+    let secret = || Tree::Leaf(Unknown { template: String::new(), references: Vec::new(), sensitive: true });
+    match (planned, known) {
+        (Tree::Leaf(missing), _) if missing.sensitive => planned.clone(),
+        (_, Some(Tree::Leaf(_))) => secret(),
+        (Tree::Map(planned), Some(Tree::Map(known))) => Tree::Map(
+            planned
+                .iter()
+                .filter(|(key, promised)| known.contains_key(*key) || is_secret(promised))
+                .map(|(key, promised)| (key.clone(), comparable(promised, known.get(key))))
+                .collect(),
+        ),
+        (Tree::List(planned), Some(Tree::List(known))) => {
+            Tree::List(planned.iter().zip(known).map(|(promised, value)| comparable(promised, Some(value))).collect())
+        }
+        (_, Some(known)) => known.try_map(&mut |_| Ok::<_, ()>(secret())).unwrap_or_default(),
+        (promised, None) => promised.clone(),
     }
 }
 

@@ -115,7 +115,8 @@ impl Engine<'_> {
     fn observed_deletion(&mut self, index: usize, observation: Observation) {
         let Some(resource_type) = self.resource_type(index) else { return };
         let attributes = match observation {
-            Observation::Gone => {
+            // A resource of somebody else under the same name: ours is gone.
+            Observation::Gone | Observation::Foreign(_) => {
                 self.gone(index);
                 return;
             }
@@ -167,6 +168,10 @@ impl Engine<'_> {
                 self.fail(index, "it disappeared while it was waited for".to_owned(), false);
                 return;
             }
+            Observation::Foreign(_) => {
+                self.fail(index, "it is not this instance's".to_owned(), false);
+                return;
+            }
             Observation::Gone => {
                 self.poll_later(index);
                 return;
@@ -205,7 +210,9 @@ impl Engine<'_> {
             (Some(_), None) => false,
         };
         if is_ready {
-            self.ready(index);
+            if !self.complete_found(index, &attributes) {
+                self.ready(index);
+            }
             return;
         }
         if self.queue.stage(index) == Stage::Running {

@@ -146,6 +146,7 @@ mod tests {
                     was_protected: false,
                     identity: None,
                     leftovers: Vec::new(),
+                    marks: false,
                     desired: None,
                     depends_on: needs.iter().map(|(name, milestone)| (address(name), *milestone)).collect(),
                 })

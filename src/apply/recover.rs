@@ -3,15 +3,14 @@
 //! Nobody is asked to look at the AWS console: an intent without an answer is looked up by its natural name and
 //! ownership tags, and either adopted or known never to have happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::engine::{ADDRESS_TAG, INSTANCE_TAG};
 use crate::address::{Address, Identity};
-use crate::plan::diff::marker_template;
-use crate::provider::{Creation, Provider, ProviderError};
+use crate::plan::{self, diff::marker_template};
+use crate::provider::{Creation, Observation, ProviderError, Reader, Target, ownership};
 use crate::state::journal::{self, Entry, IllegalTransition, Made};
 use crate::state::{Intent, Row, State, Status, Verb};
 use crate::value::{Known, Tree, Value};
@@ -45,12 +44,12 @@ pub async fn fold(
     state: &mut State,
     entries: &[Entry],
     held: usize,
-    provider: &dyn Provider,
+    reader: &dyn Reader,
 ) -> Result<Vec<Note>, RecoverError> {
     let mut notes = Vec::new();
     for (address, operations) in journal::fold(entries, held)? {
         for progress in operations {
-            let note = settle(state, &address, progress, provider).await?;
+            let note = settle(state, &address, progress, reader).await?;
             notes.extend(note.map(|text| Note { address: address.clone(), text }));
         }
     }
@@ -66,13 +65,13 @@ async fn settle(
     state: &mut State,
     address: &Address,
     progress: journal::Progress,
-    provider: &dyn Provider,
+    reader: &dyn Reader,
 ) -> Result<Option<String>, RecoverError> {
     use journal::Progress;
     Ok(match progress {
         Progress::Idle => None,
         Progress::Intended { intent } => match intent.action {
-            Verb::Create => find(state, address, &intent, provider).await?,
+            Verb::Create => find(state, address, &intent, reader).await?,
             // The next comparison with the cloud shows how far it came.
             Verb::Update => mark(state, address, Status::Updating, "its change was interrupted"),
             Verb::Delete => None,
@@ -186,20 +185,23 @@ async fn find(
     state: &mut State,
     address: &Address,
     intent: &Intent,
-    provider: &dyn Provider,
+    reader: &dyn Reader,
 ) -> Result<Option<String>, RecoverError> {
+    let owner = plan::owner(state);
     let creation = Creation {
         address: address.clone(),
         region: intent.region.clone(),
         attributes: without_markers(&intent.natural),
-        tags: BTreeMap::from([
-            (INSTANCE_TAG.to_owned(), state.instance.clone()),
-            (ADDRESS_TAG.to_owned(), address.to_string()),
-        ]),
+        tags: owner.tags(address),
         token: intent.token.clone(),
     };
-    let found =
-        look(provider, &creation).await.map_err(|source| RecoverError::Find { address: address.clone(), source })?;
+    let failed = |source| RecoverError::Find { address: address.clone(), source };
+    let mut found = look(reader, &creation).await.map_err(failed)?;
+    if found.is_empty() && owner.accepts_unmarked {
+        // The creation may be one of a version that put no lineage on what it made.
+        let unmarked = Creation { tags: owner.unmarked_tags(address), ..creation };
+        found = without_lineage(reader, &unmarked, look(reader, &unmarked).await.map_err(failed)?).await;
+    }
     // During a replacement the old object answers to the same tags.
     let old: Vec<_> =
         state.rows.get(address).into_iter().flat_map(|row| row.replaced.iter().chain(&row.identity).cloned()).collect();
@@ -220,17 +222,45 @@ async fn find(
 }
 
 /// Looks for it, as often as the provider has patience: what was just made may not show its tags yet.
-async fn look(provider: &dyn Provider, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
-    let lapse = provider.time_lapse();
+async fn look(reader: &dyn Reader, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+    let lapse = reader.time_lapse();
     let started = Instant::now();
     loop {
-        match provider.find(creation).await {
-            Err(error) if error.kind.is_transient() && started.elapsed() < provider.patience().div_f64(lapse) => {
+        match reader.find(creation).await {
+            Err(error) if error.kind.is_transient() && started.elapsed() < reader.patience().div_f64(lapse) => {
                 sleep(Duration::from_secs(5).div_f64(lapse)).await;
             }
             other => return other,
         }
     }
+}
+
+/// Those of the resources found that carry no lineage at all.
+async fn without_lineage(reader: &dyn Reader, creation: &Creation, found: Vec<Identity>) -> Vec<Identity> {
+    let owner = std::sync::Arc::new(ownership::Owner {
+        instance: String::new(),
+        lineage: String::new(),
+        accepts_unmarked: false,
+    });
+    let mut unmarked = Vec::new();
+    for identity in found {
+        let target = Target {
+            address: creation.address.clone(),
+            region: creation.region.clone(),
+            identity: identity.clone(),
+            recorded: Value::Null,
+            owner: Some(std::sync::Arc::clone(&owner)),
+        };
+        let answer = reader.observe(&[target]).await.remove(&creation.address);
+        let tags = match answer {
+            Some(Observation::Found(observed)) => observed.tags,
+            _ => None,
+        };
+        if tags.is_none_or(|tags| ownership::is_unmarked(&tags)) {
+            unmarked.push(identity);
+        }
+    }
+    unmarked
 }
 
 /// Recorded attributes as a provider may see them: without the markers of secrets.

@@ -19,7 +19,7 @@ use crate::apply::{self, Outcome, Report, Run, Stop};
 use crate::plan::order::Steps;
 use crate::plan::resolve::{Graph, World, resolve};
 use crate::plan::{Action, Plan, stale};
-use crate::provider::Provider;
+use crate::provider::{Provider, read_only};
 use crate::render;
 use crate::render::duration::exact;
 use crate::session::{self, Gathered};
@@ -45,7 +45,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
     cloud::runtime()?.block_on(async {
         let region = project.config.region.clone();
         let provider = cloud::connect(ui, options, &project.types_of_cloud, &paths, &region).await?;
-        let mut proposal = Proposal::make(project, &provider).await?;
+        let mut proposal = Proposal::make(project, &read_only(&provider)).await?;
         say_notes(ui, &proposal.gathered);
         ui.diagnostics(&proposal.warnings);
         let plan = match &saved {
@@ -93,7 +93,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
                 return Ok(Exit::Failure);
             }
             // Whoever answers may have taken an hour over it.
-            let now = Proposal::again(options, &provider).await?;
+            let now = Proposal::again(options, &read_only(&provider)).await?;
             now.must_confirm(proposal.parts(), Some(&proposal.project.config.source.text))?;
             proposal = now;
         }
@@ -392,6 +392,7 @@ pub(super) fn counted(report: &Report) -> String {
         ("replace", "replaced"),
         ("delete", "deleted"),
         ("adopt", "resumed"),
+        ("find", "found"),
         ("forget", "forgotten"),
     ]
     .into_iter()

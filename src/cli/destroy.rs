@@ -8,6 +8,7 @@ use super::plan::{say_notes, write_page};
 use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
 use crate::plan::saved::Basis;
 use crate::plan::stale::Proposal;
+use crate::provider::read_only;
 use crate::render;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
@@ -33,7 +34,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
     let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
     cloud::runtime()?.block_on(async {
         let provider = cloud::connect(ui, options, &types_of_cloud, &paths, &region).await?;
-        let mut gathered = session::gather(&provider, None, read).await?;
+        let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read).await?;
         say_notes(ui, &gathered);
         let plan = session::plan_destroy(&specs, &gathered, &name)?;
         if let Some(path) = &arguments.html {
@@ -65,7 +66,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
         if arguments.confirm.is_none() {
             // Whoever answers may have taken an hour over it.
             let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
-            let again = session::gather(&provider, None, read).await?;
+            let again = session::gather(&read_only(&provider), &specs.types, None, read).await?;
             let (plan_now, basis_now) = (session::plan_destroy(&specs, &again, &name)?, basis(&specs, &again));
             let then = Proposal { plan: &plan, basis: &basis(&specs, &gathered) };
             let now = Proposal { plan: &plan_now, basis: &basis_now };

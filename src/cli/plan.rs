@@ -62,9 +62,9 @@ pub(super) fn propose(
         Proposal::of(project, gathered)?
     } else {
         cloud::runtime()?.block_on(async {
-            let provider =
-                cloud::connect(ui, options, &project.types_of_cloud, &project.paths, &project.config.region).await?;
-            Proposal::from(project, &provider, read).await
+            let (types, paths) = (&project.types_of_cloud, &project.paths);
+            let reader = cloud::connect_to_read(ui, options, types, paths, &project.config.region).await?;
+            Proposal::from(project, &reader, read).await
         })?
     };
     say_notes(ui, &proposal.gathered);

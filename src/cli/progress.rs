@@ -33,6 +33,7 @@ fn forms(verb: &'static str) -> (&'static str, &'static str) {
         "replace" => ("replacing", "replaced"),
         "delete" => ("deleting", "deleted"),
         "adopt" => ("waiting for", "adopted"),
+        "find" => ("looking at", "found"),
         "forget" => ("forgetting", "forgotten"),
         other => (other, other),
     }
@@ -44,7 +45,7 @@ fn role(verb: &str) -> Role {
         "update" => Role::Update,
         "replace" => Role::Replace,
         "delete" => Role::Delete,
-        "adopt" => Role::Adopt,
+        "adopt" | "find" => Role::Adopt,
         _ => Role::Forget,
     }
 }

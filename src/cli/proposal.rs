@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::plan::resolve::resolve;
 use crate::plan::saved::{Basis, Saved, SavedError};
 use crate::plan::stale::{self, FileNow, StalePlan, Staleness};
-use crate::provider::Provider;
+use crate::provider::Reader;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
 use crate::spec::Types;
@@ -29,19 +29,19 @@ pub struct Proposal {
 
 impl Proposal {
     /// Reads the state, asks the cloud in one wave, and plans.
-    pub async fn make(project: Project, provider: &Arc<dyn Provider>) -> Result<Self, CommandError> {
+    pub async fn make(project: Project, reader: &Arc<dyn Reader>) -> Result<Self, CommandError> {
         let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
-        Self::from(project, provider, read).await
+        Self::from(project, reader, read).await
     }
 
     /// The same from a state that was read already.
     pub async fn from(
         project: Project,
-        provider: &Arc<dyn Provider>,
+        reader: &Arc<dyn Reader>,
         read: session::Remembered,
     ) -> Result<Self, CommandError> {
         let nothing = BTreeMap::new();
-        let gathered = session::gather(provider, Some(&project.world(&nothing)), read).await?;
+        let gathered = session::gather(reader, &project.specs.types, Some(&project.world(&nothing)), read).await?;
         Self::of(project, gathered)
     }
 
@@ -60,10 +60,10 @@ impl Proposal {
     }
 
     /// The same with nothing remembered: the file, the specs and the state are read again, the cloud is asked again.
-    pub async fn again(options: &GlobalOptions, provider: &Arc<dyn Provider>) -> Result<Self, CommandError> {
+    pub async fn again(options: &GlobalOptions, reader: &Arc<dyn Reader>) -> Result<Self, CommandError> {
         // A file that cannot be read any more is a changed one.
         let (project, _) = Project::read(options).map_err(|error| error.with_exit(Exit::Stale))?;
-        Self::make(project, provider).await
+        Self::make(project, reader).await
     }
 
     /// The graph, coloured by the plan.
@@ -166,8 +166,8 @@ pub(super) mod tests {
     use crate::cli::ui::captured::{ui, ui_reading};
     use crate::cli::{ApplyArguments, DestroyArguments, PlanArguments, ShowArguments, destroy, plan, show};
     use crate::plan::change::Action;
-    use crate::provider::Observation;
     use crate::provider::sim::{Options, Sim};
+    use crate::provider::{Observation, Provider, read_only};
     use crate::value::Value;
 
     const EXAMPLE: &str = include_str!("../../mastodon.toml");
@@ -200,7 +200,7 @@ pub(super) mod tests {
         }
 
         pub async fn propose(&self) -> Proposal {
-            Proposal::again(&self.options, &self.provider).await.unwrap_or_else(|error| panic!("{error}"))
+            Proposal::again(&self.options, &read_only(&self.provider)).await.unwrap_or_else(|error| panic!("{error}"))
         }
 
         pub async fn apply(&self) {

@@ -156,6 +156,12 @@ pub enum Cause {
     Orphan,
     /// An earlier run was interrupted or failed here.
     Interrupted,
+    /// It was found in the cloud, with the tags of this instance, and no state had it.
+    Found,
+    /// It was made by a version that did not put the lineage on it.
+    Unmarked,
+    /// It is not this instance's, whatever the state says.
+    Foreign,
     /// The instance is being destroyed.
     Destroy,
 }
@@ -199,6 +205,9 @@ pub struct Change {
     pub identity: Option<Identity>,
     /// Older objects that interrupted replacements left behind and that are deleted too.
     pub leftovers: Vec<Identity>,
+    /// It gets the tags that say whose it is, beside whatever else changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marks: bool,
     /// The complete attributes to be; absent for deletions.
     pub desired: Option<Arc<Planned>>,
     pub depends_on: BTreeMap<Address, Milestone>,

@@ -18,5 +18,19 @@ pub mod stale;
 pub mod ties;
 pub mod walk;
 
+use std::sync::Arc;
+
+use crate::provider::Owner;
+use crate::state::State;
+
 pub use change::{Action, AttributeChange, Cause, Change, Plan, Purpose, Refusal};
 pub use resolve::{Desired, Graph};
+
+/// The instance that a state is of, as its resources in the cloud name it.
+pub fn owner(state: &State) -> Arc<Owner> {
+    Arc::new(Owner {
+        instance: state.instance.clone(),
+        lineage: state.lineage.clone(),
+        accepts_unmarked: !state.marked,
+    })
+}

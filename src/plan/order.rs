@@ -177,7 +177,8 @@ impl Builder<'_> {
             match &change.action {
                 Action::Create => self.make(number, address, Verb::Create, seconds(|d| d.create)),
                 Action::Update { attributes } if attributes.is_empty() => {
-                    self.make(number, address, Verb::Update { attributes: Vec::new() }, 0);
+                    let seconds = if change.marks { CALL_SECONDS } else { 0 };
+                    self.make(number, address, Verb::Update { attributes: Vec::new() }, seconds);
                 }
                 Action::Update { attributes } => {
                     let verb = Verb::Update { attributes: attributes.clone() };

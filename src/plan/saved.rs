@@ -58,7 +58,7 @@ impl Basis {
             let seen = match observation {
                 Observation::Found(found) => Some(relevant(address, &found.attributes, specs, desired, state)),
                 Observation::Gone => None,
-                Observation::Failed(_) => continue,
+                Observation::Foreign(_) | Observation::Failed(_) => continue,
             };
             observed.insert(address.clone(), seen);
         }
@@ -289,6 +289,7 @@ pub(super) mod tests {
             was_protected: false,
             identity: Some(crate::address::Identity::new("social")),
             leftovers: vec![crate::address::Identity::new("old")],
+            marks: false,
             desired: Some(Arc::new(Tree::Map(BTreeMap::from([("port".to_owned(), Tree::Integer(5432))])))),
             depends_on: BTreeMap::from([(address(), Milestone::Created)]),
         };

@@ -15,7 +15,7 @@ use super::{order, ties};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
-use crate::provider::{Observation, Observations};
+use crate::provider::{Holder, Observation, Observations, Owner, ownership};
 use crate::spec::blueprint::ResourceName;
 use crate::spec::types::{Attribute, Impact, Milestone, Order, ResourceType, Shape, Types};
 use crate::state::{Row, State, Status};
@@ -162,6 +162,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         instances.entry((address.type_name.clone(), address.name.clone())).or_default().push(address.clone());
     }
     let mut walked = Walked { instances, ..Walked::default() };
+    let owner = super::owner(situation.state);
     let mut problems = Diagnostics::default();
     let mut changes: Vec<Change> = Vec::new();
     let mut orders: BTreeMap<Address, Order> = BTreeMap::new();
@@ -178,6 +179,9 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
             }
         };
         problems.extend(validate(desired, &attributes));
+        let foreign = foreign(address, situation, &owner);
+        let is_foreign = foreign.is_some();
+        refusals.extend(foreign);
         let (settled, change) = settle(world, desired, Arc::new(attributes), situation, &walked, &orders);
         let stays = change.as_ref().is_none_or(|change| {
             !matches!(change.action, Action::Create | Action::Replace { order: Order::DeleteFirst, .. })
@@ -193,7 +197,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
                 }
             }
             changes.push(change);
-        } else {
+        } else if !is_foreign {
             unchanged += 1;
         }
         walked.settle(address, settled);
@@ -264,6 +268,24 @@ fn held_back(
     ties::ties(resource_type, row, orders, state).iter().map(|tie| ties::refusal(address, tie)).collect()
 }
 
+/// Why a resource that the state names and the file wants cannot be planned for: it is not this instance's.
+fn foreign(address: &Address, situation: &Situation<'_>, owner: &Owner) -> Option<Refusal> {
+    let Observation::Foreign(holder) = situation.observations?.get(address)? else { return None };
+    let identity = situation.state.rows.get(address)?.identity.as_ref()?;
+    let is_stripped = *holder == Holder { lineage: None, ..Holder::of(&owner.tags(address)) };
+    let hint = if is_stripped {
+        format!("if it is yours, give it back its tag {}={}", ownership::LINEAGE, owner.lineage)
+    } else {
+        "the state names something of others: take back a state that is this instance's, with `mastoform state restore`"
+            .to_owned()
+    };
+    Some(Refusal {
+        address: address.clone(),
+        reason: format!("{identity}, recorded as {address}, is not this instance's: it {}", holder.words(owner)),
+        hint,
+    })
+}
+
 /// Where the protection of a resource is turned off.
 fn protection_hint(world: &World<'_>, address: &Address) -> String {
     let name = (address.type_name.clone(), address.name.clone());
@@ -317,6 +339,7 @@ fn settle<'a>(
         was_protected: row.is_some_and(|row| row.protect),
         identity: row.and_then(|row| row.identity.clone()),
         leftovers: row.map(|row| row.replaced.clone()).unwrap_or_default(),
+        marks: false,
         desired: Some(Arc::clone(&attributes)),
         depends_on: desired.depends_on.clone(),
     };
@@ -340,6 +363,10 @@ fn settle<'a>(
         Some(row) if row.identity.is_none() => {
             return (settled, Some(created(begun(), &attributes, resource_type, Cause::Interrupted)));
         }
+        // It is refused, so nothing is planned for it.
+        Some(row) if matches!(observation, Some(Observation::Foreign(_))) => {
+            return (Settled { facts: Computed::Recorded(row), is_new: false, is_changed: false, ..settled }, None);
+        }
         Some(_) if matches!(observation, Some(Observation::Gone)) => {
             return (settled, Some(created(begun(), &attributes, resource_type, Cause::Drift)));
         }
@@ -349,6 +376,8 @@ fn settle<'a>(
         Some(Observation::Found(observed)) => Some(&observed.attributes),
         _ => None,
     };
+    let marks = matches!(observation, Some(Observation::Found(observed))
+        if observed.tags.as_ref().is_some_and(ownership::is_unmarked));
     let facts = match observed {
         Some(observed) => Computed::Observed(merged(&row.facts, observed, resource_type)),
         None => Computed::Recorded(row),
@@ -372,7 +401,7 @@ fn settle<'a>(
     let unfinished = left_off != LeftOff::Nowhere || not_ready(resource_type, observed);
     let mut ties = ties::ties(resource_type, row, orders, situation.state);
     ties.retain(|tie| tie.is_fixed);
-    let is_settled = failed.is_none() && !unfinished && row.replaced.is_empty() && ties.is_empty();
+    let is_settled = !marks && failed.is_none() && !unfinished && row.replaced.is_empty() && ties.is_empty();
     if differences.is_empty() && is_settled && row.protect == desired.protect {
         return (Settled { facts, is_new: false, is_changed: false, ..settled }, None);
     }
@@ -432,6 +461,7 @@ fn settle<'a>(
     }
     settled.is_new = false;
     settled.facts = facts;
+    change.marks = marks;
     change.expected_seconds = resource_type.expect.update.as_secs();
     if !change.attributes.is_empty() {
         change.action = Action::Update { attributes: touched.into_iter().collect() };
@@ -442,6 +472,14 @@ fn settle<'a>(
         change.action = Action::Update { attributes: changeable(resource_type, &attributes) };
         change.causes = vec![Cause::Interrupted];
         change.impact = Impact::Rolling;
+        return (settled, Some(change));
+    }
+    if marks {
+        // Waits for it as well, should an earlier run have left it unfinished.
+        change.action = Action::Update { attributes: Vec::new() };
+        change.causes = vec![Cause::Unmarked];
+        change.expected_seconds = 0;
+        settled.is_changed = false;
         return (settled, Some(change));
     }
     if unfinished || !row.replaced.is_empty() {
@@ -688,15 +726,18 @@ fn all_attributes(attributes: &Planned, resource_type: &ResourceType, cause: &Ca
 
 fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Types, cause: Cause) -> Change {
     let resource_type = types.get(&address.type_name);
-    let gone = match situation.observations.and_then(|all| all.get(address)) {
-        Some(Observation::Gone) => true,
-        _ => row.identity.is_none(),
-    };
+    let observation = situation.observations.and_then(|all| all.get(address));
+    let is_foreign = matches!(observation, Some(Observation::Foreign(_)));
+    let gone = is_foreign || matches!(observation, Some(Observation::Gone)) || row.identity.is_none();
     Change {
         address: address.clone(),
         region: row.region.clone(),
         action: if gone && row.replaced.is_empty() { Action::Forget } else { Action::Delete },
-        causes: vec![if gone { Cause::Drift } else { cause }],
+        causes: vec![match gone {
+            _ if is_foreign => Cause::Foreign,
+            true => Cause::Drift,
+            false => cause,
+        }],
         attributes: Vec::new(),
         unchanged_attributes: 0,
         impact: match resource_type {
@@ -709,6 +750,7 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
         was_protected: row.protect,
         identity: row.identity.clone(),
         leftovers: row.replaced.clone(),
+        marks: false,
         desired: None,
         depends_on: row.depends_on.iter().map(|needed| (needed.clone(), Milestone::Created)).collect(),
     }

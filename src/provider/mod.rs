@@ -12,7 +12,8 @@
 //!   the engine.
 //! - `update` sends only what its patch holds. `delete` of something that is gone is a success.
 //! - A resource that does not exist is [`Observation::Gone`], never an error.
-//! - Everything that can carry tags carries the tags it was created with.
+//! - Everything that can carry tags carries the tags it was created with, and an observation of a target with an
+//!   `owner` reports them.
 //! - Errors are classified by the cloud's error code, never by its text.
 //! - Observed attributes have the names and shapes of `specs/types`. An attribute the cloud did not report is absent;
 //!   one it reports as unset is null. Secrets are never observed.
@@ -28,6 +29,7 @@
 //! seen. The engine finds out by [`Provider::find`].
 
 pub mod generate;
+pub mod ownership;
 mod reader;
 pub mod sim;
 pub mod trace;
@@ -35,10 +37,12 @@ pub mod trace;
 #[cfg(feature = "aws")]
 pub mod aws;
 
+pub use ownership::{Holder, Owner, Tags};
 pub use reader::{Reader, read_only};
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,6 +60,8 @@ pub struct Target {
     pub identity: Identity,
     /// What the state remembers: the attributes we set and the facts others need.
     pub recorded: Value,
+    /// On whose behalf it is asked for. `None`: nobody needs to know whose it is, and its tags are not read.
+    pub owner: Option<Arc<Owner>>,
 }
 
 /// A resource as the cloud shows it.
@@ -63,12 +69,16 @@ pub struct Target {
 pub struct Observed {
     pub identity: Identity,
     pub attributes: Value,
+    /// Its tags; `None` if the type has none, or nobody asked for them.
+    pub tags: Option<Tags>,
 }
 
 /// The answer for one [`Target`].
 #[derive(Clone, Debug)]
 pub enum Observation {
     Found(Observed),
+    /// It exists and is not this instance's. Nothing else about it is known, and nothing may be done to it.
+    Foreign(Holder),
     /// It does not exist, or only as a tombstone.
     Gone,
     /// It could not be asked.
@@ -94,7 +104,7 @@ pub struct Creation {
     pub region: String,
     pub attributes: Known,
     /// Ownership tags, for everything that can carry tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
     /// The same for every attempt at this one creation: 32 hexadecimal characters, for APIs with client tokens.
     pub token: String,
 }
@@ -123,6 +133,31 @@ impl Update {
         static NULL: Known = Known::Null;
         self.changed.iter().any(|name| name == attribute).then(|| self.desired.get(attribute).unwrap_or(&NULL))
     }
+}
+
+/// A note in the cloud about an instance that lives there: whose it is, and the last apply. It is for people; nothing is
+/// decided by it but whether to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    pub instance: String,
+    /// What people call it, such as its domain.
+    pub title: String,
+    pub region: String,
+    pub lineage: String,
+    /// The serial of the state after the last apply.
+    pub serial: u64,
+    /// When that was, as RFC 3339 in UTC.
+    pub applied: String,
+}
+
+/// Something in a cloud that carries tags of this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Belonging {
+    /// The cloud's full name of it: an ARN.
+    pub name: String,
+    pub region: String,
+    pub tags: Tags,
 }
 
 /// Something that will happen to a resource, and that the cloud tells of before it does.
@@ -195,6 +230,22 @@ pub trait Provider: Send + Sync {
 
     /// Changes a resource in place.
     async fn update(&self, update: &Update) -> Result<(), ProviderError>;
+
+    /// Puts tags on a resource, beside those it has. Repeating it changes nothing.
+    async fn mark(&self, target: &Target, tags: &Tags) -> Result<(), ProviderError>;
+
+    /// Everything in a region that carries these tags, as far as the cloud has an index of tags. The index may lag
+    /// behind by some minutes, in both directions, and does not know every type.
+    async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError>;
+
+    /// What is registered in a region about the instance of this name; `None`: nothing.
+    async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError>;
+
+    /// Registers what was applied, over what was registered before.
+    async fn register(&self, registration: &Registration) -> Result<(), ProviderError>;
+
+    /// Takes a registration back, if it is still the one of this lineage.
+    async fn unregister(&self, registration: &Registration) -> Result<(), ProviderError>;
 
     /// Deletes a resource.
     async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError>;

@@ -4,10 +4,14 @@
 //! back to the [`Provider`] behind it. The compiler proves it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Account, Announced, Lookup, Observations, Provider, ProviderError, Target};
+use super::{
+    Account, Announced, Belonging, Creation, Lookup, Observations, Provider, ProviderError, Registration, Tags, Target,
+};
+use crate::address::Identity;
 use crate::value::Value;
 
 /// What can be asked of a cloud. Each question is the one of the same name in [`Provider`].
@@ -17,7 +21,11 @@ pub trait Reader: Send + Sync {
     async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError>;
     async fn observe(&self, targets: &[Target]) -> Observations;
     async fn announced(&self, targets: &[Target]) -> Announced;
+    async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError>;
+    async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError>;
+    async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError>;
     fn time_lapse(&self) -> f64;
+    fn patience(&self) -> Duration;
 }
 
 /// The cloud, for reading.
@@ -45,7 +53,23 @@ impl Reader for ReadOnly {
         self.0.announced(targets).await
     }
 
+    async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        self.0.find(creation).await
+    }
+
+    async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
+        self.0.census(region, tags).await
+    }
+
+    async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
+        self.0.registration(region, instance).await
+    }
+
     fn time_lapse(&self) -> f64 {
         self.0.time_lapse()
+    }
+
+    fn patience(&self) -> Duration {
+        self.0.patience()
     }
 }

@@ -184,12 +184,24 @@ impl<'a> Outline<'a> {
         let mut details: Vec<Piece> = self.reason(change).map(Piece::plain).into_iter().collect();
         let mut plain = |text: &str| details.push(Piece::plain(text));
         let least = match &change.action {
+            Action::Update { attributes } if attributes.is_empty() && change.marks => {
+                plain("gets the tag that says whose it is");
+                return details;
+            }
             Action::Update { attributes } if attributes.is_empty() => {
                 plain("only the state file changes");
                 return details;
             }
+            Action::Adopt if change.causes.contains(&Cause::Found) => {
+                plain("found in AWS, and taken into the state");
+                return details;
+            }
             Action::Adopt => {
                 plain("goes on with what an earlier run began");
+                return details;
+            }
+            Action::Forget if change.causes.contains(&Cause::Foreign) => {
+                plain("is not this instance's, and is left alone");
                 return details;
             }
             Action::Forget => {
@@ -339,6 +351,9 @@ impl<'a> Outline<'a> {
             Cause::New => "new".to_owned(),
             Cause::Orphan => "not wanted any more".to_owned(),
             Cause::Interrupted => "left by an interrupted run".to_owned(),
+            Cause::Found => "found in AWS".to_owned(),
+            Cause::Unmarked => "made before resources carried the lineage".to_owned(),
+            Cause::Foreign => "not this instance's".to_owned(),
             Cause::Destroy => String::new(),
         }
     }
@@ -349,6 +364,12 @@ impl<'a> Outline<'a> {
         if let Action::Replace { because, .. } = &change.action {
             let paths: Vec<String> = change.attributes.iter().map(|attribute| attribute.path.join(".")).collect();
             notes.extend(because.all().iter().filter(|reason| !paths.contains(reason)).cloned());
+        }
+        if change.marks && matches!(&change.action, Action::Update { attributes } if !attributes.is_empty()) {
+            notes.push("gets the tag that says whose it is, too".to_owned());
+        }
+        if let (true, Some(identity)) = (change.causes.contains(&Cause::Foreign), &change.identity) {
+            notes.push(format!("{identity} is not this instance's"));
         }
         for leftover in &change.leftovers {
             notes.push(format!("deletes {leftover} too, which an interrupted replacement left behind"));

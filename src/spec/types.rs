@@ -33,6 +33,8 @@ pub struct ResourceType {
     /// Never created, only looked up.
     pub lookup_only: bool,
     pub taggable: bool,
+    /// How a resource of the type is known to be this instance's.
+    pub proof: Proof,
     /// Deleting it loses what users stored.
     pub data_bearing: bool,
     /// What it does to people when a resource is replaced by deleting it first, and when it is deleted.
@@ -56,6 +58,17 @@ pub struct ResourceType {
     pub scoped_as: BTreeMap<String, TypeName>,
     pub attributes: BTreeMap<String, Attribute>,
     pub location: Location,
+}
+
+/// How a resource is known to be this instance's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By its tags.
+    Tags,
+    /// By an attribute that is named after the instance, for types that cannot carry tags.
+    Name { attribute: String },
+    /// By the resource it is part of, which this attribute names by its identity.
+    Parent { attribute: String },
 }
 
 impl ResourceType {
@@ -301,6 +314,25 @@ pub fn read(service: &str, document: &Node, types: &mut Types, diagnostics: &mut
     }
 }
 
+fn proof(reader: &mut Reader<'_>, is_proven_by_tags: bool) -> Proof {
+    reader.used.push("proof");
+    let node = reader.table.get("proof");
+    let given = |key: &str| node.and_then(|node| node.get(key)).and_then(Node::text).map(str::to_owned);
+    match (is_proven_by_tags, given("name"), given("parent")) {
+        (true, None, None) if node.is_none() => Proof::Tags,
+        (false, Some(attribute), None) => Proof::Name { attribute },
+        (false, None, Some(attribute)) => Proof::Parent { attribute },
+        (true, ..) => {
+            reader.wrong("proof", "absent: the tags of this type prove whose it is");
+            Proof::Tags
+        }
+        (false, ..) => {
+            reader.wrong("proof", "`{ name = ... }` or `{ parent = ... }`: this type has no tags to prove whose it is");
+            Proof::Tags
+        }
+    }
+}
+
 fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -> ResourceType {
     let mut reader = Reader { diagnostics, table: &entry.node, what: "type", used: vec!["attributes"] };
     let doc = reader.text("doc").unwrap_or_default();
@@ -313,6 +345,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     let identity = reader.texts("identity");
     let lookup_only = reader.flag("lookup_only", false);
     let taggable = reader.flag("taggable", true);
+    let proof = proof(&mut reader, taggable || lookup_only);
     let data_bearing = reader.flag("data_bearing", false);
     let impact = upheaval(&mut reader);
     let notice = notices(&mut reader);
@@ -394,6 +427,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         identity,
         lookup_only,
         taggable,
+        proof,
         data_bearing,
         impact,
         notice,

@@ -29,8 +29,11 @@ use crate::diagnostic::Diagnostic;
 use crate::state::{folder_of, sha256, sync_folder};
 use crate::value::Value;
 
-/// The version of the format this program writes, and the newest it reads.
-pub const FORMAT: u64 = 1;
+/// The newest version of the format this program reads and writes.
+pub const FORMAT: u64 = 2;
+
+/// The version of states whose resources do not all carry the lineage as a tag yet.
+const UNMARKED: u64 = 1;
 
 /// Everything remembered of one instance.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,9 @@ pub struct State {
     pub account: Option<String>,
     /// The settings of the last apply that did everything: what differs from them now is what somebody has edited.
     pub settings: Value,
+    /// Everything that can carry tags carries the lineage as one. States of earlier versions have format 1 until
+    /// their resources do.
+    pub marked: bool,
     pub rows: BTreeMap<Address, Row>,
     /// The last answers of lookups, so that a plan can be made without a network.
     pub lookups: BTreeMap<Address, Value>,
@@ -259,7 +265,7 @@ struct Written<'state> {
     lookups: &'state BTreeMap<Address, Value>,
 }
 
-/// The file as it is read, once its format version is known to be 1.
+/// The file as it is read, once its format version is known to be 1 or 2, which have the same fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Read {
@@ -339,6 +345,7 @@ impl State {
             region: region.into(),
             account: None,
             settings: Value::Null,
+            marked: true,
             rows: BTreeMap::new(),
             lookups: BTreeMap::new(),
         }
@@ -381,7 +388,7 @@ impl State {
         if gate.format > FORMAT {
             return Err(StateError::Newer { path: path.to_owned(), format: gate.format });
         }
-        if gate.format < FORMAT {
+        if gate.format < UNMARKED {
             let problem = format!("format {} never existed", gate.format);
             return Err(StateError::NotState { path: path.to_owned(), line: 1, column: 1, problem });
         }
@@ -398,6 +405,7 @@ impl State {
             region: read.region,
             account: read.account,
             settings: read.settings,
+            marked: gate.format > UNMARKED,
             rows: read.resources.into_iter().map(|(address, row)| (address, row.into())).collect(),
             lookups: read.lookups,
         };
@@ -502,7 +510,7 @@ impl State {
     /// The canonical text without the digest.
     fn bare_text(&self) -> String {
         let written = Written {
-            format: FORMAT,
+            format: if self.marked { FORMAT } else { UNMARKED },
             lineage: &self.lineage,
             serial: self.serial,
             parent: self.parent.as_deref(),

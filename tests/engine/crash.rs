@@ -15,7 +15,8 @@ use mastoform::address::Identity;
 use mastoform::apply::Outcome;
 use mastoform::provider::sim::Sim;
 use mastoform::provider::{
-    Account, Announced, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError, Target, Update,
+    Account, Announced, Belonging, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError,
+    Registration, Tags, Target, Update,
 };
 use mastoform::secret::SecretText;
 use mastoform::state::{Journal, Moment, State, Watch};
@@ -95,6 +96,26 @@ impl Provider for Witness {
 
     async fn update(&self, update: &Update) -> Result<(), ProviderError> {
         self.around(format!("update {}", update.target.address), self.sim.update(update)).await
+    }
+
+    async fn mark(&self, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        self.around(format!("mark {}", target.address), self.sim.mark(target, tags)).await
+    }
+
+    async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
+        self.sim.census(region, tags).await
+    }
+
+    async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
+        self.sim.registration(region, instance).await
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<(), ProviderError> {
+        self.sim.register(registration).await
+    }
+
+    async fn unregister(&self, registration: &Registration) -> Result<(), ProviderError> {
+        self.sim.unregister(registration).await
     }
 
     async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError> {

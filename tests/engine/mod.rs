@@ -295,6 +295,7 @@ fn made_calls(instance: &Instance) -> Vec<String> {
             Operation::Create => Some(format!("create {}", call.address)),
             Operation::Update => Some(format!("update {}", call.address)),
             Operation::Delete => Some(format!("delete {}", call.address)),
+            Operation::Mark => Some(format!("mark {}", call.address)),
             Operation::Lookup | Operation::Observe | Operation::Find | Operation::Reveal => None,
         })
         .collect();

@@ -11,8 +11,8 @@ use mastoform::diagnostic::{Diagnostics, SourceFile};
 use mastoform::expr::Evaluator;
 use mastoform::plan::Plan;
 use mastoform::plan::resolve::{World, resolve};
-use mastoform::provider::Provider;
 use mastoform::provider::sim::{Options, Sim};
+use mastoform::provider::{Provider, read_only};
 use mastoform::render::graph::Drawing;
 use mastoform::session::{self, Gathered};
 use mastoform::spec::{OverlayFile, Specs};
@@ -128,8 +128,9 @@ impl Instance {
         let nothing = BTreeMap::new();
         let early = World { specs, config, lookups: &nothing, evaluator };
         let read = session::read_state(&self.paths(), &config.name, &config.region, "lineage").expect("a state");
-        let mut gathered =
-            session::gather(&provider, Some(&early), read).await.unwrap_or_else(|error| panic!("{error}"));
+        let mut gathered = session::gather(&read_only(&provider), &specs.types, Some(&early), read)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let lookups = gathered.lookups.clone();
         let world = World { lookups: &lookups, ..early };
         let graph = resolve(&world, specs)?;
@@ -148,7 +149,9 @@ impl Instance {
         let specs = Specs::read(&[]).expect("valid specs");
         let provider: Arc<dyn Provider> = self.sim.clone();
         let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
-        let gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
+        let gathered = session::gather(&read_only(&provider), &specs.types, None, read)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         session::plan_destroy(&specs, &gathered, "social").unwrap_or_else(|problems| panic!("{problems}"))
     }
 
@@ -166,7 +169,9 @@ impl Instance {
         watch: Option<Watch>,
     ) -> (Plan, Outcome) {
         let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
-        let mut gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
+        let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let plan = session::plan_destroy(specs, &gathered, "social").unwrap_or_else(|problems| panic!("{problems}"));
         let outcome = self.apply(provider, specs, &plan, None, &mut gathered, watch).await;
         (plan, outcome)

@@ -12,7 +12,7 @@ use crate::cli::{CommandError, Exit, PlanArguments, cloud};
 use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
 use crate::plan::resolve::resolve;
-use crate::provider::Provider;
+use crate::provider::{Reader, read_only};
 use crate::render;
 use crate::session::{self, Gathered, Remembered, SessionError};
 
@@ -36,7 +36,7 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
                 let mut waiting: Vec<Waiting<'_, Result<Gathered, CommandError>>> = Vec::new();
                 for member in some {
                     let provider = clouds.of(fleet.ui, member).await;
-                    waiting.push(Box::pin(async move { gather(member, &provider?, "").await }));
+                    waiting.push(Box::pin(async move { gather(member, &read_only(&provider?), "").await }));
                 }
                 for (member, gathered) in some.iter().zip(all(waiting).await) {
                     report.take(member, gathered)?;
@@ -49,14 +49,10 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
 }
 
 /// Learns everything about an instance. A state that does not exist yet is made with this lineage.
-pub(super) async fn gather(
-    member: &Member,
-    provider: &Arc<dyn Provider>,
-    lineage: &str,
-) -> Result<Gathered, CommandError> {
+pub(super) async fn gather(member: &Member, reader: &Arc<dyn Reader>, lineage: &str) -> Result<Gathered, CommandError> {
     let nothing = BTreeMap::new();
     let read = read_state(member, lineage)?;
-    Ok(session::gather(provider, Some(&member.project.world(&nothing)), read).await?)
+    Ok(session::gather(reader, &member.project.specs.types, Some(&member.project.world(&nothing)), read).await?)
 }
 
 fn read_state(member: &Member, lineage: &str) -> Result<Remembered, SessionError> {

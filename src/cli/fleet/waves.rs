@@ -20,7 +20,7 @@ use crate::cli::{ApplyArguments, CommandError, DestroyArguments, Exit, Ui, cloud
 use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
 use crate::plan::resolve::resolve;
-use crate::provider::Provider;
+use crate::provider::{Provider, read_only};
 use crate::render;
 use crate::render::style::Role;
 use crate::session::{self, Gathered};
@@ -314,12 +314,12 @@ async fn gather(
     lineage: &str,
 ) -> Result<Option<Gathered>, CommandError> {
     if deed == Deed::Apply {
-        return Ok(Some(super::plan::gather(member, provider, lineage).await?));
+        return Ok(Some(super::plan::gather(member, &read_only(provider), lineage).await?));
     }
     let project = &member.project;
     let Some(recorded) = State::read(&project.paths.state())? else { return Ok(None) };
     let read = session::read_state(&project.paths, &recorded.instance, &recorded.region, &recorded.lineage)?;
-    Ok(Some(session::gather(provider, None, read).await?))
+    Ok(Some(session::gather(&read_only(provider), &project.specs.types, None, read).await?))
 }
 
 fn plan(deed: Deed, member: &Member, gathered: &Gathered) -> Result<(Plan, Diagnostics), CommandError> {

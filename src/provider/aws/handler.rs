@@ -15,6 +15,7 @@ use async_trait::async_trait;
 
 use super::error::unsupported;
 use super::session::Clients;
+use super::tags::{self, Tags};
 use super::wave::wave;
 use crate::address::Identity;
 use crate::provider::{
@@ -67,6 +68,16 @@ pub trait Handler: Send + Sync {
         Err(unsupported(self.type_name(), "delete"))
     }
 
+    /// Reads the tags of one resource, for types whose answers do not have them. `observed` is what was just read of it.
+    async fn tags(&self, _: &Clients, _: &Target, _: &Observed) -> Result<Tags, ProviderError> {
+        Err(unsupported(self.type_name(), "tags"))
+    }
+
+    /// Puts tags on a resource, beside those it has.
+    async fn mark(&self, _: &Clients, _: &Target, _: &Tags) -> Result<(), ProviderError> {
+        Err(unsupported(self.type_name(), "mark"))
+    }
+
     /// Reads a sensitive attribute.
     async fn reveal(&self, _: &Clients, _: &Target, _: &[String]) -> Result<SecretText, ProviderError> {
         Err(unsupported(self.type_name(), "reveal"))
@@ -109,7 +120,12 @@ pub fn identities(targets: &[&Target]) -> Vec<String> {
 
 /// A resource that was found, or made.
 pub fn observed(identity: impl Into<String>, attributes: impl Into<Value>) -> Observed {
-    Observed { identity: Identity::new(identity), attributes: attributes.into() }
+    Observed { identity: Identity::new(identity), attributes: attributes.into(), tags: None }
+}
+
+/// A resource with the tags that the same answer told.
+pub fn tagged<'tag>(observed: Observed, tags: impl IntoIterator<Item = (&'tag str, &'tag str)>) -> Observed {
+    Observed { tags: Some(tags::collected(tags)), ..observed }
 }
 
 /// A resource that was made, with what the answer told.

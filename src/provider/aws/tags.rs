@@ -8,13 +8,7 @@ use std::collections::BTreeMap;
 use super::error::incomplete;
 use crate::provider::ProviderError;
 
-/// Tags by key.
-pub type Tags = BTreeMap<String, String>;
-
-/// The tag that holds the name of the instance a resource belongs to.
-pub const INSTANCE: &str = "mastoform:instance";
-/// The tag that holds a resource's address.
-pub const ADDRESS: &str = "mastoform:address";
+pub use crate::provider::ownership::{ADDRESS, Tags};
 
 macro_rules! tag_lists {
     ($($(#[$attribute:meta])* $name:ident: $tag:path;)*) => {
@@ -69,6 +63,11 @@ pub fn ec2_filters(tags: &Tags) -> Vec<aws_sdk_ec2::types::Filter> {
     tags.iter()
         .map(|(key, value)| aws_sdk_ec2::types::Filter::builder().name(format!("tag:{key}")).values(value).build())
         .collect()
+}
+
+/// Tags of an answer, by key.
+pub fn collected<'tag>(present: impl IntoIterator<Item = (&'tag str, &'tag str)>) -> Tags {
+    present.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// Whether `present` holds every one of `wanted`: for services that cannot filter by tag.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Identity, TypeName};
-use crate::provider::Announcement;
+use crate::provider::{Announcement, Registration};
 use crate::spec::references::references;
 use crate::spec::types::{ResourceType, Types};
 use crate::value::{Tree, Value};
@@ -114,6 +114,9 @@ pub struct Cloud {
     pub births: BTreeMap<String, u64>,
     /// The last revision, by type and natural name.
     pub revisions: BTreeMap<String, i64>,
+    /// What is registered, by region and instance.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub registrations: BTreeMap<String, Registration>,
     #[serde(with = "by_type")]
     pub objects: Objects,
     /// Before this instant nothing that is being deleted is gone; `None`: nothing is being deleted.

@@ -7,10 +7,11 @@ use super::check;
 use super::cloud::{self, Cloud, Ending, Object, Phase, Stage};
 use super::faults::{Fault, Operation};
 use super::synthesis::{self, Forge};
-use super::{ACCOUNT, OWNERSHIP, Outcome, Sim, World, complained, lost, refusal, refused};
+use super::{ACCOUNT, Outcome, Sim, World, complained, lost, refusal, refused};
 use crate::address::{Identity, TypeName};
 use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Target, Update,
+    Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Tags, Target,
+    Update,
 };
 use crate::secret::SecretText;
 use crate::spec::references::references;
@@ -272,17 +273,60 @@ impl Sim {
         let mut world = self.world();
         world.cloud.sweep(now);
         let ours = |object: &Object| {
-            let has = |tag: &str| creation.tags.get(tag).is_some_and(|value| object.tags.get(tag) == Some(value));
-            let tagged = resource_type.taggable && OWNERSHIP.iter().all(|tag| has(tag));
-            let named = natural.is_some() && synthesis::natural_name(resource_type, &object.attributes) == natural;
-            // What has neither tags nor a name is known by what it is.
-            let alike = !resource_type.taggable && natural.is_none() && contains(&object.attributes, &stored);
-            tagged || named || alike
+            let named = || synthesis::natural_name(resource_type, &object.attributes) == natural;
+            if resource_type.taggable {
+                // A name alone proves nothing: without tags to look for, only the holder of the name is asked for.
+                let tagged = creation.tags.iter().all(|(key, value)| object.tags.get(key) == Some(value));
+                return tagged && (!creation.tags.is_empty() || (natural.is_some() && named()));
+            }
+            // Types without tags are known by their name, or by all they are.
+            if natural.is_some() { named() } else { contains(&object.attributes, &stored) }
         };
         let alive =
             |object: &Object| object.region == creation.region && object.phase != Phase::Deleting && !object.outside;
         let found = world.cloud.of_type(type_name).filter(|(_, object)| alive(object) && ours(object));
         Ok(found.map(|(identity, _)| identity.clone()).collect())
+    }
+
+    pub(super) fn mark_now(&self, target: &Target, tags: &Tags) -> Outcome<()> {
+        let type_name = &target.address.type_name;
+        let resource_type = self.resource_type(Operation::Mark, type_name)?;
+        let refuse = |kind, code, message: &str| {
+            let message = format!("{type_name} {} {message}", target.identity);
+            Err(refusal(Operation::Mark, type_name, kind, code, message))
+        };
+        if !resource_type.taggable {
+            return refuse(ErrorKind::Invalid, "InvalidAction", "cannot carry tags");
+        }
+        let mut guard = self.world();
+        let world = &mut *guard;
+        match world.cloud.get_mut(type_name, &target.identity).filter(|object| object.region == target.region) {
+            Some(object) => object.tags.extend(tags.clone()),
+            None => return refuse(ErrorKind::NotFound, "NotFound", "does not exist"),
+        }
+        self.save(world, Operation::Mark, type_name)
+    }
+
+    pub(super) fn census_now(&self, region: &str, tags: &Tags) -> Vec<Belonging> {
+        let now = self.now();
+        let mut world = self.world();
+        world.cloud.sweep(now);
+        let carries =
+            |object: &Object| tags.iter().all(|(key, value)| object.tags.get(key) == Some(value)) && !object.outside;
+        let found = world.cloud.iter().filter(|(_, _, object)| object.region == region && carries(object));
+        found
+            .map(|(type_name, identity, object)| Belonging {
+                name: self.full_name(type_name, identity, object),
+                region: region.to_owned(),
+                tags: object.tags.clone(),
+            })
+            .collect()
+    }
+
+    /// The ARN of an object, or its type and identity.
+    fn full_name(&self, type_name: &TypeName, identity: &Identity, object: &Object) -> String {
+        let arn = object.attributes.get("arn").and_then(Tree::as_text).map(str::to_owned);
+        arn.unwrap_or_else(|| format!("{type_name} {identity}"))
     }
 
     pub(super) fn reveal_now(&self, target: &Target, path: &[String]) -> Outcome<SecretText> {
@@ -324,7 +368,10 @@ impl Sim {
             return Observation::Gone;
         }
         let attributes = self.shown(type_name, object, now);
-        Observation::Found(Observed { identity: target.identity.clone(), attributes })
+        let object_tags = object.tags.clone();
+        let is_taggable = self.types.get(type_name).is_some_and(|resource_type| resource_type.taggable);
+        let tags = is_taggable.then(|| object_tags).filter(|_| target.owner.is_some());
+        Observation::Found(Observed { identity: target.identity.clone(), attributes, tags })
     }
 }
 

@@ -17,6 +17,7 @@ pub enum Operation {
     Update,
     Delete,
     Reveal,
+    Mark,
 }
 
 impl Operation {
@@ -30,6 +31,7 @@ impl Operation {
             Self::Update => "Modify",
             Self::Delete => "Delete",
             Self::Reveal => "Reveal",
+            Self::Mark => "Tag",
         }
     }
 }

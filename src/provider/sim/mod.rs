@@ -28,7 +28,7 @@ mod synthesis;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,8 +45,8 @@ use self::check::Complaint;
 use crate::address::{Address, Identity, TypeName};
 use crate::provider::trace::{self, Calls};
 use crate::provider::{
-    Account, Announced, Created, Creation, Deletion, ErrorKind, Lookup, Observations, Provider, ProviderError, Target,
-    Update,
+    Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observations, Provider,
+    ProviderError, Registration, Tags, Target, Update,
 };
 use crate::secret::SecretText;
 use crate::spec::types::{ResourceType, Types};
@@ -54,9 +54,6 @@ use crate::value::Value;
 
 /// The only account there is.
 pub const ACCOUNT: &str = "123456789012";
-
-/// The tags by which an object is known to be ours.
-const OWNERSHIP: [&str; 2] = ["mastoform:instance", "mastoform:address"];
 
 /// The time since some epoch.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -160,6 +157,13 @@ impl Sim {
             return Duration::ZERO;
         }
         Duration::try_from_secs_f64(expected.as_secs_f64() / self.options.speed).unwrap_or_default()
+    }
+
+    fn note_registration(&self, change: impl FnOnce(&mut BTreeMap<String, Registration>)) -> Outcome<()> {
+        let mut guard = self.world();
+        let world = &mut *guard;
+        change(&mut world.cloud.registrations);
+        self.save(world, Operation::Mark, &TypeName::new("account", "registration"))
     }
 
     fn save(&self, world: &mut World, operation: Operation, type_name: &TypeName) -> Outcome<()> {
@@ -327,6 +331,43 @@ impl Provider for Sim {
         self.call(Operation::Update, &target.address, &target.region, change).await
     }
 
+    async fn mark(&self, target: &Target, tags: &Tags) -> Outcome<()> {
+        self.call(Operation::Mark, &target.address, &target.region, |_| self.mark_now(target, tags)).await
+    }
+
+    async fn census(&self, region: &str, tags: &Tags) -> Outcome<Vec<Belonging>> {
+        let start = self.now();
+        self.travel().await;
+        let found = self.census_now(region, tags);
+        self.travel().await;
+        self.traced("tag:GetResources".to_owned(), region, start, Ok(found))
+    }
+
+    async fn registration(&self, region: &str, instance: &str) -> Outcome<Option<Registration>> {
+        self.travel().await;
+        let found = self.world().cloud.registrations.get(&registered_as(region, instance)).cloned();
+        self.travel().await;
+        Ok(found)
+    }
+
+    async fn register(&self, registration: &Registration) -> Outcome<()> {
+        self.travel().await;
+        let key = registered_as(&registration.region, &registration.instance);
+        self.note_registration(|registrations| {
+            registrations.insert(key, registration.clone());
+        })
+    }
+
+    async fn unregister(&self, registration: &Registration) -> Outcome<()> {
+        self.travel().await;
+        let key = registered_as(&registration.region, &registration.instance);
+        self.note_registration(|registrations| {
+            if registrations.get(&key).is_some_and(|held| held.lineage == registration.lineage) {
+                registrations.remove(&key);
+            }
+        })
+    }
+
     async fn delete(&self, target: &Target) -> Outcome<Deletion> {
         let delete = |struck: Option<&Fault>| self.delete_now(target, struck);
         self.call(Operation::Delete, &target.address, &target.region, delete).await
@@ -339,6 +380,11 @@ impl Provider for Sim {
     fn time_lapse(&self) -> f64 {
         self.options.speed
     }
+}
+
+/// The key of a registration.
+fn registered_as(region: &str, instance: &str) -> String {
+    format!("{region} {instance}")
 }
 
 /// The error of a fault that keeps a call from having its effect.

@@ -32,6 +32,7 @@ id    = { type = "string", computed = true, known = "created", format = "grp-{he
 doc = "A rule: neither tags nor a name."
 identity = ["id"]
 taggable = false
+proof = { parent = "group" }
 
 [rule.attributes]
 group = { type = "string", required = true, refers_to = "toy.group" }
@@ -140,6 +141,7 @@ fn target(name: &str, identity: &Identity) -> Target {
         region: "eu-central-1".to_owned(),
         identity: identity.clone(),
         recorded: Value::Null,
+        owner: None,
     }
 }
 

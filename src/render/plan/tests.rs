@@ -69,6 +69,7 @@ pub(super) fn change(name: &str, action: Action, causes: &[Cause]) -> Change {
         was_protected: false,
         identity: Some(Identity::new("x-1")),
         leftovers: Vec::new(),
+        marks: false,
         desired: None,
         depends_on: BTreeMap::new(),
     }
