@@ -6,6 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub mod neighbours;
+
+pub use neighbours::Living;
+
 use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
 use crate::apply::recover::{self, Note, RecoverError};
@@ -15,7 +19,7 @@ use crate::expr::Late;
 use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
-use crate::plan::{Plan, check};
+use crate::plan::{Cause, Plan, check};
 use crate::provider::{Account, Observation, Observations, ProviderError, Reader, Target, ownership};
 use crate::refresh::{self, RefreshError, Stranger};
 use crate::spec::types::Durations;
@@ -43,6 +47,18 @@ pub enum SessionError {
     OtherRegion { expected: String, found: String },
     #[error("the state belongs to the instance {expected:?}, and mastodon.toml says {found:?}")]
     OtherInstance { expected: String, found: String },
+    #[error("{0}")]
+    Living(Box<Living>),
+    #[error("several instances {instance:?} live in {region}: {}", .resources.join(", "))]
+    Several { instance: String, region: String, resources: Vec<String> },
+    #[error("looking for instances that live already failed")]
+    Census(#[source] ProviderError),
+    #[error("looking for {address} failed")]
+    Find {
+        address: Address,
+        #[source]
+        source: ProviderError,
+    },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("{0}")]
@@ -69,6 +85,8 @@ pub struct Gathered {
     pub notes: Vec<Note>,
     /// What the state called left over from replacements and is not the instance's. It is no longer in the state.
     pub strangers: Vec<Stranger>,
+    /// What was found in the cloud and stood in no state.
+    pub found: BTreeSet<Address>,
     pub lookups: BTreeMap<Address, Value>,
     /// `None`: offline.
     pub observations: Option<Observations>,
@@ -85,6 +103,7 @@ impl Gathered {
             is_folded: false,
             notes: Vec::new(),
             strangers: Vec::new(),
+            found: BTreeSet::new(),
             lookups,
             observations: None,
         }
@@ -101,6 +120,8 @@ pub struct Remembered {
     pub entries: Vec<Entry>,
     /// How many of the entries the state holds.
     pub held: usize,
+    /// An instance that lives without a state is taken over instead of refused.
+    pub takes_over: bool,
 }
 
 impl Remembered {
@@ -108,6 +129,17 @@ impl Remembered {
     #[must_use]
     pub fn without_journal(self) -> Self {
         Self { entries: Vec::new(), held: 0, ..self }
+    }
+
+    /// Takes over an instance of this name that lives in the cloud and of which there is no state.
+    #[must_use]
+    pub fn taking_over(self, takes_over: bool) -> Self {
+        Self { takes_over, ..self }
+    }
+
+    /// Whether nothing was ever applied from here.
+    fn is_first(&self) -> bool {
+        self.on_disk.is_none() && self.entries.is_empty() && self.state.rows.is_empty()
     }
 }
 
@@ -129,7 +161,7 @@ pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) ->
     });
     let held = journal::held(&entries, &state.lineage, state.serial, on_disk.as_deref())
         .map_err(|problem| JournalError::OtherState { path: paths.journal(), problem })?;
-    Ok(Remembered { state, on_disk, entries, held })
+    Ok(Remembered { state, on_disk, entries, held, takes_over: false })
 }
 
 /// Refuses a state of another instance, account or region.
@@ -158,7 +190,8 @@ pub async fn gather(
     world: Option<&World<'_>>,
     remembered: Remembered,
 ) -> Result<Gathered, SessionError> {
-    let Remembered { mut state, on_disk, entries, held } = remembered;
+    let is_first = remembered.is_first();
+    let Remembered { mut state, on_disk, entries, held, takes_over } = remembered;
     check_identity(&state, world.map(|world| world.config), None)?;
     let lookups = async {
         match world {
@@ -172,12 +205,22 @@ pub async fn gather(
         refresh::targets(state).into_iter().partition(|target| journaled.contains(&target.address))
     };
     let (_, early) = split(&state);
-    let (account, lookups, observed) =
-        tokio::join!(reader.account(), lookups, refresh::observe(&**reader, types, &early));
+    let living = async { if is_first { neighbours::living(&**reader, types, &state).await } else { Ok(None) } };
+    let (account, lookups, observed, living) =
+        tokio::join!(reader.account(), lookups, refresh::observe(&**reader, types, &early), living);
     let account = account.map_err(SessionError::Account)?;
     check_identity(&state, None, Some(&account))?;
     let lookups = lookups?;
     let mut observations = observed?;
+    let mut found = BTreeSet::new();
+    match (living?, world) {
+        (Some(living), Some(world)) if takes_over => {
+            found = take_over(reader, world, &lookups, living, &mut state).await?;
+            observations = refresh::observe(&**reader, types, &refresh::targets(&state)).await?;
+        }
+        (Some(living), _) => return Err(SessionError::Living(Box::new(living))),
+        (None, _) => {}
+    }
     let notes = recover::fold(&mut state, &entries, held, &**reader).await?;
     let (late, _) = split(&state);
     observations.extend(refresh::observe(&**reader, types, &late).await?);
@@ -187,7 +230,25 @@ pub async fn gather(
     state.account = Some(account.id);
     state.marked |= is_marked(&observations);
     let observations = Some(observations);
-    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, strangers, lookups, observations })
+    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, strangers, found, lookups, observations })
+}
+
+/// Goes on as the instance that lives.
+async fn take_over(
+    reader: &Arc<dyn Reader>,
+    world: &World<'_>,
+    lookups: &BTreeMap<Address, Value>,
+    living: Living,
+    state: &mut State,
+) -> Result<BTreeSet<Address>, SessionError> {
+    match living.lineage {
+        Some(lineage) => state.lineage = lineage,
+        // Made before there was one: what is found is marked with a new one.
+        None => state.marked = false,
+    }
+    state.serial = living.registration.map_or(0, |known| known.serial);
+    state.lookups = lookups.clone();
+    neighbours::adopt(reader, &World { lookups, ..*world }, state).await
 }
 
 /// Whether nothing lacks the tag with the lineage.
@@ -297,7 +358,11 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result
     };
     let planned = walk::plan(world, graph, &situation);
     let (_, warnings) = checks.finish(())?;
-    let plan = planned?;
+    let mut plan = planned?;
+    for change in plan.changes.iter_mut().filter(|change| gathered.found.contains(&change.address)) {
+        change.causes.retain(|cause| *cause != Cause::Interrupted);
+        change.causes.insert(0, Cause::Found);
+    }
     sound(&plan, &gathered.state, &world.specs.types)?;
     Ok((plan, warnings))
 }

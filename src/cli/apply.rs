@@ -18,8 +18,8 @@ use super::{ApplyArguments, GlobalOptions, Ui, cloud, output, plan::say_notes};
 use crate::apply::{self, Outcome, Report, Run, Stop};
 use crate::plan::order::Steps;
 use crate::plan::resolve::{Graph, World, resolve};
-use crate::plan::{Action, Plan, stale};
-use crate::provider::{Provider, read_only};
+use crate::plan::{Action, Plan, Purpose, stale};
+use crate::provider::{Provider, Registration, read_only};
 use crate::render;
 use crate::render::duration::exact;
 use crate::session::{self, Gathered};
@@ -45,7 +45,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
     cloud::runtime()?.block_on(async {
         let region = project.config.region.clone();
         let provider = cloud::connect(ui, options, &project.types_of_cloud, &paths, &region).await?;
-        let mut proposal = Proposal::make(project, &read_only(&provider)).await?;
+        let mut proposal = Proposal::make(project, &read_only(&provider), arguments.adopt_own).await?;
         say_notes(ui, &proposal.gathered);
         ui.diagnostics(&proposal.warnings);
         let plan = match &saved {
@@ -93,7 +93,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
                 return Ok(Exit::Failure);
             }
             // Whoever answers may have taken an hour over it.
-            let now = Proposal::again(options, &read_only(&provider)).await?;
+            let now = Proposal::again(options, &read_only(&provider), arguments.adopt_own).await?;
             now.must_confirm(proposal.parts(), Some(&proposal.project.config.source.text))?;
             proposal = now;
         }
@@ -203,7 +203,7 @@ pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) 
     let stream = Stream::new(ui);
     let (when, started) = (jiff::Timestamp::now(), Instant::now());
     let run = Run {
-        provider: work.provider,
+        provider: Arc::clone(&work.provider),
         types: work.types,
         plan: work.plan,
         desired: work.desired,
@@ -220,8 +220,31 @@ pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) 
     let elapsed = started.elapsed();
     let episode = Episode { command: work.command, when, elapsed, lapse, plan: work.plan, digest: work.digest };
     episode.remember(ui, &outcome, work.paths);
+    register(ui, &*work.provider, work.plan, &outcome, when).await;
     let expected = Duration::from_secs(work.plan.expected_seconds).div_f64(lapse);
     Ok(Ran { outcome, elapsed, expected })
+}
+
+/// Leaves a note in the cloud of what was applied, for whoever has no state: or takes it back when nothing is left.
+pub(super) async fn register(ui: &Ui, provider: &dyn Provider, plan: &Plan, outcome: &Outcome, when: jiff::Timestamp) {
+    let state = &outcome.report().state;
+    let registration = Registration {
+        instance: state.instance.clone(),
+        title: plan.title.clone(),
+        region: state.region.clone(),
+        lineage: state.lineage.clone(),
+        serial: state.serial,
+        applied: when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    };
+    let noted = match plan.purpose {
+        _ if outcome.report().failed.iter().any(|failure| failure.credentials) => return,
+        Purpose::Apply if !state.rows.is_empty() => provider.register(&registration).await,
+        Purpose::Destroy if state.rows.is_empty() => provider.unregister(&registration).await,
+        Purpose::Apply | Purpose::Destroy => return,
+    };
+    if let Err(error) = noted {
+        ui.warn(&format!("the note about this instance in AWS could not be written: {error}"));
+    }
 }
 
 /// What the history is told of a plan that was carried out.

@@ -16,7 +16,7 @@ use crate::plan::{Action, Plan};
 use crate::provider::{Observations, Reader};
 use crate::refresh;
 use crate::render;
-use crate::session::{self, Gathered, Remembered};
+use crate::session::{self, Gathered, Remembered, neighbours};
 use crate::value::{Tree, Value};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Result<Exit, CommandError> {
@@ -79,7 +79,13 @@ pub(super) async fn examine(
     let nothing = BTreeMap::new();
     let world = project.world(&nothing);
     let targets = refresh::targets(&read.state);
-    let (gathered, announced) = tokio::join!(session::survey(reader, &world, read), reader.announced(&targets));
+    let types = Arc::clone(&project.specs.types);
+    let recorded = read.state.clone();
+    let (gathered, announced, left_over) = tokio::join!(
+        session::survey(reader, &world, read),
+        reader.announced(&targets),
+        neighbours::left_over(&**reader, &types, &recorded)
+    );
     let gathered = gathered?;
     for failure in &announced.failures {
         ui.warn(&format!("what AWS has announced is not all known: {failure}"));
@@ -87,7 +93,8 @@ pub(super) async fn examine(
     let plan = plan_of(project, &gathered)?;
     let nothing = Observations::new();
     let observations = gathered.observations.as_ref().unwrap_or(&nothing);
-    let found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
+    let mut found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
+    found.left_over = left_over?;
     Ok(Examined { gathered, plan, found })
 }
 
@@ -126,7 +133,7 @@ fn accept(
     // Of what AWS did by itself, what an apply would set back.
     let is_open = |finding: &&Finding| match &finding.what {
         What::Attribute { path, .. } => open.contains(&(finding.address.clone(), path.join("."))),
-        What::Gone | What::Busy { .. } => false,
+        What::Gone | What::Foreign { .. } | What::Busy { .. } => false,
     };
     let wanted: Vec<&Finding> = found.somebody.iter().chain(found.aws.iter().filter(is_open)).collect();
     if wanted.is_empty() {
@@ -144,7 +151,7 @@ fn accept(
                 && matches!(&finding.what, What::Attribute { path, .. } if edit.path.as_ref() == Some(path))
         });
         let (what, verdict) = match &finding.what {
-            What::Gone | What::Busy { .. } => (
+            What::Gone | What::Foreign { .. } | What::Busy { .. } => (
                 finding.address.to_string(),
                 Verdict::Impossible("it is gone; take away what asks for it, or let `apply` make it again"),
             ),

@@ -279,7 +279,15 @@ impl From<SessionError> for CommandError {
             other @ SessionError::OtherInstance { .. } => {
                 Self::caused(Exit::Failure, other).hint("set `name` back, or give another --state-dir")
             }
-            other @ SessionError::Account(_) => Self::caused(Exit::Failure, other),
+            other @ (SessionError::Account(_) | SessionError::Census(_) | SessionError::Find { .. }) => {
+                Self::caused(Exit::Failure, other)
+            }
+            other @ SessionError::Living(_) => Self::caused(Exit::Refused, other)
+                .hint("if it is this instance, take back its state with `mastoform state restore`, from git or a colleague")
+                .hint("if its state is lost for good, `mastoform apply --adopt-own` goes on with what lives")
+                .hint("if it is another instance, choose another `name`"),
+            other @ SessionError::Several { .. } => Self::caused(Exit::Refused, other)
+                .hint("they carry the tags of more than one instance: choose another `name`"),
         }
     }
 }

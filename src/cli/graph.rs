@@ -8,7 +8,7 @@ use crate::state::State;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &GraphArguments) -> Result<Exit, CommandError> {
     if arguments.plan {
-        let proposal = plan::propose(ui, options, Project::load(ui, options)?, arguments.offline)?;
+        let proposal = plan::propose(ui, options, Project::load(ui, options)?, arguments.offline, false)?;
         return print(ui, arguments, &proposal.drawing(arguments.all)?, &proposal.project.config.name);
     }
     let (project, _) = Project::read(options)?;

@@ -176,6 +176,9 @@ pub struct PlanArguments {
     /// Exit with 2 if there is something to do
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Without a state: plan to go on with the instance of this name that lives in AWS
+    #[arg(long, conflicts_with = "offline")]
+    pub adopt_own: bool,
 }
 
 #[derive(Debug, Args)]
@@ -208,6 +211,9 @@ pub struct ApplyArguments {
     /// Print what happens as JSON, a line per event
     #[arg(long, requires = "yes")]
     pub json: bool,
+    /// Without a state: go on with the instance of this name that lives in AWS
+    #[arg(long)]
+    pub adopt_own: bool,
     /// Of a fleet these instances first, by name or number, and the others only if that went well
     #[arg(long, value_name = "NAME|N")]
     pub canary: Option<String>,

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::files::{self, Project};
 use super::proposal::{self, Proposal};
 use super::{CommandError, Exit, GlobalOptions, PlanArguments, Ui, cloud};
-use crate::plan::Plan;
+use crate::plan::{Plan, owner};
+use crate::refresh::Stranger;
 use crate::render;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
@@ -13,7 +14,7 @@ use crate::spec::Types;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
-    let proposal = propose(ui, options, project, arguments.offline)?;
+    let proposal = propose(ui, options, project, arguments.offline, arguments.adopt_own)?;
     let (plan, types) = (&proposal.plan, &proposal.project.specs.types);
     if let Some(path) = &arguments.html {
         write_page(ui, path, plan, types, &proposal.drawing(false)?)?;
@@ -52,8 +53,10 @@ pub(super) fn propose(
     options: &GlobalOptions,
     project: Project,
     offline: bool,
+    takes_over: bool,
 ) -> Result<Proposal, CommandError> {
-    let mut read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
+    let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
+    let mut read = read.taking_over(takes_over);
     if files::is_busy(ui, &project.paths)? {
         read = read.without_journal();
     }
@@ -86,5 +89,15 @@ pub(super) fn exit(plan: &Plan, detailed: bool) -> Exit {
 pub(super) fn say_notes(ui: &Ui, gathered: &Gathered) {
     for note in &gathered.notes {
         ui.say(&format!("an earlier run was interrupted: {}: {}", note.address, note.text));
+    }
+    let owner = owner(&gathered.state);
+    for stranger in &gathered.strangers {
+        let Stranger { address, identity, holder } = stranger;
+        let words = holder.words(&owner);
+        ui.warn(&format!("{identity}, which the state calls left over of {address}, {words}; it is left alone"));
+    }
+    if !gathered.found.is_empty() {
+        let (found, instance) = (gathered.found.len(), &gathered.state.instance);
+        ui.say(&format!("{found} resources of {instance} were found in AWS, with lineage {}", gathered.state.lineage));
     }
 }

@@ -29,8 +29,9 @@ pub struct Proposal {
 
 impl Proposal {
     /// Reads the state, asks the cloud in one wave, and plans.
-    pub async fn make(project: Project, reader: &Arc<dyn Reader>) -> Result<Self, CommandError> {
+    pub async fn make(project: Project, reader: &Arc<dyn Reader>, takes_over: bool) -> Result<Self, CommandError> {
         let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
+        let read = read.taking_over(takes_over);
         Self::from(project, reader, read).await
     }
 
@@ -60,10 +61,14 @@ impl Proposal {
     }
 
     /// The same with nothing remembered: the file, the specs and the state are read again, the cloud is asked again.
-    pub async fn again(options: &GlobalOptions, reader: &Arc<dyn Reader>) -> Result<Self, CommandError> {
+    pub async fn again(
+        options: &GlobalOptions,
+        reader: &Arc<dyn Reader>,
+        takes_over: bool,
+    ) -> Result<Self, CommandError> {
         // A file that cannot be read any more is a changed one.
         let (project, _) = Project::read(options).map_err(|error| error.with_exit(Exit::Stale))?;
-        Self::make(project, reader).await
+        Self::make(project, reader, takes_over).await
     }
 
     /// The graph, coloured by the plan.
@@ -200,7 +205,9 @@ pub(super) mod tests {
         }
 
         pub async fn propose(&self) -> Proposal {
-            Proposal::again(&self.options, &read_only(&self.provider)).await.unwrap_or_else(|error| panic!("{error}"))
+            Proposal::again(&self.options, &read_only(&self.provider), false)
+                .await
+                .unwrap_or_else(|error| panic!("{error}"))
         }
 
         pub async fn apply(&self) {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::change::{Action, Cause, Change, Plan};
 use super::walk::merged;
-use crate::address::Address;
+use crate::address::{Address, Identity};
 use crate::provider::{Announcement, Observation, Observations};
 use crate::spec::Types;
 use crate::spec::types::ResourceType;
@@ -31,12 +31,23 @@ pub struct Drift {
     pub announced: Vec<Announcement>,
     /// What the file says otherwise and was not applied yet.
     pub yours: Vec<Edit>,
+    /// Resources with this instance's tags that no state has.
+    pub left_over: Vec<LeftOver>,
+}
+
+/// Something in the cloud that carries the tags of an instance, and stands in no row of its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOver {
+    /// The cloud's full name of it: an ARN.
+    pub name: String,
+    /// The address it was made for, as its tag says.
+    pub address: Option<String>,
 }
 
 impl Drift {
-    /// Whether somebody changed anything.
+    /// Whether somebody changed anything, or something exists that nobody knows of.
     pub fn is_present(&self) -> bool {
-        !self.somebody.is_empty()
+        !self.somebody.is_empty() || !self.left_over.is_empty()
     }
 }
 
@@ -56,6 +67,8 @@ pub enum What {
     Attribute { path: Vec<String>, recorded: Value, observed: Value },
     /// It does not exist any more.
     Gone,
+    /// The object that the state names is not this instance's. Nothing of it is shown but its identity.
+    Foreign { identity: Identity },
     /// A change that nobody here began is going on.
     Busy { status: String },
 }
@@ -81,11 +94,18 @@ pub fn drift(
     announcements: &[Announcement],
     types: &Types,
 ) -> Drift {
-    let mut drift = Drift { announced: announcements.to_vec(), ..Drift::default() };
+    // What is announced for others is not for here.
+    let is_foreign =
+        |announcement: &&Announcement| matches!(observations.get(&announcement.address), Some(Observation::Foreign(_)));
+    let announced = announcements.iter().filter(|announcement| !is_foreign(announcement)).cloned().collect();
+    let mut drift = Drift { announced, ..Drift::default() };
     for change in &plan.changes {
         sort(change, state, types, &mut drift);
     }
     for (address, row) in &state.rows {
+        if let (Some(Observation::Foreign(_)), Some(identity)) = (observations.get(address), row.identity.clone()) {
+            drift.somebody.push(Finding { address: address.clone(), what: What::Foreign { identity } });
+        }
         let Some(Observation::Found(observed)) = observations.get(address) else { continue };
         let Some(resource_type) = types.get(&address.type_name) else { continue };
         if row.status == Status::Ready

@@ -7,7 +7,7 @@ use super::style::{Role, paint};
 use super::values::{UNSET, Words};
 use super::{Options, paths};
 use crate::address::Address;
-use crate::plan::drift::{Drift, Edit, Finding, What, by_address};
+use crate::plan::drift::{Drift, Edit, Finding, LeftOver, What, by_address};
 use crate::provider::Announcement;
 use crate::spec::Types;
 use crate::spec::types::ResourceType;
@@ -34,6 +34,13 @@ pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> St
     if !drift.yours.is_empty() {
         text.push_str("\nYou have edited, and not applied yet:\n");
         text.push_str(&edited(&drift.yours, types));
+    }
+    if !drift.left_over.is_empty() {
+        text.push_str("\nLeft over, with the tags of this instance and in no state:\n");
+        for LeftOver { name, address } in &drift.left_over {
+            let address = address.as_ref().map(|address| format!("  (made as {address})")).unwrap_or_default();
+            text.push_str(&format!("  {name}{}\n", paint(Role::Quiet, &address)));
+        }
     }
     text.push_str(&format!("\n{}", summary(drift)));
     text
@@ -65,6 +72,9 @@ pub fn numbers(drift: &Drift) -> String {
     if !drift.yours.is_empty() {
         parts.push(count(drift.yours.len(), "edit of yours waits", "edits of yours wait"));
     }
+    if !drift.left_over.is_empty() {
+        parts.push(format!("{} left over", drift.left_over.len()));
+    }
     parts.join(", ")
 }
 
@@ -78,6 +88,9 @@ fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
         for what in all {
             match what {
                 What::Gone => text.push_str(&format!("  {heading} is gone\n")),
+                What::Foreign { identity } => {
+                    text.push_str(&format!("  {heading} is recorded as {identity}, which is not this instance's\n"));
+                }
                 What::Busy { status } => {
                     text.push_str(&format!("  {heading} is {status}: a change is going on there\n"));
                 }
@@ -148,6 +161,7 @@ pub fn drift_json(drift: &Drift, instance: &str, region: &str, serial: u64) -> J
         "aws": drift.aws,
         "announced": drift.announced,
         "yours": drift.yours,
+        "left_over": drift.left_over,
     })
 }
 
@@ -177,6 +191,10 @@ mod tests {
                 attributes: [("port".to_owned(), Value::Integer(11))].into(),
             }],
             yours: vec![edit(Some(path), Some("mastodon.toml:3".to_owned())), edit(None, None)],
+            left_over: vec![LeftOver {
+                name: "arn:aws:s3:::old".to_owned(),
+                address: Some("s3.bucket.old".to_owned()),
+            }],
         }
     }
 
@@ -197,9 +215,11 @@ mod tests {
              You have edited, and not applied yet:\n\
              \x20 rds.cluster.database (update)\n\
              \x20     port  mastodon.toml:3\n\n\
-             Drift: 2 changes by somebody, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait."
+             Left over, with the tags of this instance and in no state:\n\
+             \x20 arn:aws:s3:::old  (made as s3.bucket.old)\n\n\
+             Drift: 2 changes by somebody, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait, 1 left over."
         );
-        let calm = Drift { somebody: Vec::new(), ..everything() };
+        let calm = Drift { somebody: Vec::new(), left_over: Vec::new(), ..everything() };
         assert_eq!(summary(&calm), "No drift, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait.");
         assert_eq!(summary(&Drift::default()), "No drift: everything is as it was applied.");
     }

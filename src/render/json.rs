@@ -57,6 +57,7 @@ fn change_json(change: &Change, outline: &Outline<'_>) -> Json {
         "was_protected": change.was_protected,
         "identity": change.identity,
         "leftovers": change.leftovers,
+        "marks": change.marks,
         "depends_on": change.depends_on,
     })
 }

@@ -94,7 +94,7 @@ pub struct Entry {
 /// Changes of which only their number is told.
 #[derive(Clone, Debug)]
 pub struct Fold<'a> {
-    /// All of one type; never none.
+    /// All of one type, or all of one kind; never none.
     pub changes: Vec<&'a Change>,
 }
 
@@ -103,6 +103,9 @@ impl Fold<'_> {
     pub fn title(&self) -> String {
         let Some((first, rest)) = self.changes.split_first() else { return String::new() };
         let Address { type_name, name, .. } = &first.address;
+        if rest.iter().any(|change| change.address.type_name != *type_name) {
+            return "resources".to_owned();
+        }
         let is_one_name = rest.iter().all(|change| change.address.name == *name);
         if is_one_name { format!("{type_name}.{name}") } else { type_name.to_string() }
     }
@@ -130,13 +133,16 @@ impl<'a> Outline<'a> {
         groups
     }
 
-    /// What is told together instead of one by one. Only creations are, when there are very many of them, and only where
-    /// everything that would be told of each is the same and no interruption.
+    /// What is told together instead of one by one: resources that only get the tags that say whose they are, and
+    /// creations, when there are very many of them, where everything that would be told of each is the same and no
+    /// interruption.
     pub fn folded(&self) -> Vec<Fold<'a>> {
+        let marked: Vec<&Change> = self.plan.changes.iter().filter(|change| is_only_marked(change)).collect();
+        let mut folds: Vec<Fold<'a>> = (marked.len() > FEW).then_some(Fold { changes: marked }).into_iter().collect();
         let created: Vec<&Change> =
             self.plan.changes.iter().filter(|change| Group::of(change) == Group::Created).collect();
         if created.len() <= MANY {
-            return Vec::new();
+            return folds;
         }
         let mut alike: BTreeMap<(&TypeName, Vec<String>), Vec<&'a Change>> = BTreeMap::new();
         let plain = |change: &&Change| change.impact < Impact::Brief && self.notes(change, false).is_empty();
@@ -144,7 +150,8 @@ impl<'a> Outline<'a> {
             let details = self.details(change).into_iter().map(|detail| detail.text).collect();
             alike.entry((&change.address.type_name, details)).or_default().push(change);
         }
-        alike.into_values().filter(|changes| changes.len() > FEW).map(|changes| Fold { changes }).collect()
+        folds.extend(alike.into_values().filter(|changes| changes.len() > FEW).map(|changes| Fold { changes }));
+        folds
     }
 
     /// Whether the plan does anything to a resource.
@@ -453,6 +460,13 @@ fn capitalized(text: &str) -> String {
 /// Whether there are several attributes and each of them forces the replacement.
 fn none_in_place(change: &Change) -> bool {
     change.attributes.len() > 1 && change.attributes.iter().all(|attribute| attribute.forces_replacement)
+}
+
+/// Whether nothing else happens to a resource than that it gets the tags that say whose it is.
+fn is_only_marked(change: &Change) -> bool {
+    change.marks
+        && change.protect == change.was_protected
+        && matches!(&change.action, Action::Update { attributes } if attributes.is_empty())
 }
 
 /// The cause that all of a change has. A line of a file is said once only where it would be said several times.

@@ -79,7 +79,8 @@ impl<'a> Renderer<'a> {
                     None => self.change(change, address_columns, &mut said, &mut lines),
                 }
             }
-            if group == Group::Created && !folds.is_empty() {
+            let is_here = |fold: &Fold<'_>| fold.changes.first().is_some_and(|change| Group::of(change) == group);
+            if folds.iter().any(is_here) {
                 let note = "Where there are many of a kind, they are only counted; -v names each.";
                 let wrapped = wrap(note, self.columns - INDENT);
                 lines.extend(wrapped.iter().map(|line| format!("{}{}", " ".repeat(INDENT), paint(Role::Quiet, line))));

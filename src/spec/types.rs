@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use crate::address::TypeName;
+use crate::address::{Identity, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
 use crate::value::Value;
@@ -90,12 +90,56 @@ impl ResourceType {
         names
     }
 
+    /// The identity in a full name, as the cloud's index of tags writes it: an ARN. `None` if the name is none of this
+    /// type.
+    pub fn identity_in(&self, full_name: &str) -> Option<Identity> {
+        let format = self.attributes.get("arn").and_then(|attribute| attribute.format.as_deref());
+        match (&self.identity[..], format) {
+            ([only], _) if only == "arn" => Some(Identity::new(full_name)),
+            (_, Some(format)) => {
+                let parts = parsed(format, full_name)?;
+                let values: Option<Vec<&str>> =
+                    self.identity.iter().map(|name| parts.get(name.as_str()).map(String::as_str)).collect();
+                Some(Identity::new(values?.join("|")))
+            }
+            // The last part is the id.
+            ([_], None) => full_name.rsplit_once('/').map(|(_, id)| Identity::new(id)),
+            _ => None,
+        }
+    }
+
     /// Whether two of these with the same names cannot exist at once.
     pub fn is_named(&self) -> bool {
         let formats = self.identity.iter().filter_map(|name| self.attributes.get(name)?.format.as_deref());
         let is_revised = formats.flat_map(placeholders).any(|placeholder| placeholder == "revision");
         !is_revised && !self.naming().is_empty()
     }
+}
+
+/// The values of the placeholders with which `format` becomes `text`; `None` if it cannot. Values are as short as they can
+/// be; those of hexadecimal and region placeholders hold no separator.
+fn parsed(format: &str, text: &str) -> Option<BTreeMap<String, String>> {
+    let mut pattern = "^".to_owned();
+    let mut names = Vec::new();
+    let mut rest = format;
+    while let Some((literal, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        pattern.push_str(&regex::escape(literal));
+        let is_plain = matches!(name, "region" | "account" | "revision") || name.starts_with("hex");
+        pattern.push_str(if is_plain { "([A-Za-z0-9-]*)" } else { "(.+?)" });
+        names.push(name);
+        rest = after;
+    }
+    pattern.push_str(&regex::escape(rest));
+    // The ARN of a log group may end with an asterisk for its streams.
+    pattern.push_str(r"(?::\*)?$");
+    let found = Regex::new(&pattern).ok()?.captures(text)?;
+    let values = names.iter().enumerate();
+    Some(
+        values
+            .filter_map(|(index, name)| Some(((*name).to_owned(), found.get(index + 1)?.as_str().to_owned())))
+            .collect(),
+    )
 }
 
 /// The names between braces in a format.

@@ -14,7 +14,7 @@ use mastoform::plan::resolve::{World, resolve};
 use mastoform::provider::sim::{Options, Sim};
 use mastoform::provider::{Provider, read_only};
 use mastoform::render::graph::Drawing;
-use mastoform::session::{self, Gathered};
+use mastoform::session::{self, Gathered, SessionError};
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Paths, State, Watch};
 use mastoform::value::Value;
@@ -29,6 +29,8 @@ pub struct Instance {
     pub folder: tempfile::TempDir,
     /// Steps that may have a call in flight at once.
     pub at_once: usize,
+    /// The lineage of a state that is made here.
+    pub lineage: &'static str,
 }
 
 /// A `mastodon.toml` that was read and understood, with the specs it was read against.
@@ -89,7 +91,45 @@ impl Instance {
 
     /// With a cloud that is there already.
     pub fn with(sim: Sim) -> Self {
-        Self { sim: Arc::new(sim), folder: fast_folder(), at_once: 16 }
+        Self { sim: Arc::new(sim), folder: fast_folder(), at_once: 16, lineage: "lineage" }
+    }
+
+    /// Another instance in the same cloud, with a state of its own.
+    pub fn beside(&self, lineage: &'static str) -> Self {
+        Self { sim: Arc::clone(&self.sim), folder: fast_folder(), at_once: self.at_once, lineage }
+    }
+
+    /// The same state in a copy of the cloud: whatever happens there, nothing happens here.
+    pub fn copy(&self) -> Self {
+        let copy = Self { sim: Arc::new(self.sim.copy()), folder: fast_folder(), ..*self };
+        for entry in fs_err::read_dir(self.folder.path()).expect("a folder") {
+            let entry = entry.expect("an entry");
+            fs_err::copy(entry.path(), copy.folder.path().join(entry.file_name())).expect("copied");
+        }
+        copy
+    }
+
+    /// Learns everything, as a plan does; with `takes_over`, an instance that lives without a state is taken over.
+    pub async fn gather(&self, text: &str, takes_over: bool) -> Result<Gathered, SessionError> {
+        let Script { specs, config, evaluator } = &Script::read(&[], text).expect("a valid file");
+        let nothing = BTreeMap::new();
+        let world = World { specs, config, lookups: &nothing, evaluator };
+        let read = session::read_state(&self.paths(), &config.name, &config.region, self.lineage)?;
+        let provider: Arc<dyn Provider> = self.sim.clone();
+        session::gather(&read_only(&provider), &specs.types, Some(&world), read.taking_over(takes_over)).await
+    }
+
+    /// Takes over the instance that lives without a state, and applies what differs.
+    pub async fn take_over(&self, text: &str) -> (Plan, Outcome) {
+        let Script { specs, config, evaluator } = &Script::read(&[], text).expect("a valid file");
+        let mut gathered = self.gather(text, true).await.unwrap_or_else(|error| panic!("{error}"));
+        let lookups = gathered.lookups.clone();
+        let world = World { specs, config, lookups: &lookups, evaluator };
+        let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+        let (plan, _) = session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}"));
+        let desired = Some((&world, &graph));
+        let outcome = self.apply(self.sim.clone(), specs, &plan, desired, &mut gathered, None).await;
+        (plan, outcome)
     }
 
     pub fn paths(&self) -> Paths {
@@ -127,7 +167,7 @@ impl Instance {
         let Script { specs, config, evaluator } = script;
         let nothing = BTreeMap::new();
         let early = World { specs, config, lookups: &nothing, evaluator };
-        let read = session::read_state(&self.paths(), &config.name, &config.region, "lineage").expect("a state");
+        let read = session::read_state(&self.paths(), &config.name, &config.region, self.lineage).expect("a state");
         let mut gathered = session::gather(&read_only(&provider), &specs.types, Some(&early), read)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
@@ -148,7 +188,7 @@ impl Instance {
     pub async fn plan_destroy(&self) -> Plan {
         let specs = Specs::read(&[]).expect("valid specs");
         let provider: Arc<dyn Provider> = self.sim.clone();
-        let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
+        let read = session::read_state(&self.paths(), "social", "eu-central-1", self.lineage).expect("a state");
         let gathered = session::gather(&read_only(&provider), &specs.types, None, read)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
@@ -168,7 +208,7 @@ impl Instance {
         specs: &Specs,
         watch: Option<Watch>,
     ) -> (Plan, Outcome) {
-        let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
+        let read = session::read_state(&self.paths(), "social", "eu-central-1", self.lineage).expect("a state");
         let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read)
             .await
             .unwrap_or_else(|error| panic!("{error}"));

@@ -13,7 +13,9 @@ use tokio::sync::watch;
 use super::table::{self, Planned};
 use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
 use crate::apply::{self, Event, Outcome, Progress, Run, Stop};
-use crate::cli::apply::{Episode, counted, holder, keep_what_was_folded, listen, loses_data, new_lineage, say_unsaved};
+use crate::cli::apply::{
+    Episode, counted, holder, keep_what_was_folded, listen, loses_data, new_lineage, register, say_unsaved,
+};
 use crate::cli::plan::say_notes;
 use crate::cli::progress::plain;
 use crate::cli::{ApplyArguments, CommandError, DestroyArguments, Exit, Ui, cloud};
@@ -377,7 +379,7 @@ async fn carry_out(
     let lapse = provider.time_lapse();
     let (when, started) = (jiff::Timestamp::now(), Instant::now());
     let run = Run {
-        provider,
+        provider: Arc::clone(&provider),
         types: member.types(),
         plan: &plan,
         desired: graph.as_ref().map(|graph| (&world, graph)),
@@ -391,6 +393,7 @@ async fn carry_out(
     let outcome = apply::run(run).await;
     let episode = Episode { command: deed.word(), when, elapsed: started.elapsed(), lapse, plan: &plan, digest: None };
     episode.remember(ui, &outcome, &project.paths);
+    register(ui, &*provider, &plan, &outcome, when).await;
     let report = outcome.report();
     say_unsaved(ui, report, &project.paths);
     let note = counted(report);

@@ -57,6 +57,11 @@ impl Sim {
         }
     }
 
+    /// The cloud as its file holds it.
+    pub fn saved(&self) -> String {
+        serde_json::to_string_pretty(&self.world().cloud).unwrap_or_default()
+    }
+
     /// Every call that reached the cloud, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.world().calls.clone()

@@ -316,17 +316,19 @@ impl Sim {
         let found = world.cloud.iter().filter(|(_, _, object)| object.region == region && carries(object));
         found
             .map(|(type_name, identity, object)| Belonging {
-                name: self.full_name(type_name, identity, object),
+                name: Self::full_name(type_name, identity, object),
                 region: region.to_owned(),
                 tags: object.tags.clone(),
             })
             .collect()
     }
 
-    /// The ARN of an object, or its type and identity.
-    fn full_name(&self, type_name: &TypeName, identity: &Identity, object: &Object) -> String {
+    /// The ARN of an object; one made of its type and identity, if it shows none.
+    fn full_name(type_name: &TypeName, identity: &Identity, object: &Object) -> String {
         let arn = object.attributes.get("arn").and_then(Tree::as_text).map(str::to_owned);
-        arn.unwrap_or_else(|| format!("{type_name} {identity}"))
+        arn.unwrap_or_else(|| {
+            format!("arn:aws:{}:{}:{ACCOUNT}:{}/{identity}", type_name.service, object.region, type_name.kind)
+        })
     }
 
     pub(super) fn reveal_now(&self, target: &Target, path: &[String]) -> Outcome<SecretText> {
