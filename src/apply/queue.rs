@@ -148,6 +148,8 @@ mod tests {
                     leftovers: Vec::new(),
                     desired: None,
                     depends_on: needs.iter().map(|(name, milestone)| (address(name), *milestone)).collect(),
+                    deletion: crate::value::Value::Null,
+                    security: Vec::new(),
                 })
                 .collect(),
             unchanged: 0,

@@ -176,6 +176,22 @@ pub struct PlanArguments {
     /// Exit with 2 if there is something to do
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Exit with 7 if the plan does any of these
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
+}
+
+/// What a plan may be stopped for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// It widens rights, or may
+    Security,
+    /// It deletes what people have stored
+    DataLoss,
+    /// It deletes anything
+    Deletion,
+    /// It takes a part of the instance down, or loses data
+    Outage,
 }
 
 #[derive(Debug, Args)]
@@ -192,6 +208,9 @@ pub struct ShowArguments {
     /// Write the plan as a page for a browser, too
     #[arg(long, value_name = "PAGE")]
     pub html: Option<PathBuf>,
+    /// Exit with 7 if the plan does any of these
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
 }
 
 #[derive(Debug, Default, Args)]

@@ -281,6 +281,7 @@ pub(super) mod tests {
                 forces_replacement: false,
                 sensitive: true,
                 impact: Impact::Brief,
+                security: true,
             }],
             unchanged_attributes: 3,
             impact: Impact::Outage,
@@ -291,6 +292,8 @@ pub(super) mod tests {
             leftovers: vec![crate::address::Identity::new("old")],
             desired: Some(Arc::new(Tree::Map(BTreeMap::from([("port".to_owned(), Tree::Integer(5432))])))),
             depends_on: BTreeMap::from([(address(), Milestone::Created)]),
+            deletion: value(serde_json::json!({"skip_final_snapshot": false})),
+            security: vec!["engine".to_owned()],
         };
         let because = Reasons::new("engine".to_owned(), ["port".to_owned()]);
         let actions = [

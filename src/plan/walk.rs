@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Reasons, Refusal};
 use super::diff::{self, Difference, Sides};
 use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
+use super::gates::{self, Wishes};
 use super::{order, ties};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -185,12 +186,13 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         if stays {
             refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
         }
-        if let Some(change) = change {
+        if let Some(mut change) = change {
+            gates::complete(&mut change, desired.resource_type, situation.state.rows.is_empty());
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
-                if desired.protect {
-                    refusals.push(refusal(&change, &protection_hint(world, address)));
-                }
+            }
+            if desired.protect {
+                refusals.extend(gates::refusal(&change, &protection_hint(world, address)));
             }
             changes.push(change);
         } else {
@@ -198,16 +200,16 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         }
         walked.settle(address, settled);
     }
-    for (address, row) in situation.state.rows.iter().rev() {
-        if graph.nodes.contains_key(address) {
-            continue;
-        }
+    let orphans = || situation.state.rows.iter().rev().filter(|(address, _)| !graph.nodes.contains_key(*address));
+    let wishes = Wishes::of(Some(world), orphans().map(|(address, _)| address));
+    for (address, row) in orphans() {
         let mut change = removal(address, row, situation, &world.specs.types, Cause::Orphan);
         if change.causes == [Cause::Orphan] {
             change.causes.extend(walked.existence_cause(world, address, &situation.state.settings));
         }
-        if matches!(change.action, Action::Delete) && row.protect {
-            refusals.push(refusal(&change, &protection_hint(world, address)));
+        gates::complete_removal(&mut change, row, world.specs.types.get(&address.type_name), &wishes);
+        if change.protect {
+            refusals.extend(gates::refusal(&change, &protection_hint(world, address)));
         }
         changes.push(change);
     }
@@ -227,14 +229,18 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
     problems.finish(plan).map(|(plan, _)| plan)
 }
 
-/// Makes the plan that takes everything down. Needs neither `mastodon.toml` nor a graph.
-pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str) -> Plan {
+/// Makes the plan that takes everything down. Needs neither `mastodon.toml` nor a graph; a file that can be read, which
+/// is `world` then, protects what it says, and decides how things are deleted.
+pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Option<&World<'_>>) -> Plan {
     let mut changes = Vec::new();
     let mut refusals = Vec::new();
+    let wishes = Wishes::of(world, situation.state.rows.keys());
     for (address, row) in &situation.state.rows {
-        let change = removal(address, row, situation, types, Cause::Destroy);
-        if matches!(change.action, Action::Delete) && row.protect {
-            refusals.push(refusal(&change, "mastodon.toml"));
+        let mut change = removal(address, row, situation, types, Cause::Destroy);
+        gates::complete_removal(&mut change, row, types.get(&address.type_name), &wishes);
+        if change.protect {
+            let place = world.map_or_else(|| "mastodon.toml".to_owned(), |world| protection_hint(world, address));
+            refusals.extend(gates::refusal(&change, &place));
         }
         changes.push(change);
     }
@@ -278,16 +284,6 @@ fn protection_hint(world: &World<'_>, address: &Address) -> String {
     origin.map_or_else(|| world.config.source.name.clone(), |location| location.to_string())
 }
 
-/// `place` is where its protection is turned off.
-fn refusal(change: &Change, place: &str) -> Refusal {
-    let verb = if matches!(change.action, Action::Replace { .. }) { "replaced" } else { "deleted" };
-    Refusal {
-        address: change.address.clone(),
-        reason: format!("{} is protected and would be {verb}", change.address),
-        hint: format!("take the protection off in {place} and apply that first"),
-    }
-}
-
 /// The attributes of a resource as far as they are known.
 pub fn attributes(world: &World<'_>, desired: &Desired<'_>, scope: &ResourceScope<'_>) -> Result<Planned, Diagnostic> {
     world.evaluator.entries(&desired.templates(), scope).map(|entries| planned(Tree::Map(entries)))
@@ -319,6 +315,8 @@ fn settle<'a>(
         leftovers: row.map(|row| row.replaced.clone()).unwrap_or_default(),
         desired: Some(Arc::clone(&attributes)),
         depends_on: desired.depends_on.clone(),
+        deletion: Value::Null,
+        security: Vec::new(),
     };
     let mut settled = Settled {
         resource_type,
@@ -576,6 +574,7 @@ fn attribute_change(
         forces_replacement: difference.immutable,
         sensitive: difference.sensitive,
         impact: difference.impact,
+        security: false,
     }
 }
 
@@ -682,6 +681,7 @@ fn all_attributes(attributes: &Planned, resource_type: &ResourceType, cause: &Ca
             forces_replacement: false,
             sensitive: resource_type.attributes.get(name).is_some_and(|attribute| attribute.sensitive),
             impact: Impact::None,
+            security: false,
         })
         .collect()
 }
@@ -711,6 +711,8 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
         leftovers: row.replaced.clone(),
         desired: None,
         depends_on: row.depends_on.iter().map(|needed| (needed.clone(), Milestone::Created)).collect(),
+        deletion: Value::Null,
+        security: Vec::new(),
     }
 }
 

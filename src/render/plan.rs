@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Options;
 use super::documents::Content;
 use super::layout::{cut, fill, pad, prefix, width, wrap};
-use super::outline::{Entry, Fold, Group, Outline, counts, nothing, time_and_impact, verb};
+use super::outline::{Entry, Fold, Group, Outline, counts, nothing, security, time_and_impact, verb};
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
 use super::values::{Line, Piece, Words, total};
 use crate::address::Address;
@@ -120,6 +120,11 @@ impl<'a> Renderer<'a> {
             let sentence = format!("What takes longest, one after the other: {}.", chain.join(", "));
             text.push('\n');
             text.push_str(&wrap(&sentence, self.columns).join("\n"));
+        }
+        if let Some(sentence) = security(plan) {
+            text.push('\n');
+            let lines = wrap(&format!("Security: {sentence}."), self.columns);
+            text.push_str(&lines.iter().map(|line| paint(Role::Warning, line)).collect::<Vec<_>>().join("\n"));
         }
         let notices = self.outline.notices();
         if !notices.is_empty() {
@@ -381,8 +386,12 @@ impl<'a> Renderer<'a> {
         for refusal in &self.outline.plan.refusals {
             text.push_str("\n  ");
             text.push_str(&wrap(&refusal.reason, self.columns - GAP).join("\n  "));
-            if !hints.contains(&refusal.hint.as_str()) {
-                hints.push(&refusal.hint);
+        }
+        // To keep what is there comes before to let it go.
+        let refusals = || self.outline.plan.refusals.iter();
+        for hint in refusals().map(|refusal| &refusal.hint).chain(refusals().filter_map(|it| it.otherwise.as_ref())) {
+            if !hints.contains(&hint.as_str()) {
+                hints.push(hint);
             }
         }
         text.push('\n');

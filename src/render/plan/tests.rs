@@ -71,6 +71,8 @@ pub(super) fn change(name: &str, action: Action, causes: &[Cause]) -> Change {
         leftovers: Vec::new(),
         desired: None,
         depends_on: BTreeMap::new(),
+        deletion: Value::Null,
+        security: Vec::new(),
     }
 }
 
@@ -90,6 +92,7 @@ pub(super) fn attribute(
         forces_replacement: false,
         sensitive: false,
         impact: Impact::None,
+        security: false,
     }
 }
 
@@ -268,6 +271,7 @@ fn drift_stands_apart_and_refusals_come_last() {
             address: address("rds.cluster.database"),
             reason: "rds.cluster.database is protected and would be deleted".into(),
             hint: "take the protection off in mastodon.toml and apply that first".into(),
+            otherwise: None,
         }],
         ..plan_of(vec![
             Change {
