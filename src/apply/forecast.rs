@@ -185,7 +185,8 @@ pub mod tests {
             let mut forecast = Forecast::new(&steps, lapse);
             assert_eq!(forecast.remaining(at(0)), at(cluster + instance));
             let address: Address = "rds.cluster.database".parse().expect("an address");
-            let started = Event::Started { address: address.clone(), verb: "create", object: None, expected: at(cluster) };
+            let started =
+                Event::Started { address: address.clone(), verb: "create", object: None, expected: at(cluster) };
             forecast.take(&started, at(0));
             assert_eq!(forecast.remaining(at(60)), at(cluster - 60 + instance));
             assert_eq!(forecast.remaining(at(cluster + 600)), at(instance), "what is late is about to be done");

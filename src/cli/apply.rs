@@ -86,7 +86,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
                 (format!("\nDo this on {}? Only `yes` is accepted:", cloud::place(options)), "yes")
             } else {
                 let gone = deletes(&plan);
-                (format!("\n{gone} Type the name of the instance to do this on {}:", cloud::place(options)), name.as_str())
+                (
+                    format!("\n{gone} Type the name of the instance to do this on {}:", cloud::place(options)),
+                    name.as_str(),
+                )
             };
             let sure = ui.confirm(&question, word).map_err(|error| error.hint("add --yes to go without asking"))?;
             if !sure {

@@ -94,7 +94,8 @@ fn mark(change: &mut Change, resource_type: &ResourceType) {
         names.extend(found);
     }
     if !change.attributes.is_empty() {
-        let is_set = |name: &String| change.desired.as_ref().and_then(|all| all.get(name)).is_some_and(|it| !it.is_null());
+        let is_set =
+            |name: &String| change.desired.as_ref().and_then(|all| all.get(name)).is_some_and(|it| !it.is_null());
         let whole = resource_type.attributes.iter().filter(|(_, attribute)| attribute.security == Security::Whole);
         names.extend(whole.map(|(name, _)| name).filter(|name| is_set(name)).cloned());
     }
@@ -109,6 +110,11 @@ fn marks(resource_type: &ResourceType, path: &[String], after: Option<&Planned>)
     let mut name = first.clone();
     for key in rest {
         if attribute.security != Security::No {
+            // An entry that goes takes something away, unless it is part of a document: that may have forbidden something.
+            let is_entry = matches!(&attribute.shape, Shape::Map(element) if !matches!(element.shape, Shape::Json));
+            if is_entry && after.is_none() {
+                return found;
+            }
             break;
         }
         if let (Shape::Object(_), Some(_)) = (&attribute.shape, attribute.child(key)) {
@@ -167,9 +173,9 @@ pub fn refusal(change: &Change, place: &str) -> Option<Refusal> {
 /// The line because of which something goes: of a replacement, the one that forces it.
 fn culprit(change: &Change) -> Option<&String> {
     let forcing = change.attributes.iter().filter(|attribute| attribute.forces_replacement);
-    let causes = forcing.map(|attribute| &attribute.cause).chain(
-        matches!(change.action, Action::Delete).then_some(&change.causes).into_iter().flatten(),
-    );
+    let causes = forcing
+        .map(|attribute| &attribute.cause)
+        .chain(matches!(change.action, Action::Delete).then_some(&change.causes).into_iter().flatten());
     causes.into_iter().find_map(|cause| match cause {
         Cause::Written { location } => Some(location),
         _ => None,

@@ -336,6 +336,20 @@ pub(super) mod tests {
         assert!(Saved::parse("plan.json", text.replace('\n', "\r\n").as_bytes()).is_ok(), "line ends do no harm");
     }
 
+    /// Plans of before know neither of these fields, and one without them looks as it did.
+    #[test]
+    fn a_plan_without_deletions_and_marks_is_as_it_always_was() {
+        let mut saved = saved();
+        for change in &mut saved.plan.changes {
+            change.deletion = Value::Null;
+            change.security.clear();
+            change.attributes.iter_mut().for_each(|attribute| attribute.security = false);
+        }
+        let text = saved.text();
+        assert!(!text.contains("\"deletion\"") && !text.contains("\"security\""), "{text}");
+        assert_eq!(Saved::parse("plan.json", text.as_bytes()).expect("a plan"), saved);
+    }
+
     #[test]
     fn whatever_was_edited_is_refused() {
         let text = saved().text();

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Reasons, Refusal};
 use super::diff::{self, Difference, Sides};
-use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
 use super::gates::{self, Wishes};
+use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
 use super::{order, ties};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -272,16 +272,23 @@ fn held_back(
 
 /// Where the protection of a resource is turned off.
 fn protection_hint(world: &World<'_>, address: &Address) -> String {
+    let inputs = protection_inputs(world, address);
+    let origin = inputs.iter().find_map(|input| world.config.origin(input));
+    origin.map_or_else(|| world.config.source.name.clone(), |location| location.to_string())
+}
+
+/// The settings that decide whether a resource is protected.
+fn protection_inputs(world: &World<'_>, address: &Address) -> Vec<Vec<String>> {
     let name = (address.type_name.clone(), address.name.clone());
     let protect = world.specs.blueprint.resources.get(&name).and_then(|resource| resource.protect.as_ref());
-    let mut origin = None;
+    let mut inputs = Vec::new();
     if let Some(protect) = protect {
         protect.each_leaf(&mut |template| {
-            let inputs = template.references().filter(|reference| reference.root == Root::Config);
-            origin = origin.take().or(inputs.filter_map(|input| world.config.origin(&input.path)).next());
+            let read = template.references().filter(|reference| reference.root == Root::Config);
+            inputs.extend(read.map(|reference| reference.path.clone()));
         });
     }
-    origin.map_or_else(|| world.config.source.name.clone(), |location| location.to_string())
+    inputs
 }
 
 /// The attributes of a resource as far as they are known.
@@ -449,8 +456,9 @@ fn settle<'a>(
     }
     // Only the guard against deletion changes.
     change.action = Action::Update { attributes: Vec::new() };
-    let location = desired.resource.location.to_string();
-    change.causes = vec![Cause::Written { location }];
+    let edited = edited_setting(world, &protection_inputs(world, address), settings);
+    let written = || Cause::Written { location: desired.resource.location.to_string() };
+    change.causes = vec![edited.unwrap_or_else(written)];
     change.expected_seconds = 0;
     settled.is_changed = false;
     (settled, Some(change))

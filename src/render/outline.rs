@@ -448,7 +448,9 @@ pub fn counted(counts: &Counts) -> String {
 pub fn security(plan: &Plan) -> Option<String> {
     Some(match plan.security() {
         Widening::Nothing => return None,
-        Widening::Everything => "this is a first apply, so all roles, policies, network rules and images are new".to_owned(),
+        Widening::Everything => {
+            "this is a first apply, so all roles, policies, network rules and images are new".to_owned()
+        }
         Widening::Changes(changes) => {
             let (number, verb) = (changes.len(), if changes.len() == 1 { "change widens" } else { "changes widen" });
             let shown: Vec<String> = changes.iter().take(SECURITY).map(|change| change.address.to_string()).collect();

@@ -114,6 +114,7 @@ impl<'a> Renderer<'a> {
         let plan = self.outline.plan;
         let (counts, rest) = (format!("Plan: {}.", counts(plan)), format!("{}.", time_and_impact(plan)));
         let fits = width(&counts) + 1 + width(&rest) <= self.columns;
+        let counts = wrap(&counts, self.columns).join("\n");
         let mut text = format!("{counts}{}{}", if fits { " " } else { "\n" }, self.with_impact(&rest));
         if self.options.verbose && plan.critical_path.len() > 1 {
             let chain: Vec<String> = plan.critical_path.iter().map(ToString::to_string).collect();

@@ -323,12 +323,7 @@ impl ResourceType {
         self.phrases(deletion, identity, |manner| &manner.stays)
     }
 
-    fn phrases(
-        &self,
-        deletion: &Value,
-        identity: &str,
-        pick: fn(&Manner) -> &BTreeMap<String, String>,
-    ) -> Vec<String> {
+    fn phrases(&self, deletion: &Value, identity: &str, pick: fn(&Manner) -> &BTreeMap<String, String>) -> Vec<String> {
         let spelled = |value: &Value| value.as_text().map_or_else(|| value.to_string(), str::to_owned);
         let mut phrases = Vec::new();
         for (name, attribute) in &self.attributes {
@@ -480,8 +475,9 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         if described.is_decided_below() {
             let message = format!("`{attribute}` of `{name}` cannot decide a deletion with a part of it");
             let at = &described.location;
-            diagnostics
-                .push(Diagnostic::error("wrong-type", message).at(at, "only whole attributes are handed to a deletion"));
+            diagnostics.push(
+                Diagnostic::error("wrong-type", message).at(at, "only whole attributes are handed to a deletion"),
+            );
         }
     }
     ResourceType {
@@ -954,5 +950,63 @@ impl Reader<'_> {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{OverlayFile, Specs};
+
+    /// What is wrong with a type that has this one attribute besides its name.
+    fn problems(attribute: &str) -> String {
+        let text = format!(
+            "[thing]\ndoc = \"A thing.\"\nidentity = [\"name\"]\n[thing.attributes]\n\
+             name = {{ type = \"string\", doc = \"Its name.\" }}\nit = {attribute}\n"
+        );
+        let overlay = OverlayFile { name: "specs/types/a.toml".into(), types_of: Some("a".into()), text };
+        Specs::read(&[overlay]).map_or_else(|problems| problems.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn an_attribute_that_decides_deletions_says_all_of_it() {
+        let flag = "decides_deletion = { true = \"at once\", false = \"with a copy\" }";
+        assert_eq!(problems(&format!("{{ type = \"bool\", default = false, {flag} }}")), "");
+        assert_eq!(problems("{ type = \"string\", decides_deletion = true }"), "");
+        for (wrong, expected) in [
+            (format!("{{ type = \"bool\", {flag} }}"), "with a default, the value that loses least"),
+            (format!("{{ type = \"bool\", computed = true, default = false, {flag} }}"), "that we set"),
+            (
+                "{ type = \"bool\", default = false, decides_deletion = { true = \"at once\" } }".to_owned(),
+                "a phrase for true and one for false",
+            ),
+            ("{ type = \"bool\", decides_deletion = \"yes\" }".to_owned(), "a table of phrases by value"),
+            ("{ type = \"bool\", stays = { true = \"it\" } }".to_owned(), "beside `decides_deletion`"),
+            ("{ type = \"bool\", security = \"much\" }".to_owned(), "true, or \"whole\""),
+            (
+                format!("{{ part = {{ type = \"bool\", default = false, {flag} }} }}"),
+                "cannot decide a deletion with a part of it",
+            ),
+        ] {
+            let said = problems(&wrong);
+            assert!(said.contains(expected), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_a_file_does_not_decide_the_default_does() {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let cluster = &types[&TypeName::new("rds", "cluster")];
+        let deletion = cluster.deletion(&|_| None);
+        assert_eq!(deletion.to_string(), r#"{"skip_final_snapshot": false}"#);
+        assert_eq!(cluster.manner(&deletion, "social"), ["with a final snapshot, social-TIME"]);
+        assert_eq!(cluster.stays(&deletion, "social"), ["the snapshot social-TIME, with all data"]);
+        let skip = cluster.deletion(&|name| (name == "skip_final_snapshot").then_some(Value::Bool(true)));
+        assert_eq!(cluster.manner(&skip, "social"), ["without a final snapshot"]);
+        assert_eq!(cluster.stays(&skip, "social"), Vec::<String>::new());
+        let secret = &types[&TypeName::new("secretsmanager", "secret")];
+        assert_eq!(secret.manner(&secret.deletion(&|_| None), "arn"), ["recoverable for 30 days"]);
+        assert_eq!(secret.stays(&secret.deletion(&|_| Some(Value::Integer(0))), "arn"), Vec::<String>::new());
+        assert!(types[&TypeName::new("ecs", "cluster")].deletion(&|_| None).is_null());
     }
 }

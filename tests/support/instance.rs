@@ -167,7 +167,8 @@ impl Instance {
     ) -> (Plan, Outcome) {
         let read = session::read_state(&self.paths(), "social", "eu-central-1", "lineage").expect("a state");
         let mut gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
-        let plan = session::plan_destroy(specs, &gathered, "social", None).unwrap_or_else(|problems| panic!("{problems}"));
+        let plan =
+            session::plan_destroy(specs, &gathered, "social", None).unwrap_or_else(|problems| panic!("{problems}"));
         let outcome = self.apply(provider, specs, &plan, None, &mut gathered, watch).await;
         (plan, outcome)
     }

@@ -56,7 +56,8 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
             Planned::Failed => failed += 1,
         }
     }
-    let shown: Vec<usize> = (0..heads.len()).filter(|index| !matches!(heads[*index], "adopt" | "forget") || sums[*index] > 0).collect();
+    let shown: Vec<usize> =
+        (0..heads.len()).filter(|index| !matches!(heads[*index], "adopt" | "forget") || sums[*index] > 0).collect();
     let names = name_columns(rows.iter().map(|(name, _)| name.as_str())).max(width("instance"));
     let columns = |index: usize| width(heads[index]).max(sums[index].to_string().len());
     let right = |text: &str, columns: usize| format!("{}{text}", fill(width(text), columns));
@@ -96,10 +97,12 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
         sums[2],
         sums[3]
     );
-    if sums[4] > 0 {
-        total.push_str(&format!(", {} to forget", sums[4]));
+    for (number, word) in [(sums[4], "adopt"), (sums[5], "forget")] {
+        if number > 0 {
+            total.push_str(&format!(", {number} to {word}"));
+        }
     }
-    total.push_str(&format!("; {} unchanged", sums[5]));
+    total.push_str(&format!("; {} unchanged", sums[6]));
     for (number, word) in [(refusals, "refused"), (failed, "failed")] {
         if number > 0 {
             total.push_str(&format!("; {number} {word}"));
