@@ -367,14 +367,19 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result
     Ok((plan, warnings))
 }
 
-/// Makes the plan that takes everything down.
-pub fn plan_destroy(specs: &Specs, gathered: &Gathered, title: &str) -> Result<Plan, Diagnostics> {
+/// Makes the plan that takes everything down. `world` is the file, if it can be read.
+pub fn plan_destroy(
+    specs: &Specs,
+    gathered: &Gathered,
+    title: &str,
+    world: Option<&World<'_>>,
+) -> Result<Plan, Diagnostics> {
     let situation = Situation {
         state: &gathered.state,
         observations: gathered.observations.as_ref(),
         made_from: fingerprint(None, specs, gathered),
     };
-    let plan = walk::destroy(&specs.types, &situation, title);
+    let plan = walk::destroy(&specs.types, &situation, title, world);
     sound(&plan, &gathered.state, &specs.types)?;
     Ok(plan)
 }

@@ -221,6 +221,57 @@ fn what_people_have_stored_is_not_deleted_by_a_mere_yes() {
     nothing_is_left_to_do(folder.path());
 }
 
+/// A state in which somebody wrote that an object of theirs, or of ours, was left behind.
+#[test]
+fn what_a_forged_state_would_delete_is_not_deleted_by_a_mere_yes() {
+    let folder = project();
+    data(folder.path(), &[&FAST[..], &["apply", "--yes", "-q"]].concat());
+    let path = state_file(folder.path());
+    let mut state = State::read(&path).expect("readable").expect("there");
+    let row = state.rows.get_mut(&"rds.cluster.database".parse().expect("an address")).expect("a row");
+    row.replaced.push(mastoform::address::Identity::new("prod-dc"));
+    state.write(&path).expect("written");
+    let before = content(folder.path());
+    let plan = run(folder.path(), &["--sandbox", "plan", "--fail-on", "security,data-loss"]);
+    assert_eq!(plan.status.code(), Some(7), "{}", said(&plan));
+    assert!(said(&plan).contains("1 to delete (1 left over)") && said(&plan).contains("deletes prod-dc too"));
+    assert!(said(&plan).contains("--fail-on data-loss: it deletes what people have stored"), "{}", said(&plan));
+    assert!(!said(&plan).contains("--fail-on security"), "{}", said(&plan));
+    let refused = run(folder.path(), &[&FAST[..], &["apply", "--yes"]].concat());
+    assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
+    assert!(said(&refused).contains("will be gone: rds.cluster.database (prod-dc)"), "{}", said(&refused));
+    assert_eq!(content(folder.path()), before);
+    // A fleet does not even ask.
+    fs_err::copy(folder.path().join("mastodon.toml"), folder.path().join("other.toml")).expect("copied");
+    let fleet = ["--sandbox", "-f", "mastodon.toml", "--only", "social", "apply", "--yes"];
+    let refused = run(folder.path(), &fleet);
+    assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
+    assert!(said(&refused).contains("must be applied by itself"), "{}", said(&refused));
+    assert_eq!(content(folder.path()), before);
+}
+
+#[test]
+fn a_pipeline_may_stop_at_what_widens_rights() {
+    let folder = project();
+    let gate = ["--sandbox", "plan", "-q", "--fail-on", "security", "--detailed-exitcode"];
+    assert_eq!(run(folder.path(), &gate).status.code(), Some(7), "a first apply gives every right");
+    data(folder.path(), &[&FAST[..], &["apply", "--yes", "-q"]].concat());
+    assert_eq!(run(folder.path(), &gate).status.code(), Some(0));
+    let write = |more: &str| {
+        fs_err::write(folder.path().join("mastodon.toml"), format!("{EXAMPLE}\n{more}")).expect("written");
+    };
+    write("[logs]\nretention_days = 30\n");
+    assert_eq!(run(folder.path(), &gate).status.code(), Some(2));
+    write("[patch.\"iam.role.tasks\"]\nmanaged_policy_arns = [\"arn:aws:iam::aws:policy/AdministratorAccess\"]\n");
+    let plan = run(folder.path(), &[&gate[..], &["--out", "kept.plan"]].concat());
+    assert_eq!(plan.status.code(), Some(7), "{}", said(&plan));
+    let shown = run(folder.path(), &["show", "kept.plan", "--fail-on", "security"]);
+    assert_eq!(shown.status.code(), Some(7), "{}", said(&shown));
+    assert!(said(&shown).contains("Security: 1 change widens rights, or may: iam.role.tasks."), "{}", said(&shown));
+    let fleet = ["--sandbox", "-f", "mastodon.toml", "--only", "social", "plan", "--fail-on", "security"];
+    assert_eq!(run(folder.path(), &fleet).status.code(), Some(7));
+}
+
 #[test]
 fn a_broken_state_is_explained_left_alone_and_taken_back() {
     let folder = project();

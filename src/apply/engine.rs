@@ -219,7 +219,8 @@ impl<'a> Engine<'a> {
         let step = self.steps.step(index);
         let expected = Duration::from_secs(step.expected_seconds).div_f64(self.run.provider.time_lapse());
         self.flights.begin(index, Instant::now());
-        self.tell(Event::Started { address: step.address.clone(), verb: self.verb_word(index), expected });
+        let (address, object) = (step.address.clone(), step.object().cloned());
+        self.tell(Event::Started { address, verb: self.verb_word(index), object, expected });
         match step.verb.clone() {
             Verb::Create => self.reveal_or_go(index, &|_| true),
             Verb::Update { attributes } if attributes.is_empty() && !self.marks(index) => {
@@ -288,6 +289,19 @@ impl<'a> Engine<'a> {
         let row = self.run.state.rows.get(address)?;
         let (region, recorded) = (row.region.clone(), row.recorded());
         Some(Target { address: address.clone(), region, identity, recorded, owner: None })
+    }
+
+    /// An object that is deleted, with the attributes that decide how it is done as the plan says them.
+    pub(super) fn doomed(&self, address: &Address, identity: Identity) -> Option<Target> {
+        let mut target = self.target_of(address, identity)?;
+        let decided = self.changes.get(address).map(|change| &change.deletion).filter(|decided| !decided.is_null());
+        let attributes = self.run.types.get(&address.type_name).map(|found| &found.attributes);
+        if let (Some(decided), Some(attributes)) = (decided, attributes) {
+            for (name, _) in attributes.iter().filter(|(_, attribute)| attribute.deletion.is_some()) {
+                target.recorded.set(&[name], decided.get(name).cloned().unwrap_or_default());
+            }
+        }
+        Some(target)
     }
 
     /// Completes the attributes of a creation or an update, records the intent and makes the call.
@@ -421,8 +435,7 @@ impl<'a> Engine<'a> {
             self.finish_step(index);
             return;
         }
-        let (region, recorded) = (row.region.clone(), row.recorded());
-        let target = Target { address: address.clone(), region, identity, recorded, owner: None };
+        let Some(target) = self.doomed(&address, identity) else { return };
         let intent = Intent {
             action: state::Verb::Delete,
             region: row.region.clone(),
@@ -726,7 +739,7 @@ impl<'a> Engine<'a> {
         let verb = self.verb_word(index);
         self.save();
         self.queue.reach(index, Milestone::Ready);
-        self.tell(Event::Finished { address: step.address.clone(), verb, elapsed });
+        self.tell(Event::Finished { address: step.address.clone(), verb, object: step.object().cloned(), elapsed });
         self.done.push(Done { address: step.address.clone(), verb, elapsed });
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::address::Address;
+use crate::address::{Address, Identity};
 
 /// Something happened to a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Event {
     Started {
         address: Address,
         verb: &'static str,
+        /// What is deleted, if that is what happens.
+        object: Option<Identity>,
         expected: Duration,
     },
     /// AWS reports this status.
@@ -26,6 +28,7 @@ pub enum Event {
     Finished {
         address: Address,
         verb: &'static str,
+        object: Option<Identity>,
         elapsed: Duration,
     },
     /// The call is tried again.

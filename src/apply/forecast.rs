@@ -151,6 +151,8 @@ pub mod tests {
             marks: false,
             desired: None,
             depends_on: needs.iter().map(|(name, milestone)| (address(name), *milestone)).collect(),
+            deletion: crate::value::Value::Null,
+            security: Vec::new(),
         };
         let plan = Plan {
             purpose: Purpose::Apply,
@@ -184,13 +186,14 @@ pub mod tests {
             let mut forecast = Forecast::new(&steps, lapse);
             assert_eq!(forecast.remaining(at(0)), at(cluster + instance));
             let address: Address = "rds.cluster.database".parse().expect("an address");
-            let started = Event::Started { address: address.clone(), verb: "create", expected: at(cluster) };
+            let started =
+                Event::Started { address: address.clone(), verb: "create", object: None, expected: at(cluster) };
             forecast.take(&started, at(0));
             assert_eq!(forecast.remaining(at(60)), at(cluster - 60 + instance));
             assert_eq!(forecast.remaining(at(cluster + 600)), at(instance), "what is late is about to be done");
             let waiting: Vec<String> = forecast.waiting_for(&address).iter().map(ToString::to_string).collect();
             assert_eq!(waiting, ["rds.instance.database"]);
-            let finished = Event::Finished { address: address.clone(), verb: "create", elapsed: at(300) };
+            let finished = Event::Finished { address: address.clone(), verb: "create", object: None, elapsed: at(300) };
             forecast.take(&finished, at(300));
             assert_eq!((forecast.remaining(at(300)), forecast.waiting()), (at(instance), 2));
             let instance: Address = "rds.instance.database".parse().expect("an address");

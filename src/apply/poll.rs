@@ -73,7 +73,7 @@ impl Engine<'_> {
     pub(super) fn poll_target(&self, index: usize) -> Option<Target> {
         let step = self.steps.step(index);
         match &step.verb {
-            Verb::Delete { identity } => self.target_of(&step.address, identity.clone()),
+            Verb::Delete { identity } => self.doomed(&step.address, identity.clone()),
             _ => self.target(&step.address),
         }
     }

@@ -149,6 +149,8 @@ mod tests {
                     marks: false,
                     desired: None,
                     depends_on: needs.iter().map(|(name, milestone)| (address(name), *milestone)).collect(),
+                    deletion: crate::value::Value::Null,
+                    security: Vec::new(),
                 })
                 .collect(),
             unchanged: 0,

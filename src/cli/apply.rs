@@ -18,7 +18,7 @@ use super::{ApplyArguments, GlobalOptions, Ui, cloud, output, plan::say_notes};
 use crate::apply::{self, Outcome, Report, Run, Stop};
 use crate::plan::order::Steps;
 use crate::plan::resolve::{Graph, World, resolve};
-use crate::plan::{Action, Plan, Purpose, stale};
+use crate::plan::{Plan, Purpose, stale};
 use crate::provider::{Provider, Registration, read_only};
 use crate::render;
 use crate::render::duration::exact;
@@ -71,7 +71,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
             return Ok(Exit::Done);
         }
         let name = proposal.project.config.name.clone();
-        let lost = loses_data(&plan, &proposal.project.specs.types);
+        let lost = losses(&plan, &proposal.project.specs.types);
         say_lost(ui, &lost);
         confirm_name(arguments.confirm.as_deref(), &name)?;
         if !lost.is_empty() && arguments.yes && arguments.confirm.is_none() {
@@ -85,7 +85,11 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
             let (question, word) = if lost.is_empty() {
                 (format!("\nDo this on {}? Only `yes` is accepted:", cloud::place(options)), "yes")
             } else {
-                (format!("\nType the name of the instance to do this on {}:", cloud::place(options)), name.as_str())
+                let gone = deletes(&plan);
+                (
+                    format!("\n{gone} Type the name of the instance to do this on {}:", cloud::place(options)),
+                    name.as_str(),
+                )
             };
             let sure = ui.confirm(&question, word).map_err(|error| error.hint("add --yes to go without asking"))?;
             if !sure {
@@ -414,7 +418,7 @@ pub(super) fn counted(report: &Report) -> String {
         ("update", "updated"),
         ("replace", "replaced"),
         ("delete", "deleted"),
-        ("adopt", "resumed"),
+        ("adopt", "adopted"),
         ("find", "found"),
         ("forget", "forgotten"),
     ]
@@ -459,14 +463,17 @@ pub(super) fn new_lineage() -> Result<String, CommandError> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Whether a plan deletes anything that holds what users stored.
-pub(super) fn loses_data(plan: &Plan, types: &Types) -> Vec<String> {
-    plan.changes
-        .iter()
-        .filter(|change| matches!(change.action, Action::Delete | Action::Replace { .. }))
-        .filter(|change| types.get(&change.address.type_name).is_some_and(|found| found.data_bearing))
-        .map(|change| change.address.to_string())
-        .collect()
+/// What a plan deletes that holds what people have stored, by address and by AWS's name.
+pub(super) fn losses(plan: &Plan, types: &Types) -> Vec<String> {
+    plan.losses(types).map(|deletion| format!("{} ({})", deletion.address, deletion.identity)).collect()
+}
+
+/// How many objects a plan deletes, in a sentence.
+pub(super) fn deletes(plan: &Plan) -> String {
+    match plan.deletions().count() {
+        1 => "One object is deleted in AWS.".to_owned(),
+        number => format!("{number} objects are deleted in AWS."),
+    }
 }
 
 #[cfg(test)]
@@ -523,7 +530,7 @@ mod tests {
             err.take(),
             "\nerror: elb.listener.https: elasticloadbalancing:CreateListener: TooManyListeners: the limit is 50\n\
              not tried: ecs.service.mastodon, because elb.listener.https failed\n\n\
-             Done in part: 2 created, 1 updated, 1 replaced, 1 deleted, 1 resumed, 1 failed, 1 not tried, the longest was \
+             Done in part: 2 created, 1 updated, 1 replaced, 1 deleted, 1 adopted, 1 failed, 1 not tried, the longest was \
              rds.cluster.third with 15 min. It took 16 min; 12 min were expected. What is done is recorded in \
              state/social.json.\n\n\
              hint: mend the cause and run the command once more; it goes on from here\n"

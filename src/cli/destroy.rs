@@ -1,18 +1,21 @@
-//! `mastoform destroy`: takes the whole instance down. Needs the state, not a valid `mastodon.toml`.
+//! `mastoform destroy`: takes the whole instance down. Needs the state, not a valid `mastodon.toml`; one that can be read
+//! protects what it says, and decides how things are deleted.
 
 use std::sync::Arc;
 
-use super::apply::{Work, carry_out, confirm_name, holder, loses_data, say_lost, tell};
+use super::apply::{Work, carry_out, confirm_name, deletes, holder, losses, say_lost, tell};
 use super::error::{CommandError, Exit};
+use super::files::Project;
 use super::plan::{say_notes, write_page};
 use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
+use crate::plan::Plan;
 use crate::plan::saved::Basis;
 use crate::plan::stale::Proposal;
 use crate::provider::read_only;
 use crate::render;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
-use crate::spec::Specs;
+use crate::spec::{Specs, Types};
 use crate::state::{Lock, State, history};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
@@ -36,7 +39,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
         let provider = cloud::connect(ui, options, &types_of_cloud, &paths, &region).await?;
         let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read).await?;
         say_notes(ui, &gathered);
-        let plan = session::plan_destroy(&specs, &gathered, &name)?;
+        let plan = plan_now(options, &specs, &gathered, &name)?;
         if let Some(path) = &arguments.html {
             let drawing = Drawing::of_plan(&plan, &specs.blueprint.resources);
             write_page(ui, path, &plan, &specs.types, &drawing)?;
@@ -49,12 +52,13 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             ui.say(&format!("There is nothing left of {name}."));
             return Ok(Exit::Done);
         }
-        say_lost(ui, &loses_data(&plan, &specs.types));
+        say_lost(ui, &losses(&plan, &specs.types));
         confirm_name(arguments.confirm.as_deref(), &name)?;
         let sure = match &arguments.confirm {
             Some(_) => true,
             None => {
-                let question = format!("\nType the name of the instance to destroy it on {}:", cloud::place(options));
+                let (gone, place) = (deletes(&plan), cloud::place(options));
+                let question = format!("\n{gone} Type the name of the instance to destroy it on {place}:");
                 ui.confirm(&question, &name)
                     .map_err(|error| error.hint(format!("add --confirm {name} to go without asking")))?
             }
@@ -67,7 +71,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             // Whoever answers may have taken an hour over it.
             let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
             let again = session::gather(&read_only(&provider), &specs.types, None, read).await?;
-            let (plan_now, basis_now) = (session::plan_destroy(&specs, &again, &name)?, basis(&specs, &again));
+            let (plan_now, basis_now) = (plan_now(options, &specs, &again, &name)?, basis(&specs, &again));
             let then = Proposal { plan: &plan, basis: &basis(&specs, &gathered) };
             let now = Proposal { plan: &plan_now, basis: &basis_now };
             proposal::destroy_must_hold(then, now, &again.state, &specs.types)?;
@@ -84,8 +88,31 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             json: false,
         };
         let ran = carry_out(ui, work, &mut gathered).await?;
-        Ok(tell(ui, &ran, &paths))
+        let exit = tell(ui, &ran, &paths);
+        if exit == Exit::Done {
+            say_what_stays(ui, &plan, &specs.types);
+        }
+        Ok(exit)
     })
+}
+
+/// Plans with what the file says, if it can be read and is about this instance.
+fn plan_now(options: &GlobalOptions, specs: &Specs, gathered: &Gathered, name: &str) -> Result<Plan, CommandError> {
+    let project = Project::read(options).ok().map(|(project, _)| project).filter(|project| project.config.name == name);
+    let world = project.as_ref().map(|project| project.world(&gathered.lookups));
+    Ok(session::plan_destroy(specs, gathered, name, world.as_ref())?)
+}
+
+/// Names what the deletions leave in AWS, which costs money and is the only way back.
+fn say_what_stays(ui: &Ui, plan: &Plan, types: &Types) {
+    let stays = plan.deletions().flat_map(|deletion| {
+        let found = types.get(&deletion.address.type_name);
+        found.map(|found| found.stays(deletion.decided, deletion.identity.as_str())).unwrap_or_default()
+    });
+    let lines: Vec<String> = stays.map(|phrase| format!("  - {phrase}")).collect();
+    if !lines.is_empty() {
+        ui.say(&format!("What stays in AWS (TIME: when its deletion began, in UTC):\n{}", lines.join("\n")));
+    }
 }
 
 /// What the plan is made from.

@@ -32,6 +32,8 @@ pub enum Exit {
     Stale,
     /// Applied in part.
     Partial,
+    /// The plan has something that `--fail-on` names.
+    Gated,
     /// Ctrl-C.
     Interrupted,
 }
@@ -46,6 +48,7 @@ impl Exit {
             Self::Refused => 4,
             Self::Stale => 5,
             Self::Partial => 6,
+            Self::Gated => 7,
             Self::Interrupted => 130,
         }
     }

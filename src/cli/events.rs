@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::ui::Ui;
+use crate::address::Identity;
 use crate::apply::{Event, Outcome, Progress};
 
 /// The version of these lines.
@@ -50,13 +51,15 @@ fn seconds(duration: Duration) -> Json {
 /// The name of an event and what belongs to it.
 fn fields(event: &Event) -> (&'static str, Json) {
     match event {
-        Event::Started { address, verb, expected } => {
-            ("started", json!({"address": address, "verb": verb, "expected_seconds": seconds(*expected)}))
+        Event::Started { address, verb, object, expected } => {
+            let fields = json!({"address": address, "verb": verb, "expected_seconds": seconds(*expected)});
+            ("started", with_identity(fields, object.as_ref()))
         }
         Event::Status { address, status } => ("status", json!({"address": address, "status": status})),
         Event::Created { address } => ("created", json!({"address": address})),
-        Event::Finished { address, verb, elapsed } => {
-            ("finished", json!({"address": address, "verb": verb, "seconds": seconds(*elapsed)}))
+        Event::Finished { address, verb, object, elapsed } => {
+            let fields = json!({"address": address, "verb": verb, "seconds": seconds(*elapsed)});
+            ("finished", with_identity(fields, object.as_ref()))
         }
         Event::Retrying { address, reason, after } => {
             ("retrying", json!({"address": address, "reason": reason, "after_seconds": seconds(*after)}))
@@ -65,6 +68,14 @@ fn fields(event: &Event) -> (&'static str, Json) {
         Event::Skipped { address, because } => ("skipped", json!({"address": address, "because": because})),
         Event::Stopping { now } => ("stopping", json!({"now": now})),
     }
+}
+
+/// A deletion says what AWS calls the object that goes.
+fn with_identity(mut fields: Json, object: Option<&Identity>) -> Json {
+    if let Some(object) = object {
+        fields["identity"] = json!(object);
+    }
+    fields
 }
 
 /// The last line: how it ended.
@@ -117,11 +128,14 @@ mod tests {
         let address: Address = "ec2.security_group_rule.tasks_egress[\"smtp\"]".parse().expect("an address");
         let text = || "text".to_owned();
         let (verb, time) = ("create", Duration::from_millis(1500));
+        let object = Some(Identity::new("sgr-1"));
         let events = [
-            Event::Started { address: address.clone(), verb, expected: time },
+            Event::Started { address: address.clone(), verb, object: None, expected: time },
+            Event::Started { address: address.clone(), verb: "delete", object: object.clone(), expected: time },
             Event::Status { address: address.clone(), status: text() },
             Event::Created { address: address.clone() },
-            Event::Finished { address: address.clone(), verb, elapsed: time },
+            Event::Finished { address: address.clone(), verb, object: None, elapsed: time },
+            Event::Finished { address: address.clone(), verb: "delete", object, elapsed: time },
             Event::Retrying { address: address.clone(), reason: text(), after: time },
             Event::Failed { address: address.clone(), message: text() },
             Event::Skipped { address: address.clone(), because: address.clone() },

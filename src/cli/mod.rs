@@ -179,6 +179,22 @@ pub struct PlanArguments {
     /// Without a state: plan to go on with the instance of this name that lives in AWS
     #[arg(long, conflicts_with = "offline")]
     pub adopt_own: bool,
+    /// Exit with 7 if the plan does any of these
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
+}
+
+/// What a plan may be stopped for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// It widens rights, or may
+    Security,
+    /// It deletes what people have stored
+    DataLoss,
+    /// It deletes anything
+    Deletion,
+    /// It takes a part of the instance down, or loses data
+    Outage,
 }
 
 #[derive(Debug, Args)]
@@ -195,6 +211,9 @@ pub struct ShowArguments {
     /// Write the plan as a page for a browser, too
     #[arg(long, value_name = "PAGE")]
     pub html: Option<PathBuf>,
+    /// Exit with 7 if the plan does any of these
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
 }
 
 #[derive(Debug, Default, Args)]

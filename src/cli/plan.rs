@@ -4,13 +4,15 @@ use std::path::Path;
 
 use super::files::{self, Project};
 use super::proposal::{self, Proposal};
-use super::{CommandError, Exit, GlobalOptions, PlanArguments, Ui, cloud};
+use super::{CommandError, Exit, FailOn, GlobalOptions, PlanArguments, Ui, cloud};
+use crate::plan::change::Widening;
 use crate::plan::{Plan, owner};
 use crate::refresh::Stranger;
 use crate::render;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
 use crate::spec::Types;
+use crate::spec::types::Impact;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
@@ -30,7 +32,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Resul
     if let Some(path) = arguments.out.as_ref().filter(|_| plan.refusals.is_empty()) {
         proposal::write(ui, path, &proposal.saved(options))?;
     }
-    Ok(exit(plan, arguments.detailed_exitcode))
+    Ok(exit(ui, plan, types, arguments))
 }
 
 /// Writes the plan as a page for a browser.
@@ -75,14 +77,39 @@ pub(super) fn propose(
     Ok(proposal)
 }
 
-pub(super) fn exit(plan: &Plan, detailed: bool) -> Exit {
+pub(super) fn exit(ui: &Ui, plan: &Plan, types: &Types, arguments: &PlanArguments) -> Exit {
     if !plan.refusals.is_empty() {
         Exit::Refused
-    } else if detailed && !plan.is_empty() {
+    } else if gated(ui, plan, types, &arguments.fail_on) {
+        Exit::Gated
+    } else if arguments.detailed_exitcode && !plan.is_empty() {
         Exit::Changes
     } else {
         Exit::Done
     }
+}
+
+/// Whether a plan does something that it may be stopped for, and says what.
+pub(super) fn gated(ui: &Ui, plan: &Plan, types: &Types, fail_on: &[FailOn]) -> bool {
+    let mut found: Vec<&str> = Vec::new();
+    for gate in fail_on {
+        let (does, words) = match gate {
+            FailOn::Security => (plan.security() != Widening::Nothing, "security: it widens rights, or may"),
+            FailOn::DataLoss => {
+                let loses = plan.impact() == Impact::DataLoss || plan.losses(types).next().is_some();
+                (loses, "data-loss: it deletes what people have stored")
+            }
+            FailOn::Deletion => (plan.deletions().next().is_some(), "deletion: it deletes something"),
+            FailOn::Outage => (plan.impact() >= Impact::Outage, "outage: it takes a part of the instance down"),
+        };
+        if does && !found.contains(&words) {
+            found.push(words);
+        }
+    }
+    for words in &found {
+        ui.error(&format!("--fail-on {words}"));
+    }
+    !found.is_empty()
 }
 
 /// Tells what was found out about an interrupted run.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ui::Ui;
-use crate::address::Address;
+use crate::address::{Address, Identity};
 use crate::apply::forecast::Forecast;
 use crate::apply::{Event, Progress};
 use crate::plan::order::Steps;
@@ -82,7 +82,7 @@ impl<'steps> Board<'steps> {
     pub fn take(&mut self, event: &Event, now: Duration, signs: &Signs) -> Option<String> {
         self.forecast.take(event, now);
         match event {
-            Event::Started { address, verb, expected } => {
+            Event::Started { address, verb, expected, .. } => {
                 self.flying.retain(|flying| flying.address != *address);
                 self.flying.push(InFlight {
                     address: address.clone(),
@@ -105,12 +105,12 @@ impl<'steps> Board<'steps> {
                 self.set_status(address, &format!("again in {}: {reason}", exact(*after)));
                 None
             }
-            Event::Finished { address, verb, elapsed } => {
+            Event::Finished { address, verb, object, elapsed } => {
                 self.land(address);
                 self.done += 1;
                 let time = if elapsed.as_secs() >= 1 { format!(" in {}", exact(*elapsed)) } else { String::new() };
                 let done = paint(role(verb), forms(verb).1);
-                Some(format!("  {} {done} {address}{time}", paint(Role::Good, signs.good)))
+                Some(format!("  {} {done} {address}{}{time}", paint(Role::Good, signs.good), called(object.as_ref())))
             }
             Event::Failed { address, message } => {
                 self.land(address);
@@ -233,17 +233,25 @@ fn stopping(now: bool) -> &'static str {
     }
 }
 
+/// `: social-database`, of what is deleted.
+fn called(object: Option<&Identity>) -> String {
+    object.map(|object| format!(": {object}")).unwrap_or_default()
+}
+
 /// An event as a line of its own, for logs.
 pub fn plain(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Started { address, verb, expected } if expected.as_secs() >= 60 => {
-            format!("{} {address} ({}) ...", forms(verb).0, about(expected.as_secs()))
+        Event::Started { address, verb, object, expected } => {
+            let time = match expected.as_secs() {
+                seconds @ 60.. => format!(" ({})", about(seconds)),
+                _ => String::new(),
+            };
+            format!("{} {address}{}{time} ...", forms(verb).0, called(object.as_ref()))
         }
-        Event::Started { address, verb, .. } => format!("{} {address} ...", forms(verb).0),
         Event::Status { address, status } => format!("{address} is {status}"),
         Event::Created { .. } => return None,
-        Event::Finished { address, verb, elapsed } => {
-            format!("{} {address} in {}", forms(verb).1, exact(*elapsed))
+        Event::Finished { address, verb, object, elapsed } => {
+            format!("{} {address}{} in {}", forms(verb).1, called(object.as_ref()), exact(*elapsed))
         }
         Event::Retrying { address, reason, after } => {
             format!("{address}: {reason}; again in {}", exact(*after))
@@ -353,10 +361,10 @@ mod tests {
         let (database, group) = (address("rds.cluster.database"), address("ec2.security_group.tasks"));
         let seconds = Duration::from_secs;
         vec![
-            Event::Started { address: database.clone(), verb: "create", expected: seconds(240) },
-            Event::Started { address: group.clone(), verb: "create", expected: seconds(2) },
+            Event::Started { address: database.clone(), verb: "create", object: None, expected: seconds(240) },
+            Event::Started { address: group.clone(), verb: "create", object: None, expected: seconds(2) },
             Event::Created { address: group.clone() },
-            Event::Finished { address: group, verb: "create", elapsed: seconds(3) },
+            Event::Finished { address: group, verb: "create", object: None, elapsed: seconds(3) },
             Event::Status { address: database.clone(), status: "creating".into() },
             Event::Failed { address: database.clone(), message: "rds:CreateDBCluster: no".into() },
             Event::Skipped { address: address("ecs.service.web"), because: database },

@@ -505,7 +505,7 @@ pub(super) mod tests {
         // Neither the file, nor a state, nor a cloud is needed to show it.
         let elsewhere = tempfile::tempdir().expect("a folder");
         let bare = crate::cli::files::tests::options(elsewhere.path());
-        let look = |html| ShowArguments { plan: out.clone(), json: false, markdown: false, html };
+        let look = |html| ShowArguments { plan: out.clone(), json: false, markdown: false, html, fail_on: Vec::new() };
         show::run(&ui, &bare, &look(None)).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(printed.take(), planned);
         assert_eq!(fs_err::read_dir(elsewhere.path()).expect("a folder").count(), 0);

@@ -20,5 +20,6 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ShowArguments) -> Resul
         ui.data(render::plan(&saved.plan, types, &ui.render_options()).trim_end())?;
         ui.detail(&format!("\nmade by mastoform {} for {}, {}", saved.program, saved.cloud, saved.digest()));
     }
-    Ok(Exit::Done)
+    let is_gated = plan::gated(ui, &saved.plan, types, &arguments.fail_on);
+    Ok(if is_gated { Exit::Gated } else { Exit::Done })
 }

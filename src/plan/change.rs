@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::address::{Address, Identity};
-use crate::spec::types::{Impact, Milestone, Order};
+use crate::spec::types::{Impact, Milestone, Order, ResourceType, Types};
 use crate::value::{Planned, Value};
 
 /// What a plan is for.
@@ -46,19 +46,48 @@ impl Plan {
         self.changes.is_empty()
     }
 
-    /// How many changes there are of each kind: create, update, replace, delete.
+    /// How many changes there are of each kind, and how many objects go.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for change in &self.changes {
             match change.action {
                 Action::Create => counts.create += 1,
-                Action::Update { .. } | Action::Adopt => counts.update += 1,
+                Action::Update { .. } => counts.update += 1,
+                Action::Adopt => counts.adopt += 1,
                 Action::Replace { .. } => counts.replace += 1,
-                Action::Delete => counts.delete += 1,
+                Action::Delete => {}
                 Action::Forget => counts.forget += 1,
+            }
+            for deletion in change.deletions() {
+                counts.delete += 1;
+                match deletion.why {
+                    Why::Unwanted => {}
+                    Why::Replaced => counts.replaced += 1,
+                    Why::LeftOver => counts.left_over += 1,
+                }
             }
         }
         counts
+    }
+
+    /// Every object that is deleted.
+    pub fn deletions(&self) -> impl Iterator<Item = Deletion<'_>> {
+        self.changes.iter().flat_map(Change::deletions)
+    }
+
+    /// The deletions that lose what people have stored.
+    pub fn losses(&self, types: &Types) -> impl Iterator<Item = Deletion<'_>> {
+        self.deletions().filter(|deletion| types.get(&deletion.address.type_name).is_some_and(ResourceType::loses_data))
+    }
+
+    /// What of it widens rights, or may.
+    pub fn security(&self) -> Widening<'_> {
+        let is_first = self.purpose == Purpose::Apply && self.unchanged == 0 && !self.is_empty();
+        if is_first && self.changes.iter().all(Change::is_first) {
+            return Widening::Everything;
+        }
+        let marked: Vec<&Change> = self.changes.iter().filter(|change| !change.security.is_empty()).collect();
+        if marked.is_empty() { Widening::Nothing } else { Widening::Changes(marked) }
     }
 
     /// The worst impact of all changes.
@@ -67,14 +96,51 @@ impl Plan {
     }
 }
 
-/// Numbers of changes by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Numbers of changes by kind, and of the objects that are deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub create: usize,
     pub update: usize,
+    pub adopt: usize,
     pub replace: usize,
+    /// Every object that goes: those not wanted any more, those replaced, and those left over.
     pub delete: usize,
     pub forget: usize,
+    /// How many of the deleted objects are replaced by others.
+    pub replaced: usize,
+    /// How many of them an interrupted replacement had left behind.
+    pub left_over: usize,
+}
+
+/// An object of the cloud that a plan deletes. Counts, gates, steps and lists are all made of these.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Deletion<'a> {
+    pub address: &'a Address,
+    pub region: &'a str,
+    pub identity: &'a Identity,
+    pub why: Why,
+    /// The attributes that decide how it is done.
+    pub decided: &'a Value,
+}
+
+/// Why an object is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Its address is not wanted any more.
+    Unwanted,
+    /// Another one takes its place.
+    Replaced,
+    /// An interrupted replacement left it behind.
+    LeftOver,
+}
+
+/// What of a plan widens rights, or may.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Widening<'a> {
+    Nothing,
+    /// It is the first apply: all rights are new.
+    Everything,
+    Changes(Vec<&'a Change>),
 }
 
 /// What a plan was made from: if any of it has changed, the plan is stale.
@@ -181,6 +247,9 @@ pub struct AttributeChange {
     /// Neither side may be shown.
     pub sensitive: bool,
     pub impact: Impact,
+    /// It widens rights, or may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub security: bool,
 }
 
 /// One resource's part of a plan.
@@ -211,6 +280,39 @@ pub struct Change {
     /// The complete attributes to be; absent for deletions.
     pub desired: Option<Arc<Planned>>,
     pub depends_on: BTreeMap<Address, Milestone>,
+    /// The attributes that decide how its objects are deleted, if it deletes any. Null: what the state remembers of them.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub deletion: Value,
+    /// The attributes by which it widens rights, or may, as the type names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub security: Vec<String>,
+}
+
+impl Change {
+    /// Every object it deletes, its present one first.
+    pub fn deletions(&self) -> impl Iterator<Item = Deletion<'_>> {
+        let why = match self.action {
+            Action::Delete => Some(Why::Unwanted),
+            Action::Replace { .. } => Some(Why::Replaced),
+            Action::Create | Action::Update { .. } | Action::Adopt | Action::Forget => None,
+        };
+        // What is not ours is named, and stays.
+        let why = why.filter(|_| !self.causes.contains(&Cause::Foreign));
+        let present = why.and_then(|why| Some((self.identity.as_ref()?, why)));
+        let left_over = self.leftovers.iter().map(|identity| (identity, Why::LeftOver));
+        present.into_iter().chain(left_over).map(|(identity, why)| Deletion {
+            address: &self.address,
+            region: &self.region,
+            identity,
+            why,
+            decided: &self.deletion,
+        })
+    }
+
+    /// Whether it makes something of which nothing was there.
+    fn is_first(&self) -> bool {
+        matches!(self.action, Action::Create) && self.causes.first() == Some(&Cause::New)
+    }
 }
 
 /// Why a plan may not be applied.
@@ -219,5 +321,9 @@ pub struct Change {
 pub struct Refusal {
     pub address: Address,
     pub reason: String,
+    /// What to do about it.
     pub hint: String,
+    /// What else to do, if it is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
 }

@@ -41,18 +41,18 @@ pub fn check(plan: &Plan, state: &State, types: &Types) -> Vec<String> {
                 }
             }
             Action::Replace { .. } | Action::Delete => {
-                if change.identity.is_none() && change.leftovers.is_empty() {
+                if change.deletions().next().is_none() {
                     wrong.push(format!("{address} is deleted but has no identity"));
-                }
-                let guarded = match change.action {
-                    Action::Delete => row.is_some_and(|row| row.protect),
-                    _ => change.protect,
-                };
-                if guarded && !refused.contains(address) {
-                    wrong.push(format!("{address} is protected and would be deleted"));
                 }
             }
             Action::Forget => {}
+        }
+        // What the file wants it protects itself; of what it does not want the state may know more.
+        let guarded = change.protect || (change.desired.is_none() && row.is_some_and(|row| row.protect));
+        if let Some(deletion) = change.deletions().next().filter(|_| guarded)
+            && !refused.contains(address)
+        {
+            wrong.push(format!("{address} is protected and {} would be deleted", deletion.identity));
         }
     }
     wrong

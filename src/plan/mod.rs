@@ -2,7 +2,7 @@
 //!
 //! [`resolve`] makes the graph of desired resources, [`diff`] compares one of them with what is recorded and observed,
 //! [`ties`] knows what cannot be deleted yet, [`walk`] goes through the graph and makes a [`Plan`] of [`change`]s,
-//! [`order`] turns changes into steps with their dependencies, [`check`] proves that the plan keeps the rules. [`saved`]
+//! [`gates`] completes each with what must not slip through, [`order`] turns changes into steps with their dependencies, [`check`] proves that the plan keeps the rules. [`saved`]
 //! keeps a plan in a file, [`stale`] says whether it still holds, [`drift`] sorts its differences by who made them,
 //! [`permissions`] reads off what AWS must allow.
 
@@ -10,6 +10,7 @@ pub mod change;
 pub mod check;
 pub mod diff;
 pub mod drift;
+pub mod gates;
 pub mod order;
 pub mod permissions;
 pub mod resolve;

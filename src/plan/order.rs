@@ -10,7 +10,7 @@ use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
-use super::change::{Action, Plan};
+use super::change::{Action, Plan, Why};
 use crate::address::{Address, Identity};
 use crate::spec::types::{Milestone, Order, Types};
 use crate::state::State;
@@ -45,6 +45,16 @@ pub struct Step {
     pub expected_seconds: u64,
     /// Seconds from its start to the end of the longest chain that follows.
     pub priority: u64,
+}
+
+impl Step {
+    /// What it deletes.
+    pub fn object(&self) -> Option<&Identity> {
+        match &self.verb {
+            Verb::Delete { identity } => Some(identity),
+            Verb::Create | Verb::Update { .. } | Verb::Adopt | Verb::Forget => None,
+        }
+    }
 }
 
 /// Steps and their dependencies.
@@ -186,32 +196,45 @@ impl Builder<'_> {
                 }
                 Action::Adopt => self.make(number, address, Verb::Adopt, seconds(|d| d.update)),
                 Action::Forget => self.make(number, address, Verb::Forget, 0),
-                Action::Delete => {
-                    if let Some(identity) = &change.identity {
-                        self.delete(number, address, identity.clone(), false, seconds(|d| d.delete));
-                    }
-                }
+                Action::Delete => {}
                 Action::Replace { order, .. } => {
                     self.parts[number].order = Some(*order);
                     self.make(number, address, Verb::Create, seconds(|d| d.create));
-                    if let Some(identity) = &change.identity {
-                        let is_old = *order == Order::CreateFirst;
-                        self.delete(number, address, identity.clone(), is_old, seconds(|d| d.delete));
-                        if let (Some(new), Some(old)) = (self.parts[number].making, self.parts[number].deleting) {
-                            let (from, to) = if is_old { (new, old) } else { (old, new) };
+                }
+            }
+            for deletion in change.deletions() {
+                let creates_first = self.parts[number].order == Some(Order::CreateFirst);
+                let is_old = deletion.why == Why::LeftOver || creates_first;
+                let verb = Verb::Delete { identity: deletion.identity.clone() };
+                let step = self.add(address, verb, is_old, seconds(|d| d.delete));
+                let parts = &mut self.parts[number];
+                match (deletion.why, parts.making) {
+                    (Why::Unwanted | Why::Replaced, making) => {
+                        parts.deleting = Some(step);
+                        if let Some(making) = making {
+                            let (from, to) = if is_old { (making, step) } else { (step, making) };
                             self.graph.add_edge(from, to, Milestone::Ready);
                         }
                     }
+                    // Several deletions of one address go one after another.
+                    (Why::LeftOver, making) => {
+                        for earlier in parts.deleting.into_iter().chain(making).chain(parts.leftovers.last().copied()) {
+                            self.graph.add_edge(earlier, step, Milestone::Ready);
+                        }
+                        parts.leftovers.push(step);
+                    }
                 }
             }
-            for leftover in &change.leftovers {
-                let step = self.add(address, Verb::Delete { identity: leftover.clone() }, true, seconds(|d| d.delete));
-                // Several deletions of one address go one after another.
-                let parts = &mut self.parts[number];
-                for earlier in parts.deleting.into_iter().chain(parts.making).chain(parts.leftovers.last().copied()) {
-                    self.graph.add_edge(earlier, step, Milestone::Ready);
+        }
+        for (number, change) in plan.changes.iter().enumerate() {
+            // Only what is left over of it is deleted: its row goes afterwards.
+            let parts = &self.parts[number];
+            if matches!(change.action, Action::Delete) && parts.deleting.is_none() {
+                let leftovers = parts.leftovers.clone();
+                let forget = self.add(&change.address, Verb::Forget, false, 0);
+                for leftover in leftovers {
+                    self.graph.add_edge(leftover, forget, Milestone::Ready);
                 }
-                parts.leftovers.push(step);
             }
         }
         for (number, change) in plan.changes.iter().enumerate() {
@@ -268,10 +291,6 @@ impl Builder<'_> {
 
     fn make(&mut self, number: usize, address: &Address, verb: Verb, seconds: u64) {
         self.parts[number].making = Some(self.add(address, verb, false, seconds));
-    }
-
-    fn delete(&mut self, number: usize, address: &Address, identity: Identity, is_old: bool, seconds: u64) {
-        self.parts[number].deleting = Some(self.add(address, Verb::Delete { identity }, is_old, seconds));
     }
 
     /// The steps of the change of an address, if it has one.

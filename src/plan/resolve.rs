@@ -233,7 +233,7 @@ pub fn resolve<'specs>(world: &World<'_>, specs: &'specs Specs) -> Result<Graph<
         if resource.lookup.is_some() {
             continue;
         }
-        match expand(world, specs, resource) {
+        match expand(world, specs, resource, true) {
             Ok(expanded) => {
                 instances.insert(name.clone(), expanded.iter().map(|desired| desired.address.clone()).collect());
                 nodes.extend(expanded.into_iter().map(|desired| (desired.address.clone(), desired)));
@@ -287,10 +287,20 @@ pub fn resolve<'specs>(world: &World<'_>, specs: &'specs Specs) -> Result<Graph<
     problems.finish(Graph { nodes, order }).map(|(graph, _)| graph)
 }
 
+/// The resources of these names as the file and the specs would have them, also those that `when` leaves out. What cannot
+/// be said of any is left out.
+pub fn imagined<'a>(world: &World<'a>, names: &BTreeSet<ResourceName>) -> BTreeMap<Address, Desired<'a>> {
+    let blueprint = &world.specs.blueprint;
+    let resources = names.iter().filter_map(|name| blueprint.resources.get(name));
+    let expanded = resources.filter_map(|resource| expand(world, world.specs, resource, false).ok());
+    expanded.flatten().map(|desired| (desired.address.clone(), desired)).collect()
+}
+
 fn expand<'specs>(
     world: &World<'_>,
     specs: &'specs Specs,
     resource: &'specs Resource,
+    heeds_when: bool,
 ) -> Result<Vec<Desired<'specs>>, Diagnostic> {
     let Some(resource_type) = specs.types.get(&resource.type_name) else { return Ok(Vec::new()) };
     let outer = ResourceScope { world, each: None, facts: &NoFacts };
@@ -319,7 +329,7 @@ fn expand<'specs>(
     let mut expanded = Vec::new();
     for each in entries {
         let scope = ResourceScope { world, each: each.as_ref(), facts: &NoFacts };
-        if let Some(when) = &resource.when
+        if let Some(when) = resource.when.as_ref().filter(|_| heeds_when)
             && !world.evaluator.condition(when, &scope)?
         {
             continue;

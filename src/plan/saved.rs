@@ -281,6 +281,7 @@ pub(super) mod tests {
                 forces_replacement: false,
                 sensitive: true,
                 impact: Impact::Brief,
+                security: true,
             }],
             unchanged_attributes: 3,
             impact: Impact::Outage,
@@ -292,6 +293,8 @@ pub(super) mod tests {
             marks: false,
             desired: Some(Arc::new(Tree::Map(BTreeMap::from([("port".to_owned(), Tree::Integer(5432))])))),
             depends_on: BTreeMap::from([(address(), Milestone::Created)]),
+            deletion: value(serde_json::json!({"skip_final_snapshot": false})),
+            security: vec!["engine".to_owned()],
         };
         let because = Reasons::new("engine".to_owned(), ["port".to_owned()]);
         let actions = [
@@ -332,6 +335,20 @@ pub(super) mod tests {
         assert_eq!(read, saved);
         assert_eq!(read.text(), text);
         assert!(Saved::parse("plan.json", text.replace('\n', "\r\n").as_bytes()).is_ok(), "line ends do no harm");
+    }
+
+    /// Plans of before know neither of these fields, and one without them looks as it did.
+    #[test]
+    fn a_plan_without_deletions_and_marks_is_as_it_always_was() {
+        let mut saved = saved();
+        for change in &mut saved.plan.changes {
+            change.deletion = Value::Null;
+            change.security.clear();
+            change.attributes.iter_mut().for_each(|attribute| attribute.security = false);
+        }
+        let text = saved.text();
+        assert!(!text.contains("\"deletion\"") && !text.contains("\"security\""), "{text}");
+        assert_eq!(Saved::parse("plan.json", text.as_bytes()).expect("a plan"), saved);
     }
 
     #[test]

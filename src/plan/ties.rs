@@ -52,5 +52,6 @@ pub fn refusal(address: &Address, tie: &Tie) -> Refusal {
             tie.to, address, tie.attribute
         ),
         hint: "give it another name, so that the new one can be made first".to_owned(),
+        otherwise: None,
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Reasons, Refusal};
 use super::diff::{self, Difference, Sides};
+use super::gates::{self, Wishes};
 use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
 use super::{order, ties};
 use crate::address::Address;
@@ -189,12 +190,13 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         if stays {
             refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
         }
-        if let Some(change) = change {
+        if let Some(mut change) = change {
+            gates::complete(&mut change, desired.resource_type, situation.state.rows.is_empty());
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
-                if desired.protect {
-                    refusals.push(refusal(&change, &protection_hint(world, address)));
-                }
+            }
+            if desired.protect {
+                refusals.extend(gates::refusal(&change, &protection_hint(world, address)));
             }
             changes.push(change);
         } else if !is_foreign {
@@ -202,16 +204,16 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         }
         walked.settle(address, settled);
     }
-    for (address, row) in situation.state.rows.iter().rev() {
-        if graph.nodes.contains_key(address) {
-            continue;
-        }
+    let orphans = || situation.state.rows.iter().rev().filter(|(address, _)| !graph.nodes.contains_key(*address));
+    let wishes = Wishes::of(Some(world), orphans().map(|(address, _)| address));
+    for (address, row) in orphans() {
         let mut change = removal(address, row, situation, &world.specs.types, Cause::Orphan);
         if change.causes == [Cause::Orphan] {
             change.causes.extend(walked.existence_cause(world, address, &situation.state.settings));
         }
-        if matches!(change.action, Action::Delete) && row.protect {
-            refusals.push(refusal(&change, &protection_hint(world, address)));
+        gates::complete_removal(&mut change, row, world.specs.types.get(&address.type_name), &wishes);
+        if change.protect {
+            refusals.extend(gates::refusal(&change, &protection_hint(world, address)));
         }
         changes.push(change);
     }
@@ -231,14 +233,18 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
     problems.finish(plan).map(|(plan, _)| plan)
 }
 
-/// Makes the plan that takes everything down. Needs neither `mastodon.toml` nor a graph.
-pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str) -> Plan {
+/// Makes the plan that takes everything down. Needs neither `mastodon.toml` nor a graph; a file that can be read, which
+/// is `world` then, protects what it says, and decides how things are deleted.
+pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Option<&World<'_>>) -> Plan {
     let mut changes = Vec::new();
     let mut refusals = Vec::new();
+    let wishes = Wishes::of(world, situation.state.rows.keys());
     for (address, row) in &situation.state.rows {
-        let change = removal(address, row, situation, types, Cause::Destroy);
-        if matches!(change.action, Action::Delete) && row.protect {
-            refusals.push(refusal(&change, "mastodon.toml"));
+        let mut change = removal(address, row, situation, types, Cause::Destroy);
+        gates::complete_removal(&mut change, row, types.get(&address.type_name), &wishes);
+        if change.protect {
+            let place = world.map_or_else(|| "mastodon.toml".to_owned(), |world| protection_hint(world, address));
+            refusals.extend(gates::refusal(&change, &place));
         }
         changes.push(change);
     }
@@ -288,26 +294,23 @@ fn foreign(address: &Address, situation: &Situation<'_>, owner: &Owner) -> Optio
 
 /// Where the protection of a resource is turned off.
 fn protection_hint(world: &World<'_>, address: &Address) -> String {
-    let name = (address.type_name.clone(), address.name.clone());
-    let protect = world.specs.blueprint.resources.get(&name).and_then(|resource| resource.protect.as_ref());
-    let mut origin = None;
-    if let Some(protect) = protect {
-        protect.each_leaf(&mut |template| {
-            let inputs = template.references().filter(|reference| reference.root == Root::Config);
-            origin = origin.take().or(inputs.filter_map(|input| world.config.origin(&input.path)).next());
-        });
-    }
+    let inputs = protection_inputs(world, address);
+    let origin = inputs.iter().find_map(|input| world.config.origin(input));
     origin.map_or_else(|| world.config.source.name.clone(), |location| location.to_string())
 }
 
-/// `place` is where its protection is turned off.
-fn refusal(change: &Change, place: &str) -> Refusal {
-    let verb = if matches!(change.action, Action::Replace { .. }) { "replaced" } else { "deleted" };
-    Refusal {
-        address: change.address.clone(),
-        reason: format!("{} is protected and would be {verb}", change.address),
-        hint: format!("take the protection off in {place} and apply that first"),
+/// The settings that decide whether a resource is protected.
+fn protection_inputs(world: &World<'_>, address: &Address) -> Vec<Vec<String>> {
+    let name = (address.type_name.clone(), address.name.clone());
+    let protect = world.specs.blueprint.resources.get(&name).and_then(|resource| resource.protect.as_ref());
+    let mut inputs = Vec::new();
+    if let Some(protect) = protect {
+        protect.each_leaf(&mut |template| {
+            let read = template.references().filter(|reference| reference.root == Root::Config);
+            inputs.extend(read.map(|reference| reference.path.clone()));
+        });
     }
+    inputs
 }
 
 /// The attributes of a resource as far as they are known.
@@ -342,6 +345,8 @@ fn settle<'a>(
         marks: false,
         desired: Some(Arc::clone(&attributes)),
         depends_on: desired.depends_on.clone(),
+        deletion: Value::Null,
+        security: Vec::new(),
     };
     let mut settled = Settled {
         resource_type,
@@ -489,8 +494,9 @@ fn settle<'a>(
     }
     // Only the guard against deletion changes.
     change.action = Action::Update { attributes: Vec::new() };
-    let location = desired.resource.location.to_string();
-    change.causes = vec![Cause::Written { location }];
+    let edited = edited_setting(world, &protection_inputs(world, address), settings);
+    let written = || Cause::Written { location: desired.resource.location.to_string() };
+    change.causes = vec![edited.unwrap_or_else(written)];
     change.expected_seconds = 0;
     settled.is_changed = false;
     (settled, Some(change))
@@ -614,6 +620,7 @@ fn attribute_change(
         forces_replacement: difference.immutable,
         sensitive: difference.sensitive,
         impact: difference.impact,
+        security: false,
     }
 }
 
@@ -720,6 +727,7 @@ fn all_attributes(attributes: &Planned, resource_type: &ResourceType, cause: &Ca
             forces_replacement: false,
             sensitive: resource_type.attributes.get(name).is_some_and(|attribute| attribute.sensitive),
             impact: Impact::None,
+            security: false,
         })
         .collect()
 }
@@ -753,6 +761,8 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
         marks: false,
         desired: None,
         depends_on: row.depends_on.iter().map(|needed| (needed.clone(), Milestone::Created)).collect(),
+        deletion: Value::Null,
+        security: Vec::new(),
     }
 }
 

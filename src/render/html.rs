@@ -11,7 +11,7 @@ use std::fmt::Write;
 use super::documents::Content;
 use super::graph::{Drawing, Node, svg};
 use super::markup::escaped;
-use super::outline::{Entry, Outline, counts, nothing, time_and_impact, verb};
+use super::outline::{Entry, Outline, counts, nothing, remedy, security, time_and_impact, verb};
 use super::style::{Role, UNICODE};
 use super::values::{Line, Piece, Sign, Words};
 use crate::plan::{Action, Change, Plan};
@@ -74,6 +74,9 @@ impl Page<'_> {
         }
         let _ = writeln!(text, "<p><strong>{}.</strong></p>", escaped(&counts(plan)));
         let _ = writeln!(text, "<p class=\"{}\">{}.</p>", impact_class(plan.impact()), escaped(&time_and_impact(plan)));
+        if let Some(sentence) = security(plan) {
+            let _ = writeln!(text, "<p class=\"brief\">Security: {}.</p>", escaped(&sentence));
+        }
         let notices = self.outline.notices();
         if !notices.is_empty() {
             let _ = writeln!(text, "<p>What people notice: {}</p>", escaped(&notices.join(" ")));
@@ -88,7 +91,7 @@ impl Page<'_> {
         if !plan.refusals.is_empty() {
             text.push_str("<div class=\"refused\">\n<p><strong>Refused, nothing will be done:</strong></p>\n<ul>\n");
             for refusal in &plan.refusals {
-                let _ = writeln!(text, "<li>{}; {}</li>", escaped(&refusal.reason), escaped(&refusal.hint));
+                let _ = writeln!(text, "<li>{}; {}</li>", escaped(&refusal.reason), escaped(&remedy(refusal)));
             }
             text.push_str("</ul>\n</div>\n");
         }

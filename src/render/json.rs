@@ -4,7 +4,9 @@ use serde_json::{Value as Json, json};
 
 use super::outline::Outline;
 use super::paths;
-use crate::plan::{AttributeChange, Change, Plan};
+use crate::address::Address;
+use crate::plan::change::{Deletion, Why, Widening};
+use crate::plan::{Action, AttributeChange, Change, Plan};
 use crate::spec::Types;
 use crate::spec::types::ResourceType;
 use crate::value::Planned;
@@ -23,18 +25,22 @@ pub fn plan_json(plan: &Plan, types: &Types) -> Json {
         "title": plan.title,
         "region": plan.region,
         "made_from": plan.made_from,
+        // `update` and `delete` are numbers of changes, as they always were; `deletions` counts every object that goes.
         "counts": {
             "create": counts.create,
-            "update": counts.update,
+            "update": counts.update + counts.adopt,
+            "adopt": counts.adopt,
             "replace": counts.replace,
-            "delete": counts.delete,
+            "delete": plan.changes.iter().filter(|change| matches!(change.action, Action::Delete)).count(),
             "forget": counts.forget,
             "unchanged": plan.unchanged,
+            "deletions": counts.delete,
         },
         "expected_seconds": plan.expected_seconds,
         "critical_path": plan.critical_path,
         "impact": plan.impact(),
         "notices": outline.notices(),
+        "security": security_json(plan),
         "changes": plan.changes.iter().map(|change| change_json(change, &outline)).collect::<Vec<_>>(),
         "refusals": plan.refusals,
     })
@@ -58,6 +64,8 @@ fn change_json(change: &Change, outline: &Outline<'_>) -> Json {
         "identity": change.identity,
         "leftovers": change.leftovers,
         "marks": change.marks,
+        "deletions": change.deletions().map(|deletion| deletion_json(&deletion, resource_type)).collect::<Vec<_>>(),
+        "security": change.security,
         "depends_on": change.depends_on,
     })
 }
@@ -80,7 +88,33 @@ fn attribute_json(change: &AttributeChange, resource_type: Option<&ResourceType>
         "forces_replacement": change.forces_replacement,
         "sensitive": is_secret,
         "impact": change.impact,
+        "security": change.security,
     })
+}
+
+/// What of a plan widens rights, or may.
+fn security_json(plan: &Plan) -> Json {
+    match plan.security() {
+        Widening::Nothing => json!({ "first_apply": false, "changes": [] }),
+        Widening::Everything => json!({ "first_apply": true, "changes": [] }),
+        Widening::Changes(changes) => {
+            let changes: Vec<&Address> = changes.iter().map(|change| &change.address).collect();
+            json!({ "first_apply": false, "changes": changes })
+        }
+    }
+}
+
+/// An object that goes, and how.
+fn deletion_json(deletion: &Deletion<'_>, resource_type: Option<&ResourceType>) -> Json {
+    let identity = deletion.identity.as_str();
+    let why = match deletion.why {
+        Why::Unwanted => "unwanted",
+        Why::Replaced => "replaced",
+        Why::LeftOver => "left_over",
+    };
+    let loses_data = resource_type.is_some_and(ResourceType::loses_data);
+    let how = resource_type.map(|found| found.manner(deletion.decided, identity)).unwrap_or_default();
+    json!({ "identity": identity, "why": why, "how": how, "loses_data": loses_data })
 }
 
 fn to_json(value: &Planned) -> Json {

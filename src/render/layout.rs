@@ -56,11 +56,23 @@ pub fn prefix(text: &str, columns: usize) -> &str {
     text
 }
 
-/// Words of a text in lines of at most `columns`; a longer word has a line for itself.
+/// Words of a text in lines of at most `columns`; a longer word begins a line of its own and goes over several.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
+        let mut word = word;
+        while width(word) > columns {
+            let start = prefix(word, columns);
+            if start.is_empty() {
+                break;
+            }
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            lines.push(start.to_owned());
+            word = &word[start.len()..];
+        }
         if !line.is_empty() && width(&line) + 1 + width(word) > columns {
             lines.push(std::mem::take(&mut line));
         }
@@ -94,5 +106,11 @@ mod tests {
     #[test]
     fn wrapping_breaks_between_words() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_goes_over_several_lines() {
+        assert_eq!(wrap("is arn:aws:ecs goes", 7), ["is", "arn:aws", ":ecs", "goes"]);
+        assert_eq!(wrap("arn", 0), ["arn"]);
     }
 }

@@ -6,7 +6,7 @@
 
 use super::documents::Content;
 use super::markup::escaped;
-use super::outline::{Entry, Outline, counts, nothing, time_and_impact, verb};
+use super::outline::{Entry, Outline, counts, nothing, remedy, security, time_and_impact, verb};
 use super::style::UNICODE;
 use super::values::{Line, SECRET, Sign, UNSET, Words};
 use crate::plan::{Action, Change, Plan};
@@ -32,6 +32,9 @@ pub fn plan_markdown(plan: &Plan, types: &Types) -> String {
         return text;
     }
     text.push_str(&format!("**Plan: {}.** {}.\n", counts(plan), time_and_impact(plan)));
+    if let Some(sentence) = security(plan) {
+        text.push_str(&format!("\n**Security: {}.**\n", escaped(&sentence)));
+    }
     let notices = outline.notices();
     if !notices.is_empty() {
         text.push_str(&format!("\n> **What people notice:** {}\n", escaped(&notices.join(" "))));
@@ -39,7 +42,7 @@ pub fn plan_markdown(plan: &Plan, types: &Types) -> String {
     if !plan.refusals.is_empty() {
         text.push_str("\n**Refused, nothing will be done:**\n\n<ul>\n");
         for refusal in &plan.refusals {
-            text.push_str(&format!("<li>{}; {}</li>\n", escaped(&refusal.reason), escaped(&refusal.hint)));
+            text.push_str(&format!("<li>{}; {}</li>\n", escaped(&refusal.reason), escaped(&remedy(refusal))));
         }
         text.push_str("</ul>\n");
     }

@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use super::documents::{self, Content};
 use super::duration::about;
 use super::paths;
-use super::style::role_of_impact;
+use super::style::{Role, role_of_impact};
 use super::values::Piece;
 use crate::address::{Address, TypeName};
-use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose};
+use crate::plan::change::{Counts, Deletion, Why, Widening};
+use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose, Refusal};
 use crate::spec::Types;
 use crate::spec::types::{Impact, Order, ResourceType, Shape};
 use crate::value::{Planned, Tree, Unknown};
@@ -26,6 +27,9 @@ use crate::value::{Planned, Tree, Unknown};
 const MANY: usize = 100;
 /// Beyond that, creations that are alike up to which each is told by itself.
 const FEW: usize = 3;
+
+/// Changes that a sentence on security names at most.
+const SECURITY: usize = 8;
 
 /// Sentences about what people notice that a summary has at most.
 const NOTICES: usize = 3;
@@ -45,6 +49,7 @@ impl Group {
     pub fn of(change: &Change) -> Self {
         let is_drift = !change.causes.is_empty() && change.causes.iter().all(|cause| *cause == Cause::Drift);
         match change.action {
+            _ if change.deletions().next().is_some() => Self::Gone,
             Action::Replace { .. } | Action::Delete => Self::Gone,
             Action::Create | Action::Update { .. } if is_drift => Self::Drifted,
             Action::Update { .. } => Self::Updated,
@@ -188,53 +193,74 @@ impl<'a> Outline<'a> {
 
     /// What stands beside the verb: why, how bad, how long.
     pub fn details(&self, change: &Change) -> Vec<Piece> {
-        let mut details: Vec<Piece> = self.reason(change).map(Piece::plain).into_iter().collect();
+        let mut details: Vec<Piece> = Vec::new();
+        // The object that goes stands beside the word for it.
+        let present = change.deletions().find(|deletion| deletion.why != Why::LeftOver);
+        if let (Action::Delete, Some(deletion)) = (&change.action, &present) {
+            details.push(Piece::plain(deletion.identity.as_str()));
+        }
+        details.extend(self.reason(change).map(Piece::plain));
         let mut plain = |text: &str| details.push(Piece::plain(text));
-        let least = match &change.action {
+        let old = present.map_or("the old one", |deletion| deletion.identity.as_str());
+        let (least, is_timed) = match &change.action {
             Action::Update { attributes } if attributes.is_empty() && change.marks => {
                 plain("gets the tag that says whose it is");
-                return details;
+                (Impact::Brief, false)
             }
             Action::Update { attributes } if attributes.is_empty() => {
                 plain("only the state file changes");
-                return details;
+                (Impact::Brief, false)
             }
             Action::Adopt if change.causes.contains(&Cause::Found) => {
                 plain("found in AWS, and taken into the state");
-                return details;
+                (Impact::Brief, false)
             }
             Action::Adopt => {
                 plain("goes on with what an earlier run began");
-                return details;
+                (Impact::Brief, false)
             }
             Action::Forget if change.causes.contains(&Cause::Foreign) => {
                 plain("is not this instance's, and is left alone");
-                return details;
+                (Impact::Brief, false)
             }
             Action::Forget => {
                 plain(if change.identity.is_none() { "it was never made" } else { "it is gone from AWS" });
-                return details;
+                (Impact::Brief, false)
             }
             Action::Replace { order: Order::CreateFirst, .. } => {
-                plain("new one first, then the old one goes");
-                Impact::Rolling
+                plain(&format!("new one first, then {old} goes"));
+                (Impact::Rolling, change.expected_seconds >= 60)
             }
             Action::Replace { order: Order::DeleteFirst, .. } => {
-                plain("old one goes first");
-                Impact::Rolling
+                plain(&format!("{old} goes first"));
+                (Impact::Rolling, change.expected_seconds >= 60)
             }
             // An update without a word on its impact would leave the question open.
-            Action::Update { .. } => Impact::None,
-            Action::Create | Action::Delete => Impact::Rolling,
+            Action::Update { .. } => (Impact::None, true),
+            Action::Create | Action::Delete => (Impact::Rolling, change.expected_seconds >= 60),
         };
+        if let Some(deletion) = &present {
+            details.extend(self.manner(deletion).into_iter().map(Piece::plain));
+        }
         if change.impact >= least {
             let text = change.impact.words().to_owned();
             details.push(Piece { role: role_of_impact(change.impact), text });
         }
-        if change.expected_seconds >= 60 || matches!(change.action, Action::Update { .. }) {
+        if !change.security.is_empty() {
+            let text = format!("security: {}", change.security.join(", "));
+            details.push(Piece { role: Some(Role::Warning), text });
+        }
+        if is_timed {
             details.push(Piece::plain(about(change.expected_seconds)));
         }
         details
+    }
+
+    /// How an object is deleted: `with a final snapshot`.
+    fn manner(&self, deletion: &Deletion<'_>) -> Vec<String> {
+        let resource_type = self.types.get(&deletion.address.type_name);
+        let identity = deletion.identity.as_str();
+        resource_type.map(|found| found.manner(deletion.decided, identity)).unwrap_or_default()
     }
 
     /// Why all of it happens, if there is one reason for all.
@@ -378,8 +404,14 @@ impl<'a> Outline<'a> {
         if let (true, Some(identity)) = (change.causes.contains(&Cause::Foreign), &change.identity) {
             notes.push(format!("{identity} is not this instance's"));
         }
-        for leftover in &change.leftovers {
-            notes.push(format!("deletes {leftover} too, which an interrupted replacement left behind"));
+        for deletion in change.deletions().filter(|deletion| deletion.why == Why::LeftOver) {
+            let identity = deletion.identity;
+            let mut note = format!("deletes {identity} too, which an interrupted replacement left behind");
+            for phrase in self.manner(&deletion) {
+                note.push_str(", ");
+                note.push_str(&phrase);
+            }
+            notes.push(note);
         }
         if none_in_place(change) {
             notes.push("none of this can be changed in place".to_owned());
@@ -409,13 +441,13 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// `1 to create, 2 to update, 0 to replace, 0 to delete; 50 unchanged`
+/// `1 to create, 2 to update, 1 to replace, 3 to delete (1 replaced, 1 left over); 50 unchanged`
 pub fn counts(plan: &Plan) -> String {
     let counts = plan.counts();
-    let mut text = format!(
-        "{} to create, {} to update, {} to replace, {} to delete",
-        counts.create, counts.update, counts.replace, counts.delete
-    );
+    let mut text = counted(&counts);
+    if counts.adopt > 0 {
+        text.push_str(&format!(", {} to adopt", counts.adopt));
+    }
     if counts.forget > 0 {
         text.push_str(&format!(", {} to forget", counts.forget));
     }
@@ -425,17 +457,57 @@ pub fn counts(plan: &Plan) -> String {
     text
 }
 
+/// `1 to create, 2 to update, 1 to replace, 1 to delete (1 replaced)`: every object that goes is counted among the deleted.
+pub fn counted(counts: &Counts) -> String {
+    let mut text = format!(
+        "{} to create, {} to update, {} to replace, {} to delete",
+        counts.create, counts.update, counts.replace, counts.delete
+    );
+    let parts = [(counts.replaced, "replaced"), (counts.left_over, "left over")];
+    let said: Vec<String> =
+        parts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
+    if !said.is_empty() {
+        text.push_str(&format!(" ({})", said.join(", ")));
+    }
+    text
+}
+
+/// What of the plan widens rights, or may, in a sentence without a period; `None` if nothing does.
+pub fn security(plan: &Plan) -> Option<String> {
+    Some(match plan.security() {
+        Widening::Nothing => return None,
+        Widening::Everything => {
+            "this is a first apply, so all roles, policies, network rules and images are new".to_owned()
+        }
+        Widening::Changes(changes) => {
+            let (number, verb) = (changes.len(), if changes.len() == 1 { "change widens" } else { "changes widen" });
+            let shown: Vec<String> = changes.iter().take(SECURITY).map(|change| change.address.to_string()).collect();
+            let more = number.saturating_sub(SECURITY);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{number} {verb} rights, or may: {}{more}", shown.join(", "))
+        }
+    })
+}
+
 /// `About 6 min, worst: brief interruption`
 pub fn time_and_impact(plan: &Plan) -> String {
     let mut text = capitalized(&about(plan.expected_seconds));
     let touches = plan.changes.iter().any(|change| !matches!(change.action, Action::Create | Action::Forget));
-    if touches {
+    if touches || plan.deletions().next().is_some() {
         match plan.impact() {
             Impact::None => text.push_str(", no interruption"),
             impact => text.push_str(&format!(", worst: {}", impact.words())),
         }
     }
     text
+}
+
+/// What to do about a refusal, in a line.
+pub fn remedy(refusal: &Refusal) -> String {
+    match &refusal.otherwise {
+        Some(otherwise) => format!("{}; or {otherwise}", refusal.hint),
+        None => refusal.hint.clone(),
+    }
 }
 
 /// What there is to say of a plan that does nothing.

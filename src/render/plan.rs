@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Options;
 use super::documents::Content;
 use super::layout::{cut, fill, pad, prefix, width, wrap};
-use super::outline::{Entry, Fold, Group, Outline, counts, nothing, time_and_impact, verb};
+use super::outline::{Entry, Fold, Group, Outline, counts, nothing, security, time_and_impact, verb};
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
 use super::values::{Line, Piece, Words, total};
 use crate::address::Address;
@@ -115,12 +115,18 @@ impl<'a> Renderer<'a> {
         let plan = self.outline.plan;
         let (counts, rest) = (format!("Plan: {}.", counts(plan)), format!("{}.", time_and_impact(plan)));
         let fits = width(&counts) + 1 + width(&rest) <= self.columns;
+        let counts = wrap(&counts, self.columns).join("\n");
         let mut text = format!("{counts}{}{}", if fits { " " } else { "\n" }, self.with_impact(&rest));
         if self.options.verbose && plan.critical_path.len() > 1 {
             let chain: Vec<String> = plan.critical_path.iter().map(ToString::to_string).collect();
             let sentence = format!("What takes longest, one after the other: {}.", chain.join(", "));
             text.push('\n');
             text.push_str(&wrap(&sentence, self.columns).join("\n"));
+        }
+        if let Some(sentence) = security(plan) {
+            text.push('\n');
+            let lines = wrap(&format!("Security: {sentence}."), self.columns);
+            text.push_str(&lines.iter().map(|line| paint(Role::Warning, line)).collect::<Vec<_>>().join("\n"));
         }
         let notices = self.outline.notices();
         if !notices.is_empty() {
@@ -382,8 +388,12 @@ impl<'a> Renderer<'a> {
         for refusal in &self.outline.plan.refusals {
             text.push_str("\n  ");
             text.push_str(&wrap(&refusal.reason, self.columns - GAP).join("\n  "));
-            if !hints.contains(&refusal.hint.as_str()) {
-                hints.push(&refusal.hint);
+        }
+        // To keep what is there comes before to let it go.
+        let refusals = || self.outline.plan.refusals.iter();
+        for hint in refusals().map(|refusal| &refusal.hint).chain(refusals().filter_map(|it| it.otherwise.as_ref())) {
+            if !hints.contains(&hint.as_str()) {
+                hints.push(hint);
             }
         }
         text.push('\n');

@@ -303,7 +303,35 @@ pub struct Attribute {
     pub outside_cfn: bool,
     /// What a computed value looks like, with placeholders.
     pub format: Option<String>,
+    /// It decides how a resource is deleted.
+    pub deletion: Option<Manner>,
+    /// When a change of it counts as one that widens rights.
+    pub security: Security,
     pub location: Location,
+}
+
+/// What an attribute that decides how a resource is deleted has to say of it.
+///
+/// Phrases stand by value, as it is printed; `*` is for every other value. In a phrase `{}` is the value, and `{name}`
+/// another attribute of the type that decides deletions; one without a value is the identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// How it goes: `without a final snapshot`.
+    pub how: BTreeMap<String, String>,
+    /// What is there afterwards: `the snapshot social-final`.
+    pub stays: BTreeMap<String, String>,
+}
+
+/// When a plan marks a change as one that widens rights, or may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// Never.
+    #[default]
+    No,
+    /// When its value changes, or something is made with it.
+    Changed,
+    /// The same, and whenever anything in the same resource changes.
+    Whole,
 }
 
 impl ResourceType {
@@ -325,6 +353,52 @@ impl ResourceType {
         })
     }
 
+    /// Whether deleting one loses what people have stored.
+    pub fn loses_data(&self) -> bool {
+        self.data_bearing || self.impact.delete == Some(Impact::DataLoss)
+    }
+
+    /// The attributes that decide how a resource is deleted, each with its value: what `value` gives, or the type's
+    /// default, which is the one that loses least.
+    pub fn deletion(&self, value: &dyn Fn(&str) -> Option<Value>) -> Value {
+        let deciding = self.attributes.iter().filter(|(_, attribute)| attribute.deletion.is_some());
+        let decided = deciding.filter_map(|(name, attribute)| {
+            let given = value(name).filter(|value| !value.is_null());
+            Some((name.clone(), given.or_else(|| attribute.default.clone())?))
+        });
+        let decided: BTreeMap<String, Value> = decided.collect();
+        if decided.is_empty() { Value::Null } else { Value::Map(decided) }
+    }
+
+    /// How a resource is deleted whose deletion is decided by these values, in phrases.
+    pub fn manner(&self, deletion: &Value, identity: &str) -> Vec<String> {
+        self.phrases(deletion, identity, |manner| &manner.how)
+    }
+
+    /// What is there after such a deletion, in phrases.
+    pub fn stays(&self, deletion: &Value, identity: &str) -> Vec<String> {
+        self.phrases(deletion, identity, |manner| &manner.stays)
+    }
+
+    fn phrases(&self, deletion: &Value, identity: &str, pick: fn(&Manner) -> &BTreeMap<String, String>) -> Vec<String> {
+        let spelled = |value: &Value| value.as_text().map_or_else(|| value.to_string(), str::to_owned);
+        let mut phrases = Vec::new();
+        for (name, attribute) in &self.attributes {
+            let Some(manner) = &attribute.deletion else { continue };
+            let Some(value) = deletion.get(name).or(attribute.default.as_ref()).map(&spelled) else { continue };
+            let Some(phrase) = pick(manner).get(&value).or_else(|| pick(manner).get("*")) else { continue };
+            let mut text = phrase.replace("{}", &value);
+            for placeholder in placeholders(phrase).filter(|placeholder| !placeholder.is_empty()) {
+                let other = deletion.get(placeholder).map_or_else(|| identity.to_owned(), &spelled);
+                text = text.replace(&format!("{{{placeholder}}}"), &other);
+            }
+            if !text.is_empty() {
+                phrases.push(text);
+            }
+        }
+        phrases
+    }
+
     /// Whether any part of the attribute at `path` is set by AWS alone.
     pub fn is_computed<S: AsRef<str>>(&self, path: &[S]) -> bool {
         path.first().and_then(|name| self.attributes.get(name.as_ref())).is_some_and(|attribute| attribute.computed)
@@ -332,6 +406,16 @@ impl ResourceType {
 }
 
 impl Attribute {
+    /// Whether anything inside of it decides deletions.
+    fn is_decided_below(&self) -> bool {
+        let decides = |inner: &Attribute| inner.deletion.is_some() || inner.is_decided_below();
+        match &self.shape {
+            Shape::Object(attributes) => attributes.values().any(decides),
+            Shape::List(element) | Shape::Map(element) => decides(element),
+            _ => false,
+        }
+    }
+
     /// The attribute of what stands under `key` in this one.
     pub fn child(&self, key: &str) -> Option<&Attribute> {
         match &self.shape {
@@ -464,6 +548,15 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
                 .at(&entry.key_location, "its identity or readiness names it"),
         );
     }
+    for (attribute, described) in &attributes {
+        if described.is_decided_below() {
+            let message = format!("`{attribute}` of `{name}` cannot decide a deletion with a part of it");
+            let at = &described.location;
+            diagnostics.push(
+                Diagnostic::error("wrong-type", message).at(at, "only whole attributes are handed to a deletion"),
+            );
+        }
+    }
     ResourceType {
         name,
         doc,
@@ -521,6 +614,66 @@ fn notices(reader: &mut Reader<'_>) -> BTreeMap<Impact, String> {
     found
 }
 
+/// `security = true` or `security = "whole"`.
+fn security(reader: &mut Reader<'_>) -> Security {
+    reader.used.push("security");
+    match reader.table.get("security").map(|node| &node.content) {
+        None | Some(Content::Bool(false)) => Security::No,
+        Some(Content::Bool(true)) => Security::Changed,
+        Some(Content::Text(text)) if text == "whole" => Security::Whole,
+        Some(_) => {
+            reader.wrong("security", "true, or \"whole\"");
+            Security::No
+        }
+    }
+}
+
+/// `decides_deletion = true`, or a table of phrases by value; `stays`, too, is such a table.
+fn manner(reader: &mut Reader<'_>) -> Option<Manner> {
+    reader.used.extend(["decides_deletion", "stays"]);
+    let stays = phrases(reader, "stays");
+    let how = match reader.table.get("decides_deletion").map(|node| &node.content) {
+        None => {
+            if !stays.is_empty() {
+                reader.wrong("stays", "beside `decides_deletion`");
+            }
+            return None;
+        }
+        Some(Content::Bool(true)) => BTreeMap::new(),
+        Some(_) => phrases(reader, "decides_deletion"),
+    };
+    Some(Manner { how, stays })
+}
+
+fn phrases(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, String> {
+    let Some(node) = reader.table.get(key) else { return BTreeMap::new() };
+    let found: Option<BTreeMap<String, String>> =
+        node.entries().iter().map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned()))).collect();
+    let found = found.unwrap_or_default();
+    if found.is_empty() {
+        reader.wrong(key, "a table of phrases by value");
+    }
+    found
+}
+
+/// What is wrong with an attribute that decides deletions. Where nothing is known of a resource but its type, the
+/// default decides.
+fn undecided(manner: &Manner, node: &Node, attribute: &Attribute) -> Option<&'static str> {
+    let has_default = node.get("default").is_some();
+    let is_said = |value: &str| manner.how.contains_key(value) || manner.how.contains_key("*");
+    if attribute.computed || attribute.sensitive {
+        return Some("of an attribute that we set and that is no secret");
+    }
+    if !manner.how.is_empty() && !has_default {
+        return Some("of an attribute with a default, the value that loses least");
+    }
+    let is_flag = node.get("type").and_then(Node::text) == Some("bool");
+    if is_flag && !(is_said("true") && is_said("false")) {
+        return Some("a table with a phrase for true and one for false");
+    }
+    None
+}
+
 fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &mut Diagnostics) -> Attribute {
     let is_definition = node.get("type").and_then(Node::text).is_some();
     if !is_definition {
@@ -546,6 +699,8 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
     result.unordered = reader.flag("unordered", false);
     result.default_from_aws = reader.flag("default_from_aws", false);
     result.volatile = reader.flag("volatile", false);
+    result.security = security(&mut reader);
+    result.deletion = manner(&mut reader);
     result.changed_by_aws = reader.flag("changed_by_aws", false);
     result.keyed_by = reader.text("keyed_by");
     result.format = reader.text("format");
@@ -577,6 +732,9 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
         }
     };
     reader.used.extend(["default", "values", "cfn"]);
+    if let Some(complaint) = result.deletion.as_ref().and_then(|manner| undecided(manner, node, &result)) {
+        reader.wrong("decides_deletion", complaint);
+    }
     result.default = node.get("default").map(Node::value);
     result.values = match node.get("values").map(Node::value) {
         Some(Value::List(values)) => values,
@@ -669,6 +827,8 @@ impl Attribute {
             cfn: None,
             outside_cfn: false,
             format: None,
+            deletion: None,
+            security: Security::No,
             location: location.clone(),
         }
     }
@@ -868,5 +1028,63 @@ impl Reader<'_> {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{OverlayFile, Specs};
+
+    /// What is wrong with a type that has this one attribute besides its name.
+    fn problems(attribute: &str) -> String {
+        let text = format!(
+            "[thing]\ndoc = \"A thing.\"\nidentity = [\"name\"]\n[thing.attributes]\n\
+             name = {{ type = \"string\", doc = \"Its name.\" }}\nit = {attribute}\n"
+        );
+        let overlay = OverlayFile { name: "specs/types/a.toml".into(), types_of: Some("a".into()), text };
+        Specs::read(&[overlay]).map_or_else(|problems| problems.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn an_attribute_that_decides_deletions_says_all_of_it() {
+        let flag = "decides_deletion = { true = \"at once\", false = \"with a copy\" }";
+        assert_eq!(problems(&format!("{{ type = \"bool\", default = false, {flag} }}")), "");
+        assert_eq!(problems("{ type = \"string\", decides_deletion = true }"), "");
+        for (wrong, expected) in [
+            (format!("{{ type = \"bool\", {flag} }}"), "with a default, the value that loses least"),
+            (format!("{{ type = \"bool\", computed = true, default = false, {flag} }}"), "that we set"),
+            (
+                "{ type = \"bool\", default = false, decides_deletion = { true = \"at once\" } }".to_owned(),
+                "a phrase for true and one for false",
+            ),
+            ("{ type = \"bool\", decides_deletion = \"yes\" }".to_owned(), "a table of phrases by value"),
+            ("{ type = \"bool\", stays = { true = \"it\" } }".to_owned(), "beside `decides_deletion`"),
+            ("{ type = \"bool\", security = \"much\" }".to_owned(), "true, or \"whole\""),
+            (
+                format!("{{ part = {{ type = \"bool\", default = false, {flag} }} }}"),
+                "cannot decide a deletion with a part of it",
+            ),
+        ] {
+            let said = problems(&wrong);
+            assert!(said.contains(expected), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_a_file_does_not_decide_the_default_does() {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let cluster = &types[&TypeName::new("rds", "cluster")];
+        let deletion = cluster.deletion(&|_| None);
+        assert_eq!(deletion.to_string(), r#"{"skip_final_snapshot": false}"#);
+        assert_eq!(cluster.manner(&deletion, "social"), ["with a final snapshot, social-TIME"]);
+        assert_eq!(cluster.stays(&deletion, "social"), ["the snapshot social-TIME, with all data"]);
+        let skip = cluster.deletion(&|name| (name == "skip_final_snapshot").then_some(Value::Bool(true)));
+        assert_eq!(cluster.manner(&skip, "social"), ["without a final snapshot"]);
+        assert_eq!(cluster.stays(&skip, "social"), Vec::<String>::new());
+        let secret = &types[&TypeName::new("secretsmanager", "secret")];
+        assert_eq!(secret.manner(&secret.deletion(&|_| None), "arn"), ["recoverable for 30 days"]);
+        assert_eq!(secret.stays(&secret.deletion(&|_| Some(Value::Integer(0))), "arn"), Vec::<String>::new());
+        assert!(types[&TypeName::new("ecs", "cluster")].deletion(&|_| None).is_null());
     }
 }

@@ -178,6 +178,32 @@ fn every_call_of_the_provider_is_among_the_permissions_of_its_type() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// What a deletion reads of what is remembered is marked in the specs, so that it comes from the file; and nothing is
+/// marked that no deletion reads.
+#[test]
+fn whatever_a_deletion_reads_decides_it() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    let read =
+        regex::Regex::new(r#"recorded(?:\(target, DELETE\))?\s*\.optional_[a-z]+\("([a-z_]+)"\)"#).expect("a pattern");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/aws");
+    let mut all = 0;
+    for resource_type in specs.types.values() {
+        let (service, kind) = (&resource_type.name.service, &resource_type.name.kind);
+        let source = fs_err::read_to_string(folder.join(service).join(format!("{kind}.rs"))).expect("its handler");
+        let body =
+            source.split("async fn delete(").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap_or_default();
+        let found: BTreeSet<&str> = read.captures_iter(body).filter_map(|found| Some(found.get(1)?.as_str())).collect();
+        // What can never change says which object it is, not how it goes.
+        let found: BTreeSet<&str> =
+            found.into_iter().filter(|name| !resource_type.attributes[*name].immutable).collect();
+        let decides = resource_type.attributes.iter().filter(|(_, attribute)| attribute.deletion.is_some());
+        let decides: BTreeSet<&str> = decides.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found, decides, "{}", resource_type.name);
+        all += found.len();
+    }
+    assert!(all > 3, "{all}");
+}
+
 /// What a change of this attribute, or of a part of it, may do to people.
 fn impacts(attribute: &Attribute, found: &mut BTreeSet<Impact>) {
     found.insert(attribute.impact);

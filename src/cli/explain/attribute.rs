@@ -11,7 +11,7 @@ use crate::plan::Action;
 use crate::plan::resolve::{Desired, deciding_inputs};
 use crate::render::duration::about;
 use crate::render::explain::{Sheet, columns};
-use crate::spec::types::{Attribute, Limits, Shape};
+use crate::spec::types::{Attribute, Limits, ResourceType, Security, Shape};
 use crate::value::{Planned, Tree, Value};
 
 /// Characters of a value on one line.
@@ -141,7 +141,21 @@ pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Resul
     }
     sheet.lines("comes from", sources(subject, desired, path, attribute));
     sheet.lines("if it changes", change(subject, desired, path, attribute));
+    if is_marked(resource_type, path) {
+        sheet.line("security", "a plan marks a change of it as one that widens rights, or may");
+    }
+    if let Some(manner) = &attribute.deletion {
+        let by_value = manner.how.iter().map(|(value, phrase)| (value.clone(), phrase.clone()));
+        sheet.line("decides", "how the resource is deleted; the file's value counts, not the one remembered");
+        sheet.lines("by value", columns(&by_value.collect::<Vec<_>>()));
+    }
     Ok(sheet)
+}
+
+/// Whether an attribute, or one that it is part of, is marked in the specs.
+fn is_marked(resource_type: &ResourceType, path: &[String]) -> bool {
+    let mut ways = (1..=path.len()).filter_map(|end| resource_type.attribute(path.get(..end)?));
+    ways.any(|attribute| attribute.security != Security::No)
 }
 
 /// What an attribute may hold, in words.

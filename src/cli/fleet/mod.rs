@@ -323,11 +323,12 @@ fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
         Exit::Done => 0,
         Exit::Changes => 1,
         Exit::Drift => 2,
-        Exit::Refused => 3,
-        Exit::Stale => 4,
-        Exit::Partial => 5,
-        Exit::Failure => 6,
-        Exit::Interrupted => 7,
+        Exit::Gated => 3,
+        Exit::Refused => 4,
+        Exit::Stale => 5,
+        Exit::Partial => 6,
+        Exit::Failure => 7,
+        Exit::Interrupted => 8,
     };
     exits.into_iter().max_by_key(rank).unwrap_or(Exit::Done)
 }

@@ -110,7 +110,7 @@ impl Report<'_> {
             ui.data("")?;
         }
         self.rows.push((member.name().to_owned(), Planned::of(&plan)));
-        self.exits.push(exit(&plan, self.arguments.detailed_exitcode));
+        self.exits.push(exit(ui, &plan, member.types(), self.arguments));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The table at the end of a run over a fleet: a line per instance, and one for all of them.
 
 use crate::plan::Plan;
-use crate::plan::change::Counts;
+use crate::plan::change::{Counts, Widening};
 use crate::render::duration::about;
 use crate::render::layout::{cut, fill, pad, width};
 use crate::render::style::{Role, paint};
@@ -29,6 +29,9 @@ impl Planned {
         if plan.impact() > Impact::None {
             notes.push(plan.impact().words().to_owned());
         }
+        if plan.security() != Widening::Nothing {
+            notes.push("security".to_owned());
+        }
         if refused {
             notes.push("refused".to_owned());
         }
@@ -38,11 +41,11 @@ impl Planned {
 
 /// Plans of a fleet. Without a newline at the end.
 pub fn plans(rows: &[(String, Planned)]) -> String {
-    let heads = ["create", "update", "replace", "delete", "forget", "unchanged"];
+    let heads = ["create", "update", "replace", "delete", "adopt", "forget", "unchanged"];
     let numbers = |counts: &Counts, unchanged: usize| {
-        [counts.create, counts.update, counts.replace, counts.delete, counts.forget, unchanged]
+        [counts.create, counts.update, counts.replace, counts.delete, counts.adopt, counts.forget, unchanged]
     };
-    let mut sums = [0; 6];
+    let mut sums = [0; 7];
     let (mut failed, mut refusals) = (0, 0);
     for (_, row) in rows {
         match row {
@@ -53,7 +56,8 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
             Planned::Failed => failed += 1,
         }
     }
-    let shown: Vec<usize> = (0..heads.len()).filter(|index| heads[*index] != "forget" || sums[*index] > 0).collect();
+    let shown: Vec<usize> =
+        (0..heads.len()).filter(|index| !matches!(heads[*index], "adopt" | "forget") || sums[*index] > 0).collect();
     let names = name_columns(rows.iter().map(|(name, _)| name.as_str())).max(width("instance"));
     let columns = |index: usize| width(heads[index]).max(sums[index].to_string().len());
     let right = |text: &str, columns: usize| format!("{}{text}", fill(width(text), columns));
@@ -93,10 +97,12 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
         sums[2],
         sums[3]
     );
-    if sums[4] > 0 {
-        total.push_str(&format!(", {} to forget", sums[4]));
+    for (number, word) in [(sums[4], "adopt"), (sums[5], "forget")] {
+        if number > 0 {
+            total.push_str(&format!(", {number} to {word}"));
+        }
     }
-    total.push_str(&format!("; {} unchanged", sums[5]));
+    total.push_str(&format!("; {} unchanged", sums[6]));
     for (number, word) in [(refusals, "refused"), (failed, "failed")] {
         if number > 0 {
             total.push_str(&format!("; {number} {word}"));

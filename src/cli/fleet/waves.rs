@@ -14,7 +14,7 @@ use super::table::{self, Planned};
 use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
 use crate::apply::{self, Event, Outcome, Progress, Run, Stop};
 use crate::cli::apply::{
-    Episode, counted, holder, keep_what_was_folded, listen, loses_data, new_lineage, register, say_unsaved,
+    Episode, counted, holder, keep_what_was_folded, listen, losses, new_lineage, register, say_unsaved,
 };
 use crate::cli::plan::say_notes;
 use crate::cli::progress::plain;
@@ -272,7 +272,7 @@ async fn show<'a>(
                 ui.data(render::plan(&plan, member.types(), &ui.render_options()).trim_end())?;
                 ui.data("")?;
             }
-            let lost = loses_data(&plan, member.types());
+            let lost = losses(&plan, member.types());
             if !lost.is_empty() {
                 ui.warn(&format!("{name}: what people have stored here will be gone: {}", lost.join(", ")));
             }
@@ -328,7 +328,8 @@ fn plan(deed: Deed, member: &Member, gathered: &Gathered) -> Result<(Plan, Diagn
     match deed {
         Deed::Apply => super::plan::plan(member, gathered),
         Deed::Destroy => {
-            let plan = session::plan_destroy(&member.project.specs, gathered, member.name())?;
+            let world = member.project.world(&gathered.lookups);
+            let plan = session::plan_destroy(&member.project.specs, gathered, member.name(), Some(&world))?;
             Ok((plan, Diagnostics::default()))
         }
     }
@@ -365,7 +366,7 @@ async fn carry_out(
     };
     let plan = match &graph {
         Some(graph) => session::plan(&world, graph, &gathered)?.0,
-        None => session::plan_destroy(&project.specs, &gathered, member.name())?,
+        None => session::plan_destroy(&project.specs, &gathered, member.name(), Some(&world))?,
     };
     if digest(&plan) != task.shown {
         return Err(CommandError::new(Exit::Stale, "something has changed since the plan was shown; nothing was done")

@@ -72,6 +72,8 @@ pub(super) fn change(name: &str, action: Action, causes: &[Cause]) -> Change {
         marks: false,
         desired: None,
         depends_on: BTreeMap::new(),
+        deletion: Value::Null,
+        security: Vec::new(),
     }
 }
 
@@ -91,6 +93,7 @@ pub(super) fn attribute(
         forces_replacement: false,
         sensitive: false,
         impact: Impact::None,
+        security: false,
     }
 }
 
@@ -181,9 +184,9 @@ fn an_edit_shows_what_changes_and_why() {
         text(&plan, Options::default()),
         r#"social · social.example.org · eu-central-1 · state 41
 
-  ± elb.target_group.web          replace  new one first, then the old one goes
+  ± elb.target_group.web          replace  new one first, then x-1 goes
       port  3000 → 3001  mastodon.toml:18, cannot be changed in place
-  ± ecs.task_definition.mastodon  replace  new one first, then the old one goes
+  ± ecs.task_definition.mastodon  replace  new one first, then x-1 goes
       containers["web"].image  mastodon:v4.3.1 → mastodon:v4.3.2
                                mastodon.toml:9, cannot be changed in place
 
@@ -198,7 +201,7 @@ fn an_edit_shows_what_changes_and_why() {
       group  a → b  because elb.target_group.web is replaced
       x      1 → 2  mastodon.toml:2
 
-Plan: 0 to create, 3 to update, 2 to replace, 0 to delete; 46 unchanged.
+Plan: 0 to create, 3 to update, 2 to replace, 2 to delete (2 replaced); 46 unchanged.
 About 6 min, worst: brief interruption.
 What people notice: People wait for some seconds."#
     );
@@ -237,7 +240,8 @@ fn new_resources_are_a_line_each_unless_asked_for_more() {
   + rds.cluster.database  create   about 4 min
   + ecs.cluster.mastodon  create
 
-Plan: 2 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged. About 6 min."#
+Plan: 2 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged. About 6 min.
+Security: this is a first apply, so all roles, policies, network rules and images are new."#
     );
     let verbose = text(&plan, Options { verbose: true, ascii: true, ..Options::default() });
     assert_eq!(
@@ -249,7 +253,8 @@ Plan: 2 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged. About 6 
       master_password  (secret)
   +   ecs.cluster.mastodon  create
 
-Plan: 2 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged. About 6 min."#
+Plan: 2 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged. About 6 min.
+Security: this is a first apply, so all roles, policies, network rules and images are new."#
     );
     let mut nested = plan.clone();
     nested.changes[0].attributes.push(attribute(&["login"], Value::Null, login, Cause::New));
@@ -269,6 +274,7 @@ fn drift_stands_apart_and_refusals_come_last() {
             address: address("rds.cluster.database"),
             reason: "rds.cluster.database is protected and would be deleted".into(),
             hint: "take the protection off in mastodon.toml and apply that first".into(),
+            otherwise: None,
         }],
         ..plan_of(vec![
             Change {
@@ -289,11 +295,11 @@ fn drift_stands_apart_and_refusals_come_last() {
         text(&plan, Options { height: Some(10), ..Options::default() }),
         r#"social · social.example.org · eu-central-1 · state 41
 
-Plan: 1 to create, 2 to update, 0 to replace, 1 to delete, 1 to forget; 46 unchanged.
+Plan: 1 to create, 1 to update, 0 to replace, 1 to delete, 1 to adopt, 1 to forget; 46 unchanged.
 About 6 min, worst: data loss.
 What people notice: Everything is lost.
 
-  - rds.cluster.database     delete   mastodon.toml no longer wants it, data loss, about 6 min
+  - rds.cluster.database     delete   x-1, mastodon.toml no longer wants it, data loss, about 6 min
       Everything is lost.
 
   ← ecs.service.web          adopt    goes on with what an earlier run began
@@ -309,7 +315,7 @@ Refused, nothing will be done:
 
 hint: take the protection off in mastodon.toml and apply that first
 
-Plan: 1 to create, 2 to update, 0 to replace, 1 to delete, 1 to forget; 46 unchanged.
+Plan: 1 to create, 1 to update, 0 to replace, 1 to delete, 1 to adopt, 1 to forget; 46 unchanged.
 About 6 min, worst: data loss.
 What people notice: Everything is lost."#
     );
