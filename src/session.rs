@@ -70,6 +70,8 @@ pub struct Gathered {
     pub lookups: BTreeMap<Address, Value>,
     /// `None`: offline.
     pub observations: Option<Observations>,
+    /// The account that AWS has named; none offline, and none of a simulated cloud.
+    pub account: Option<String>,
 }
 
 impl Gathered {
@@ -84,6 +86,7 @@ impl Gathered {
             notes: Vec::new(),
             lookups,
             observations: None,
+            account: None,
         }
     }
 }
@@ -179,8 +182,9 @@ pub async fn gather(
     observations.extend(refresh::observe(&*reader, &late).await?);
     let is_folded = !entries.is_empty();
     let is_as_read = !is_folded && state.account.as_ref() == Some(&account.id);
-    state.account = Some(account.id);
-    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, lookups, observations: Some(observations) })
+    state.account = Some(account.id.clone());
+    let account = (!account.is_simulated).then_some(account.id);
+    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, lookups, observations: Some(observations), account })
 }
 
 /// Learns everything without being able to change anything: what an interrupted run left in the journal is not folded,
@@ -199,8 +203,9 @@ pub async fn survey(
     check_identity(&state, None, Some(&account))?;
     let (lookups, observations) = (lookups?, Some(observed?));
     let is_as_read = state.account.as_ref() == Some(&account.id);
-    state.account = Some(account.id);
-    Ok(Gathered { on_disk, is_as_read, lookups, observations, ..Gathered::offline(state) })
+    state.account = Some(account.id.clone());
+    let account = (!account.is_simulated).then_some(account.id);
+    Ok(Gathered { on_disk, is_as_read, lookups, observations, account, ..Gathered::offline(state) })
 }
 
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
@@ -267,10 +272,39 @@ fn frozen(world: &World<'_>, state: &State) -> Diagnostics {
     problems
 }
 
+/// Refuses settings that name an object of another account, where the specs say it must be the instance's own.
+fn foreign(world: &World<'_>, account: Option<&str>) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    let Some(account) = account else { return problems };
+    for input in world.specs.blueprint.inputs.iter().filter(|input| input.own_account) {
+        let Some(value) = world.config.values.at(&input.path) else { continue };
+        let texts: Vec<(Option<&String>, &Value)> = match value {
+            Tree::Map(entries) => entries.iter().map(|(key, entry)| (Some(key), entry)).collect(),
+            Tree::List(items) => items.iter().map(|item| (None, item)).collect(),
+            one => vec![(None, one)],
+        };
+        for (key, text) in texts {
+            let Some(owner) = text.as_text().and_then(|text| text.split(':').nth(4)) else { continue };
+            if owner == account {
+                continue;
+            }
+            let path: Vec<String> = input.path.iter().chain(key).cloned().collect();
+            let message = format!("`{}` is in account {owner}, and the instance is in {account}", path.join("."));
+            let mut problem = Diagnostic::error("out-of-range", message);
+            if let Some(location) = world.config.origin(&path) {
+                problem = problem.at(location, "another account's");
+            }
+            problems.push(problem.hint(input.doc.clone()));
+        }
+    }
+    problems
+}
+
 /// Makes the plan of an apply. Warnings of checks come with it.
 pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result<(Plan, Diagnostics), Diagnostics> {
     let mut checks = late_checks(world);
     checks.extend(frozen(world, &gathered.state).0);
+    checks.extend(foreign(world, gathered.account.as_deref()).0);
     let situation = Situation {
         state: &gathered.state,
         observations: gathered.observations.as_ref(),
@@ -334,6 +368,7 @@ pub struct Output {
 
 /// The outputs as the state knows them.
 pub fn outputs(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Result<Vec<Output>, Diagnostics> {
+    world.evaluator.begin();
     let revealed = Revealed::new();
     let existing = Existing { state, graph, revealed: &revealed };
     let scope = ResourceScope { world, each: None, facts: &existing };

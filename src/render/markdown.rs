@@ -1,14 +1,14 @@
 //! A plan as Markdown, for a comment on a pull request.
 //!
 //! Totals first, then each change folded, so that a long plan is a short comment. Values stand in code blocks only, and
-//! everything else is escaped HTML: nothing in them can become a link, a mention or markup. Whatever would make the
-//! comment too long for GitHub is counted instead.
+//! everything else has passed [`markdown`]: nothing in them can become a link, a mention or markup. Whatever would make
+//! the comment too long for GitHub is counted instead.
 
 use super::documents::Content;
-use super::markup::escaped;
 use super::outline::{Entry, Outline, counts, nothing, time_and_impact, verb};
 use super::style::UNICODE;
 use super::values::{Line, SECRET, Sign, UNSET, Words};
+use crate::inert::{markdown, markdown_code, printable};
 use crate::plan::{Action, Change, Plan};
 use crate::spec::Types;
 use crate::spec::types::Impact;
@@ -24,22 +24,22 @@ pub fn plan_markdown(plan: &Plan, types: &Types) -> String {
     let outline = Outline::new(plan, types);
     let words = Words { types, signs: &UNICODE };
     let header = outline.header();
-    let mut text = format!("### Plan for {}\n\n", header.first().map(|name| escaped(name)).unwrap_or_default());
-    text.push_str(&escaped(&header[1..].join(" · ")));
+    let mut text = format!("### Plan for {}\n\n", header.first().map(|name| markdown(name)).unwrap_or_default());
+    text.push_str(&markdown(&header[1..].join(" · ")));
     text.push_str("\n\n");
     if plan.is_empty() {
-        text.push_str(&format!("**{}**\n", escaped(&nothing(plan))));
+        text.push_str(&format!("**{}**\n", markdown(&nothing(plan))));
         return text;
     }
     text.push_str(&format!("**Plan: {}.** {}.\n", counts(plan), time_and_impact(plan)));
     let notices = outline.notices();
     if !notices.is_empty() {
-        text.push_str(&format!("\n> **What people notice:** {}\n", escaped(&notices.join(" "))));
+        text.push_str(&format!("\n> **What people notice:** {}\n", markdown(&notices.join(" "))));
     }
     if !plan.refusals.is_empty() {
         text.push_str("\n**Refused, nothing will be done:**\n\n<ul>\n");
         for refusal in &plan.refusals {
-            text.push_str(&format!("<li>{}; {}</li>\n", escaped(&refusal.reason), escaped(&refusal.hint)));
+            text.push_str(&format!("<li>{}; {}</li>\n", markdown(&refusal.reason), markdown(&refusal.hint)));
         }
         text.push_str("</ul>\n");
     }
@@ -71,15 +71,15 @@ fn change_text(change: &Change, outline: &Outline<'_>, words: &Words<'_>) -> Str
     let headline = format!(
         "{} <code>{}</code> <b>{}</b>{colon}{}",
         UNICODE.of(&change.action),
-        escaped(&change.address.to_string()),
+        markdown_code(&change.address.to_string()),
         verb(&change.action),
-        escaped(&details.join(", "))
+        markdown(&details.join(", "))
     );
     let is_new = matches!(change.action, Action::Create);
     let entries = if is_new { Vec::new() } else { outline.entries(change) };
     let mut lines = Vec::new();
     for entry in &entries {
-        lines.extend(entry_lines(entry, words));
+        lines.extend(entry_lines(entry, words).iter().map(|line| printable(line).into_owned()));
     }
     let notes = outline.notes(change, !entries.is_empty());
     let notice = outline.notice(change).filter(|_| change.impact >= Impact::Brief);
@@ -88,14 +88,14 @@ fn change_text(change: &Change, outline: &Outline<'_>, words: &Words<'_>) -> Str
     }
     let mut text = format!("<details><summary>{headline}</summary>\n");
     if let Some(notice) = notice {
-        text.push_str(&format!("\n{}\n", escaped(notice)));
+        text.push_str(&format!("\n{}\n", markdown(notice)));
     }
     if !lines.is_empty() {
         let fence = "`".repeat(longest_run(&lines, '`').max(2) + 1);
         text.push_str(&format!("\n{fence}diff\n{}\n{fence}\n", lines.join("\n")));
     }
     if !notes.is_empty() {
-        text.push_str(&format!("\n{}\n", escaped(&notes.join("; "))));
+        text.push_str(&format!("\n{}\n", markdown(&notes.join("; "))));
     }
     text.push_str("\n</details>\n\n");
     text

@@ -17,6 +17,7 @@ use super::paths;
 use super::style::role_of_impact;
 use super::values::Piece;
 use crate::address::{Address, TypeName};
+use crate::inert::printable;
 use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose};
 use crate::spec::Types;
 use crate::spec::types::{Impact, Order, ResourceType, Shape};
@@ -181,7 +182,8 @@ impl<'a> Outline<'a> {
 
     /// What stands beside the verb: why, how bad, how long.
     pub fn details(&self, change: &Change) -> Vec<Piece> {
-        let mut details: Vec<Piece> = self.reason(change).map(Piece::plain).into_iter().collect();
+        let reason = self.reason(change).map(|reason| Piece::plain(printable(&reason)));
+        let mut details: Vec<Piece> = reason.into_iter().collect();
         let mut plain = |text: &str| details.push(Piece::plain(text));
         let least = match &change.action {
             Action::Update { attributes } if attributes.is_empty() => {
@@ -334,7 +336,7 @@ impl<'a> Outline<'a> {
     fn cause(&self, cause: &Cause) -> String {
         match cause {
             Cause::Cascade { address } => self.because(address),
-            Cause::Written { location } => location.clone(),
+            Cause::Written { location } => printable(location).into_owned(),
             Cause::Drift => "changed in AWS".to_owned(),
             Cause::New => "new".to_owned(),
             Cause::Orphan => "not wanted any more".to_owned(),
@@ -348,9 +350,11 @@ impl<'a> Outline<'a> {
         let mut notes = Vec::new();
         if let Action::Replace { because, .. } = &change.action {
             let paths: Vec<String> = change.attributes.iter().map(|attribute| attribute.path.join(".")).collect();
-            notes.extend(because.all().iter().filter(|reason| !paths.contains(reason)).cloned());
+            let reasons = because.all().iter().filter(|reason| !paths.contains(reason));
+            notes.extend(reasons.map(|reason| printable(reason).into_owned()));
         }
         for leftover in &change.leftovers {
+            let leftover = printable(leftover.as_str());
             notes.push(format!("deletes {leftover} too, which an interrupted replacement left behind"));
         }
         if none_in_place(change) {
@@ -377,7 +381,7 @@ impl<'a> Outline<'a> {
             parts.push(plan.title.clone());
         }
         parts.extend([plan.region.clone(), state]);
-        parts
+        parts.iter().map(|part| printable(part).into_owned()).collect()
     }
 }
 
@@ -451,7 +455,7 @@ fn common_cause(change: &Change) -> Option<&Cause> {
 fn protection(change: &Change, common: Option<&Cause>) -> Entry {
     let value = |flag: bool| Some(Planned::Bool(flag));
     let cause = match change.causes.as_slice() {
-        [Cause::Written { location }] if common.is_none() => location.clone(),
+        [Cause::Written { location }] if common.is_none() => printable(location).into_owned(),
         _ => String::new(),
     };
     Entry {
