@@ -134,7 +134,9 @@ mod tests {
         for region in ["eu-central-1", "us-gov-west-1", "ap-southeast-10", "us-iso-east-1"] {
             assert!(is_region(region), "{region}");
         }
-        for other in ["", "eu", "eu-1", "eu-central-", "eu-central-1.evil.example", "EU-central-1", "eu--1", "eu-central-1\n"] {
+        for other in
+            ["", "eu", "eu-1", "eu-central-", "eu-central-1.evil.example", "EU-central-1", "eu--1", "eu-central-1\n"]
+        {
             assert!(!is_region(other), "{other}");
         }
     }

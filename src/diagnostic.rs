@@ -192,11 +192,8 @@ impl Diagnostic {
                     if file_index == 0 && index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
                 let annotation = kind.span(span);
                 let text = printable(&label.text);
-                snippet = snippet.annotation(if text.is_empty() {
-                    annotation
-                } else {
-                    annotation.label(text.into_owned())
-                });
+                snippet =
+                    snippet.annotation(if text.is_empty() { annotation } else { annotation.label(text.into_owned()) });
             }
             group = group.element(snippet);
         }
@@ -264,9 +261,8 @@ impl Excerpt {
         for mark in marks.iter_mut().skip(next) {
             mark.1 = text.len();
         }
-        let shown = |offset: usize| {
-            marks.iter().find(|(mark, _)| *mark == offset).map_or(text.len(), |(_, shown)| *shown)
-        };
+        let shown =
+            |offset: usize| marks.iter().find(|(mark, _)| *mark == offset).map_or(text.len(), |(_, shown)| *shown);
         let spans = labels.iter().map(|label| shown(span(label).start)..shown(span(label).end)).collect();
         Self { text, first_line: line + 1, spans }
     }

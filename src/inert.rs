@@ -216,8 +216,20 @@ mod tests {
 
     /// One of each kind of character that must not be seen by a terminal.
     const UNSEEN: [char; 14] = [
-        '\0', '\x07', '\x1b', '\r', '\x7f', '\u{85}', '\u{9b}', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2028}',
-        '\u{2066}', '\u{feff}', '\u{e0041}',
+        '\0',
+        '\x07',
+        '\x1b',
+        '\r',
+        '\x7f',
+        '\u{85}',
+        '\u{9b}',
+        '\u{ad}',
+        '\u{200b}',
+        '\u{202e}',
+        '\u{2028}',
+        '\u{2066}',
+        '\u{feff}',
+        '\u{e0041}',
     ];
 
     #[test]
@@ -237,7 +249,8 @@ mod tests {
         let page = "\x1b[31mred\x1b[0m\n\x1b[1m\x1b[94mbold\x1b[39m\ttab";
         assert_eq!(guarded(page, true), page);
         assert_eq!(guarded(page, false), "red\nbold\ttab");
-        for bad in ["\x1b[1A", "\x1b[2K", "\x1b]0;title\x07", "\x1b[8m", "\x1b[5m", "\x1b[38;5;0m", "\x1b[?7l", "\x1b"] {
+        for bad in ["\x1b[1A", "\x1b[2K", "\x1b]0;title\x07", "\x1b[8m", "\x1b[5m", "\x1b[38;5;0m", "\x1b[?7l", "\x1b"]
+        {
             for colours in [true, false] {
                 let safe = guarded(&format!("a{bad}b"), colours);
                 assert!(!safe.contains(is_unseen) && safe.starts_with("a\\u{1b}"), "{bad:?}: {safe:?}");

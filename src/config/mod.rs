@@ -189,7 +189,9 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
                     .node
                     .entries()
                     .iter()
-                    .map(|item| (item.key.clone(), Template::read_tree_within(&Limits::INSTANCE, &item.node, &mut problems.0)))
+                    .map(|item| {
+                        (item.key.clone(), Template::read_tree_within(&Limits::INSTANCE, &item.node, &mut problems.0))
+                    })
                     .collect(),
                 node: entry.node.clone(),
             }),

@@ -604,7 +604,10 @@ mod tests {
         let six = (0..6).fold("1".to_owned(), |inner, depth| format!("[{}].map(x{depth}, {inner})", items(30)));
         assert!(refused(&format!("${{{six}}}")).contains("stand 6 deep"));
         let two = format!("${{[{0}].map(a, [{0}].map(b, [{0}].filter(c, a + b + c == 0)))}}", items(90));
-        assert!(matches!(outcome(&Limits { loops: 3, ..Limits::SPECS }, &two), Err((limits::CODE, _))), "too many steps");
+        assert!(
+            matches!(outcome(&Limits { loops: 3, ..Limits::SPECS }, &two), Err((limits::CODE, _))),
+            "too many steps"
+        );
     }
 
     #[test]
@@ -621,7 +624,8 @@ mod tests {
 
         let file = SourceFile::new("specs/x.toml", "");
         let template = Template::parse("${config.long}", &Location::new(&file, 0..0)).expect("valid").expect("one");
-        let (evaluator, scope) = (Evaluator::new(), Fixed(Value::from_json(&serde_json::json!({"long": "x".repeat(100_000)}))));
+        let (evaluator, scope) =
+            (Evaluator::new(), Fixed(Value::from_json(&serde_json::json!({"long": "x".repeat(100_000)}))));
         let runs = (0..1_000_000).take_while(|_| evaluator.template(&template, &scope).is_ok()).count();
         assert!((1000..10_000).contains(&runs), "{runs}");
         evaluator.begin();

@@ -101,10 +101,7 @@ pub(super) fn check_source(source: &str, limits: &Limits, location: &Location) -
         )));
     }
     if !location.file.spend(source.len(), limits.file) {
-        return Err(Exceeded(format!(
-            "the expressions of this file have more than {} bytes together",
-            limits.file
-        )));
+        return Err(Exceeded(format!("the expressions of this file have more than {} bytes together", limits.file)));
     }
     Ok(())
 }

@@ -222,7 +222,9 @@ impl<'run> Run<'run, '_> {
                 Err(Stop::Cel(error)) if absorbing.is_some() => pending = Some(error),
                 Err(stop) => return Err(stop),
                 // An element that decides the result outweighs an error before it; no other does.
-                Ok(step) if pending.is_some() && !matches!((&step, absorbing), (CelValue::Bool(found), Some(flag)) if *found == flag) => {}
+                Ok(step)
+                    if pending.is_some()
+                        && !matches!((&step, absorbing), (CelValue::Bool(found), Some(flag)) if *found == flag) => {}
                 Ok(step) => {
                     pending = None;
                     sum = step;

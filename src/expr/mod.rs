@@ -131,11 +131,7 @@ impl Template {
     }
 
     /// As [`Template::parse`], within other limits.
-    fn parse_within(
-        limits: &Limits,
-        text: &str,
-        location: &Location,
-    ) -> Result<Result<Self, String>, Diagnostic> {
+    fn parse_within(limits: &Limits, text: &str, location: &Location) -> Result<Result<Self, String>, Diagnostic> {
         if !text.contains("${") {
             return Ok(Err(text.to_owned()));
         }
@@ -160,7 +156,11 @@ impl Template {
             if !literal.is_empty() {
                 parts.push(Part::Literal(std::mem::take(&mut literal)));
             }
-            parts.push(Part::Expression(Expression::parse(limits, &text[start..end], &inside(location, text, start..end))?));
+            parts.push(Part::Expression(Expression::parse(
+                limits,
+                &text[start..end],
+                &inside(location, text, start..end),
+            )?));
             rest = end + 1;
         }
         literal.push_str(&text[rest..]);
@@ -202,7 +202,9 @@ impl Template {
                     Tree::Null
                 }
             },
-            Content::List(items) => Tree::List(items.iter().map(|item| Self::read_item(limits, item, problems)).collect()),
+            Content::List(items) => {
+                Tree::List(items.iter().map(|item| Self::read_item(limits, item, problems)).collect())
+            }
             Content::Table(entries) => Tree::Map(
                 entries
                     .iter()

@@ -111,7 +111,9 @@ impl Steps {
             next = self
                 .graph
                 .edges_directed(index, petgraph::Direction::Outgoing)
-                .filter(|edge| until(step, *edge.weight()).saturating_add(self.graph[edge.target()].priority) == step.priority)
+                .filter(|edge| {
+                    until(step, *edge.weight()).saturating_add(self.graph[edge.target()].priority) == step.priority
+                })
                 .map(|edge| edge.target())
                 .min();
         }

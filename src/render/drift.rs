@@ -110,7 +110,12 @@ fn announced(announcements: &[Announcement], types: &Types, options: &Options) -
         text.push_str(&format!("  {heading}: {}{when}\n", printable(what)));
         let columns = attributes.keys().map(|name| width(name)).max().unwrap_or(0);
         for (name, value) in attributes {
-            text.push_str(&format!("      {}  {} {}\n", pad(&printable(name), columns), words.signs.arrow, shown(value, words)));
+            text.push_str(&format!(
+                "      {}  {} {}\n",
+                pad(&printable(name), columns),
+                words.signs.arrow,
+                shown(value, words)
+            ));
         }
     }
     text

@@ -140,3 +140,256 @@ fn longest_run(lines: &[String], wanted: char) -> usize {
     }
     longest
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use pulldown_cmark::{Event, Options, Parser, Tag};
+
+    use super::*;
+    use crate::address::{Address, Identity, TypeName};
+    use crate::inert::is_unseen;
+    use crate::plan::change::{Fingerprint, Reasons};
+    use crate::plan::{AttributeChange, Cause, Purpose, Refusal};
+    use crate::spec::types::{Milestone, Order};
+    use crate::value::{Missing, Tree, Unknown};
+
+    const PIECES: [&str; 44] = [
+        "a",
+        " ",
+        "@org/team",
+        "@x",
+        "<img src=x>",
+        "</code>",
+        "</details>",
+        "</summary>",
+        "<!--",
+        "-->",
+        "[x](https://e.example)",
+        "![x](y)",
+        "https://e.example/x",
+        "www.e.example",
+        "mailto:x@e.example",
+        "x@e.example",
+        "`",
+        "```",
+        "~~~",
+        "\n",
+        "\n\n",
+        "    ",
+        "# ",
+        "#12",
+        "* ",
+        "- ",
+        "1. ",
+        "> ",
+        "| a | b |",
+        "\n|---|---|\n",
+        "_x_",
+        "**x**",
+        "\\",
+        "&#64;org",
+        "&lt;",
+        "::error::x",
+        "##[x]",
+        "\u{202e}",
+        "\u{1b}[1A",
+        "[x]: https://e.example",
+        "[^1]",
+        "$x$",
+        "==",
+        "<https://e.example>",
+    ];
+
+    fn foreign() -> impl Strategy<Value = String> {
+        prop::collection::vec(prop::sample::select(&PIECES[..]), 0..7).prop_map(|pieces| pieces.concat())
+    }
+
+    /// A plan whose every free text is foreign, each another.
+    fn plan_of(texts: &[String]) -> Plan {
+        let mut next = texts.iter().cycle().cloned();
+        let mut text = || next.next().unwrap_or_default();
+        let kind = TypeName::new("ssm", "parameter");
+        let address = |key: String| Address::new(TypeName::new("ssm", "parameter"), "x", Some(key));
+        let actions = |text: &mut dyn FnMut() -> String| {
+            vec![
+                Action::Create,
+                Action::Update { attributes: vec!["value".to_owned()] },
+                Action::Replace { because: Reasons::new(text(), [text()]), order: Order::CreateFirst },
+                Action::Delete,
+                Action::Adopt,
+                Action::Forget,
+            ]
+        };
+        let unknown = |text: &mut dyn FnMut() -> String| {
+            Tree::Leaf(Unknown {
+                template: format!("${{{}}}{}", text(), text()),
+                references: vec![Missing { address: address(text()), attribute: text() }],
+                sensitive: false,
+            })
+        };
+        let changes = actions(&mut text).into_iter().map(|action| {
+            let attribute =
+                |before: Option<String>, after: Option<Planned>, path: Vec<String>, cause: Cause| AttributeChange {
+                    path,
+                    before: before.map(|text| Tree::Map(BTreeMap::from([(text.clone(), Tree::Text(text))]))),
+                    after,
+                    cause,
+                    also_drifted: true,
+                    forces_replacement: true,
+                    sensitive: false,
+                    impact: Impact::Outage,
+                };
+            Change {
+                address: address(text()),
+                region: "eu-central-1".to_owned(),
+                action,
+                causes: vec![Cause::Drift, Cause::Written { location: text() }],
+                attributes: vec![
+                    attribute(
+                        Some(text()),
+                        Some(Tree::Text(text())),
+                        vec![text(), text()],
+                        Cause::Written { location: text() },
+                    ),
+                    attribute(
+                        Some(text()),
+                        Some(unknown(&mut text)),
+                        vec!["value".to_owned()],
+                        Cause::Cascade { address: address(text()) },
+                    ),
+                ],
+                unchanged_attributes: 3,
+                impact: Impact::Outage,
+                expected_seconds: 60,
+                protect: true,
+                was_protected: false,
+                identity: Some(Identity::new(text())),
+                leftovers: vec![Identity::new(text()), Identity::new(text())],
+                desired: Some(Arc::new(Tree::Null)),
+                depends_on: BTreeMap::from([(address(text()), Milestone::Ready)]),
+            }
+        });
+        let changes = changes.collect();
+        Plan {
+            purpose: Purpose::Apply,
+            instance: text(),
+            title: text(),
+            region: text(),
+            made_from: Fingerprint::default(),
+            changes,
+            unchanged: 5,
+            refusals: vec![Refusal { address: Address::new(kind, "x", None), reason: text(), hint: text() }],
+            expected_seconds: 60,
+            critical_path: Vec::new(),
+        }
+    }
+
+    const TAGS: [&str; 12] = [
+        "<details>",
+        "</details>",
+        "<summary>",
+        "</summary>",
+        "<code>",
+        "</code>",
+        "<b>",
+        "</b>",
+        "<br>",
+        "<ul>",
+        "</ul>",
+        "<li>",
+    ];
+
+    /// Fails if the HTML has a tag that is not ours. Gives its text outside of `<code>`.
+    fn outside_of_code(html: &str, in_code: &mut bool) -> String {
+        let mut text = String::new();
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once('<') {
+            if !*in_code {
+                text.push_str(before);
+            }
+            let end = after.find('>').unwrap_or_else(|| panic!("an open tag: {html:?}"));
+            let tag = format!("<{}>", &after[..end]);
+            assert!(TAGS.contains(&tag.as_str()) || tag == "</li>", "{tag:?} in {html:?}");
+            *in_code = match tag.as_str() {
+                "<code>" => true,
+                "</code>" => false,
+                _ => *in_code,
+            };
+            rest = &after[end + 1..];
+        }
+        if !*in_code {
+            text.push_str(rest);
+        }
+        text.replace("&#64;", "@").replace("&#35;", "#").replace("&#8203;", "\u{200b}").replace("&#58;", ":")
+    }
+
+    /// Fails if anything is a link, a picture, a tag that is not ours, or a mention.
+    fn assert_plain(markdown: &str) {
+        let mut in_code = false;
+        let mut in_block = false;
+        for event in Parser::new_ext(markdown, Options::all()) {
+            let text = match event {
+                Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::Table(_) | Tag::FootnoteDefinition(_)) => {
+                    panic!("{event:?} in {markdown}")
+                }
+                Event::Start(Tag::CodeBlock(kind)) => {
+                    assert!(
+                        matches!(&kind, pulldown_cmark::CodeBlockKind::Fenced(word) if &**word == "diff"),
+                        "{markdown}"
+                    );
+                    in_block = true;
+                    continue;
+                }
+                Event::End(pulldown_cmark::TagEnd::CodeBlock) => {
+                    in_block = false;
+                    continue;
+                }
+                Event::Html(html) | Event::InlineHtml(html) => outside_of_code(&html, &mut in_code),
+                Event::Text(text) if !in_block && !in_code => text.to_string(),
+                Event::Code(_) | Event::InlineMath(_) | Event::DisplayMath(_) | Event::FootnoteReference(_) => {
+                    panic!("{event:?} in {markdown}")
+                }
+                _ => continue,
+            };
+            for sign in ['@', '#'] {
+                let follows = |rest: &str| rest.starts_with(|next: char| next.is_alphanumeric());
+                assert!(!text.split(sign).skip(1).any(follows), "{text:?} in {markdown}");
+            }
+            assert!(!text.contains("://") && !text.contains("www."), "{text:?} in {markdown}");
+        }
+        assert!(!in_code && !in_block, "{markdown}");
+        assert!(!markdown.contains(|character| is_unseen(character) && character != '\n'), "{markdown:?}");
+        let commands = markdown.lines().filter(|line| line.trim_start().starts_with("::"));
+        assert_eq!(commands.count(), 0, "{markdown}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn foreign_text_is_text_wherever_it_stands(texts in prop::collection::vec(foreign(), 1..40)) {
+            assert_plain(&plan_markdown(&plan_of(&texts), &Types::new()));
+        }
+    }
+
+    #[test]
+    fn each_piece_of_markup_is_text() {
+        for piece in PIECES {
+            let text = plan_markdown(&plan_of(&[piece.to_owned()]), &Types::new());
+            assert_plain(&text);
+            let page = super::super::plan_html(
+                &plan_of(&[piece.to_owned()]),
+                &Types::new(),
+                &super::super::graph::Drawing::default(),
+            );
+            assert!(
+                !page.contains("<img src=x>") && !page.contains(|one| is_unseen(one) && one != '\n' && one != '\t'),
+                "{piece:?}"
+            );
+        }
+    }
+}

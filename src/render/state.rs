@@ -69,9 +69,8 @@ pub fn list_json(state: &State) -> Json {
 /// Everything remembered of one resource.
 pub fn show(address: &Address, row: &Row) -> String {
     let mut text = format!("{}\n", paint(Role::Heading, &address.to_string()));
-    let mut facts = vec![
-        ("identity", row.identity.as_ref().map_or_else(|| "(not made yet)".to_owned(), ToString::to_string)),
-    ];
+    let mut facts =
+        vec![("identity", row.identity.as_ref().map_or_else(|| "(not made yet)".to_owned(), ToString::to_string))];
     if let Some(problem) = &row.problem {
         facts.push(("problem", problem.clone()));
     }

@@ -105,7 +105,10 @@ const TOO_LONG: u64 = 30 * 24 * 60 * 60;
 /// How long something of a type took here: the median of the last few times.
 pub fn usual(entries: &[Entry], type_name: &TypeName, verb: &str) -> Option<Duration> {
     let name = type_name.to_string();
-    let seconds = entries.iter().rev().filter_map(|entry| entry.durations.get(&name)?.get(verb).copied())
+    let seconds = entries
+        .iter()
+        .rev()
+        .filter_map(|entry| entry.durations.get(&name)?.get(verb).copied())
         .filter(|seconds| *seconds <= TOO_LONG);
     median(seconds.take(REMEMBERED).collect()).map(Duration::from_secs)
 }

@@ -40,9 +40,54 @@ impl Dice {
 }
 
 const TOKENS: [&str; 48] = [
-    "${", "}", "(", ")", "[", "]", "{", "}", "'", "\"", "\\", "\n", "\r\n", "\t", "\0", "\u{1b}[1A", "\u{202e}", "\u{feff}", ".map(x, x)",
-    "[1,2,3].map(x, x + x)[0]", ".filter(x, true)", "config.name", "each.key", "local.x", "json(", " + ", " ? 1 : 2", "!", "-", "18446744073709551615",
-    "9223372036854775807", "-1", "1e999", "0x7f", "null", "true", "{}", "[]", "\"\"", "#", "=", ",", ":", "::error::", "##[x]", "\u{10ffff}", "[patch.\"s3.bucket.media\"]\n", "a.b.c[\"k\"]",
+    "${",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "'",
+    "\"",
+    "\\",
+    "\n",
+    "\r\n",
+    "\t",
+    "\0",
+    "\u{1b}[1A",
+    "\u{202e}",
+    "\u{feff}",
+    ".map(x, x)",
+    "[1,2,3].map(x, x + x)[0]",
+    ".filter(x, true)",
+    "config.name",
+    "each.key",
+    "local.x",
+    "json(",
+    " + ",
+    " ? 1 : 2",
+    "!",
+    "-",
+    "18446744073709551615",
+    "9223372036854775807",
+    "-1",
+    "1e999",
+    "0x7f",
+    "null",
+    "true",
+    "{}",
+    "[]",
+    "\"\"",
+    "#",
+    "=",
+    ",",
+    ":",
+    "::error::",
+    "##[x]",
+    "\u{10ffff}",
+    "[patch.\"s3.bucket.media\"]\n",
+    "a.b.c[\"k\"]",
 ];
 
 /// A file with some damage.
@@ -192,8 +237,10 @@ fn expressions() {
     feed("expressions", &good, |bytes| {
         let Some(source) = text(bytes) else { return false };
         let quoted = serde_json::Value::from(format!("${{{source}}}")).to_string();
-        planned(&specs, &format!("{EXAMPLE}\n[patch.\"ssm.parameter.nothing\"]\n[patch.\"s3.bucket.media\".tags]\nx = {quoted}\n"))
-            || planned(&specs, &format!("{EXAMPLE}\n[patch.\"s3.bucket.media\".tags]\nx = {quoted}\n"))
+        planned(
+            &specs,
+            &format!("{EXAMPLE}\n[patch.\"ssm.parameter.nothing\"]\n[patch.\"s3.bucket.media\".tags]\nx = {quoted}\n"),
+        ) || planned(&specs, &format!("{EXAMPLE}\n[patch.\"s3.bucket.media\".tags]\nx = {quoted}\n"))
     });
 }
 
@@ -295,7 +342,11 @@ async fn journals() {
     // A journal is gone when an apply has come to its end, so one is made of the records of the state.
     let mut journal = Journal::open(&paths.journal()).expect("a journal").0;
     journal
-        .append(mastoform::state::Record::Begin { lineage: state.lineage.clone(), serial: state.serial, base: Some(state.digest()) })
+        .append(mastoform::state::Record::Begin {
+            lineage: state.lineage.clone(),
+            serial: state.serial,
+            base: Some(state.digest()),
+        })
         .expect("taken");
     for (address, row) in state.rows.iter().take(8) {
         let intent = mastoform::state::Intent {
@@ -309,7 +360,9 @@ async fn journals() {
             makes_room: false,
         };
         journal.append(mastoform::state::Record::Intent { address: address.clone(), intent }).expect("taken");
-        journal.append(mastoform::state::Record::Failed { address: address.clone(), error: "no".to_owned() }).expect("taken");
+        journal
+            .append(mastoform::state::Record::Failed { address: address.clone(), error: "no".to_owned() })
+            .expect("taken");
         journal.flush().expect("written");
     }
     let good = fs_err::read(paths.journal()).expect("a journal");

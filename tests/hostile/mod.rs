@@ -76,7 +76,11 @@ fn poisoned() -> tempfile::TempDir {
         }
     }
     let first = state.rows.values().next().cloned().expect("a row");
-    let odd = Address::new("logs.log_group.x".parse::<Address>().expect("an address").type_name, "x", Some(CANARY.to_owned()));
+    let odd = Address::new(
+        "logs.log_group.x".parse::<Address>().expect("an address").type_name,
+        "x",
+        Some(CANARY.to_owned()),
+    );
     state.rows.insert(odd, mastoform::state::Row { identity: Some(mastoform::address::Identity::new("odd")), ..first });
     state.settings = poison(&state.settings);
     state.lookups = state.lookups.iter().map(|(address, value)| (address.clone(), poison(value))).collect();
@@ -91,7 +95,8 @@ fn poisoned() -> tempfile::TempDir {
         outcome: CANARY.to_owned(),
         seconds: u64::MAX,
         expected_seconds: u64::MAX,
-        durations: [("rds.cluster".to_owned(), [("create".to_owned(), u64::MAX), (CANARY.to_owned(), 1)].into())].into(),
+        durations: [("rds.cluster".to_owned(), [("create".to_owned(), u64::MAX), (CANARY.to_owned(), 1)].into())]
+            .into(),
         ..history::Entry::default()
     };
     history::append(&paths, &entry).expect("added");
@@ -99,7 +104,11 @@ fn poisoned() -> tempfile::TempDir {
     let quoted = serde_json::to_string(CANARY).expect("JSON").replace("\u{7f}", "");
     let quoted: String = quoted
         .chars()
-        .map(|character| if is_unseen(character) { format!("\\U{:08x}", u32::from(character)) } else { character.to_string() })
+        .map(
+            |character| {
+                if is_unseen(character) { format!("\\U{:08x}", u32::from(character)) } else { character.to_string() }
+            },
+        )
         .collect();
     let text = format!(
         "{EXAMPLE}\n[extra_env]\nX = {quoted}\n[patch.\"ssm.parameter.{}\"]\ndescription = {quoted}\n",
@@ -171,7 +180,10 @@ fn no_read_command_says_anything_that_is_obeyed() {
                 let page = folder.path().join(words.last().expect("a name"));
                 if page.exists() {
                     let text = fs_err::read_to_string(&page).expect("a page");
-                    assert!(!text.contains(|character| is_unseen(character) && !matches!(character, '\n' | '\t')), "{words:?}");
+                    assert!(
+                        !text.contains(|character| is_unseen(character) && !matches!(character, '\n' | '\t')),
+                        "{words:?}"
+                    );
                     assert!(!text.contains("<img src=x>"), "{words:?}");
                 }
             }
@@ -208,8 +220,18 @@ fn no_file_keeps_a_command_busy() {
         ("100 parentheses", parentheses(100)),
         ("10,000 parentheses", parentheses(10_000)),
         ("30,000 unknown keys", keys(30_000)),
-        ("30,000 unknown attributes", patches(0, "") + &format!("[patch.\"rds.cluster.database\"]\n{}", (0..30_000).map(|key| format!("k{key} = 1\n")).collect::<String>())),
-        ("10,000 unknown patches", format!("{head}\n{}", (0..10_000).map(|key| format!("[patch.\"a.b.c{key}\"]\n")).collect::<String>())),
+        (
+            "30,000 unknown attributes",
+            patches(0, "")
+                + &format!(
+                    "[patch.\"rds.cluster.database\"]\n{}",
+                    (0..30_000).map(|key| format!("k{key} = 1\n")).collect::<String>()
+                ),
+        ),
+        (
+            "10,000 unknown patches",
+            format!("{head}\n{}", (0..10_000).map(|key| format!("[patch.\"a.b.c{key}\"]\n")).collect::<String>()),
+        ),
         ("5,000 expressions", patches(5_000, "${config.name + 'x'}")),
         ("5,000 loops", patches(1_500, "${[1,2,3].map(a, a)[0]}")),
         ("10,000 lists in each other", format!("x = {}{}\n{head}", "[".repeat(10_000), "]".repeat(10_000))),

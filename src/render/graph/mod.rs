@@ -44,7 +44,9 @@ impl Node {
     /// Its name, and how many it stands for.
     pub fn label(&self) -> String {
         match self.addresses.as_slice() {
-            [address] => address.key.as_ref().map_or(self.name.clone(), |key| format!("{}[{}]", self.name, address::quoted(key))),
+            [address] => {
+                address.key.as_ref().map_or(self.name.clone(), |key| format!("{}[{}]", self.name, address::quoted(key)))
+            }
             several => format!("{} ×{}", self.name, several.len()),
         }
     }
