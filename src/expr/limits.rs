@@ -55,9 +55,9 @@ const FEW_SIGNS: usize = 12;
 /// Steps of one expression.
 const STEPS: u64 = 100_000;
 /// Steps of all expressions of a file in one pass over it.
-const STEPS_OF_PASS: u64 = 4_000_000;
+const STEPS_OF_PASS: u64 = 3_000_000;
 /// Bytes that cost as much as a node.
-const BYTES_PER_STEP: u64 = 64;
+const BYTES_PER_STEP: u64 = 32;
 /// Bytes of a value; each element counts as [`ELEMENT`] bytes more.
 const VALUE: u64 = 512 * 1024;
 /// Bytes that an element of a list or table counts as.
@@ -139,7 +139,8 @@ pub(super) fn with_stack<T: Send>(source: &str, work: impl FnOnce() -> T + Send)
         return Some(work());
     }
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
+        let thread =
+            std::thread::Builder::new().name("parser".to_owned()).stack_size(STACK).spawn_scoped(scope, work).ok()?;
         match thread.join() {
             Ok(result) => Some(result),
             Err(panic) => std::panic::resume_unwind(panic),
@@ -277,10 +278,7 @@ impl<'pass> Meter<'pass> {
 
     /// Pays for looking at `size` bytes, and adds them to a value, which may not become too large.
     pub fn add(&mut self, total: &mut u64, size: u64) -> Result<(), Exceeded> {
-        *total = total.saturating_add(size);
-        if *total > VALUE {
-            return Err(Exceeded(format!("the values of this expression are larger than {} KiB", VALUE / 1024)));
-        }
+        grow(total, size)?;
         self.spend(1 + size / BYTES_PER_STEP)
     }
 
@@ -288,6 +286,21 @@ impl<'pass> Meter<'pass> {
     pub fn whole(&mut self, nodes: u64, size: u64) -> Result<(), Exceeded> {
         self.spend(nodes.saturating_mul(1 + size / (4 * BYTES_PER_STEP)))
     }
+}
+
+/// Checks a string that expressions are put together to.
+pub(super) fn check_text(text: &str) -> Result<(), Exceeded> {
+    let mut total = 0;
+    grow(&mut total, text.len() as u64)
+}
+
+/// Adds to the size of a value, which may not become too large.
+fn grow(total: &mut u64, size: u64) -> Result<(), Exceeded> {
+    *total = total.saturating_add(size);
+    if *total > VALUE {
+        return Err(Exceeded(format!("the values of this expression are larger than {} KiB", VALUE / 1024)));
+    }
+    Ok(())
 }
 
 /// Steps that a look at all of a value costs.

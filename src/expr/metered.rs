@@ -152,6 +152,15 @@ impl<'run> Run<'run, '_> {
                     None => self.hand_over_call(call, None, vec![table, key]),
                 };
             }
+            (operators::IN, [key, table]) => {
+                let (key, table) = (self.value(key)?, self.value(table)?);
+                return match (&key, &table) {
+                    (CelValue::String(key), CelValue::Map(map)) => {
+                        Ok(CelValue::Bool(map.map.contains_key(&Key::String(Arc::clone(key)))))
+                    }
+                    _ => self.hand_over_call(call, None, vec![key, table]),
+                };
+            }
             _ => {}
         }
         let mut arguments = Vec::with_capacity(call.args.len());

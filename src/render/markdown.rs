@@ -324,7 +324,21 @@ mod tests {
         if !*in_code {
             text.push_str(rest);
         }
-        text.replace("&#64;", "@").replace("&#35;", "#").replace("&#8203;", "\u{200b}").replace("&#58;", ":")
+        decoded(&text)
+    }
+
+    /// The text that a reader sees.
+    fn decoded(html: &str) -> String {
+        let mut text = String::new();
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once("&#") {
+            text.push_str(before);
+            let (number, after) = after.split_once(';').expect("an end");
+            text.push(number.parse().ok().and_then(char::from_u32).expect("a character"));
+            rest = after;
+        }
+        text.push_str(rest);
+        text
     }
 
     /// Fails if anything is a link, a picture, a tag that is not ours, or a mention.

@@ -696,6 +696,9 @@ impl Limits {
     }
 }
 
+/// The longest that anything may be said to take; sums of it are far from the end of their numbers.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Reads the keys of one table and complains about the others.
 pub struct Reader<'document> {
     pub diagnostics: &'document mut Diagnostics,
@@ -771,7 +774,8 @@ impl Reader<'_> {
                 .node
                 .text()
                 .and_then(|text| text.parse::<jiff::SignedDuration>().ok())
-                .and_then(|duration| Duration::try_from(duration).ok());
+                .and_then(|duration| Duration::try_from(duration).ok())
+                .filter(|duration| *duration <= LONGEST);
             match (entry.key.as_str(), parsed) {
                 ("create", Some(duration)) => durations.create = duration,
                 ("update", Some(duration)) => durations.update = duration,
