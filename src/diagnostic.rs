@@ -6,6 +6,7 @@
 //! Messages and the lines they point at quote files of strangers: [`Diagnostic::render`] shows them [`inert`], and in
 //! time and room that depend on what is shown, not on how much is wrong.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -173,7 +174,7 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let message = printable(&self.message);
+        let message = shown(&self.message);
         let mut group = Group::with_title(level.primary_title(&*message).id(self.code));
         let mut files: Vec<&Arc<SourceFile>> = Vec::new();
         for label in &self.labels {
@@ -191,7 +192,7 @@ impl Diagnostic {
                 let kind =
                     if file_index == 0 && index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
                 let annotation = kind.span(span);
-                let text = printable(&label.text);
+                let text = shown(&label.text);
                 snippet =
                     snippet.annotation(if text.is_empty() { annotation } else { annotation.label(text.into_owned()) });
             }
@@ -201,10 +202,20 @@ impl Diagnostic {
         for hint in &self.hints {
             text.push_str("\n\n");
             text.push_str("\u{1b}[36mhint\u{1b}[39m: ");
-            text.push_str(&printable(hint));
+            text.push_str(&shown(hint));
         }
         text
     }
+}
+
+/// A message inert; of one that quotes something endless, its beginning and its end.
+fn shown(message: &str) -> Cow<'_, str> {
+    if message.len() <= LINE {
+        return printable(message);
+    }
+    let beginning = printable(&message[..floor(message, LINE / 2)]).into_owned();
+    let end = printable(&message[floor(message, message.len() - LINE / 4)..]).into_owned();
+    Cow::Owned(format!("{beginning} ... {end}"))
 }
 
 /// The lines of a file that labels point at, inert, and where in them they point.
@@ -262,8 +273,8 @@ impl Excerpt {
             mark.1 = text.len();
         }
         let shown =
-            |offset: usize| marks.iter().find(|(mark, _)| *mark == offset).map_or(text.len(), |(_, shown)| *shown);
-        let spans = labels.iter().map(|label| shown(span(label).start)..shown(span(label).end)).collect();
+            |offset: usize| marks.iter().find(|(mark, _)| *mark == offset).map_or(text.len(), |(_, place)| *place);
+        let spans = labels.iter().map(|label| place(span(label).start)..place(span(label).end)).collect();
         Self { text, first_line: line + 1, spans }
     }
 }
@@ -281,7 +292,7 @@ impl fmt::Display for Diagnostic {
             let (line, column) = label.location.line_column();
             write!(formatter, "{}:{line}:{column}: ", label.location.file.name)?;
         }
-        formatter.write_str(&printable(&self.message))
+        formatter.write_str(&shown(&self.message))
     }
 }
 

@@ -174,6 +174,8 @@ fn marked_up(text: &str, apart: &str) -> String {
     let mut characters = text.chars().peekable();
     // Digits with a dot behind them begin a list.
     let mut begins = true;
+    // How many of `www` stand before.
+    let mut ws = 0;
     while let Some(character) = characters.next() {
         let next = characters.peek().copied().unwrap_or(' ');
         let is_word = |character: char| character.is_alphanumeric();
@@ -195,7 +197,7 @@ fn marked_up(text: &str, apart: &str) -> String {
                 entity(':', &mut safe);
                 safe.push_str(apart);
             }
-            '.' if before == 'w' || before == 'W' => {
+            '.' if ws >= 3 => {
                 entity('.', &mut safe);
                 safe.push_str(apart);
             }
@@ -203,6 +205,7 @@ fn marked_up(text: &str, apart: &str) -> String {
             other => safe.push(other),
         }
         begins &= character.is_ascii_digit();
+        ws = if matches!(character, 'w' | 'W') { ws + 1 } else { 0 };
         before = character;
     }
     safe

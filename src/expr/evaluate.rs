@@ -628,7 +628,7 @@ mod tests {
         let (evaluator, scope) =
             (Evaluator::new(), Fixed(Value::from_json(&serde_json::json!({"long": "x".repeat(100_000)}))));
         let runs = (0..1_000_000).take_while(|_| evaluator.template(&template, &scope).is_ok()).count();
-        assert!((1000..10_000).contains(&runs), "{runs}");
+        assert!((500..10_000).contains(&runs), "{runs}");
         evaluator.begin();
         assert!(evaluator.template(&template, &scope).is_ok(), "another pass has its own steps");
     }

@@ -53,7 +53,7 @@ const STACK: usize = 64 * 1024 * 1024;
 const FEW_SIGNS: usize = 12;
 
 /// Steps of one expression.
-const STEPS: u64 = 100_000;
+const STEPS: u64 = 300_000;
 /// Steps of all expressions of a file in one pass over it.
 const STEPS_OF_PASS: u64 = 3_000_000;
 /// Bytes that cost as much as a node.

@@ -21,8 +21,9 @@ use mastoform::state::{Journal, Paths, State, StateError, fold, history};
 use crate::support::instance::{EXAMPLE, Instance, Script, fast_folder};
 use crate::support::say;
 
-/// Files of a test run for each reader.
-const FILES: usize = 150;
+/// Files of a test run for each reader; of the specs, which take longest, fewer.
+const FILES: usize = 100;
+const OVERLAYS: usize = 10;
 /// Bytes of a file.
 const LARGEST: usize = 1_000_000;
 
@@ -86,7 +87,7 @@ const TOKENS: [&str; 48] = [
     "::error::",
     "##[x]",
     "\u{10ffff}",
-    "[patch.\"s3.bucket.media\"]\n",
+    "[patch.\"iam.role.tasks\"]\n",
     "a.b.c[\"k\"]",
 ];
 
@@ -133,6 +134,38 @@ fn damaged(good: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     file
 }
 
+/// JSON of one scalar a line with some of its scalars replaced, so that its form stays canonical.
+fn replaced(good: &[u8], dice: &mut Dice) -> Vec<u8> {
+    const SCALARS: [&str; 14] = [
+        "0",
+        "1",
+        "-1",
+        "18446744073709551615",
+        "9007199254740991",
+        "1e308",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "\"x\"",
+        "\"eu-central-1\"",
+        "\"::error::\"",
+        "\"123456789012\"",
+    ];
+    let good = String::from_utf8_lossy(good);
+    let mut lines: Vec<String> = good.lines().map(str::to_owned).collect();
+    for _ in 0..=dice.roll(3) {
+        let line = dice.roll(lines.len());
+        let text = &lines[line];
+        let Some((before, _)) = text.split_once("\": ").filter(|(_, value)| !value.starts_with(['{', '['])) else {
+            continue;
+        };
+        let comma = if text.ends_with(',') { "," } else { "" };
+        lines[line] = format!("{before}\": {}{comma}", SCALARS[dice.roll(SCALARS.len())]);
+    }
+    (lines.join("\n") + "\n").into_bytes()
+}
+
 #[expect(clippy::disallowed_methods, reason = "how long to go on is for whoever runs it to say")]
 fn wish(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -152,10 +185,12 @@ fn feed(name: &str, good: &[Vec<u8>], read: impl Fn(&[u8]) -> bool) {
     for file in good {
         assert!(read(file), "{name}: a good file is refused");
     }
+    let most = if name == "overlays" { OVERLAYS } else { FILES };
     let start = Instant::now();
     let (mut files, mut taken, mut slowest) = (0, 0, (Duration::ZERO, 0));
-    while seconds.map_or(files < FILES, |seconds| start.elapsed() < Duration::from_secs(seconds)) {
-        let file = damaged(good, &mut dice);
+    while seconds.map_or(files < most, |seconds| start.elapsed() < Duration::from_secs(seconds)) {
+        let is_json = name == "states" || name == "saved plans";
+        let file = if is_json && files % 2 == 0 { replaced(&good[0], &mut dice) } else { damaged(good, &mut dice) };
         let begun = Instant::now();
         taken += usize::from(read(&file));
         let took = begun.elapsed();
@@ -207,7 +242,7 @@ fn planned(specs: &Specs, text: &str) -> bool {
 }
 
 const PATCHED: &str = "
-[patch.\"s3.bucket.media\".tags]
+[patch.\"iam.role.tasks\".policies]
 owner = \"${config.name + '-' + slug(config.domain)}\"
 many  = \"${json([1, 2, 3].map(x, x * 2))}\"
 some  = \"${has(config.mail.credentials) ? shorten(config.domain, 20) : 'none'}\"
@@ -239,8 +274,10 @@ fn expressions() {
         let quoted = serde_json::Value::from(format!("${{{source}}}")).to_string();
         planned(
             &specs,
-            &format!("{EXAMPLE}\n[patch.\"ssm.parameter.nothing\"]\n[patch.\"s3.bucket.media\".tags]\nx = {quoted}\n"),
-        ) || planned(&specs, &format!("{EXAMPLE}\n[patch.\"s3.bucket.media\".tags]\nx = {quoted}\n"))
+            &format!(
+                "{EXAMPLE}\n[patch.\"ssm.parameter.nothing\"]\n[patch.\"iam.role.tasks\".policies]\nx = {quoted}\n"
+            ),
+        ) || planned(&specs, &format!("{EXAMPLE}\n[patch.\"iam.role.tasks\".policies]\nx = {quoted}\n"))
     });
 }
 

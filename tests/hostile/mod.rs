@@ -172,9 +172,9 @@ fn no_read_command_says_anything_that_is_obeyed() {
                 assert_inert(stream, colours == "always", &format!("{words:?}"));
                 seen += usize::from(String::from_utf8_lossy(stream).contains("kanarie"));
             }
-            let _ = fs_err::remove_file(folder.path().join("second.plan")).is_ok() && words.contains(&"--out");
             if words.contains(&"--out") && colours == "always" {
-                // The other colour writes it again.
+                // Another run writes it again, and overwrites nothing.
+                let _ = fs_err::remove_file(folder.path().join("second.plan"));
             }
             if words.contains(&"plan.html") || words.contains(&"shown.html") {
                 let page = folder.path().join(words.last().expect("a name"));
@@ -188,10 +188,6 @@ fn no_read_command_says_anything_that_is_obeyed() {
                 }
             }
         }
-        if words.contains(&"--out") {
-            let again = run(folder.path(), &[&SANDBOX[..], words].concat());
-            assert_inert(&again.stdout, false, "a plan");
-        }
     }
     assert!(seen > 20, "the canary is nowhere to be seen: {seen}");
 }
@@ -202,7 +198,7 @@ const CANARY_ADDRESS: &str = "rds.cluster.database";
 #[test]
 fn no_file_keeps_a_command_busy() {
     let head = EXAMPLE;
-    let patch = |value: &str| format!("{head}\n[patch.\"s3.bucket.media\".tags]\nx = \"{value}\"\n");
+    let patch = |value: &str| format!("{head}\n[patch.\"iam.role.tasks\".policies]\nx = \"{value}\"\n");
     let thirty = vec!["1"; 30].join(",");
     let six = (0..6).fold("1".to_owned(), |inner, depth| format!("[{thirty}].map(x{depth}, {inner})"));
     let doubled = (0..26).fold("'abcdefgh'".to_owned(), |inner, _| format!("[{inner}].map(x, x + x)[0]"));
@@ -211,7 +207,7 @@ fn no_file_keeps_a_command_busy() {
     let keys = |count: usize| format!("{}{head}", (0..count).map(|key| format!("k{key} = 1\n")).collect::<String>());
     let patches = |count: usize, value: &str| {
         let lines: String = (0..count).map(|key| format!("t{key} = \"{value}\"\n")).collect();
-        format!("{head}\n[patch.\"s3.bucket.media\".tags]\n{lines}")
+        format!("{head}\n[patch.\"iam.role.tasks\".policies]\n{lines}")
     };
     let hostile: Vec<(&str, String)> = vec![
         ("six loops in each other", patch(&format!("${{{six}}}"))),
