@@ -272,7 +272,7 @@ impl Excerpt {
         for mark in marks.iter_mut().skip(next) {
             mark.1 = text.len();
         }
-        let shown =
+        let place =
             |offset: usize| marks.iter().find(|(mark, _)| *mark == offset).map_or(text.len(), |(_, place)| *place);
         let spans = labels.iter().map(|label| place(span(label).start)..place(span(label).end)).collect();
         Self { text, first_line: line + 1, spans }
