@@ -8,6 +8,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::alphabet::{self, is_segment};
+use crate::inert::json_guarded;
+
 /// The name of a resource type: `rds.cluster`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeName {
@@ -46,10 +49,15 @@ impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{}", self.type_name, self.name)?;
         match &self.key {
-            Some(key) => write!(formatter, "[{key:?}]"),
+            Some(key) => write!(formatter, "[{}]", quoted(key)),
             None => Ok(()),
         }
     }
+}
+
+/// A key in quotes, as JSON spells it. Nobody sees an unseen character in it, and it reads back.
+pub fn quoted(key: &str) -> String {
+    json_guarded(&serde_json::Value::from(key).to_string())
 }
 
 /// Why a text is not an address.
@@ -73,7 +81,7 @@ impl FromStr for Address {
         let mut parts = base.split('.');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(service), Some(kind), Some(name), None)
-                if !service.is_empty() && !kind.is_empty() && !name.is_empty() =>
+                if is_segment(service) && is_segment(kind) && is_segment(name) =>
             {
                 Ok(Self::new(TypeName::new(service, kind), name, key))
             }
@@ -98,7 +106,7 @@ impl<'de> Deserialize<'de> for Address {
 /// parts they are joined by `|` in the order of the type's `identity`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Identity(pub String);
+pub struct Identity(#[serde(deserialize_with = "alphabet::identity")] pub String);
 
 impl Identity {
     pub fn new(text: impl Into<String>) -> Self {
@@ -134,8 +142,18 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "rds.cluster", "a.b.c.d", "a.b.c[x]", "a..c", "a.b.c[\"x\""] {
+        let broken = ["a.b.c\n::error::x", "a.b.\u{1b}[1A", "a b.c.d", "a.b.<c>", "a-b.c.d", "a.b.\u{202e}c"];
+        for text in ["", "rds.cluster", "a.b.c.d", "a.b.c[x]", "a..c", "a.b.c[\"x\""].into_iter().chain(broken) {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_of_any_characters_is_printed_inert_and_reads_back() {
+        let key = "a\n\u{1b}[1A\u{202e}\u{9b}\u{200b}\u{e0041}\"\\##[x]ü\0";
+        let address = Address::new(TypeName::new("a", "b"), "c", Some(key.to_owned()));
+        let text = address.to_string();
+        assert!(!text.contains(crate::inert::is_unseen), "{text}");
+        assert_eq!(text.parse(), Ok(address));
     }
 }

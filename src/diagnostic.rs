@@ -2,13 +2,27 @@
 //!
 //! A [`Diagnostic`] says what is wrong in one sentence without a period, points at places in files, and may carry
 //! hints. Functions that check a document return all of them at once.
+//!
+//! Messages and the lines they point at quote files of strangers: [`Diagnostic::render`] shows them [`inert`], and in
+//! time and room that depend on what is shown, not on how much is wrong.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use crate::inert::{is_unseen, printable};
+
+/// Problems of one kind that are told one by one, or shown at once.
+pub const MANY: usize = 50;
+/// Bytes of a word for which something similar is looked for.
+const WORD: usize = 64;
+/// Bytes of a line that are shown.
+const LINE: usize = 2000;
 
 /// A file as it was read: its name as the user knows it, and its text.
 #[derive(Debug)]
@@ -17,6 +31,8 @@ pub struct SourceFile {
     pub text: String,
     /// Where lines begin, once somebody has asked.
     lines: OnceLock<Vec<usize>>,
+    /// Bytes of its expressions that have been parsed.
+    spent: AtomicUsize,
 }
 
 impl PartialEq for SourceFile {
@@ -29,7 +45,12 @@ impl Eq for SourceFile {}
 
 impl SourceFile {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new(), spent: AtomicUsize::new(0) })
+    }
+
+    /// Counts bytes that are going to be parsed once more, as expressions. False if that is more than `most` of the file.
+    pub fn spend(&self, bytes: usize, most: usize) -> bool {
+        self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= most
     }
 
     /// The line that `offset` is in, from 0, and where it begins.
@@ -133,6 +154,9 @@ impl Diagnostic {
     /// Adds "did you mean" if one of the candidates is close to `word`.
     #[must_use]
     pub fn suggest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        if word.len() > WORD {
+            return self;
+        }
         let best = candidates
             .into_iter()
             .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
@@ -150,8 +174,8 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level.primary_title(self.message.as_str()).id(self.code);
-        let mut group = Group::with_title(title);
+        let message = shown(&self.message);
+        let mut group = Group::with_title(level.primary_title(&*message).id(self.code));
         let mut files: Vec<&Arc<SourceFile>> = Vec::new();
         for label in &self.labels {
             if !files.iter().any(|file| Arc::ptr_eq(file, &label.location.file)) {
@@ -159,18 +183,18 @@ impl Diagnostic {
             }
         }
         for (file_index, file) in files.iter().enumerate() {
-            let mut snippet = Snippet::source(file.text.as_str()).path(file.name.as_str());
             let of_file = self.labels.iter().filter(|label| Arc::ptr_eq(file, &label.location.file));
-            for (index, label) in of_file.enumerate() {
+            let labels: Vec<&Label> = of_file.collect();
+            let excerpt = Excerpt::of(file, &labels);
+            let mut snippet =
+                Snippet::source(excerpt.text).line_start(excerpt.first_line).path(printable(&file.name).into_owned());
+            for (index, (label, span)) in labels.iter().zip(excerpt.spans).enumerate() {
                 let kind =
                     if file_index == 0 && index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-                let end = label.location.span.end.min(file.text.len());
-                let annotation = kind.span(label.location.span.start.min(end)..end);
-                snippet = snippet.annotation(if label.text.is_empty() {
-                    annotation
-                } else {
-                    annotation.label(label.text.as_str())
-                });
+                let annotation = kind.span(span);
+                let text = shown(&label.text);
+                snippet =
+                    snippet.annotation(if text.is_empty() { annotation } else { annotation.label(text.into_owned()) });
             }
             group = group.element(snippet);
         }
@@ -178,10 +202,87 @@ impl Diagnostic {
         for hint in &self.hints {
             text.push_str("\n\n");
             text.push_str("\u{1b}[36mhint\u{1b}[39m: ");
-            text.push_str(hint);
+            text.push_str(&shown(hint));
         }
         text
     }
+}
+
+/// A message inert; of one that quotes something endless, its beginning and its end.
+fn shown(message: &str) -> Cow<'_, str> {
+    if message.len() <= LINE {
+        return printable(message);
+    }
+    let beginning = printable(&message[..floor(message, LINE / 2)]).into_owned();
+    let end = printable(&message[floor(message, message.len() - LINE / 4)..]).into_owned();
+    Cow::Owned(format!("{beginning} ... {end}"))
+}
+
+/// The lines of a file that labels point at, inert, and where in them they point.
+struct Excerpt {
+    text: String,
+    first_line: usize,
+    spans: Vec<Range<usize>>,
+}
+
+impl Excerpt {
+    fn of(file: &SourceFile, labels: &[&Label]) -> Self {
+        let whole = file.text.as_str();
+        let span = |label: &Label| {
+            let end = label.location.span.end.min(whole.len());
+            label.location.span.start.min(end)..end
+        };
+        let start = labels.iter().map(|label| span(label).start).min().unwrap_or(0);
+        let end = labels.iter().map(|label| span(label).end).max().unwrap_or(0).max(start);
+        let (line, from) = file.line(start);
+        let to = whole[floor(whole, end)..].find('\n').map_or(whole.len(), |length| floor(whole, end) + length);
+        // Where each label begins and ends, in the order of the file.
+        let mut marks: Vec<(usize, usize)> =
+            labels.iter().flat_map(|label| [(span(label).start, 0), (span(label).end, 0)]).collect();
+        marks.sort_unstable();
+        let mut text = String::new();
+        let mut next = 0;
+        let mut at = from;
+        for piece in whole[from..to].split_inclusive('\n') {
+            let ends = at + piece.len();
+            // Of a line of any length, the part at the first label.
+            let label = marks.iter().map(|(mark, _)| *mark).find(|mark| (at..=ends).contains(mark)).unwrap_or(at);
+            let shown = if piece.len() > 2 * LINE {
+                floor(whole, label.saturating_sub(LINE / 2).max(at))..floor(whole, label + LINE).min(ends)
+            } else {
+                at..ends
+            };
+            for (offset, character) in piece.char_indices() {
+                let offset = at + offset;
+                while let Some(mark) = marks.get_mut(next).filter(|(mark, _)| *mark <= offset) {
+                    mark.1 = text.len();
+                    next += 1;
+                }
+                let is_end_of_line = character == '\n' || character == '\r' && piece[offset - at..] == *"\r\n";
+                match character {
+                    '\n' => text.push('\n'),
+                    _ if is_end_of_line || !shown.contains(&offset) => {}
+                    '\t' => text.push('\t'),
+                    unseen if is_unseen(unseen) => text.push_str(&printable(unseen.encode_utf8(&mut [0; 4]))),
+                    other => text.push(other),
+                }
+            }
+            at = ends;
+        }
+        for mark in marks.iter_mut().skip(next) {
+            mark.1 = text.len();
+        }
+        let place =
+            |offset: usize| marks.iter().find(|(mark, _)| *mark == offset).map_or(text.len(), |(_, place)| *place);
+        let spans = labels.iter().map(|label| place(span(label).start)..place(span(label).end)).collect();
+        Self { text, first_line: line + 1, spans }
+    }
+}
+
+/// The start of the character that `at` is in.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// `mastodon.toml:3:1: unknown key ...`: one line, without colours.
@@ -191,7 +292,7 @@ impl fmt::Display for Diagnostic {
             let (line, column) = label.location.line_column();
             write!(formatter, "{}:{line}:{column}: ", label.location.file.name)?;
         }
-        formatter.write_str(&self.message)
+        formatter.write_str(&shown(&self.message))
     }
 }
 
@@ -202,6 +303,15 @@ pub struct Diagnostics(pub Vec<Diagnostic>);
 impl Diagnostics {
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.0.push(diagnostic);
+    }
+
+    /// The first of the problems as texts, and how many more there are in the last one.
+    pub fn render(&self) -> Vec<String> {
+        let mut texts: Vec<String> = self.0.iter().take(MANY).map(Diagnostic::render).collect();
+        if self.0.len() > MANY {
+            texts.push(format!("and {} more", self.0.len() - MANY));
+        }
+        texts
     }
 
     pub fn has_errors(&self) -> bool {
@@ -247,6 +357,41 @@ mod tests {
         let file = SourceFile::new("a.toml", "x = 1\nä = 'b'\n");
         let start = file.text.find("'b'").unwrap_or_default();
         assert_eq!(Location::new(&file, start..start + 3).line_column(), (2, 5));
+    }
+
+    #[test]
+    fn a_line_of_a_file_is_shown_inert_and_its_label_stays_in_its_place() {
+        let file = SourceFile::new("a\u{1b}.toml", "x = 1\r\ny = \"\u{202e}\u{1b}[1A\" # \u{9b}\r\nz = 2\n");
+        let at = file.text.find("# ").expect("there");
+        let problem = Diagnostic::error("c", "m\n::error::x \u{1b}[2K").at(&Location::new(&file, at..at + 1), "l\u{7}");
+        let text = anstream::adapter::strip_str(&problem.hint("h\r").render()).to_string();
+        assert!(!text.contains(|character| is_unseen(character) && character != '\n'), "{text:?}");
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
+        let lines: Vec<&str> = text.lines().collect();
+        let source = lines.iter().position(|line| line.starts_with("2 |")).expect("the second line");
+        assert_eq!(lines[source].find('#'), lines[source + 1].find('^'), "{text}");
+        assert!(text.contains(r#"y = "\u{202e}\u{1b}[1A" # \u{9b}"#), "{text}");
+    }
+
+    #[test]
+    fn of_a_long_line_its_part_at_the_label_is_shown() {
+        let file = SourceFile::new("a.toml", format!("{}HERE{}\nb\n", "ä".repeat(500_000), "y".repeat(500_000)));
+        let problem = Diagnostic::error("c", "m").at(&Location::new(&file, 1_000_000..1_000_004), "");
+        let text = problem.render();
+        assert!(text.contains("HERE") && text.len() < 10_000, "{}", text.len());
+    }
+
+    #[test]
+    fn of_very_many_problems_the_first_are_shown() {
+        let many = Diagnostics((0..1000).map(|number| Diagnostic::error("c", number.to_string())).collect());
+        assert_eq!(many.render().len(), MANY + 1);
+        assert_eq!(many.render().last().map(String::as_str), Some("and 950 more"));
+    }
+
+    #[test]
+    fn nothing_similar_is_looked_for_to_an_endless_word() {
+        let long = Diagnostic::error("c", "m").suggest(&"run_mode".repeat(100_000), ["run_mode"]);
+        assert!(long.hints.is_empty());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Location, SourceFile};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY, SourceFile};
 use crate::value::{Tree, Value};
 
 /// A value in a document.
@@ -96,11 +96,15 @@ impl Node {
 pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostics> {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
     let mut diagnostics = Diagnostics::default();
-    for error in errors {
+    let more = errors.len().saturating_sub(MANY);
+    for error in errors.into_iter().take(MANY) {
         let span = error.span().unwrap_or(0..0);
         diagnostics.push(
             Diagnostic::error("syntax", error.message().to_owned()).at(&Location::new(file, span), "not valid TOML"),
         );
+    }
+    if more > 0 {
+        diagnostics.push(Diagnostic::error("syntax", format!("and {more} more places that are not valid TOML")));
     }
     let node = Node {
         location: Location::new(file, table.span()),

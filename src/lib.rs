@@ -43,12 +43,14 @@
 //! *Drift* is an observed difference nobody wrote. A *milestone* is how far a step has come: created, or ready.
 
 pub mod address;
+pub mod alphabet;
 pub mod apply;
 pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod expr;
+pub mod inert;
 pub mod plan;
 pub mod provider;
 pub mod refresh;

@@ -90,6 +90,8 @@ pub struct Gathered {
     pub lookups: BTreeMap<Address, Value>,
     /// `None`: offline.
     pub observations: Option<Observations>,
+    /// The account that AWS has named; none offline, and none of a simulated cloud.
+    pub account: Option<String>,
 }
 
 impl Gathered {
@@ -106,6 +108,7 @@ impl Gathered {
             found: BTreeSet::new(),
             lookups,
             observations: None,
+            account: None,
         }
     }
 }
@@ -227,10 +230,11 @@ pub async fn gather(
     let strangers = refresh::part_foreign_leftovers(&**reader, types, &mut state).await?;
     let is_folded = !entries.is_empty();
     let is_as_read = !is_folded && strangers.is_empty() && state.account.as_ref() == Some(&account.id);
-    state.account = Some(account.id);
+    state.account = Some(account.id.clone());
     state.marked |= is_marked(&observations);
+    let account = (!account.is_simulated).then_some(account.id);
     let observations = Some(observations);
-    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, strangers, found, lookups, observations })
+    Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, strangers, found, lookups, observations, account })
 }
 
 /// Goes on as the instance that lives.
@@ -279,8 +283,9 @@ pub async fn survey(
     state.marked |= is_marked(&observed);
     let observations = Some(observed);
     let is_as_read = state.account.as_ref() == Some(&account.id);
-    state.account = Some(account.id);
-    Ok(Gathered { on_disk, is_as_read, lookups, observations, ..Gathered::offline(state) })
+    state.account = Some(account.id.clone());
+    let account = (!account.is_simulated).then_some(account.id);
+    Ok(Gathered { on_disk, is_as_read, lookups, observations, account, ..Gathered::offline(state) })
 }
 
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
@@ -347,10 +352,39 @@ fn frozen(world: &World<'_>, state: &State) -> Diagnostics {
     problems
 }
 
+/// Refuses settings that name an object of another account, where the specs say it must be the instance's own.
+fn foreign(world: &World<'_>, account: Option<&str>) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    let Some(account) = account else { return problems };
+    for input in world.specs.blueprint.inputs.iter().filter(|input| input.own_account) {
+        let Some(value) = world.config.values.at(&input.path) else { continue };
+        let texts: Vec<(Option<&String>, &Value)> = match value {
+            Tree::Map(entries) => entries.iter().map(|(key, entry)| (Some(key), entry)).collect(),
+            Tree::List(items) => items.iter().map(|item| (None, item)).collect(),
+            one => vec![(None, one)],
+        };
+        for (key, text) in texts {
+            let Some(owner) = text.as_text().and_then(|text| text.split(':').nth(4)) else { continue };
+            if owner == account {
+                continue;
+            }
+            let path: Vec<String> = input.path.iter().chain(key).cloned().collect();
+            let message = format!("`{}` is in account {owner}, and the instance is in {account}", path.join("."));
+            let mut problem = Diagnostic::error("out-of-range", message);
+            if let Some(location) = world.config.origin(&path) {
+                problem = problem.at(location, "another account's");
+            }
+            problems.push(problem.hint(input.doc.clone()));
+        }
+    }
+    problems
+}
+
 /// Makes the plan of an apply. Warnings of checks come with it.
 pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result<(Plan, Diagnostics), Diagnostics> {
     let mut checks = late_checks(world);
     checks.extend(frozen(world, &gathered.state).0);
+    checks.extend(foreign(world, gathered.account.as_deref()).0);
     let situation = Situation {
         state: &gathered.state,
         observations: gathered.observations.as_ref(),
@@ -423,6 +457,7 @@ pub struct Output {
 
 /// The outputs as the state knows them.
 pub fn outputs(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Result<Vec<Output>, Diagnostics> {
+    world.evaluator.begin();
     let revealed = Revealed::new();
     let existing = Existing { state, graph, revealed: &revealed };
     let scope = ResourceScope { world, each: None, facts: &existing };

@@ -4,25 +4,45 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// For each module, the modules it may use.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("secret", &[]),
-    ("address", &[]),
-    ("diagnostic", &[]),
+    ("inert", &[]),
+    ("alphabet", &["inert"]),
+    ("address", &["inert", "alphabet"]),
+    ("diagnostic", &["inert"]),
     ("value", &["secret", "address"]),
     ("document", &["diagnostic", "value"]),
     ("expr", &["value", "secret", "address", "diagnostic", "document"]),
     ("spec", &["expr", "document", "value", "address", "diagnostic"]),
     ("config", &["spec", "expr", "document", "value", "address", "diagnostic"]),
-    ("state", &["value", "address", "diagnostic"]),
-    ("provider", &["spec", "document", "value", "secret", "address", "diagnostic"]),
-    ("plan", &["config", "spec", "state", "expr", "document", "provider", "value", "secret", "address", "diagnostic"]),
+    ("state", &["value", "address", "diagnostic", "inert", "alphabet"]),
+    ("provider", &["spec", "document", "value", "secret", "address", "diagnostic", "inert"]),
+    (
+        "plan",
+        &[
+            "config",
+            "spec",
+            "state",
+            "expr",
+            "document",
+            "provider",
+            "value",
+            "secret",
+            "address",
+            "diagnostic",
+            "alphabet",
+        ],
+    ),
     ("refresh", &["plan", "state", "provider", "spec", "value", "address", "diagnostic"]),
     ("apply", &["plan", "state", "provider", "expr", "spec", "value", "secret", "address", "diagnostic"]),
     (
         "session",
         &["apply", "refresh", "plan", "config", "state", "provider", "expr", "spec", "value", "address", "diagnostic"],
     ),
-    ("render", &["plan", "state", "config", "expr", "spec", "document", "provider", "value", "address", "diagnostic"]),
+    (
+        "render",
+        &["plan", "state", "config", "expr", "spec", "document", "provider", "value", "address", "diagnostic", "inert"],
+    ),
     (
         "cli",
         &[
@@ -41,6 +61,8 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "secret",
             "address",
             "diagnostic",
+            "inert",
+            "alphabet",
         ],
     ),
 ];

@@ -5,6 +5,7 @@ mod architecture;
 mod aws;
 mod engine;
 mod errors;
+mod hostile;
 mod plans;
 mod program;
 mod sessions;

@@ -82,6 +82,7 @@ pub fn complete(
     existing: &Existing<'_>,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Known, LateError> {
+    world.evaluator.begin();
     let scope = ResourceScope { world, each: desired.each.as_ref(), facts: existing };
     let mut complete = BTreeMap::new();
     for (name, template) in desired.templates().iter() {

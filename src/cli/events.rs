@@ -40,7 +40,7 @@ pub fn write(ui: &Ui, name: &str, fields: Json) -> Result<(), super::CommandErro
     if let (Some(line), Json::Object(fields)) = (line.as_object_mut(), fields) {
         line.extend(fields);
     }
-    ui.data(&line.to_string())
+    ui.json_line(&line)
 }
 
 fn seconds(duration: Duration) -> Json {

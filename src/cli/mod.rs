@@ -353,6 +353,22 @@ pub struct CompletionsArguments {
 
 /// Parses the arguments, runs the command, says what went wrong.
 pub fn main() -> ExitCode {
+    // A stack of a size that does not depend on the shell: what is read from files is walked on it.
+    let program = std::thread::Builder::new().stack_size(STACK).spawn(program);
+    match program.map(std::thread::JoinHandle::join) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(error) => {
+            CommandError::from(error).print(&Ui::plain());
+            Exit::Failure.into()
+        }
+    }
+}
+
+/// Bytes of the stack that the program runs on.
+const STACK: usize = 16 * 1024 * 1024;
+
+fn program() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(problem) => return usage(&problem),

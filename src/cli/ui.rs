@@ -3,16 +3,19 @@
 //! Data goes to standard output, everything else to standard error. Texts may carry ANSI colours; they are stripped
 //! where they are not wanted. While something runs, some lines at the end of standard error are live: they are redrawn
 //! in place, and whatever else is said appears above them.
+//!
+//! Everything passes [`inert`] on its way: nothing reaches a terminal but letters, lines and colours, whatever a command
+//! was given to say. Only the sequences that redraw live lines are added behind it.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::AutoStream;
-use anstream::adapter::strip_str;
 
 use super::error::{CommandError, Exit};
 use super::{ColorChoice, GlobalOptions};
 use crate::diagnostic::Diagnostics;
+use crate::inert;
 use crate::provider::trace::Calls;
 use crate::render::style::{Role, Signs, paint};
 use crate::render::{self, MINIMUM_WIDTH};
@@ -32,7 +35,7 @@ struct Sink {
 impl Sink {
     /// The text as it may be written here.
     fn fit(&self, text: &str) -> String {
-        if self.colors { text.to_owned() } else { strip_str(text).to_string() }
+        inert::guarded(text, self.colors)
     }
 
     /// Writes a line above the live ones. In one piece, so that nothing flickers.
@@ -41,7 +44,7 @@ impl Sink {
         self.plain(&text)
     }
 
-    /// Writes a line that stays, as it is: for what has no colours, and can be long.
+    /// Writes a line that stays and is guarded already.
     fn plain(&mut self, text: &str) -> io::Result<()> {
         let piece = format!("{}{text}\n{}", self.erased(), self.drawn());
         self.put(&piece)
@@ -211,8 +214,16 @@ impl Ui {
     /// As [`Ui::data`].
     pub fn json(&self, json: &serde_json::Value) -> Result<(), CommandError> {
         let text = serde_json::to_string_pretty(json).map_err(io::Error::other)?;
-        // Whatever could be taken for a colour is escaped in it.
-        self.write(|out| out.plain(&text))
+        self.write(|out| out.plain(&inert::json_guarded(&text)))
+    }
+
+    /// A line of JSON, on standard output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ui::data`].
+    pub fn json_line(&self, json: &serde_json::Value) -> Result<(), CommandError> {
+        self.write(|out| out.plain(&inert::json_guarded(&json.to_string())))
     }
 
     /// What is good to know. Hidden by `-q`.
@@ -230,26 +241,26 @@ impl Ui {
     }
 
     pub fn warn(&self, text: &str) {
-        self.tell(&format!("{}: {text}", paint(Role::Warning, "warning")));
+        self.tell(&format!("{}: {}", paint(Role::Warning, "warning"), one(text)));
     }
 
     pub fn error(&self, text: &str) {
-        self.tell(&format!("{}: {text}", paint(Role::Error, "error")));
+        self.tell(&format!("{}: {}", paint(Role::Error, "error"), one(text)));
     }
 
     /// An error with a page of its own: `mastoform explain CODE`.
     pub fn coded_error(&self, code: &str, text: &str) {
-        self.tell(&format!("{}: {text}", paint(Role::Error, &format!("error[{code}]"))));
+        self.tell(&format!("{}: {}", paint(Role::Error, &format!("error[{code}]")), one(text)));
     }
 
     /// What to do, after a blank line.
     pub fn hint(&self, text: &str) {
-        self.tell(&format!("\n{}: {text}", paint(Role::Hint, "hint")));
+        self.tell(&format!("\n{}: {}", paint(Role::Hint, "hint"), one(text)));
     }
 
     /// Every diagnostic, with a blank line between two, and one after warnings, which never are the last word.
     pub fn diagnostics(&self, diagnostics: &Diagnostics) {
-        let all: Vec<String> = diagnostics.0.iter().map(|diagnostic| diagnostic.render()).collect();
+        let all = diagnostics.render();
         if !all.is_empty() {
             let end = if diagnostics.has_errors() { "" } else { "\n" };
             self.tell(&format!("{}{end}", all.join("\n\n")));
@@ -290,6 +301,15 @@ impl Ui {
     }
 }
 
+/// A message as one: lines after its first are indented, so that none of them looks like another message.
+fn one(text: &str) -> String {
+    text.split('\n')
+        .enumerate()
+        .map(|(number, line)| if number == 0 || line.starts_with(' ') { line.to_owned() } else { format!("  {line}") })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -311,9 +331,24 @@ fn start_tracing(verbose: u8) {
     let filter = if verbose == 2 { "mastoform=debug" } else { "mastoform=trace,debug" };
     let _ = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(io::stderr)
+        .with_writer(|| Guarded)
         .without_time()
         .try_init();
+}
+
+/// Standard error for logs, guarded as everything else: they quote what AWS says.
+struct Guarded;
+
+impl Write for Guarded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = inert::guarded(&String::from_utf8_lossy(bytes), true);
+        io::stderr().write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// A `Ui` for tests that keeps what is written.

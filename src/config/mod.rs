@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::address::Address;
-use crate::diagnostic::{Diagnostic, Diagnostics, Location, SourceFile};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY, SourceFile};
 use crate::document::{self, Content, Node};
-use crate::expr::{Evaluator, Late, Reference, Root, Scope, Template};
+use crate::expr::{Evaluator, Late, Limits, Reference, Root, Scope, Template};
 use crate::spec::blueprint::{Check, Input, InputShape, Patch};
 use crate::spec::{Blueprint, Specs};
 use crate::value::{Tree, Value};
@@ -77,15 +77,18 @@ fn read_settings(
     evaluator: &Evaluator,
     mut problems: Diagnostics,
 ) -> Result<(Config, Diagnostics), Diagnostics> {
+    evaluator.begin();
     let mut reader = InputReader {
         blueprint,
         written: BTreeMap::new(),
         origins: BTreeMap::new(),
         poisoned: BTreeSet::new(),
+        unknown: Unknown::default(),
         problems: &mut problems,
     };
     reader.table(document, &mut Vec::new());
-    let InputReader { written, origins, mut poisoned, .. } = reader;
+    let InputReader { written, origins, mut poisoned, unknown, .. } = reader;
+    problems.extend(unknown.more());
 
     let defaults = Defaults { blueprint, evaluator, written, resolved: RefCell::default(), open: RefCell::default() };
     let mut values = Value::Map(BTreeMap::new());
@@ -160,7 +163,16 @@ fn missing(input: &Input, source: &Arc<SourceFile>) -> Diagnostic {
 
 fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagnostics) {
     let Some(patches) = document.get("patch") else { return };
-    for entry in patches.entries() {
+    let names: Vec<String> = blueprint.resources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
+    for (number, entry) in patches.entries().iter().enumerate() {
+        if problems.0.len() >= MANY {
+            let more = patches.entries().len() - number;
+            problems.push(
+                Diagnostic::error("unknown-patch", format!("and {more} more patches, which have not been looked at"))
+                    .at(&entry.key_location, "from here on"),
+            );
+            return;
+        }
         let Ok(address) = entry.key.parse::<Address>() else {
             problems.push(
                 Diagnostic::error("unknown-patch", format!("`{}` is not an address", entry.key))
@@ -177,7 +189,9 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
                     .node
                     .entries()
                     .iter()
-                    .map(|item| (item.key.clone(), Template::read_tree(&item.node, &mut problems.0)))
+                    .map(|item| {
+                        (item.key.clone(), Template::read_tree_within(&Limits::INSTANCE, &item.node, &mut problems.0))
+                    })
                     .collect(),
                 node: entry.node.clone(),
             }),
@@ -186,8 +200,6 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
                     .at(&entry.key_location, "cannot be patched"),
             ),
             None => {
-                let names: Vec<String> =
-                    blueprint.resources.keys().map(|(kind, name)| format!("{kind}.{name}")).collect();
                 problems.push(
                     Diagnostic::error("unknown-patch", format!("there is no resource `{}` to patch", entry.key))
                         .at(&entry.key_location, "")
@@ -205,7 +217,33 @@ struct InputReader<'reading> {
     origins: BTreeMap<String, Location>,
     /// Inputs about which something is wrong already.
     poisoned: BTreeSet<String>,
+    unknown: Unknown,
     problems: &'reading mut Diagnostics,
+}
+
+/// Keys that nobody knows. Only the first are told.
+#[derive(Default)]
+struct Unknown {
+    count: usize,
+    /// The first that is not told.
+    first: Option<Location>,
+}
+
+impl Unknown {
+    /// Whether one more is told.
+    fn is_told(&mut self, location: &Location) -> bool {
+        self.count += 1;
+        if self.count > MANY {
+            self.first.get_or_insert_with(|| location.clone());
+        }
+        self.count <= MANY
+    }
+
+    fn more(self) -> Option<Diagnostic> {
+        let more = self.count.saturating_sub(MANY);
+        let first = self.first?;
+        Some(Diagnostic::error("unknown-key", format!("and {more} more unknown keys")).at(&first, "from here on"))
+    }
 }
 
 impl InputReader<'_> {
@@ -227,7 +265,7 @@ impl InputReader<'_> {
                             .at(&entry.node.location, format!("expected a table, found {}", entry.node.kind())),
                     );
                 }
-            } else {
+            } else if self.unknown.is_told(&entry.key_location) {
                 let parent = &path[..path.len() - 1];
                 let siblings: BTreeSet<&str> = blueprint
                     .inputs

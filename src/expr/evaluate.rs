@@ -10,6 +10,8 @@ use cel::common::ast::{Expr, operators};
 use cel::objects::{Key, Map};
 use cel::{Context, IdedExpr, Value as CelValue};
 
+use super::limits::{Exceeded, Meter, Pass, check_text, size_of, size_of_tree, steps_of};
+use super::metered::{Run, Stop};
 use super::{Expression, Part, Reference, Root, Template, TemplateTree, functions};
 use crate::diagnostic::Diagnostic;
 use crate::secret::SecretText;
@@ -28,9 +30,11 @@ pub trait Scope {
     fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic>;
 }
 
-/// Runs expressions. Made once per command: it holds CEL's functions.
+/// Runs expressions. Made once per command: it holds CEL's functions, and the steps that are left for the pass over a
+/// file that it is used for.
 pub struct Evaluator {
     context: Context<'static, 'static>,
+    pass: Pass,
 }
 
 impl Default for Evaluator {
@@ -48,7 +52,13 @@ enum Outcome {
 
 impl Evaluator {
     pub fn new() -> Self {
-        Self { context: functions::context() }
+        Self { context: functions::context(), pass: Pass::default() }
+    }
+
+    /// Begins another pass over a file: reading it, planning it, completing one of its resources. Each has steps of its
+    /// own, so that a long command does not run out of them and no file makes endless work.
+    pub fn begin(&self) {
+        self.pass.begin();
     }
 
     /// Evaluates every template in a tree. Null entries of tables and null elements of lists are left out; elements
@@ -135,6 +145,7 @@ impl Evaluator {
                     }
                 },
             }
+            check_text(&text).map_err(|exceeded| exceeded.at(&template.location))?;
         }
         Ok(if unknown.is_empty() {
             if secret { Tree::Leaf(Late::Secret(SecretText::new(text))) } else { Tree::Text(text) }
@@ -174,7 +185,9 @@ impl Evaluator {
         scope: &dyn Scope,
     ) -> Result<Tree<Late>, Diagnostic> {
         if let Some(reference) = variable(node, expression) {
-            return scope.value(reference);
+            let value = scope.value(reference)?;
+            self.pay_for(&value, expression)?;
+            return Ok(value);
         }
         if let Expr::Call(call) = &node.expr {
             match (call.func_name.as_str(), &call.args[..]) {
@@ -240,32 +253,57 @@ impl Evaluator {
         Ok(Some(scope.value(&entry)?).filter(|found| !found.is_null()))
     }
 
+    /// Counts the copy of a value among the steps of the pass.
+    fn pay_for(&self, value: &Tree<Late>, expression: &Expression) -> Result<(), Diagnostic> {
+        self.pass.spend(steps_of(value)).map_err(|exceeded| exceeded.at(&expression.location))
+    }
+
     fn run(&self, node: &IdedExpr, expression: &Expression, scope: &dyn Scope) -> Result<Outcome, Diagnostic> {
         // Most expressions are a reference and nothing else, and need no interpreter.
         if let Some(reference) = variable(node, expression) {
-            return alone(scope.value(reference)?, expression);
+            let value = scope.value(reference)?;
+            self.pay_for(&value, expression)?;
+            return alone(value, expression);
         }
+        let limit = |limit: Exceeded| limit.at(&expression.location);
         let mut used = Vec::new();
         variables(node, &mut used);
-        let mut context = self.context.new_inner_scope();
         let mut read = Read::default();
+        let mut meter = Meter::new(&self.pass);
+        let mut size = 0;
+        let mut known: Vec<(String, CelValue)> = Vec::with_capacity(used.len());
         for index in used {
             let Some(reference) = expression.references.get(index) else { continue };
             let value = scope.value(reference)?;
             read.note(&value);
+            meter.add(&mut size, size_of_tree(&value)).map_err(limit)?;
             if read.unknown.is_empty() {
-                context.add_variable_from_value(format!("@{index}"), to_cel(&value));
+                known.push((format!("@{index}"), to_cel(&value)));
             }
         }
         if !read.unknown.is_empty() {
             return Ok(read.not_known());
         }
-        let result = CelValue::resolve(node, &context).map_err(|error| {
+        let result = if expression.work.is_linear {
+            meter.whole(expression.work.nodes, size).map_err(limit)?;
+            let mut context = self.context.new_inner_scope();
+            for (name, value) in known {
+                context.add_variable_from_value(name, value);
+            }
+            CelValue::resolve(node, &context).map_err(Stop::Cel)
+        } else {
+            let variables = known.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            Run { functions: &self.context, meter: &mut meter, variables }.value(node)
+        };
+        let result = result.map_err(|stop| match stop {
+            Stop::Limit(exceeded) => limit(exceeded),
             // Errors of CEL quote the values they stumbled over, so a secret's error says nothing more.
-            let message =
-                if read.tainted { "this expression over a secret failed".to_owned() } else { error.to_string() };
-            Diagnostic::error("expression", message).at(&expression.location, "")
+            Stop::Cel(_) if read.tainted => {
+                Diagnostic::error("expression", "this expression over a secret failed").at(&expression.location, "")
+            }
+            Stop::Cel(error) => Diagnostic::error("expression", short(&error.to_string())).at(&expression.location, ""),
         })?;
+        meter.add(&mut 0, size_of(&result)).map_err(limit)?;
         let value = from_cel(&result)
             .map_err(|message| Diagnostic::error("expression", message).at(&expression.location, ""))?;
         match value {
@@ -274,6 +312,15 @@ impl Evaluator {
             _ => Err(no_text(expression)),
         }
     }
+}
+
+/// The beginning of a message, for it may quote values of any length.
+fn short(message: &str) -> String {
+    const MOST: usize = 300;
+    if message.chars().count() <= MOST {
+        return message.to_owned();
+    }
+    message.chars().take(MOST).chain("...".chars()).collect()
 }
 
 /// What the values an expression reads have in them besides what is known.
@@ -407,6 +454,7 @@ pub(super) fn from_cel(value: &CelValue) -> Result<Value, String> {
 mod tests {
     use super::*;
     use crate::diagnostic::{Location, SourceFile};
+    use crate::expr::{Limits, limits};
 
     struct Fixed(Value);
 
@@ -483,6 +531,175 @@ mod tests {
         assert!(!format!("{value:?}").contains("s3cret"));
         let error = evaluate("${int(a.b.c.secret)}").expect_err("not a number");
         assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+
+    /// The result, and the code of the error if there is none.
+    fn outcome(limits: &Limits, text: &str) -> Result<String, (&'static str, String)> {
+        let file = SourceFile::new("mastodon.toml", text);
+        let location = Location::new(&file, 0..text.len());
+        let fail = |problem: Diagnostic| (problem.code, problem.message);
+        let template = Template::parse_within(limits, text, &location).map_err(fail)?.expect("an expression");
+        let scope = Fixed(Value::from_json(&serde_json::json!({"names": ["a", "b"], "long": "x".repeat(2000)})));
+        let value = Evaluator::new().template(&template, &scope).map_err(fail)?;
+        Ok(value.plain().expect("known").to_string())
+    }
+
+    fn refused(text: &str) -> String {
+        match outcome(&Limits::INSTANCE, text) {
+            Err(("expression-limit", message)) => message,
+            other => panic!("{text:.80}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_expression_has_limits_of_source_and_shape() {
+        let terms = |count: usize| format!("${{{}}}", vec!["'a'"; count].join(" + "));
+        assert!(refused(&terms(20_000)).contains("a string with expressions has"), "{}", refused(&terms(20_000)));
+        assert!(refused(&terms(800)).contains("4096"), "{}", refused(&terms(800)));
+        assert_eq!(refused(&terms(200)), "this expression has more than 50 parts in each other");
+        assert_eq!(refused(&format!("${{[{}]}}", vec!["1"; 600].join(","))), "this expression has more than 500 parts");
+        for depth in [31, 100, 2000] {
+            let text = format!("${{{}1{}}}", "(".repeat(depth), ")".repeat(depth));
+            assert!(refused(&text).contains("brackets"), "{}", refused(&text));
+        }
+        let loops = "${[1].map(a, [1].map(b, [1].map(c, a + b + c)))}";
+        assert!(refused(loops).contains("stand 3 deep in each other, and the limit is 1"), "{}", refused(loops));
+        assert_eq!(outcome(&Limits::INSTANCE, &terms(40)).map(|text| text.len()), Ok(42));
+    }
+
+    #[test]
+    fn nothing_uses_up_the_stack_of_the_caller() {
+        let shapes: [(&str, &str, &str); 8] = [
+            ("(", "1", ")"),
+            ("[", "1", "]"),
+            ("!", "true", ""),
+            ("- ", "1", ""),
+            ("1 ? 1 : ", "1", ""),
+            ("'a' + ", "'a'", ""),
+            ("{'a': ", "1", "}"),
+            ("'", "(", "' + ("),
+        ];
+        for (open, middle, close) in shapes {
+            for count in [20, 29, 60, 400, 1000] {
+                let source = format!("${{{}{middle}{}}}", open.repeat(count), close.repeat(count));
+                // Whatever it is, it ends, also for a caller with the stack that a thread has.
+                let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+                let outcome = thread.spawn(move || outcome(&Limits::INSTANCE, &source).is_ok()).expect("a thread");
+                outcome.join().expect("no panic");
+            }
+        }
+    }
+
+    #[test]
+    fn the_work_of_an_expression_is_bounded() {
+        // Each doubles what the one inside it has made.
+        let doubled = (0..24).fold("'abcdefgh'".to_owned(), |inner, _| format!("[{inner}].map(x, x + x)[0]"));
+        assert!(refused(&format!("${{{doubled}}}")).contains("parts in each other"));
+        let doubled = (0..14).fold("config.long".to_owned(), |inner, _| format!("[{inner}].map(x, x + x)[0]"));
+        assert!(refused(&format!("${{{doubled}}}")).contains("larger than 512 KiB"));
+        let quoted = (0..20).fold("'\"'".to_owned(), |inner, _| format!("json({inner})"));
+        assert!(refused(&format!("${{{quoted}}}")).contains("larger than 512 KiB"));
+        let items = |count: usize| vec!["1"; count].join(",");
+        let chained = (0..9).fold(format!("[{}]", items(9)), |inner, _| format!("[{inner}].map(x, x + x + x + x)[0]"));
+        assert!(refused(&format!("${{{chained}}}")).contains("larger than 512 KiB"));
+        let six = (0..6).fold("1".to_owned(), |inner, depth| format!("[{}].map(x{depth}, {inner})", items(30)));
+        assert!(refused(&format!("${{{six}}}")).contains("stand 6 deep"));
+        let two = format!("${{[{0}].map(a, [{0}].map(b, [{0}].filter(c, a + b + c == 0)))}}", items(90));
+        assert!(
+            matches!(outcome(&Limits { loops: 3, ..Limits::SPECS }, &two), Err((limits::CODE, _))),
+            "too many steps"
+        );
+    }
+
+    #[test]
+    fn all_expressions_of_a_file_share_their_limits() {
+        let text = format!("${{'{}' + config.x}}", "y".repeat(4000));
+        let file = SourceFile::new("mastodon.toml", text.clone());
+        let location = Location::new(&file, 0..text.len());
+        let parsed = |_: &usize| Template::parse_within(&Limits::INSTANCE, &text, &location).is_ok();
+        assert_eq!((0..100).filter(parsed).count(), 16);
+
+        let template = Template::parse_within(&Limits::INSTANCE, "${[1, 2, 3].map(x, [x, x])}", &location);
+        let template = template.err().map(|problem| problem.message).expect("nothing is left of the file");
+        assert!(template.contains("65536"), "{template}");
+
+        let file = SourceFile::new("specs/x.toml", "");
+        let template = Template::parse("${config.long}", &Location::new(&file, 0..0)).expect("valid").expect("one");
+        let (evaluator, scope) =
+            (Evaluator::new(), Fixed(Value::from_json(&serde_json::json!({"long": "x".repeat(100_000)}))));
+        let runs = (0..1_000_000).take_while(|_| evaluator.template(&template, &scope).is_ok()).count();
+        assert!((500..10_000).contains(&runs), "{runs}");
+        evaluator.begin();
+        assert!(evaluator.template(&template, &scope).is_ok(), "another pass has its own steps");
+    }
+
+    #[test]
+    fn an_expression_that_is_metered_comes_to_what_the_crate_says() {
+        let sources = [
+            "[1, 2, 3].map(x, x * 2)",
+            "[1, 2, 3].map(x, x > 1, x * 2)",
+            "[3, 1, 2].filter(x, x != 1)",
+            "[1, 2].all(x, x > 0)",
+            "[1, 2].exists(x, x > 1)",
+            "[1, 2].exists_one(x, x > 1)",
+            "[1, 0].exists(x, 1 / x == 1)",
+            "[0, 1].exists(x, 1 / x == 1)",
+            "[0, 1].all(x, 1 / x == 1)",
+            "[0, 1].all(x, 1 / x == 2)",
+            "['a', 1].all(x, x == 'b')",
+            "{'a': 1, 'b': 2}.all(key, key in ['a', 'b'])",
+            "{'a': {'b': 2}}.a.b",
+            "{'a': 1}['b']",
+            "{'a': 1}.b",
+            "has({'a': 1}.a) && !has({'a': 1}.b)",
+            "[1, 2][1]",
+            "[1, 2][2]",
+            "[1][-1]",
+            "[[1], [2]].map(x, x[0] + size(x))",
+            "[1, 2].map(x, [x].map(y, y + x))",
+            "true || 1 / 0 == 1",
+            "1 / 0 == 1 || true",
+            "1 / 0 == 1 && false",
+            "1 / 0 == 1 && true",
+            "'a' && true",
+            "true && 'a'",
+            "false || 'a'",
+            "1 ? 2 : 3",
+            "true ? 'a' + 'b' : 1",
+            "json({'b': [1, 2.5, null], 'a': 'x'})",
+            "sha256('a')",
+            "merge({'a': 1}, {'b': 2})",
+            "keys({'b': 1, 'a': 2}) + values({'b': 1, 'a': 2})",
+            "'abc'.startsWith('a') && 'abc'.contains('b') && 'abc'.size() == 3",
+            "string(12) + 'x'",
+            "int('12') + 1",
+            "-(1) + 2 - 3 * 4 % 5",
+            "1.5 < 2.0 && 1 <= 2 && 'a' > 'A' && 2u >= 1u",
+            "type(1) == int",
+            "1 + 'a'",
+            "[1] + [2]",
+            "'x' in {'x': 1}",
+            "5.map(x, x)",
+            "nothing.map(x, x)",
+            "nothing(1)",
+            "cidr_subnet('10.0.0.0/16', 8, 2)",
+            "dyn([1, 'a']).map(x, x)",
+            "{1: 'a', true: 'b', 2u: 'c'}[1]",
+            "{[1]: 2}",
+            "b'abc' == bytes('abc')",
+        ];
+        let (pass, functions) = (Pass::default(), functions::context());
+        for source in sources {
+            let Ok(tree) = cel::parser::Parser::new().parse(source) else { panic!("{source}") };
+            let expected = CelValue::resolve(&tree, &functions);
+            let run = Run { functions: &functions, meter: &mut Meter::new(&pass), variables: Vec::new() }.value(&tree);
+            match (run, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{source}"),
+                (Err(Stop::Cel(_)), Err(_)) => {}
+                (Err(Stop::Limit(_)), _) => panic!("{source}: a limit"),
+                (found, expected) => panic!("{source}: {:?} is not {expected:?}", found.ok()),
+            }
+        }
     }
 
     #[test]

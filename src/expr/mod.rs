@@ -8,6 +8,8 @@
 
 mod evaluate;
 mod functions;
+mod limits;
+mod metered;
 
 use std::fmt;
 use std::ops::Range;
@@ -20,8 +22,10 @@ use crate::address::{Address, TypeName};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::document::{Content, Node};
 use crate::value::Tree;
+use limits::Work;
 
 pub use evaluate::{Evaluator, Late, Scope};
+pub use limits::Limits;
 
 /// A value as written: its extra leaves are templates.
 pub type TemplateTree = Tree<Arc<Template>>;
@@ -49,6 +53,7 @@ pub struct Expression {
     pub references: Vec<Reference>,
     pub location: Location,
     tree: IdedExpr,
+    work: Work,
 }
 
 /// What a reference starts from.
@@ -122,9 +127,15 @@ impl Template {
     /// Reads a string of the specs. `None` if there is no expression in it, and the text is what it says after
     /// `$${` has become `${`.
     pub fn parse(text: &str, location: &Location) -> Result<Result<Self, String>, Diagnostic> {
+        Self::parse_within(&Limits::SPECS, text, location)
+    }
+
+    /// As [`Template::parse`], within other limits.
+    fn parse_within(limits: &Limits, text: &str, location: &Location) -> Result<Result<Self, String>, Diagnostic> {
         if !text.contains("${") {
             return Ok(Err(text.to_owned()));
         }
+        limits::check_template(text, limits).map_err(|exceeded| exceeded.at(location))?;
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = 0;
@@ -145,7 +156,11 @@ impl Template {
             if !literal.is_empty() {
                 parts.push(Part::Literal(std::mem::take(&mut literal)));
             }
-            parts.push(Part::Expression(Expression::parse(&text[start..end], &inside(location, text, start..end))?));
+            parts.push(Part::Expression(Expression::parse(
+                limits,
+                &text[start..end],
+                &inside(location, text, start..end),
+            )?));
             rest = end + 1;
         }
         literal.push_str(&text[rest..]);
@@ -160,17 +175,26 @@ impl Template {
 
     /// A bare expression, as `when` and `assert` hold it.
     pub fn bare(text: &str, location: &Location) -> Result<Self, Diagnostic> {
-        let expression = Expression::parse(text, &inside(location, text, 0..text.len()))?;
+        Self::bare_within(&Limits::SPECS, text, location)
+    }
+
+    fn bare_within(limits: &Limits, text: &str, location: &Location) -> Result<Self, Diagnostic> {
+        let expression = Expression::parse(limits, text, &inside(location, text, 0..text.len()))?;
         Ok(Self { source: text.to_owned(), parts: vec![Part::Expression(expression)], location: location.clone() })
     }
 
     /// Reads a value of the specs; problems are collected, and what has one becomes null.
     pub fn read_tree(node: &Node, problems: &mut impl Extend<Diagnostic>) -> TemplateTree {
+        Self::read_tree_within(&Limits::SPECS, node, problems)
+    }
+
+    /// As [`Template::read_tree`], within other limits.
+    pub fn read_tree_within(limits: &Limits, node: &Node, problems: &mut impl Extend<Diagnostic>) -> TemplateTree {
         match &node.content {
             Content::Bool(flag) => Tree::Bool(*flag),
             Content::Integer(number) => Tree::Integer(*number),
             Content::Number(number) => Tree::Number(*number),
-            Content::Text(text) => match Self::parse(text, &node.location) {
+            Content::Text(text) => match Self::parse_within(limits, text, &node.location) {
                 Ok(Ok(template)) => Tree::Leaf(Arc::new(template)),
                 Ok(Err(literal)) => Tree::Text(literal),
                 Err(problem) => {
@@ -178,20 +202,25 @@ impl Template {
                     Tree::Null
                 }
             },
-            Content::List(items) => Tree::List(items.iter().map(|item| Self::read_item(item, problems)).collect()),
+            Content::List(items) => {
+                Tree::List(items.iter().map(|item| Self::read_item(limits, item, problems)).collect())
+            }
             Content::Table(entries) => Tree::Map(
-                entries.iter().map(|entry| (entry.key.clone(), Self::read_tree(&entry.node, problems))).collect(),
+                entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), Self::read_tree_within(limits, &entry.node, problems)))
+                    .collect(),
             ),
         }
     }
 
     /// An element of a list; a table may carry `when`, which is a bare expression.
-    fn read_item(node: &Node, problems: &mut impl Extend<Diagnostic>) -> TemplateTree {
-        let mut tree = Self::read_tree(node, problems);
+    fn read_item(limits: &Limits, node: &Node, problems: &mut impl Extend<Diagnostic>) -> TemplateTree {
+        let mut tree = Self::read_tree_within(limits, node, problems);
         if let (Tree::Map(entries), Some(when)) = (&mut tree, node.get("when"))
             && let Some(text) = when.text()
         {
-            match Self::bare(text, &when.location) {
+            match Self::bare_within(limits, text, &when.location) {
                 Ok(template) => {
                     entries.insert("when".to_owned(), Tree::Leaf(Arc::new(template)));
                 }
@@ -239,10 +268,18 @@ fn inside(location: &Location, content: &str, range: Range<usize>) -> Location {
 }
 
 impl Expression {
-    fn parse(source: &str, location: &Location) -> Result<Self, Diagnostic> {
+    fn parse(limits: &Limits, source: &str, location: &Location) -> Result<Self, Diagnostic> {
         if let Some(expression) = Self::parse_path(source, location) {
             return Ok(expression);
         }
+        limits::check_source(source, limits, location).map_err(|exceeded| exceeded.at(location))?;
+        limits::with_stack(source, || Self::parse_cel(limits, source, location)).unwrap_or_else(|| {
+            Err(Diagnostic::error("expression", "there is no memory to parse this expression").at(location, ""))
+        })
+    }
+
+    /// Parses an expression of any form. Needs a stack for as much as `limits` allow.
+    fn parse_cel(limits: &Limits, source: &str, location: &Location) -> Result<Self, Diagnostic> {
         let (mut tree, info) = cel::parser::Parser::new().parse_with_source_info(source).map_err(|errors| {
             let mut diagnostic = Diagnostic::error("expression", "this is not a CEL expression");
             for error in &errors.errors {
@@ -256,6 +293,7 @@ impl Expression {
             }
             diagnostic
         })?;
+        let work = limits::weigh(&tree, limits).map_err(|exceeded| exceeded.at(location))?;
         let mut collector = Collector { source, location, info: &info, references: Vec::new(), problem: None };
         collector.walk(&mut tree, &mut Vec::new());
         match collector.problem {
@@ -265,6 +303,7 @@ impl Expression {
                 references: collector.references,
                 location: location.clone(),
                 tree,
+                work,
             }),
         }
     }
@@ -300,7 +339,8 @@ impl Expression {
         }
         let reference = reference(&segments, location).ok()?;
         let tree = IdedExpr { id: 1, expr: Expr::Ident("@0".to_owned()) };
-        Some(Self { source: source.to_owned(), references: vec![reference], location: location.clone(), tree })
+        let work = Work { nodes: 1, is_linear: true };
+        Some(Self { source: source.to_owned(), references: vec![reference], location: location.clone(), tree, work })
     }
 }
 

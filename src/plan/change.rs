@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::address::{Address, Identity};
+use crate::alphabet;
 use crate::spec::types::{Impact, Milestone, Order, ResourceType, Types};
 use crate::value::{Planned, Value};
 
@@ -24,17 +25,21 @@ pub enum Purpose {
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub purpose: Purpose,
+    #[serde(deserialize_with = "alphabet::instance")]
     pub instance: String,
     pub title: String,
+    #[serde(deserialize_with = "alphabet::region")]
     pub region: String,
     /// What the plan was made from.
     pub made_from: Fingerprint,
     /// In an order in which everything comes after what it needs.
     pub changes: Vec<Change>,
+    #[serde(deserialize_with = "alphabet::count")]
     pub unchanged: usize,
     /// Why this plan may not be applied; empty if it may.
     pub refusals: Vec<Refusal>,
     /// Seconds along the longest chain of steps.
+    #[serde(deserialize_with = "alphabet::seconds")]
     pub expected_seconds: u64,
     /// The resources of that chain, in its order.
     pub critical_path: Vec<Address>,
@@ -151,7 +156,9 @@ pub struct Fingerprint {
     pub file: String,
     /// SHA-256 of all specs.
     pub specs: String,
+    #[serde(deserialize_with = "alphabet::token")]
     pub lineage: String,
+    #[serde(deserialize_with = "alphabet::serial")]
     pub serial: u64,
     /// Digest of the state file's content.
     pub state: String,
@@ -257,15 +264,18 @@ pub struct AttributeChange {
 #[serde(deny_unknown_fields)]
 pub struct Change {
     pub address: Address,
+    #[serde(deserialize_with = "alphabet::region")]
     pub region: String,
     pub action: Action,
     /// Without duplicates, most telling first. What is new or not wanted any more has its reason in the file after it,
     /// if there is one.
     pub causes: Vec<Cause>,
     pub attributes: Vec<AttributeChange>,
+    #[serde(deserialize_with = "alphabet::count")]
     pub unchanged_attributes: usize,
     pub impact: Impact,
     /// Seconds AWS usually takes.
+    #[serde(deserialize_with = "alphabet::seconds")]
     pub expected_seconds: u64,
     /// The guard against deletion after this change, and before it where that differs.
     pub protect: bool,

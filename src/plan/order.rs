@@ -121,7 +121,9 @@ impl Steps {
             next = self
                 .graph
                 .edges_directed(index, petgraph::Direction::Outgoing)
-                .filter(|edge| until(step, *edge.weight()) + self.graph[edge.target()].priority == step.priority)
+                .filter(|edge| {
+                    until(step, *edge.weight()).saturating_add(self.graph[edge.target()].priority) == step.priority
+                })
                 .map(|edge| edge.target())
                 .min();
         }
@@ -277,7 +279,9 @@ impl Builder<'_> {
             let longest = self
                 .graph
                 .edges_directed(index, petgraph::Direction::Outgoing)
-                .map(|edge| until(&self.graph[index], *edge.weight()) + self.graph[edge.target()].priority)
+                .map(|edge| {
+                    until(&self.graph[index], *edge.weight()).saturating_add(self.graph[edge.target()].priority)
+                })
                 .max()
                 .unwrap_or(0);
             self.graph[index].priority = own.max(longest);

@@ -180,6 +180,7 @@ impl ResourceScope<'_> {
 
 /// Lookups that can be asked now: everything they read is known, and they have no answer yet.
 pub fn wanted_lookups(world: &World<'_>) -> Result<Vec<Lookup>, Diagnostics> {
+    world.evaluator.begin();
     let mut wanted = Vec::new();
     let mut problems = Diagnostics::default();
     for resource in world.specs.blueprint.resources.values() {
@@ -226,6 +227,7 @@ fn region(world: &World<'_>, resource: &Resource, scope: &ResourceScope<'_>) -> 
 
 /// Makes the graph.
 pub fn resolve<'specs>(world: &World<'_>, specs: &'specs Specs) -> Result<Graph<'specs>, Diagnostics> {
+    world.evaluator.begin();
     let mut problems = Diagnostics::default();
     let mut nodes: BTreeMap<Address, Desired<'specs>> = BTreeMap::new();
     let mut instances: BTreeMap<ResourceName, Vec<Address>> = BTreeMap::new();

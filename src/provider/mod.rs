@@ -49,6 +49,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Identity};
+use crate::inert::printable;
 use crate::secret::SecretText;
 use crate::value::{Known, Value};
 
@@ -203,6 +204,9 @@ pub enum Deletion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub id: String,
+    /// Nobody's: of a simulated cloud.
+    #[serde(default)]
+    pub is_simulated: bool,
 }
 
 /// A cloud.
@@ -334,11 +338,11 @@ impl fmt::Display for ProviderError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: ", self.operation)?;
         if let Some(code) = &self.code {
-            write!(formatter, "{code}: ")?;
+            write!(formatter, "{}: ", printable(code))?;
         }
-        formatter.write_str(&self.message)?;
+        formatter.write_str(&printable(&self.message))?;
         if let Some(request_id) = &self.request_id {
-            write!(formatter, " (request {request_id})")?;
+            write!(formatter, " (request {})", printable(request_id))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use crate::address::quoted;
 use crate::plan::diff::marker_template;
 use crate::spec::types::{Attribute, Compare, Shape};
 use crate::value::{Planned, Tree, Unknown, Value};
@@ -189,9 +190,9 @@ impl Comparison {
 fn step(key: &str, attribute: Option<&Attribute>) -> String {
     let is_word = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match attribute.map(|attribute| &attribute.shape) {
-        Some(Shape::Map(_)) => format!("[{key:?}]"),
+        Some(Shape::Map(_)) => format!("[{}]", quoted(key)),
         _ if is_word => format!(".{key}"),
-        _ => format!("[{key:?}]"),
+        _ => format!("[{}]", quoted(key)),
     }
 }
 

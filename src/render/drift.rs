@@ -7,6 +7,7 @@ use super::style::{Role, paint};
 use super::values::{UNSET, Words};
 use super::{Options, paths};
 use crate::address::Address;
+use crate::inert::printable;
 use crate::plan::drift::{Drift, Edit, Finding, LeftOver, What, by_address};
 use crate::provider::Announcement;
 use crate::spec::Types;
@@ -38,8 +39,8 @@ pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> St
     if !drift.left_over.is_empty() {
         text.push_str("\nLeft over, with the tags of this instance and in no state:\n");
         for LeftOver { name, address } in &drift.left_over {
-            let address = address.as_ref().map(|address| format!("  (made as {address})")).unwrap_or_default();
-            text.push_str(&format!("  {name}{}\n", paint(Role::Quiet, &address)));
+            let address = address.as_ref().map(|address| format!("  (made as {})", printable(address))).unwrap_or_default();
+            text.push_str(&format!("  {}{}\n", printable(name), paint(Role::Quiet, &address)));
         }
     }
     text.push_str(&format!("\n{}", summary(drift)));
@@ -89,10 +90,10 @@ fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
             match what {
                 What::Gone => text.push_str(&format!("  {heading} is gone\n")),
                 What::Foreign { identity } => {
-                    text.push_str(&format!("  {heading} is recorded as {identity}, which is not this instance's\n"));
+                    text.push_str(&format!("  {heading} is recorded as {}, which is not this instance's\n", printable(identity.as_str())));
                 }
                 What::Busy { status } => {
-                    text.push_str(&format!("  {heading} is {status}: a change is going on there\n"));
+                    text.push_str(&format!("  {heading} is {}: a change is going on there\n", printable(status)));
                 }
                 What::Attribute { path, recorded, observed } => {
                     rows.push((paths::display(path, resource_type), recorded, observed));
@@ -118,11 +119,16 @@ fn announced(announcements: &[Announcement], types: &Types, options: &Options) -
     let mut text = String::new();
     for Announcement { address, what, when, attributes } in announcements {
         let heading = paint(Role::Heading, &address.to_string());
-        let when = when.as_ref().map(|when| format!(", {when}")).unwrap_or_default();
-        text.push_str(&format!("  {heading}: {what}{when}\n"));
+        let when = when.as_ref().map(|when| format!(", {}", printable(when))).unwrap_or_default();
+        text.push_str(&format!("  {heading}: {}{when}\n", printable(what)));
         let columns = attributes.keys().map(|name| width(name)).max().unwrap_or(0);
         for (name, value) in attributes {
-            text.push_str(&format!("      {}  {} {}\n", pad(name, columns), words.signs.arrow, shown(value, words)));
+            text.push_str(&format!(
+                "      {}  {} {}\n",
+                pad(&printable(name), columns),
+                words.signs.arrow,
+                shown(value, words)
+            ));
         }
     }
     text

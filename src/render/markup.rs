@@ -1,5 +1,7 @@
 //! Text inside of HTML and SVG.
 
+use crate::inert::{is_unseen, printable};
+
 /// The text such that it is nothing but text, between tags and between double quotes.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -11,8 +13,8 @@ pub fn escaped(text: &str) -> String {
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
             '\n' | '\t' => safe.push(character),
-            // XML has no place for them, and a reader could not see them.
-            control if control.is_control() => safe.push('\u{fffd}'),
+            // XML has no place for some of them, and a reader could not see any.
+            unseen if is_unseen(unseen) => safe.push_str(&printable(unseen.encode_utf8(&mut [0; 4]))),
             other => safe.push(other),
         }
     }
@@ -25,6 +27,6 @@ mod tests {
 
     #[test]
     fn nothing_of_a_text_is_markup() {
-        assert_eq!(escaped("<a href=\"x\">'&'\u{1b}\n"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;\u{fffd}\n");
+        assert_eq!(escaped("<a href=\"x\">'&'\u{1b}\n"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;\\u{1b}\n");
     }
 }

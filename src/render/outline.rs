@@ -17,6 +17,7 @@ use super::paths;
 use super::style::{Role, role_of_impact};
 use super::values::Piece;
 use crate::address::{Address, TypeName};
+use crate::inert::printable;
 use crate::plan::change::{Counts, Deletion, Why, Widening};
 use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose, Refusal};
 use crate::spec::Types;
@@ -197,11 +198,11 @@ impl<'a> Outline<'a> {
         // The object that goes stands beside the word for it.
         let present = change.deletions().find(|deletion| deletion.why != Why::LeftOver);
         if let (Action::Delete, Some(deletion)) = (&change.action, &present) {
-            details.push(Piece::plain(deletion.identity.as_str()));
+            details.push(Piece::plain(printable(deletion.identity.as_str())));
         }
-        details.extend(self.reason(change).map(Piece::plain));
+        details.extend(self.reason(change).map(|reason| Piece::plain(printable(&reason))));
         let mut plain = |text: &str| details.push(Piece::plain(text));
-        let old = present.map_or("the old one", |deletion| deletion.identity.as_str());
+        let old = present.map_or("the old one".into(), |deletion| printable(deletion.identity.as_str()));
         let (least, is_timed) = match &change.action {
             Action::Update { attributes } if attributes.is_empty() && change.marks => {
                 plain("gets the tag that says whose it is");
@@ -379,7 +380,7 @@ impl<'a> Outline<'a> {
     fn cause(&self, cause: &Cause) -> String {
         match cause {
             Cause::Cascade { address } => self.because(address),
-            Cause::Written { location } => location.clone(),
+            Cause::Written { location } => printable(location).into_owned(),
             Cause::Drift => "changed in AWS".to_owned(),
             Cause::New => "new".to_owned(),
             Cause::Orphan => "not wanted any more".to_owned(),
@@ -396,16 +397,17 @@ impl<'a> Outline<'a> {
         let mut notes = Vec::new();
         if let Action::Replace { because, .. } = &change.action {
             let paths: Vec<String> = change.attributes.iter().map(|attribute| attribute.path.join(".")).collect();
-            notes.extend(because.all().iter().filter(|reason| !paths.contains(reason)).cloned());
+            let reasons = because.all().iter().filter(|reason| !paths.contains(reason));
+            notes.extend(reasons.map(|reason| printable(reason).into_owned()));
         }
         if change.marks && matches!(&change.action, Action::Update { attributes } if !attributes.is_empty()) {
             notes.push("gets the tag that says whose it is, too".to_owned());
         }
         if let (true, Some(identity)) = (change.causes.contains(&Cause::Foreign), &change.identity) {
-            notes.push(format!("{identity} is not this instance's"));
+            notes.push(format!("{} is not this instance's", printable(identity.as_str())));
         }
         for deletion in change.deletions().filter(|deletion| deletion.why == Why::LeftOver) {
-            let identity = deletion.identity;
+            let identity = printable(deletion.identity.as_str());
             let mut note = format!("deletes {identity} too, which an interrupted replacement left behind");
             for phrase in self.manner(&deletion) {
                 note.push_str(", ");
@@ -437,7 +439,7 @@ impl<'a> Outline<'a> {
             parts.push(plan.title.clone());
         }
         parts.extend([plan.region.clone(), state]);
-        parts
+        parts.iter().map(|part| printable(part).into_owned()).collect()
     }
 }
 
@@ -558,7 +560,7 @@ fn common_cause(change: &Change) -> Option<&Cause> {
 fn protection(change: &Change, common: Option<&Cause>) -> Entry {
     let value = |flag: bool| Some(Planned::Bool(flag));
     let cause = match change.causes.as_slice() {
-        [Cause::Written { location }] if common.is_none() => location.clone(),
+        [Cause::Written { location }] if common.is_none() => printable(location).into_owned(),
         _ => String::new(),
     };
     Entry {

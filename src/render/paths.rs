@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use crate::address::quoted;
+use crate::inert::printable;
 use crate::spec::types::{Attribute, ResourceType, Shape};
 use crate::value::{Planned, Tree};
 
@@ -16,7 +18,7 @@ pub fn parted(path: &[String], names: &[String], resource_type: Option<&Resource
     let element = display(&path[..path.len().min(2)], resource_type);
     let rest = whole.strip_prefix(&element).unwrap_or_default().to_owned();
     let list = path.first().map_or("", String::as_str);
-    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
     let head = if let [_] = names.as_slice() { element } else { format!("{list}[{}]", names.join(", ")) };
     (head, rest)
 }
@@ -27,7 +29,7 @@ pub fn display(path: &[String], resource_type: Option<&ResourceType>) -> String 
     let mut attribute: Option<&Attribute> = None;
     for (index, key) in path.iter().enumerate() {
         if index == 0 {
-            text.push_str(key);
+            text.push_str(&printable(key));
             attribute = resource_type.and_then(|found| found.attributes.get(key));
             continue;
         }
@@ -36,13 +38,13 @@ pub fn display(path: &[String], resource_type: Option<&ResourceType>) -> String 
                 let _ = write!(text, "[{key}]");
             }
             Some(Shape::List(_) | Shape::Map(_)) => {
-                let _ = write!(text, "[{key:?}]");
+                let _ = write!(text, "[{}]", quoted(key));
             }
             Some(Shape::Json) | None if !is_word(key) => {
-                let _ = write!(text, "[{key:?}]");
+                let _ = write!(text, "[{}]", quoted(key));
             }
             _ => {
-                let _ = write!(text, ".{key}");
+                let _ = write!(text, ".{}", printable(key));
             }
         }
         attribute = attribute.and_then(|parent| parent.child(key));

@@ -14,6 +14,7 @@ use super::outline::{Entry, Fold, Group, Outline, counts, nothing, security, tim
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
 use super::values::{Line, Piece, Words, total};
 use crate::address::Address;
+use crate::inert::printable;
 use crate::plan::{Action, Change, Plan};
 use crate::spec::Types;
 use crate::spec::types::Impact;
@@ -387,7 +388,7 @@ impl<'a> Renderer<'a> {
         let mut hints: Vec<&str> = Vec::new();
         for refusal in &self.outline.plan.refusals {
             text.push_str("\n  ");
-            text.push_str(&wrap(&refusal.reason, self.columns - GAP).join("\n  "));
+            text.push_str(&wrap(&printable(&refusal.reason), self.columns - GAP).join("\n  "));
         }
         // To keep what is there comes before to let it go.
         let refusals = || self.outline.plan.refusals.iter();

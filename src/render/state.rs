@@ -6,6 +6,7 @@ use super::layout::{pad, width};
 use super::style::{Role, UNICODE, paint, role_of_status};
 use super::values::Words;
 use crate::address::Address;
+use crate::inert::printable;
 use crate::spec::Types;
 use crate::state::{Row, State, Status};
 
@@ -31,7 +32,7 @@ pub fn list(state: &State) -> String {
     let mut text = String::new();
     for (address, row) in &state.rows {
         let word = pad(status_word(row.status), status_columns);
-        let identity = row.identity.as_ref().map_or("(not made yet)", |identity| identity.as_str());
+        let identity = row.identity.as_ref().map_or("(not made yet)".into(), |identity| printable(identity.as_str()));
         text.push_str(&format!(
             "{}  {}  {identity}\n",
             pad(&address.to_string(), address_columns),
@@ -68,10 +69,8 @@ pub fn list_json(state: &State) -> Json {
 /// Everything remembered of one resource.
 pub fn show(address: &Address, row: &Row) -> String {
     let mut text = format!("{}\n", paint(Role::Heading, &address.to_string()));
-    let mut facts = vec![
-        ("status", paint(role_of_status(row.status), status_word(row.status))),
-        ("identity", row.identity.as_ref().map_or_else(|| "(not made yet)".to_owned(), ToString::to_string)),
-    ];
+    let mut facts =
+        vec![("identity", row.identity.as_ref().map_or_else(|| "(not made yet)".to_owned(), ToString::to_string))];
     if let Some(problem) = &row.problem {
         facts.push(("problem", problem.clone()));
     }
@@ -80,8 +79,9 @@ pub fn show(address: &Address, row: &Row) -> String {
     }
     facts.push(("region", row.region.clone()));
     facts.push(("protect", row.protect.to_string()));
+    text.push_str(&format!("  {}  {}\n", pad("status", 8), paint(role_of_status(row.status), status_word(row.status))));
     for (name, value) in facts {
-        text.push_str(&format!("  {}  {value}\n", pad(name, 8)));
+        text.push_str(&format!("  {}  {}\n", pad(name, 8), printable(&value)));
     }
     // Nothing in a state is unknown, so that no type is asked.
     let types = Types::new();
@@ -89,12 +89,13 @@ pub fn show(address: &Address, row: &Row) -> String {
     for (title, tree) in [("set by us", &row.inputs), ("set by AWS", &row.facts)] {
         let Some(entries) = tree.as_map().filter(|entries| !entries.is_empty()) else { continue };
         text.push_str(&format!("\n{}\n", paint(Role::Quiet, title)));
-        let columns = entries.keys().map(|key| width(key)).max().unwrap_or(0);
+        let columns = entries.keys().map(|key| width(&printable(key))).max().unwrap_or(0);
         for (key, value) in entries {
+            let key = printable(key);
             let lines = words.lines(&value.lift());
             let (first, rest) =
                 lines.split_once('\n').map_or((lines.as_str(), None), |(first, rest)| (first, Some(rest)));
-            text.push_str(&format!("  {}  {first}\n", pad(key, columns)));
+            text.push_str(&format!("  {}  {first}\n", pad(&key, columns)));
             for line in rest.into_iter().flat_map(str::lines) {
                 text.push_str(&format!("  {}  {line}\n", pad("", columns)));
             }

@@ -7,6 +7,8 @@ use similar::{ChangeTag, TextDiff};
 use super::documents::Content;
 use super::layout::{cut_start, prefix, width};
 use super::style::{Role, Signs, paint, paint_difference};
+use crate::address::quoted;
+use crate::inert::{is_unseen, printable, printable_lines};
 use crate::plan::diff::marker_template;
 use crate::spec::Types;
 use crate::value::{Missing, Planned, Tree, Unknown};
@@ -79,8 +81,8 @@ impl Words<'_> {
             (Some(inner), [_, ..]) if inner.contains(|character: char| " ?{('".contains(character)) => {
                 format!("from {}", references.join(", "))
             }
-            (Some(inner), _) => format!("new {inner}"),
-            (None, _) => format!("{:?}", unknown.template),
+            (Some(inner), _) => format!("new {}", printable(inner)),
+            (None, _) => printable(&format!("{:?}", unknown.template)).into_owned(),
         }
     }
 
@@ -104,13 +106,13 @@ impl Words<'_> {
             }
             Tree::Map(entries) => {
                 if let Some(template) = value.plain().as_ref().and_then(marker_template) {
-                    return format!("(secret from {template})");
+                    return format!("(secret from {})", printable(template));
                 }
                 let entries: Vec<String> =
                     entries.iter().map(|(key, entry)| format!("{}: {}", key_text(key), self.json(entry))).collect();
                 format!("{{{}}}", entries.join(", "))
             }
-            scalar => scalar.plain().unwrap_or_default().to_string(),
+            scalar => printable(&scalar.plain().unwrap_or_default().to_string()).into_owned(),
         }
     }
 
@@ -118,7 +120,7 @@ impl Words<'_> {
     pub fn lines(&self, value: &Planned) -> String {
         let mut text = String::new();
         match value {
-            Tree::Text(whole) if whole.contains('\n') => text.push_str(whole),
+            Tree::Text(whole) if whole.contains('\n') => text.push_str(&printable_lines(whole)),
             other => self.write_lines(other, 0, &mut text),
         }
         text
@@ -259,7 +261,7 @@ impl Words<'_> {
                     };
                     let mut runs: Vec<(bool, String)> = change
                         .iter_strings_lossy()
-                        .map(|(differs, text)| (differs, self.printable(text.trim_end_matches('\n'))))
+                        .map(|(differs, text)| (differs, printable_lines(text.trim_end_matches('\n'))))
                         .collect();
                     // A line that differs as a whole needs no marks within it.
                     if runs.iter().all(|(differs, _)| *differs) {
@@ -274,21 +276,7 @@ impl Words<'_> {
 
     /// A value that comes or goes as a whole.
     fn one_sided(&self, value: &Planned, sign: Sign) -> Vec<Line> {
-        self.lines(value).lines().map(|line| Line { sign, runs: vec![(false, self.printable(line))] }).collect()
-    }
-
-    /// A line of a text that anybody may have written: nothing in it moves the cursor or changes colours.
-    fn printable(&self, line: &str) -> String {
-        let stand_in = if self.signs.ellipsis.is_ascii() { "?" } else { "\u{fffd}" };
-        let mut text = String::with_capacity(line.len());
-        for character in line.chars() {
-            match character {
-                '\t' => text.push_str("    "),
-                control if control.is_control() => text.push_str(stand_in),
-                other => text.push(other),
-            }
-        }
-        text
+        self.lines(value).lines().map(|line| Line { sign, runs: vec![(false, printable_lines(line))] }).collect()
     }
 }
 
@@ -357,15 +345,17 @@ impl Line {
 /// Whether a text can do without quotes.
 fn is_clear(text: &str) -> bool {
     !text.is_empty()
-        && !text.contains(|character: char| character.is_whitespace() || character.is_control() || character == '"')
-        && !text.starts_with(['(', '[', '{'])
+        && !text.contains(|character: char| character.is_whitespace() || is_unseen(character) || character == '"')
+        && !text.starts_with(['(', '[', '{', ':'])
+        && !text.contains("##")
         && serde_json::from_str::<serde_json::Value>(text).is_err()
 }
 
 /// A key of a map: without quotes if it cannot be mistaken for anything else.
 fn key_text(key: &str) -> String {
-    let is_odd = |character: char| character.is_whitespace() || character.is_control() || character == '"';
-    if key.is_empty() || key.contains(is_odd) { format!("{key:?}") } else { key.to_owned() }
+    let is_odd = |character: char| character.is_whitespace() || is_unseen(character) || character == '"';
+    let is_clear = !key.is_empty() && !key.contains(is_odd) && !key.starts_with(':') && !key.contains("##");
+    if is_clear { key.to_owned() } else { quoted(key) }
 }
 
 /// What tells an ARN apart from others of its kind: `social:41` of

@@ -8,7 +8,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::blueprint::{Blueprint, InputShape, Resource, ResourceName};
 use super::types::{Attribute, ResourceType, Shape, Types};
 use crate::address::TypeName;
-use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY};
 use crate::document::{Content, Entry, Node};
 use crate::expr::{Reference, Root, Template, TemplateTree};
 use crate::value::Tree;
@@ -154,6 +154,9 @@ impl<'specs> Linter<'specs> {
         computed_too: bool,
     ) {
         for entry in entries {
+            if self.is_enough() {
+                return;
+            }
             match resource_type.attributes.get(&entry.key) {
                 None => self.problems.push(unknown_attribute(&entry.key, &entry.key_location, resource_type)),
                 Some(attribute) if attribute.computed && !computed_too => self.problems.push(
@@ -165,6 +168,11 @@ impl<'specs> Linter<'specs> {
         }
     }
 
+    /// Whether there are more problems than anybody reads: whoever wrote them would only wait for the rest.
+    fn is_enough(&self) -> bool {
+        self.problems.0.len() >= 4 * MANY
+    }
+
     /// Checks keys of nested tables, and the kinds of what is not a template.
     fn shape(&mut self, node: &Node, attribute: &Attribute) {
         match (&attribute.shape, &node.content) {
@@ -173,6 +181,9 @@ impl<'specs> Linter<'specs> {
             (Shape::Json, _) => {}
             (Shape::Object(attributes), Content::Table(entries)) => {
                 for entry in entries.iter().filter(|entry| entry.key != "when") {
+                    if self.is_enough() {
+                        return;
+                    }
                     match attributes.get(&entry.key) {
                         Some(attribute) => self.shape(&entry.node, attribute),
                         None => self.problems.push(

@@ -868,13 +868,15 @@ impl fmt::Display for Pattern {
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     pub pattern: Option<Pattern>,
+    /// The pattern in words: what a value must be.
+    pub form: Option<String>,
     pub range: Option<(f64, f64)>,
     pub step: Option<f64>,
     pub length: Option<(usize, usize)>,
 }
 
 impl Limits {
-    /// Reads `pattern`, `range`, `step` and `length` of a table.
+    /// Reads `pattern`, `form`, `range`, `step` and `length` of a table.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let pattern = reader.text("pattern").and_then(|text| {
             let pattern = Pattern::new(text);
@@ -899,7 +901,8 @@ impl Limits {
         });
         reader.used.push("step");
         let step = reader.table.get("step").and_then(|node| node.value().as_number());
-        Self { pattern, range, step, length }
+        let form = reader.text("form");
+        Self { pattern, form, range, step, length }
     }
 
     /// What is wrong with `value`, as the end of a sentence: "must be between 0 and 256".
@@ -922,11 +925,17 @@ impl Limits {
             return Some(format!("must have {low} to {high} characters, and has {count}"));
         }
         match &self.pattern {
-            Some(pattern) if !pattern.is_match(text) => Some(format!("must match `{pattern}`")),
+            Some(pattern) if !pattern.is_match(text) => Some(match &self.form {
+                Some(form) => format!("must be {form}"),
+                None => format!("must match `{pattern}`"),
+            }),
             _ => None,
         }
     }
 }
+
+/// The longest that anything may be said to take; sums of it are far from the end of their numbers.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Reads the keys of one table and complains about the others.
 pub struct Reader<'document> {
@@ -1003,7 +1012,8 @@ impl Reader<'_> {
                 .node
                 .text()
                 .and_then(|text| text.parse::<jiff::SignedDuration>().ok())
-                .and_then(|duration| Duration::try_from(duration).ok());
+                .and_then(|duration| Duration::try_from(duration).ok())
+                .filter(|duration| *duration <= LONGEST);
             match (entry.key.as_str(), parsed) {
                 ("create", Some(duration)) => durations.create = duration,
                 ("update", Some(duration)) => durations.update = duration,

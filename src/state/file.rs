@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Identity, TypeName};
+use crate::alphabet;
 use crate::diagnostic::Diagnostic;
 use crate::state::{folder_of, sha256, sync_folder};
 use crate::value::Value;
@@ -271,12 +272,18 @@ struct Written<'state> {
 struct Read {
     #[serde(rename = "format")]
     _format: u64,
+    #[serde(deserialize_with = "alphabet::token")]
     lineage: String,
+    #[serde(deserialize_with = "alphabet::serial")]
     serial: u64,
+    #[serde(default, deserialize_with = "alphabet::some_token")]
     parent: Option<String>,
     digest: String,
+    #[serde(deserialize_with = "alphabet::instance")]
     instance: String,
+    #[serde(deserialize_with = "alphabet::region")]
     region: String,
+    #[serde(default, deserialize_with = "alphabet::some_account")]
     account: Option<String>,
     #[serde(default)]
     settings: Value,
@@ -292,6 +299,7 @@ struct ReadRow {
     identity: Option<Identity>,
     #[serde(default)]
     replaced: Replaced,
+    #[serde(deserialize_with = "alphabet::region")]
     region: String,
     protect: bool,
     problem: Option<String>,
@@ -484,7 +492,7 @@ impl State {
     /// knows), however often this command writes.
     pub fn advance(&mut self) {
         self.parent = Some(self.digest());
-        self.serial += 1;
+        self.serial = self.serial.saturating_add(1).min(alphabet::LAST_SERIAL);
     }
 
     /// The canonical text: the exact content of the file.

@@ -99,10 +99,17 @@ fn parse(text: &str) -> Vec<Entry> {
     entries
 }
 
+/// Seconds that nothing takes. A line that says so is wrong, or was made to be.
+const TOO_LONG: u64 = 30 * 24 * 60 * 60;
+
 /// How long something of a type took here: the median of the last few times.
 pub fn usual(entries: &[Entry], type_name: &TypeName, verb: &str) -> Option<Duration> {
     let name = type_name.to_string();
-    let seconds = entries.iter().rev().filter_map(|entry| entry.durations.get(&name)?.get(verb).copied());
+    let seconds = entries
+        .iter()
+        .rev()
+        .filter_map(|entry| entry.durations.get(&name)?.get(verb).copied())
+        .filter(|seconds| *seconds <= TOO_LONG);
     median(seconds.take(REMEMBERED).collect()).map(Duration::from_secs)
 }
 
@@ -160,6 +167,14 @@ mod tests {
         assert_eq!(usual(&all[..2], &cluster, "create"), Some(Duration::from_secs(9000)), "of two the longer");
         assert_eq!(usual(&all, &cluster, "delete"), None);
         assert_eq!(usual(&all, &TypeName::new("rds", "instance"), "create"), None);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_ignored() {
+        let cluster = TypeName::new("rds", "cluster");
+        let all = [entry("2026", 300), entry("2027", u64::MAX), entry("2028", TOO_LONG + 1)];
+        assert_eq!(usual(&all, &cluster, "create"), Some(Duration::from_secs(300)));
+        assert_eq!(usual(&all[1..], &cluster, "create"), None);
     }
 
     #[test]

@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Identity};
+use crate::alphabet;
 use crate::diagnostic::Diagnostic;
 use crate::state::{sha256, sync_folder};
 use crate::value::{Tree, Value};
@@ -62,8 +63,10 @@ impl fmt::Display for Verb {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     pub action: Verb,
+    #[serde(deserialize_with = "alphabet::region")]
     pub region: String,
     /// The client token: the same for every attempt.
+    #[serde(deserialize_with = "alphabet::token")]
     pub token: String,
     /// The object to update or delete; none for a creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,11 +91,13 @@ fn is_false(flag: &bool) -> bool {
 pub enum Record {
     /// A command begins to change what this state describes. Always the first record.
     Begin {
+        #[serde(deserialize_with = "alphabet::token")]
         lineage: String,
         /// The serial of the states this command writes.
+        #[serde(deserialize_with = "alphabet::serial")]
         serial: u64,
         /// The digest of the state file that was there before; none if there was no file.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "alphabet::some_token")]
         base: Option<String>,
     },
     /// A call is about to be made.
@@ -110,7 +115,12 @@ pub enum Record {
     /// The object does not exist: deleted, or never made.
     Gone { address: Address },
     /// A state file with this digest holds everything up to here. Whether it was written, the file itself tells.
-    Checkpoint { serial: u64, digest: String },
+    Checkpoint {
+        #[serde(deserialize_with = "alphabet::serial")]
+        serial: u64,
+        #[serde(deserialize_with = "alphabet::token")]
+        digest: String,
+    },
 }
 
 impl Record {

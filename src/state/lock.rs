@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
+use crate::inert::printable;
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +157,10 @@ fn read_holder(file: &mut fs_err::File) -> Option<Holder> {
     let mut text = String::new();
     file.rewind().ok()?;
     file.read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    let Holder { pid, host, command, started } = serde_json::from_str(&text).ok()?;
+    // Whoever can write the file can write anything into it.
+    let inert = |text: String| printable(&text).into_owned();
+    Some(Holder { pid, host: inert(host), command: inert(command), started: inert(started) })
 }
 
 fn write_holder(file: &mut fs_err::File, holder: &Holder) -> io::Result<()> {

@@ -21,6 +21,12 @@ cases! { "errors", tell:
     unknown_patch_address
     unknown_patch_attribute
     patch_out_of_range
+    expression_limit
+    expression_work
+    secret_of_another_form
+    very_many_unknown_keys
+    text_that_moves_the_cursor
+    state_of_another_alphabet
     secret_in_the_file
     overlay_broken_expression
     overlay_unknown_reference

@@ -18,6 +18,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "duplicate",
     "duplicate-type",
     "expression",
+    "expression-limit",
     "failed-check",
     "frozen",
     "instance",

@@ -169,7 +169,7 @@ fn grouped(targets: &[Target]) -> BTreeMap<(&TypeName, &str), Vec<Target>> {
 impl Provider for Aws {
     async fn account(&self) -> Result<Account, ProviderError> {
         let caller = self.clients(self.session.region()).caller().await?.clone();
-        Ok(Account { id: caller.account })
+        Ok(Account { id: caller.account, is_simulated: false })
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {

@@ -270,7 +270,8 @@ impl Provider for Sim {
         let start = self.now();
         self.travel().await;
         self.travel().await;
-        self.traced("account:Describe".to_owned(), "", start, Ok(Account { id: ACCOUNT.to_owned() }))
+        let account = Account { id: ACCOUNT.to_owned(), is_simulated: true };
+        self.traced("account:Describe".to_owned(), "", start, Ok(account))
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Outcome<Value> {

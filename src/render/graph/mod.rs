@@ -18,7 +18,8 @@ use petgraph::visit::IntoNeighbors;
 
 use super::outline::verb;
 use super::style::fill_of;
-use crate::address::{Address, TypeName};
+use crate::address::{self, Address, TypeName};
+use crate::inert::printable;
 use crate::plan::{Action, Change, Graph, Plan};
 use crate::spec::blueprint::{Resource, ResourceName};
 
@@ -43,7 +44,9 @@ impl Node {
     /// Its name, and how many it stands for.
     pub fn label(&self) -> String {
         match self.addresses.as_slice() {
-            [address] => address.key.as_ref().map_or(self.name.clone(), |key| format!("{}[{key:?}]", self.name)),
+            [address] => {
+                address.key.as_ref().map_or(self.name.clone(), |key| format!("{}[{}]", self.name, address::quoted(key)))
+            }
             several => format!("{} ×{}", self.name, several.len()),
         }
     }
@@ -313,12 +316,22 @@ fn weight(action: &Action) -> u8 {
 }
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    format!("\"{}\"", printable(text).replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A text between quotes of Mermaid.
 fn escaped(text: &str) -> String {
-    text.replace('#', "#35;").replace('"', "#quot;")
+    let mut safe = String::with_capacity(text.len());
+    for character in printable(text).chars() {
+        match character {
+            '#' => safe.push_str("#35;"),
+            '"' => safe.push_str("#quot;"),
+            // Mermaid reads HTML and Markdown between its quotes.
+            '<' | '>' | '&' | '`' | '*' | '@' => safe.push_str(&format!("#{};", u32::from(character))),
+            other => safe.push(other),
+        }
+    }
+    safe
 }
 
 #[cfg(test)]
