@@ -4,6 +4,8 @@ mod convergence;
 mod crash;
 pub mod critical_path;
 mod damage;
+mod names;
+mod settings;
 mod wave;
 
 use mastoform::apply::Outcome;
