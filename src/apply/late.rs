@@ -86,6 +86,12 @@ pub fn complete(
     let scope = ResourceScope { world, each: desired.each.as_ref(), facts: existing };
     let mut complete = BTreeMap::new();
     for (name, template) in desired.templates().iter() {
+        // The plan has decided between the recorded and the blueprint's value.
+        let decided = planned.get(name).filter(|_| desired.resource.keep.contains(name)).and_then(Tree::plain);
+        if let Some(value) = decided {
+            complete.insert(name.clone(), value.lift());
+            continue;
+        }
         let tree = world.evaluator.tree(template, &scope).map_err(LateError::Expression)?;
         if tree.is_null() {
             continue;

@@ -1,9 +1,10 @@
 //! Plans: what would be done, in which order and why. Pure: same inputs, same bytes.
 //!
 //! [`resolve`] makes the graph of desired resources, [`diff`] compares one of them with what is recorded and observed,
-//! [`ties`] knows what cannot be deleted yet, [`walk`] goes through the graph and makes a [`Plan`] of [`change`]s,
-//! [`gates`] completes each with what must not slip through, [`order`] turns changes into steps with their dependencies, [`check`] proves that the plan keeps the rules. [`saved`]
-//! keeps a plan in a file, [`stale`] says whether it still holds, [`drift`] sorts its differences by who made them,
+//! `keep` leaves existing resources their names, [`ties`] knows what cannot be deleted yet, [`walk`] goes through the
+//! graph and makes a [`Plan`] of [`change`]s, [`gates`] completes each with what must not slip through, [`order`] turns
+//! changes into steps with their dependencies, [`check`] proves that the plan keeps the rules. [`saved`] keeps a plan in a
+//! file, [`stale`] says whether it still holds, [`drift`] sorts its differences by who made them,
 //! [`permissions`] reads off what AWS must allow.
 
 pub mod change;
@@ -11,6 +12,7 @@ pub mod check;
 pub mod diff;
 pub mod drift;
 pub mod gates;
+mod keep;
 pub mod order;
 pub mod permissions;
 pub mod resolve;

@@ -12,7 +12,7 @@ use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, P
 use super::diff::{self, Difference, Sides};
 use super::gates::{self, Wishes};
 use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
-use super::{order, ties};
+use super::{keep, order, ties};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
@@ -179,11 +179,16 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
                 continue;
             }
         };
-        problems.extend(validate(desired, &attributes));
         let foreign = foreign(address, situation, &owner);
         let is_foreign = foreign.is_some();
         refusals.extend(foreign);
-        let (settled, change) = settle(world, desired, Arc::new(attributes), situation, &walked, &orders);
+        let kept = keep::kept(world, desired, &attributes, situation.state);
+        let settle = |attributes| settle(world, desired, attributes, situation, &walked, &orders);
+        let (settled, change) = match kept.map(settle) {
+            Some((settled, change)) if !change.as_ref().is_some_and(makes_anew) => (settled, change),
+            _ => settle(Arc::new(attributes)),
+        };
+        problems.extend(validate(desired, &settled.desired));
         let stays = change.as_ref().is_none_or(|change| {
             !matches!(change.action, Action::Create | Action::Replace { order: Order::DeleteFirst, .. })
         });
@@ -261,6 +266,10 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Opt
         critical_path: Vec::new(),
     };
     order::with_duration(plan, situation.state, types)
+}
+
+fn makes_anew(change: &Change) -> bool {
+    matches!(change.action, Action::Create | Action::Replace { .. })
 }
 
 /// What cannot be deleted first because this resource stays and names it.
@@ -691,7 +700,7 @@ fn edited_setting(world: &World<'_>, inputs: &[Vec<String>], settings: &Value) -
 }
 
 /// Where the file says what a setting is: in its own line, or in that of an edited setting which its default is made of.
-fn written_at(world: &World<'_>, input: &[String], settings: &Value) -> Option<String> {
+pub(super) fn written_at(world: &World<'_>, input: &[String], settings: &Value) -> Option<String> {
     let mut open = vec![input.to_vec()];
     let mut seen = BTreeSet::from([input.to_vec()]);
     while let Some(path) = open.pop() {

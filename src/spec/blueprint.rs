@@ -103,6 +103,8 @@ pub struct Resource {
     pub replace: Option<Order>,
     /// Attributes whose drift and changes are not acted on.
     pub ignore: Vec<String>,
+    /// Attributes of which an existing resource keeps the recorded value when the blueprint now makes another one.
+    pub keep: Vec<String>,
     pub lookup: Option<TemplateTree>,
     /// What `mastodon.toml` changes in it.
     pub patches: Vec<Patch>,
@@ -385,11 +387,12 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
         }
         None => Vec::new(),
     };
-    let (mut protect, mut replace, mut ignore) = (None, None, Vec::new());
+    let (mut protect, mut replace, mut ignore, mut keep) = (None, None, Vec::new(), Vec::new());
     if let Some(lifecycle) = table.get("lifecycle") {
         let mut reader =
             Reader { diagnostics: &mut *diagnostics, table: lifecycle, what: "`lifecycle`", used: vec!["protect"] };
         ignore = reader.texts("ignore");
+        keep = reader.texts("keep");
         replace = match reader.text("replace").as_deref() {
             Some("create_first") => Some(Order::CreateFirst),
             Some("delete_first") => Some(Order::DeleteFirst),
@@ -427,6 +430,7 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
         protect,
         replace,
         ignore,
+        keep,
         lookup,
         patches: Vec::new(),
         node: entry.node.clone(),

@@ -137,6 +137,9 @@ impl<'specs> Linter<'specs> {
                 self.problems.push(unknown_attribute(name, &resource.location, resource_type));
             }
         }
+        for name in &resource.keep {
+            self.kept(name, resource, resource_type);
+        }
         for tree in resource.each.iter() {
             self.only_early(tree, "each");
         }
@@ -145,6 +148,28 @@ impl<'specs> Linter<'specs> {
                 self.early(reference, "when");
             }
         }
+    }
+
+    /// Only a name is kept: a setting that is kept would never reach an existing resource.
+    fn kept(&mut self, name: &str, resource: &Resource, resource_type: &ResourceType) {
+        let Some(attribute) = resource_type.attributes.get(name) else {
+            self.problems.push(unknown_attribute(name, &resource.location, resource_type));
+            return;
+        };
+        let is_name =
+            attribute.immutable || resource_type.identity.iter().any(|part| part == name) || attribute.required;
+        let complaint = if resource.lookup.is_some() {
+            "of what is looked up nothing is kept".to_owned()
+        } else if !resource.attributes.contains_key(name) {
+            format!("`{name}` is not set here, so there is nothing to keep")
+        } else if attribute.sensitive || attribute.write_only {
+            format!("`{name}` is never recorded, so it cannot be kept")
+        } else if !is_name || !matches!(attribute.shape, Shape::Text) {
+            format!("`{name}` can be changed in place, so it must not be kept")
+        } else {
+            return;
+        };
+        self.problems.push(Diagnostic::error("blueprint", complaint).at(&resource.location, "`lifecycle.keep`"));
     }
 
     fn attributes<'node>(
@@ -717,5 +742,22 @@ default = "x"
         assert_eq!(leak, ["secret-leak: a secret would become readable here"]);
         let output = codes("[a.thing.one]\nname = 'n'\n[output.o]\ndoc = 'd'\nvalue = '${a.thing.one.values.x}'\n");
         assert_eq!(output, ["secret-leak: a secret would become readable here"]);
+    }
+
+    #[test]
+    fn only_names_are_kept() {
+        let keep = |names: &str| codes(&format!("[a.thing.one]\nname = 'n'\nlifecycle.keep = {names}\n"));
+        assert_eq!(keep("['name']"), [""; 0]);
+        assert_eq!(keep("['nmae']"), ["unknown-attribute: `a.thing` has no attribute `nmae`"]);
+        assert_eq!(keep("['note']"), ["blueprint: `note` is not set here, so there is nothing to keep"]);
+        let set = |line: &str, name: &str| {
+            codes(&format!("[a.thing.one]\nname = 'n'\n{line}\nlifecycle.keep = ['{name}']\n"))
+        };
+        assert_eq!(set("note = 'x'", "note"), ["blueprint: `note` can be changed in place, so it must not be kept"]);
+        let secret = set("password = '${a.thing.one.values.x}'", "password");
+        assert_eq!(
+            secret.first().map(String::as_str),
+            Some("blueprint: `password` is never recorded, so it cannot be kept")
+        );
     }
 }

@@ -28,6 +28,7 @@ async fn a_load_balancer_lives() {
         "security_groups": [first],
         "idle_timeout_seconds": 120,
         "deletion_protection": false,
+        "drop_invalid_header_fields": true,
     });
     let mut balancer = Life::of("elb.load_balancer").repeats().create(&aws, attributes).await;
     balancer.shows(json!({ "status": "active" })).await;
@@ -38,11 +39,19 @@ async fn a_load_balancer_lives() {
     let idle_timeout = LoadBalancerAttribute::builder().key("idle_timeout.timeout_seconds").value("30").build();
     let by_hand = clients.elb().modify_load_balancer_attributes().load_balancer_arn(balancer.identity());
     by_hand.attributes(idle_timeout).send().await.unwrap();
-    balancer.shows(json!({ "idle_timeout_seconds": 30, "deletion_protection": true })).await;
     balancer
-        .update(json!({ "idle_timeout_seconds": null, "deletion_protection": null, "ip_address_type": null }))
+        .shows(json!({ "idle_timeout_seconds": 30, "deletion_protection": true, "drop_invalid_header_fields": true }))
         .await;
-    let defaults = json!({ "idle_timeout_seconds": 60, "deletion_protection": false, "ip_address_type": "ipv4" });
+    balancer
+        .update(json!({
+            "idle_timeout_seconds": null, "deletion_protection": null, "drop_invalid_header_fields": null,
+            "ip_address_type": null,
+        }))
+        .await;
+    let defaults = json!({
+        "idle_timeout_seconds": 60, "deletion_protection": false, "drop_invalid_header_fields": false,
+        "ip_address_type": "ipv4",
+    });
     balancer.shows(defaults).await;
     balancer.end().await;
 }

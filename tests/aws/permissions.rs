@@ -99,6 +99,7 @@ const UNUSED: &[&str] = &[
     "cloudfront:ListTagsForResource",
     "cloudfront:UntagResource",
     "cloudfront:UpdateOriginAccessControl",
+    "cloudfront:UpdateResponseHeadersPolicy",
     "ec2:ModifySecurityGroupRules",
     "ecs:ListServiceDeployments",
     "ecs:PutClusterCapacityProviders",

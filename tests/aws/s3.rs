@@ -1,5 +1,7 @@
 //! Buckets and their policies.
 
+use std::sync::{Arc, Mutex};
+
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus, LifecycleExpiration, LifecycleRule,
@@ -10,7 +12,9 @@ use mastoform::provider::{Deletion, ErrorKind, Observation, Provider};
 use serde_json::json;
 
 use super::{Life, assert_error, creation, make, type_of};
+
 use crate::support::emulator::{Emulator, REGION};
+use crate::support::proxy::{Mishap, Proxy};
 use crate::support::{ministack, moto};
 
 /// An account in each emulator. Tests share emulators, and names of buckets are unique in the world, so every test has
@@ -242,4 +246,81 @@ async fn a_policy_waits_for_its_bucket() {
     let attributes = json!({ "bucket": BUCKET, "policy": { "Version": "2012-10-17", "Statement": [] } });
     let creation = creation(&type_of("s3.bucket_policy"), REGION, attributes);
     assert_error(moto.aws().create(&creation).await, ErrorKind::NotYet, "s3:PutBucketPolicy");
+}
+
+const OWNER: &str = "x-amz-expected-bucket-owner";
+
+/// The calls of S3 that a proxy has seen: their first line, and the account that must own the bucket.
+type Seen = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
+/// An account by way of a proxy that refuses, as AWS does, what expects another owner of a bucket than `owner`.
+fn guarded(emulator: &Emulator, owner: &str) -> (Aws, Seen) {
+    let seen = Seen::default();
+    let (log, owner) = (Arc::clone(&seen), owner.to_owned());
+    let guard = move |head: &str| {
+        if !head.contains("/s3/aws4_request") {
+            return None;
+        }
+        let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+        let expected = headers.find(|(name, _)| name.eq_ignore_ascii_case(OWNER)).map(|(_, value)| value.to_owned());
+        let is_another = expected.as_ref().is_some_and(|expected| *expected != owner);
+        log.lock().unwrap().push((head.lines().next().unwrap_or_default().to_owned(), expected));
+        is_another.then_some(Mishap::Refuse("AccessDenied"))
+    };
+    let proxy = Proxy::guarded(emulator.host(), Box::new(guard));
+    (emulator.at(proxy.endpoint()).aws(), seen)
+}
+
+/// moto and ministack do not look at the owner, so a proxy does.
+#[tokio::test]
+async fn every_call_names_the_owner_of_the_bucket() {
+    const BUCKET: &str = "with-an-owner";
+    let moto = moto::start();
+    let (aws, seen) = guarded(&moto, moto.account());
+    let mut bucket = Life::of("s3.bucket").repeats().create(&aws, json!({ "bucket": BUCKET })).await;
+    bucket
+        .update(json!({
+            "public_access_block": { "block_public_acls": false }, "encryption": { "algorithm": "AES256" },
+            "ownership": "BucketOwnerEnforced", "abort_incomplete_uploads_days": 3, "empty_on_delete": true,
+        }))
+        .await;
+    bucket.update(json!({ "abort_incomplete_uploads_days": null })).await;
+    let policy = json!({ "Version": "2012-10-17", "Statement": [] });
+    let mut life = Life::of("s3.bucket_policy").create(&aws, json!({ "bucket": BUCKET, "policy": policy })).await;
+    life.update(json!({ "policy": { "Version": "2012-10-17", "Statement": [], "Id": "x" } })).await;
+    life.end().await;
+    let direct = moto.aws();
+    let clients = direct.clients(REGION);
+    clients.s3().put_object().bucket(BUCKET).key("a").body(b"picture".to_vec().into()).send().await.unwrap();
+    clients.s3().create_multipart_upload().bucket(BUCKET).key("b").send().await.unwrap();
+    bucket.end().await;
+
+    let seen = seen.lock().unwrap();
+    let creations = ["", "/"].map(|end| format!("PUT /{BUCKET}{end} HTTP/1.1"));
+    let (makes, others): (Vec<_>, Vec<_>) = seen.iter().partition(|(line, _)| creations.contains(line));
+    assert!(!makes.is_empty() && others.len() > 30, "{seen:?}");
+    for (line, owner) in others {
+        assert_eq!(owner.as_deref(), Some(moto.account()), "{line}");
+    }
+    for operation in ["DELETE /", "?uploads", "?versions", "?delete", "uploadId=", "?policy", "?lifecycle", "?tagging"]
+    {
+        assert!(seen.iter().any(|(line, _)| line.contains(operation)), "{operation} was never called: {seen:?}");
+    }
+}
+
+/// Somebody else took the name first, put our tags on the bucket and opened it to us.
+#[tokio::test]
+async fn a_bucket_of_another_account_is_not_taken_whatever_its_tags_say() {
+    let squatter = moto::start();
+    let moto = moto::start();
+    for region in ["us-east-1", REGION] {
+        let name = format!("squatted-{region}");
+        let creation = creation(&type_of("s3.bucket"), region, json!({ "bucket": name }));
+        let theirs = squatter.aws().create(&creation).await.expect("the name is free");
+        let (aws, seen) = guarded(&moto, squatter.account());
+        assert_eq!(aws.find(&creation).await, Ok(Vec::new()));
+        assert_error(aws.create(&creation).await, ErrorKind::Conflict, "s3:CreateBucket");
+        assert!(seen.lock().unwrap().iter().all(|(line, _)| !line.contains("?policy")), "nothing is put into it");
+        assert_eq!(theirs.identity.as_str(), name);
+    }
 }

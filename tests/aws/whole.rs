@@ -45,15 +45,15 @@ fn text(bytes: &[u8]) -> String {
 
 /// An account in which the example can be brought up, and a folder with its file.
 pub async fn ready(emulator: &Emulator) -> TempDir {
-    certificates(&emulator.aws()).await;
+    certificates(&emulator.aws(), REGION, "social.example.org").await;
     let folder = tempfile::tempdir().expect("a folder");
     fs_err::write(folder.path().join("mastodon.toml"), own(emulator, EXAMPLE)).expect("written");
     folder
 }
 
 /// The certificates that the owner of the instance has requested by hand before.
-async fn certificates(aws: &Aws) {
-    for (region, domain) in [(REGION, "social.example.org"), ("us-east-1", "media.social.example.org")] {
+async fn certificates(aws: &Aws, region: &str, domain: &str) {
+    for (region, domain) in [(region, domain.to_owned()), ("us-east-1", format!("media.{domain}"))] {
         let request = aws.clients(region).acm().request_certificate().domain_name(domain);
         let arn = request.send().await.expect("requested").certificate_arn.expect("an ARN");
         loop {
@@ -69,7 +69,11 @@ async fn certificates(aws: &Aws) {
 
 /// What can be found in the account by names that begin with the instance's.
 pub async fn left(aws: &Aws) -> Vec<String> {
-    let clients = aws.clients(REGION);
+    left_in(aws, REGION).await
+}
+
+async fn left_in(aws: &Aws, region: &str) -> Vec<String> {
+    let clients = aws.clients(region);
     let mut found = Vec::new();
     let groups = clients.ec2().describe_security_groups().send().await.expect("groups");
     found.extend(groups.security_groups().iter().filter_map(|group| group.group_name()).map(str::to_owned));
@@ -133,6 +137,14 @@ pub async fn left(aws: &Aws) -> Vec<String> {
     let controls = clients.cloudfront().list_origin_access_controls().send().await.expect("access controls");
     let list = controls.origin_access_control_list();
     found.extend(list.into_iter().flat_map(|list| list.items()).map(|control| control.name().to_owned()));
+    let policies = clients.cloudfront().list_response_headers_policies().send().await.expect("headers policies");
+    let list = policies.response_headers_policy_list();
+    found.extend(
+        list.into_iter()
+            .flat_map(|list| list.items())
+            .filter_map(|summary| summary.response_headers_policy()?.response_headers_policy_config())
+            .map(|config| format!("headers policy {}", config.name())),
+    );
     // moto never lets go of a replication group it deletes.
     let groups = clients.elasticache().describe_replication_groups().send().await.expect("replication groups");
     let alive = groups.replication_groups().iter().filter(|group| group.status() != Some("deleting"));
@@ -150,7 +162,7 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
 
     let applied = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
     assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
-    assert!(text(&applied.stdout).contains("Plan: 56 to create"), "{}", text(&applied.stdout));
+    assert!(text(&applied.stdout).contains("Plan: 57 to create"), "{}", text(&applied.stdout));
     assert!(left(&aws).await.len() > 20, "the account is full of it");
 
     let again = mastoform(&emulator, folder.path(), &["plan", "--detailed-exitcode"]);
@@ -168,4 +180,31 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     assert_eq!(left(&aws).await, Vec::<String>::new());
     let snapshots = aws.clients(REGION).rds().describe_db_cluster_snapshots().send().await.expect("snapshots");
     assert!(!snapshots.db_cluster_snapshots().is_empty(), "the last snapshot stays");
+}
+
+/// IAM and CloudFront are the same for all regions of an account.
+#[tokio::test]
+async fn two_instances_of_one_name_live_and_die_in_two_regions() {
+    const OTHER: &str = "us-west-2";
+    let emulator = moto::start();
+    let aws = emulator.aws();
+    let first = ready(&emulator).await;
+    certificates(&aws, OTHER, "social.example.net").await;
+    let second = tempfile::tempdir().expect("a folder");
+    let text = example(&[(REGION, OTHER), ("social.example.org", "social.example.net")]);
+    let text = format!("{text}\n[media]\nbucket = \"elsewhere-of-{}\"\n", emulator.account());
+    fs_err::write(second.path().join("mastodon.toml"), text).expect("written");
+    let run = |folder: &TempDir, words: &[&str]| {
+        let output = mastoform(&emulator, folder.path(), words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+    };
+    run(&first, &["apply", "--yes"]);
+    run(&second, &["apply", "--yes"]);
+    run(&first, &["plan", "--detailed-exitcode"]);
+    run(&second, &["plan", "--detailed-exitcode"]);
+    run(&first, &["destroy", "--confirm", "social"]);
+    run(&second, &["plan", "--detailed-exitcode"]);
+    run(&second, &["destroy", "--confirm", "social"]);
+    assert_eq!(left_in(&aws, REGION).await, Vec::<String>::new());
+    assert_eq!(left_in(&aws, OTHER).await, Vec::<String>::new());
 }

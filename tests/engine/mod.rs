@@ -5,7 +5,9 @@ mod crash;
 pub mod critical_path;
 mod damage;
 mod gates;
+mod names;
 mod ownership;
+mod settings;
 mod wave;
 
 use mastoform::apply::Outcome;

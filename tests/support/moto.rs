@@ -1,6 +1,7 @@
 //! moto: the emulator most tests run against.
 //!
-//! What it answers differently from AWS is written where a test meets it, as a gap of that test.
+//! What it answers differently from AWS is written where a test meets it, as a gap of that test. What it does not know
+//! at all and every instance needs is added to it: see `moto_headers.py`.
 
 use std::sync::OnceLock;
 
@@ -12,6 +13,9 @@ use super::python;
 const SCRIPT: &str = "from moto.server import main
 main(['-H', '127.0.0.1', '-p', str(PORT)])
 ";
+
+/// What moto does not have.
+const ADDITIONS: &str = include_str!("moto_headers.py");
 
 const ENVIRONMENT: &[(&str, &str)] = &[
     // Services become steady with one task.
@@ -59,5 +63,6 @@ fn server() -> &'static Server {
 pub fn server_with(script: &str, environment: &[(&str, &str)]) -> Server {
     let python = python::environment("moto", include_str!("requirements.txt"));
     let environment = [ENVIRONMENT, environment].concat();
-    Server::start(&Program { python: &python, script, environment: &environment, ready: "/moto-api/" })
+    let script = format!("{ADDITIONS}\n{script}");
+    Server::start(&Program { python: &python, script: &script, environment: &environment, ready: "/moto-api/" })
 }

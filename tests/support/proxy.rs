@@ -36,6 +36,9 @@ pub enum Mishap {
 /// such names the method and the path.
 pub type Mood = Box<dyn FnMut(&str) -> Option<Mishap> + Send>;
 
+/// Decides what goes wrong by the first line and the headers of a call.
+pub type Guard = Box<dyn FnMut(&str) -> Option<Mishap> + Send>;
+
 /// A running proxy; its threads live as long as the program.
 pub struct Proxy {
     port: u16,
@@ -46,7 +49,7 @@ struct Shared {
     upstream: String,
     delay: Duration,
     log: Arc<Mutex<Vec<Exchange>>>,
-    mood: Mutex<Mood>,
+    decide: Mutex<Box<dyn FnMut(&Message) -> Option<Mishap> + Send>>,
 }
 
 impl Proxy {
@@ -56,11 +59,20 @@ impl Proxy {
     }
 
     /// Starts one that lets things go wrong.
-    pub fn moody(upstream: String, delay: Duration, mood: Mood) -> Self {
+    pub fn moody(upstream: String, delay: Duration, mut mood: Mood) -> Self {
+        Self::deciding(upstream, delay, Box::new(move |request| mood(&request.action())))
+    }
+
+    /// Starts one that sees how calls are made.
+    pub fn guarded(upstream: String, mut guard: Guard) -> Self {
+        Self::deciding(upstream, Duration::ZERO, Box::new(move |request| guard(&request.head)))
+    }
+
+    fn deciding(upstream: String, delay: Duration, decide: Box<dyn FnMut(&Message) -> Option<Mishap> + Send>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let log = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::new(Shared { upstream, delay, log: Arc::clone(&log), mood: Mutex::new(mood) });
+        let shared = Arc::new(Shared { upstream, delay, log: Arc::clone(&log), decide: Mutex::new(decide) });
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
@@ -88,8 +100,7 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
     let mut writer = client;
     while let Some(request) = Message::read(&mut reader, false)? {
         let arrived = Instant::now();
-        let action = request.action();
-        let mishap = (*shared.mood.lock().expect("no thread panics with it"))(&action);
+        let mishap = (*shared.decide.lock().expect("no thread panics with it"))(&request);
         let refusal = match mishap {
             Some(Mishap::Refuse(code)) => Some(request.refusal(code, "not now")),
             Some(Mishap::Echo) => {

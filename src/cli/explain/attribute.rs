@@ -64,6 +64,9 @@ pub fn resource(subject: &Subject<'_>, address: &Address) -> Sheet {
             if attribute.immutable && !attribute.computed {
                 words.push("replaces it when it changes");
             }
+            if desired.resource.keep.contains(name) {
+                words.push("kept while it exists");
+            }
             (name.clone(), words.join(", "))
         })
         .collect();
@@ -121,6 +124,9 @@ pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Resul
     sheet.line("type", kind(attribute));
     if let Some(cfn) = &attribute.cfn {
         sheet.line("in AWS", cfn.clone());
+    }
+    if path.first().is_some_and(|name| desired.resource.keep.contains(name)) {
+        sheet.line("kept", "what exists keeps its value when a newer version of mastoform makes another one");
     }
     let top = path.first().and_then(|name| resource_type.attributes.get(name));
     let is_secret = attribute.sensitive || top.is_some_and(|top| top.sensitive);

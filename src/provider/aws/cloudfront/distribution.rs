@@ -17,6 +17,7 @@ use aws_sdk_cloudfront::types::{
     ViewerProtocolPolicy,
 };
 
+use super::quantity;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
@@ -321,10 +322,6 @@ fn origins(current: &[Origin], wanted: &[Attributes<'_>], operation: &'static st
         origins.push(origin);
     }
     Origins::builder().quantity(quantity(&origins)).set_items(Some(origins)).build().map_err(incomplete(operation))
-}
-
-fn quantity<T>(items: &[T]) -> i32 {
-    i32::try_from(items.len()).unwrap_or(i32::MAX)
 }
 
 /// An empty list is no list in CloudFront's XML.

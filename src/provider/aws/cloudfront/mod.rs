@@ -7,6 +7,7 @@
 pub mod distribution;
 pub mod origin_access_control;
 pub mod origin_access_identity;
+pub mod response_headers_policy;
 
 use super::handler::Handler;
 
@@ -15,4 +16,10 @@ pub static HANDLERS: &[&dyn Handler] = &[
     &distribution::Distribution,
     &origin_access_control::OriginAccessControl,
     &origin_access_identity::OriginAccessIdentity,
+    &response_headers_policy::ResponseHeadersPolicy,
 ];
+
+/// How many items a list has, which CloudFront wants to be told beside the list.
+fn quantity<T>(items: &[T]) -> i32 {
+    i32::try_from(items.len()).unwrap_or(i32::MAX)
+}

@@ -1,7 +1,7 @@
 //! `elb.load_balancer`: the public address.
 //!
-//! Idle timeout and deletion protection are what AWS calls attributes: key and value, set by a second call and read by
-//! one of its own per load balancer. A creation that stopped before the second call finds its load balancer by name
+//! Idle timeout, deletion protection and the handling of headers are what AWS calls attributes: key and value, set by a
+//! second call and read by one of its own per load balancer. A creation that stopped before the second call finds its load balancer by name
 //! and tags and goes on.
 
 use std::collections::BTreeMap;
@@ -31,6 +31,7 @@ const SET_SECURITY_GROUPS: &str = "elasticloadbalancing:SetSecurityGroups";
 const SET_SUBNETS: &str = "elasticloadbalancing:SetSubnets";
 
 const DELETION_PROTECTION: &str = "deletion_protection.enabled";
+const DROP_INVALID_HEADERS: &str = "routing.http.drop_invalid_header_fields.enabled";
 const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
 
 const DEFAULT_ADDRESS_TYPE: IpAddressType = IpAddressType::Ipv4;
@@ -140,9 +141,11 @@ async fn observe_balancers(clients: &Clients, arns: &[String]) -> Result<Vec<Obs
     let observe = |balancer: Balancer| {
         let arn = balancer.load_balancer_arn.clone().unwrap_or_default();
         let setting = |key: &str| settings.get(&arn).and_then(|settings| settings.get(key));
+        let flag = |key: &str| setting(key).and_then(|text| text.parse::<bool>().ok());
         let report = report(&balancer)
             .set_if("idle_timeout_seconds", setting(IDLE_TIMEOUT).and_then(|text| text.parse::<i64>().ok()))
-            .set_if("deletion_protection", setting(DELETION_PROTECTION).and_then(|text| text.parse::<bool>().ok()));
+            .set_if("deletion_protection", flag(DELETION_PROTECTION))
+            .set_if("drop_invalid_header_fields", flag(DROP_INVALID_HEADERS));
         observed(arn, report)
     };
     Ok(balancers?.into_iter().map(observe).collect())
@@ -180,9 +183,11 @@ fn settings(
 ) -> Result<Vec<LoadBalancerAttribute>, ProviderError> {
     let idle_timeout = attributes.optional_integer("idle_timeout_seconds")?.unwrap_or(DEFAULT_IDLE_TIMEOUT);
     let protection = attributes.optional_flag("deletion_protection")?.unwrap_or(false);
+    let drops_invalid_headers = attributes.optional_flag("drop_invalid_header_fields")?.unwrap_or(false);
     let settings = [
         ("idle_timeout_seconds", IDLE_TIMEOUT, idle_timeout.to_string()),
         ("deletion_protection", DELETION_PROTECTION, protection.to_string()),
+        ("drop_invalid_header_fields", DROP_INVALID_HEADERS, drops_invalid_headers.to_string()),
     ];
     let chosen = settings.into_iter().filter(|(attribute, _, _)| chosen(attribute));
     Ok(chosen.map(|(_, key, value)| LoadBalancerAttribute::builder().key(key).value(value).build()).collect())

@@ -3,6 +3,9 @@
 //! A bucket and its settings are calls of their own. The first one makes the bucket with its ownership tags, the others
 //! can be repeated. They go one after the other: S3 refuses two changes of one bucket at the same time.
 //!
+//! Every call names the account that must own the bucket: names are the world's, and somebody else may have taken one and
+//! opened the bucket to us. Creating one takes no such name, and fails if the name is taken.
+//!
 //! Two settings are documents that hold more than what is ours. They are read first, and whatever else they hold stays:
 //! the lifecycle, of which one rule is ours, and the encryption.
 //!
@@ -18,7 +21,7 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tagging, TransitionDefaultMinimumObjectSize,
 };
 
-use super::{NO_BUCKET, is};
+use super::{NO_BUCKET, Place, is};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, classify, failed, incomplete};
@@ -71,7 +74,7 @@ impl Handler for Bucket {
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        match report(clients, target.identity.as_str()).await {
+        match report(Place::of(clients, target.identity.as_str()).await?).await {
             Ok(report) => Ok(Some(observed(target.identity.as_str(), report))),
             Err(error) if is(&error, NO_BUCKET) => Ok(None),
             Err(error) => Err(error),
@@ -80,7 +83,7 @@ impl Handler for Bucket {
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
         let bucket = wanted(creation, GET_TAGS).text("bucket")?;
-        Ok(match standing(clients, bucket, &creation.tags).await? {
+        Ok(match standing(Place::of(clients, bucket).await?, &creation.tags).await? {
             Standing::Ours => vec![Identity::new(bucket)],
             Standing::Free | Standing::Taken => Vec::new(),
         })
@@ -89,15 +92,16 @@ impl Handler for Bucket {
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let bucket = wanted.text("bucket")?;
+        let place = Place::of(clients, bucket).await?;
         // Creating it again would succeed and open the way to somebody else's bucket in this account.
         let before = match clients.region() {
-            FIRST_REGION => standing(clients, bucket, &creation.tags).await?,
+            FIRST_REGION => standing(place, &creation.tags).await?,
             _ => Standing::Free,
         };
         match before {
-            Standing::Free => match make(clients, bucket, &creation.tags).await {
+            Standing::Free => match make(place, &creation.tags).await {
                 Err(error) if error.kind == ErrorKind::Conflict => {
-                    if standing(clients, bucket, &creation.tags).await? != Standing::Ours {
+                    if standing(place, &creation.tags).await? != Standing::Ours {
                         return Err(error);
                     }
                 }
@@ -110,25 +114,26 @@ impl Handler for Bucket {
             }
         }
         let due: Vec<&str> = SETTINGS.into_iter().filter(|setting| wanted.get(setting).is_some()).collect();
-        settle(clients, bucket, &creation.attributes, &due).await.map_err(|error| match is(&error, NO_BUCKET) {
+        settle(place, &creation.attributes, &due).await.map_err(|error| match is(&error, NO_BUCKET) {
             // Not every part of S3 knows the new bucket yet.
             true => ProviderError { kind: ErrorKind::NotYet, ..error },
             false => error,
         })?;
-        Ok(created(bucket, names(clients, bucket).await?))
+        Ok(created(bucket, names(place).await?))
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
         let due: Vec<&str> = update.changed.iter().map(String::as_str).collect();
-        settle(clients, update.target.identity.as_str(), &update.desired, &due).await
+        settle(Place::of(clients, update.target.identity.as_str()).await?, &update.desired, &due).await
     }
 
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let bucket = target.identity.as_str();
+        let place = Place::of(clients, bucket).await?;
         let may_empty = recorded(target, DELETE).optional_flag("empty_on_delete")?.unwrap_or_default();
         let mut emptied = false;
         loop {
-            let request = clients.s3().delete_bucket().bucket(bucket);
+            let request = place.s3().delete_bucket().bucket(place.bucket).expected_bucket_owner(place.owner);
             let error = match request.send().await.map_err(failed(DELETE)).or_absent() {
                 Ok(_) => return Ok(Deletion::Accepted),
                 Err(error) if is(&error, "BucketNotEmpty") => error,
@@ -140,7 +145,7 @@ impl Handler for Bucket {
                 );
                 return Err(ProviderError { kind: ErrorKind::Invalid, message, ..error });
             }
-            if emptied || !empty(clients, bucket).await.or_absent()?.unwrap_or(true) {
+            if emptied || !empty(place).await.or_absent()?.unwrap_or(true) {
                 return Ok(Deletion::Again);
             }
             emptied = true;
@@ -156,8 +161,16 @@ enum Standing {
     Taken,
 }
 
-async fn standing(clients: &Clients, bucket: &str, tags: &Tags) -> Result<Standing, ProviderError> {
-    match clients.s3().get_bucket_tagging().bucket(bucket).send().await.map_err(failed(GET_TAGS)) {
+async fn standing(place: Place<'_>, tags: &Tags) -> Result<Standing, ProviderError> {
+    match place
+        .s3()
+        .get_bucket_tagging()
+        .bucket(place.bucket)
+        .expected_bucket_owner(place.owner)
+        .send()
+        .await
+        .map_err(failed(GET_TAGS))
+    {
         Ok(answer) => {
             let present = answer.tag_set().iter().map(|tag| (tag.key(), tag.value()));
             Ok(if tags::has_all(tags, present) { Standing::Ours } else { Standing::Taken })
@@ -172,42 +185,40 @@ async fn standing(clients: &Clients, bucket: &str, tags: &Tags) -> Result<Standi
 
 /// Makes the bucket itself. Its tags come with it, so that it is never without them; they are stored once more for
 /// what stands in S3's place and passes over tags of a new bucket.
-async fn make(clients: &Clients, bucket: &str, tags: &Tags) -> Result<(), ProviderError> {
+async fn make(place: Place<'_>, tags: &Tags) -> Result<(), ProviderError> {
     let tags = tags::s3(tags)?;
     let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags.clone()));
-    if clients.region() != FIRST_REGION {
-        configuration = configuration.location_constraint(BucketLocationConstraint::from(clients.region()));
+    if place.clients.region() != FIRST_REGION {
+        let region = BucketLocationConstraint::from(place.clients.region());
+        configuration = configuration.location_constraint(region);
     }
-    let request = clients.s3().create_bucket().bucket(bucket).create_bucket_configuration(configuration.build());
+    let request = place.s3().create_bucket().bucket(place.bucket).create_bucket_configuration(configuration.build());
     request.send().await.map_err(failed(CREATE))?;
     let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(incomplete(PUT_TAGS))?;
-    let request = clients.s3().put_bucket_tagging().bucket(bucket).tagging(tagging);
+    let request =
+        place.s3().put_bucket_tagging().bucket(place.bucket).expected_bucket_owner(place.owner).tagging(tagging);
     request.send().await.map_err(failed(PUT_TAGS))?;
     Ok(())
 }
 
 /// Stores the settings among `due`.
-async fn settle(clients: &Clients, bucket: &str, attributes: &Known, due: &[&str]) -> Result<(), ProviderError> {
+async fn settle(place: Place<'_>, attributes: &Known, due: &[&str]) -> Result<(), ProviderError> {
     if due.contains(&"public_access_block") {
-        put_public_access_block(clients, bucket, &Attributes::new(attributes, PUT_PUBLIC_ACCESS_BLOCK)).await?;
+        put_public_access_block(place, &Attributes::new(attributes, PUT_PUBLIC_ACCESS_BLOCK)).await?;
     }
     if due.contains(&"ownership") {
-        put_ownership(clients, bucket, &Attributes::new(attributes, PUT_OWNERSHIP)).await?;
+        put_ownership(place, &Attributes::new(attributes, PUT_OWNERSHIP)).await?;
     }
     if due.contains(&"encryption") {
-        put_encryption(clients, bucket, &Attributes::new(attributes, PUT_ENCRYPTION)).await?;
+        put_encryption(place, &Attributes::new(attributes, PUT_ENCRYPTION)).await?;
     }
     if due.contains(&"abort_incomplete_uploads_days") {
-        put_lifecycle(clients, bucket, &Attributes::new(attributes, PUT_LIFECYCLE)).await?;
+        put_lifecycle(place, &Attributes::new(attributes, PUT_LIFECYCLE)).await?;
     }
     Ok(())
 }
 
-async fn put_public_access_block(
-    clients: &Clients,
-    bucket: &str,
-    attributes: &Attributes<'_>,
-) -> Result<(), ProviderError> {
+async fn put_public_access_block(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
     let wanted = attributes.table("public_access_block")?;
     let flag = |name| Ok::<_, ProviderError>(wanted.optional_flag(name)?.unwrap_or(true));
     let block = PublicAccessBlockConfiguration::builder()
@@ -216,25 +227,35 @@ async fn put_public_access_block(
         .ignore_public_acls(flag("ignore_public_acls")?)
         .restrict_public_buckets(flag("restrict_public_buckets")?)
         .build();
-    let request = clients.s3().put_public_access_block().bucket(bucket).public_access_block_configuration(block);
+    let request = place
+        .s3()
+        .put_public_access_block()
+        .bucket(place.bucket)
+        .expected_bucket_owner(place.owner)
+        .public_access_block_configuration(block);
     request.send().await.map_err(failed(PUT_PUBLIC_ACCESS_BLOCK))?;
     Ok(())
 }
 
-async fn put_ownership(clients: &Clients, bucket: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+async fn put_ownership(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
     let ownership = attributes.optional_text("ownership")?;
     let ownership = ownership.map_or(ObjectOwnership::BucketOwnerEnforced, ObjectOwnership::from);
     let rule = OwnershipControlsRule::builder().object_ownership(ownership).build();
     let rule = rule.map_err(incomplete(PUT_OWNERSHIP))?;
     let controls = OwnershipControls::builder().rules(rule).build().map_err(incomplete(PUT_OWNERSHIP))?;
-    let request = clients.s3().put_bucket_ownership_controls().bucket(bucket).ownership_controls(controls);
+    let request = place
+        .s3()
+        .put_bucket_ownership_controls()
+        .bucket(place.bucket)
+        .expected_bucket_owner(place.owner)
+        .ownership_controls(controls);
     request.send().await.map_err(failed(PUT_OWNERSHIP))?;
     Ok(())
 }
 
-async fn put_encryption(clients: &Clients, bucket: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+async fn put_encryption(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
     let wanted = attributes.table("encryption")?;
-    let current = get_encryption(clients, bucket).await?;
+    let current = get_encryption(place).await?;
     let algorithm = wanted.optional_text("algorithm")?;
     let algorithm = algorithm.map_or(ServerSideEncryption::Aes256, ServerSideEncryption::from);
     // AWS knows no bucket keys for this one.
@@ -252,14 +273,18 @@ async fn put_encryption(clients: &Clients, bucket: &str, attributes: &Attributes
         .build();
     let configuration =
         ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(incomplete(PUT_ENCRYPTION))?;
-    let request =
-        clients.s3().put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(configuration);
+    let request = place
+        .s3()
+        .put_bucket_encryption()
+        .bucket(place.bucket)
+        .expected_bucket_owner(place.owner)
+        .server_side_encryption_configuration(configuration);
     request.send().await.map_err(failed(PUT_ENCRYPTION))?;
     Ok(())
 }
 
-async fn put_lifecycle(clients: &Clients, bucket: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
-    let (mut rules, smallest) = get_lifecycle(clients, bucket).await?;
+async fn put_lifecycle(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+    let (mut rules, smallest) = get_lifecycle(place).await?;
     rules.retain(|rule| rule.id() != Some(UPLOADS_RULE));
     if let Some(days) = attributes.optional_integer("abort_incomplete_uploads_days")? {
         let rule = LifecycleRule::builder()
@@ -272,15 +297,16 @@ async fn put_lifecycle(clients: &Clients, bucket: &str, attributes: &Attributes<
         rules.push(rule.build().map_err(incomplete(PUT_LIFECYCLE))?);
     }
     if rules.is_empty() {
-        let request = clients.s3().delete_bucket_lifecycle().bucket(bucket);
+        let request = place.s3().delete_bucket_lifecycle().bucket(place.bucket).expected_bucket_owner(place.owner);
         request.send().await.map_err(failed(PUT_LIFECYCLE))?;
         return Ok(());
     }
     let lifecycle = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build();
-    let request = clients
+    let request = place
         .s3()
         .put_bucket_lifecycle_configuration()
-        .bucket(bucket)
+        .bucket(place.bucket)
+        .expected_bucket_owner(place.owner)
         .lifecycle_configuration(lifecycle.map_err(incomplete(PUT_LIFECYCLE))?)
         .set_transition_default_minimum_object_size(smallest);
     request.send().await.map_err(failed(PUT_LIFECYCLE))?;
@@ -295,34 +321,31 @@ fn setting<T>(answer: Result<T, ProviderError>) -> Result<Option<T>, ProviderErr
     }
 }
 
-async fn get_public_access_block(
-    clients: &Clients,
-    bucket: &str,
-) -> Result<Option<PublicAccessBlockConfiguration>, ProviderError> {
-    let request = clients.s3().get_public_access_block().bucket(bucket);
+async fn get_public_access_block(place: Place<'_>) -> Result<Option<PublicAccessBlockConfiguration>, ProviderError> {
+    let request = place.s3().get_public_access_block().bucket(place.bucket).expected_bucket_owner(place.owner);
     let answer = setting(request.send().await.map_err(failed(GET_PUBLIC_ACCESS_BLOCK)))?;
     Ok(answer.and_then(|answer| answer.public_access_block_configuration))
 }
 
-async fn get_ownership(clients: &Clients, bucket: &str) -> Result<Option<ObjectOwnership>, ProviderError> {
-    let request = clients.s3().get_bucket_ownership_controls().bucket(bucket);
+async fn get_ownership(place: Place<'_>) -> Result<Option<ObjectOwnership>, ProviderError> {
+    let request = place.s3().get_bucket_ownership_controls().bucket(place.bucket).expected_bucket_owner(place.owner);
     let answer = setting(request.send().await.map_err(failed(GET_OWNERSHIP)))?;
     let rules = answer.and_then(|answer| answer.ownership_controls).map(|controls| controls.rules);
     Ok(rules.into_iter().flatten().next().map(|rule| rule.object_ownership))
 }
 
-async fn get_encryption(clients: &Clients, bucket: &str) -> Result<Option<ServerSideEncryptionRule>, ProviderError> {
-    let request = clients.s3().get_bucket_encryption().bucket(bucket);
+async fn get_encryption(place: Place<'_>) -> Result<Option<ServerSideEncryptionRule>, ProviderError> {
+    let request = place.s3().get_bucket_encryption().bucket(place.bucket).expected_bucket_owner(place.owner);
     let answer = setting(request.send().await.map_err(failed(GET_ENCRYPTION)))?;
     let rules = answer.and_then(|answer| answer.server_side_encryption_configuration).map(|rules| rules.rules);
     Ok(rules.into_iter().flatten().next())
 }
 
 async fn get_lifecycle(
-    clients: &Clients,
-    bucket: &str,
+    place: Place<'_>,
 ) -> Result<(Vec<LifecycleRule>, Option<TransitionDefaultMinimumObjectSize>), ProviderError> {
-    let request = clients.s3().get_bucket_lifecycle_configuration().bucket(bucket);
+    let request =
+        place.s3().get_bucket_lifecycle_configuration().bucket(place.bucket).expected_bucket_owner(place.owner);
     let answer = setting(request.send().await.map_err(failed(GET_LIFECYCLE)))?;
     Ok(answer.map_or_else(Default::default, |answer| {
         (answer.rules.unwrap_or_default(), answer.transition_default_minimum_object_size)
@@ -330,8 +353,8 @@ async fn get_lifecycle(
 }
 
 /// What others call the bucket.
-async fn names(clients: &Clients, bucket: &str) -> Result<Report, ProviderError> {
-    let partition = clients.caller().await?.partition.as_str();
+async fn names(place: Place<'_>) -> Result<Report, ProviderError> {
+    let (bucket, partition) = (place.bucket, place.clients.caller().await?.partition.as_str());
     let domain = match partition {
         "aws-cn" => "amazonaws.com.cn",
         "aws-eusc" => "amazonaws.eu",
@@ -339,17 +362,17 @@ async fn names(clients: &Clients, bucket: &str) -> Result<Report, ProviderError>
     };
     Ok(Report::new()
         .set("arn", format!("arn:{partition}:s3:::{bucket}"))
-        .set("regional_domain_name", format!("{bucket}.s3.{}.{domain}", clients.region())))
+        .set("regional_domain_name", format!("{bucket}.s3.{}.{domain}", place.clients.region())))
 }
 
 /// Everything of a bucket, all calls at once. A missing setting is what AWS does without it.
-async fn report(clients: &Clients, bucket: &str) -> Result<Report, ProviderError> {
+async fn report(place: Place<'_>) -> Result<Report, ProviderError> {
     let (block, ownership, encryption, (rules, _), names) = tokio::try_join!(
-        get_public_access_block(clients, bucket),
-        get_ownership(clients, bucket),
-        get_encryption(clients, bucket),
-        get_lifecycle(clients, bucket),
-        names(clients, bucket),
+        get_public_access_block(place),
+        get_ownership(place),
+        get_encryption(place),
+        get_lifecycle(place),
+        names(place),
     )?;
     let flag =
         |read: fn(&PublicAccessBlockConfiguration) -> Option<bool>| block.as_ref().and_then(read).unwrap_or_default();
@@ -361,7 +384,7 @@ async fn report(clients: &Clients, bucket: &str) -> Result<Report, ProviderError
         .and_then(|rule| rule.abort_incomplete_multipart_upload())
         .and_then(|abort| abort.days_after_initiation());
     Ok(names
-        .set("bucket", bucket)
+        .set("bucket", place.bucket)
         .set(
             "public_access_block",
             Report::new()
@@ -382,12 +405,12 @@ async fn report(clients: &Clients, bucket: &str) -> Result<Report, ProviderError
 
 /// Removes objects, with all their versions, and unfinished uploads; not all of them if there are many. Answers whether
 /// nothing it saw is left.
-async fn empty(clients: &Clients, bucket: &str) -> Result<bool, ProviderError> {
+async fn empty(place: Place<'_>) -> Result<bool, ProviderError> {
     let mut pages = Vec::new();
     let mut seen_all = false;
     let (mut key, mut version) = (None, None);
     while !seen_all && pages.len() < PAGES {
-        let request = clients.s3().list_object_versions().bucket(bucket);
+        let request = place.s3().list_object_versions().bucket(place.bucket).expected_bucket_owner(place.owner);
         let request = request.set_key_marker(key.take()).set_version_id_marker(version.take());
         let answer = request.send().await.map_err(failed(LIST_VERSIONS))?;
         let versions = answer.versions().iter().map(|object| (object.key(), object.version_id()));
@@ -407,16 +430,17 @@ async fn empty(clients: &Clients, bucket: &str) -> Result<bool, ProviderError> {
             pages.push(page);
         }
     }
-    let removals = pages.into_iter().map(|page| remove(clients, bucket, page)).collect();
+    let removals = pages.into_iter().map(|page| remove(place, page)).collect();
     let removed_all = try_wave(removals).await?.into_iter().all(|removed_all| removed_all);
-    Ok(abort_uploads(clients, bucket).await? && seen_all && removed_all)
+    Ok(abort_uploads(place).await? && seen_all && removed_all)
 }
 
 /// Removes a page of objects. Answers whether none is left; one that could not be removed for now does not count as an
 /// error.
-async fn remove(clients: &Clients, bucket: &str, page: Vec<ObjectIdentifier>) -> Result<bool, ProviderError> {
+async fn remove(place: Place<'_>, page: Vec<ObjectIdentifier>) -> Result<bool, ProviderError> {
     let page = Delete::builder().set_objects(Some(page)).quiet(true).build().map_err(incomplete(DELETE_OBJECTS))?;
-    let answer = clients.s3().delete_objects().bucket(bucket).delete(page).send().await;
+    let answer =
+        place.s3().delete_objects().bucket(place.bucket).expected_bucket_owner(place.owner).delete(page).send().await;
     let mut removed_all = true;
     for failure in answer.map_err(failed(DELETE_OBJECTS))?.errors() {
         let code = failure.code().unwrap_or_default();
@@ -425,7 +449,7 @@ async fn remove(clients: &Clients, bucket: &str, page: Vec<ObjectIdentifier>) ->
             kind if kind.is_transient() || kind == ErrorKind::Unknown => removed_all = false,
             kind => {
                 let (key, reason) = (failure.key().unwrap_or_default(), failure.message().unwrap_or_default());
-                let message = format!("{bucket}/{key} cannot be deleted: {reason}");
+                let message = format!("{}/{key} cannot be deleted: {reason}", place.bucket);
                 return Err(ProviderError::new(kind, DELETE_OBJECTS, message).code(code));
             }
         }
@@ -434,10 +458,23 @@ async fn remove(clients: &Clients, bucket: &str, page: Vec<ObjectIdentifier>) ->
 }
 
 /// Ends a page of unfinished uploads. Answers whether none is left.
-async fn abort_uploads(clients: &Clients, bucket: &str) -> Result<bool, ProviderError> {
-    let answer = clients.s3().list_multipart_uploads().bucket(bucket).send().await.map_err(failed(LIST_UPLOADS))?;
+async fn abort_uploads(place: Place<'_>) -> Result<bool, ProviderError> {
+    let answer = place
+        .s3()
+        .list_multipart_uploads()
+        .bucket(place.bucket)
+        .expected_bucket_owner(place.owner)
+        .send()
+        .await
+        .map_err(failed(LIST_UPLOADS))?;
     let abort = |(key, upload): (String, String)| async move {
-        let request = clients.s3().abort_multipart_upload().bucket(bucket).key(key).upload_id(upload);
+        let request = place
+            .s3()
+            .abort_multipart_upload()
+            .bucket(place.bucket)
+            .expected_bucket_owner(place.owner)
+            .key(key)
+            .upload_id(upload);
         request.send().await.map_err(failed(ABORT_UPLOAD)).or_absent()
     };
     let seen_all = !answer.is_truncated().unwrap_or_default();

@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 
+use super::Place;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, structure, wanted};
 use crate::provider::aws::error::{OrAbsent, failed};
@@ -26,41 +27,43 @@ impl Handler for BucketPolicy {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let bucket = target.identity.as_str();
-        let policy = get(clients, bucket).await?;
+        let policy = get(Place::of(clients, bucket).await?).await?;
         let report = |policy: String| Report::new().set("bucket", bucket).set("policy", structure(&policy));
         Ok(policy.map(|policy| observed(bucket, report(policy))))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
         let bucket = wanted(creation, GET).text("bucket")?;
-        Ok(get(clients, bucket).await?.map(|_| Identity::new(bucket)).into_iter().collect())
+        Ok(get(Place::of(clients, bucket).await?).await?.map(|_| Identity::new(bucket)).into_iter().collect())
     }
 
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, PUT);
         let bucket = wanted.text("bucket")?;
-        put(clients, bucket, &wanted).await?;
+        put(Place::of(clients, bucket).await?, &wanted).await?;
         Ok(created(bucket, Report::new()))
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
-        put(clients, update.target.identity.as_str(), &desired(update, PUT)).await
+        put(Place::of(clients, update.target.identity.as_str()).await?, &desired(update, PUT)).await
     }
 
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
-        let request = clients.s3().delete_bucket_policy().bucket(target.identity.as_str());
+        let place = Place::of(clients, target.identity.as_str()).await?;
+        let request = place.s3().delete_bucket_policy().bucket(place.bucket).expected_bucket_owner(place.owner);
         request.send().await.map_err(failed(DELETE)).or_absent()?;
         Ok(Deletion::Accepted)
     }
 }
 
-async fn get(clients: &Clients, bucket: &str) -> Result<Option<String>, ProviderError> {
-    let answer = clients.s3().get_bucket_policy().bucket(bucket).send().await.map_err(failed(GET)).or_absent()?;
+async fn get(place: Place<'_>) -> Result<Option<String>, ProviderError> {
+    let request = place.s3().get_bucket_policy().bucket(place.bucket).expected_bucket_owner(place.owner);
+    let answer = request.send().await.map_err(failed(GET)).or_absent()?;
     Ok(answer.and_then(|answer| answer.policy))
 }
 
-async fn put(clients: &Clients, bucket: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
-    let request = clients.s3().put_bucket_policy().bucket(bucket).policy(attributes.document("policy")?);
-    request.send().await.map_err(failed(PUT))?;
+async fn put(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+    let request = place.s3().put_bucket_policy().bucket(place.bucket).expected_bucket_owner(place.owner);
+    request.policy(attributes.document("policy")?).send().await.map_err(failed(PUT))?;
     Ok(())
 }

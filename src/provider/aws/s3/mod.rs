@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod bucket_policy;
 
 use super::handler::Handler;
+use super::session::Clients;
 use crate::provider::ProviderError;
 
 /// The types of this service, by name.
@@ -14,4 +15,24 @@ const NO_BUCKET: &str = "NoSuchBucket";
 
 fn is(error: &ProviderError, code: &str) -> bool {
     error.code.as_deref() == Some(code)
+}
+
+/// A bucket, and the account that must own it. Names of buckets are the world's: without the owner in every call,
+/// somebody else's bucket of that name, opened to this account, would pass for ours.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    clients: &'a Clients,
+    bucket: &'a str,
+    owner: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// A bucket of the account that calls.
+    async fn of(clients: &'a Clients, bucket: &'a str) -> Result<Self, ProviderError> {
+        Ok(Self { clients, bucket, owner: &clients.caller().await?.account })
+    }
+
+    fn s3(self) -> &'a aws_sdk_s3::Client {
+        self.clients.s3()
+    }
 }
