@@ -6,6 +6,7 @@ mod aws;
 mod engine;
 mod errors;
 mod plans;
+mod privilege;
 mod program;
 mod sessions;
 mod specs;
