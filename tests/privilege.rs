@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use mastoform::provider::sim::ACCOUNT;
 use serde_json::Value as Json;
@@ -53,6 +54,12 @@ impl Policies {
     }
 }
 
+/// The policies of the example before its first apply.
+fn first() -> &'static Policies {
+    static FIRST: OnceLock<Policies> = OnceLock::new();
+    FIRST.get_or_init(|| Policies::of(EXAMPLE))
+}
+
 fn ours() -> Party {
     Party {
         name: "social".to_owned(),
@@ -91,11 +98,10 @@ fn everything_an_instance_takes_is_allowed() {
     let reference = Reference::read();
     let folder = fast_folder();
     fs_err::write(folder.path().join("mastodon.toml"), EXAMPLE).expect("written");
-    let first = Policies::printed(folder.path());
     let applied = run(folder.path(), &["--sandbox", "--sandbox-speed", "10000", "apply", "--yes"]);
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     let mut refused = BTreeSet::new();
-    for policies in [first, Policies::printed(folder.path())] {
+    for policies in [first(), &Policies::printed(folder.path())] {
         let both = policies.both();
         for action in actions(&both) {
             for call in ours().calls(&reference, &action, Some("social")) {
@@ -120,7 +126,7 @@ fn everything_an_instance_takes_is_allowed() {
 #[test]
 fn nothing_of_anybody_else_can_be_changed() {
     let reference = Reference::read();
-    let policies = Policies::of(EXAMPLE);
+    let policies = first();
     let both = policies.both();
     let mut beyond = BTreeSet::new();
     let mut tried = 0;
@@ -166,7 +172,7 @@ fn nothing_of_anybody_else_can_be_changed() {
 #[test]
 fn nothing_is_made_without_the_instances_tag() {
     let reference = Reference::read();
-    let both = Policies::of(EXAMPLE).both();
+    let both = first().both();
     let mut tried = 0;
     for action in actions(&both).iter().filter(|action| is_change(&reference, action)) {
         let verb = action.split(':').next_back().unwrap_or_default();
@@ -209,7 +215,7 @@ fn iam(action: &str, resource: &str, context: &[(&str, &str)]) -> Call {
 
 #[test]
 fn known_ways_out_are_closed() {
-    let policies = Policies::of(EXAMPLE);
+    let policies = first();
     let (bounds, tag) = ("iam:PermissionsBoundary", "aws:ResourceTag/mastoform:instance");
     let boundary = format!("arn:aws:iam::{ACCOUNT}:policy/social-boundary");
     let boundary = boundary.as_str();

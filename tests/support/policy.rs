@@ -198,6 +198,17 @@ const USED: [&str; 10] = [
     "rds:subgrp",
 ];
 
+/// Types of resource that no call of an instance names, though AWS would check them: nodes and snapshots get their tags
+/// from what they belong to.
+const UNNAMED: [(&str, &str); 6] = [
+    ("elasticache:AddTagsToResource", "elasticache:cluster"),
+    ("elasticache:ListTagsForResource", "elasticache:cluster"),
+    ("elasticache:RemoveTagsFromResource", "elasticache:cluster"),
+    ("rds:AddTagsToResource", "rds:cluster-snapshot"),
+    ("rds:RemoveTagsFromResource", "rds:cluster-snapshot"),
+    ("rds:CreateDBCluster", "rds:db"),
+];
+
 /// Types whose ARNs hold nothing that their creator chose.
 pub const BY_ID: [&str; 5] = [
     "cloudfront:distribution",
@@ -261,7 +272,7 @@ impl Party {
                 vec![elb(format!("listener-rule/app/{name}/50dc6c49/f2f7dc8e/9683b2d0"))]
             }
             "elasticloadbalancing:targetgroup" => {
-                ["web", "streaming"].map(|part| elb(format!("targetgroup/{name}-{part}/6d0ecf83"))).to_vec()
+                ["web-3000", "streaming-4000"].map(|part| elb(format!("targetgroup/{name}-{part}/6d0ecf83"))).to_vec()
             }
             "iam:role" => ["execution", "tasks"].map(|part| global("iam", format!("role/{name}-{part}"))).to_vec(),
             "iam:policy" => vec![global("iam", format!("policy/{name}-boundary"))],
@@ -331,7 +342,8 @@ impl Party {
         let service = action.split(':').next().unwrap_or_default();
         let kinds =
             |kinds: &[String]| -> Vec<String> { kinds.iter().map(|kind| format!("{service}:{kind}")).collect() };
-        let (required, optional) = (kinds(&described.required), kinds(&described.optional));
+        let (required, mut optional) = (kinds(&described.required), kinds(&described.optional));
+        optional.retain(|kind| !UNNAMED.contains(&(action, kind.as_str())));
         let checked = |kind: &str, arn: String| {
             let is_tagged = reference.resources.get(kind).is_some_and(|resource| resource.tagged);
             (arn, self.context(action, described, kind, is_tagged, request_tag))
@@ -353,7 +365,12 @@ impl Party {
         };
         let alone = all(&required);
         let named = [alone.clone(), all(&optional)].concat();
-        if named.len() == alone.len() { vec![call(alone)] } else { vec![call(alone), call(named)] }
+        // What only uses others' things is no call by itself.
+        let is_whole = required.iter().any(|kind| !USED.contains(&kind.as_str()));
+        match named.len() == alone.len() || !is_whole {
+            true => vec![call(named)],
+            false => vec![call(alone), call(named)],
+        }
     }
 }
 
