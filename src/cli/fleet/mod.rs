@@ -435,7 +435,7 @@ mod tests {
         assert!(err.take().contains("`domain` must be a string"));
         let text = out.take();
         assert!(
-            text.ends_with("112 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged; 1 failed.\n"),
+            text.ends_with("114 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged; 1 failed.\n"),
             "{text}"
         );
         let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
