@@ -63,7 +63,7 @@ async fn main() {
 async fn measured(size: usize) -> (usize, f64, Written) {
     let mut overlay = "[ssm.parameter.many]\nname = \"/many/${each.key}\"\nvalue = \"${each.value}\"\n".to_owned();
     overlay.push_str("[ssm.parameter.many.each]\n");
-    for number in 0..size.saturating_sub(56) {
+    for number in 0..size.saturating_sub(57) {
         let _ = writeln!(overlay, "\"n{number}\" = \"value {number}\"");
     }
     let overlay = OverlayFile { name: "many.toml".to_owned(), types_of: None, text: overlay };

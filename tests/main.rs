@@ -7,6 +7,7 @@ mod engine;
 mod errors;
 mod hostile;
 mod plans;
+mod privilege;
 mod program;
 mod sessions;
 mod specs;

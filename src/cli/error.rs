@@ -13,6 +13,7 @@ use crate::plan::saved::SavedError;
 use crate::plan::stale::StalePlan;
 use crate::provider::{ErrorKind, ProviderError};
 use crate::session::SessionError;
+use crate::spec::Specs;
 use crate::state::{JournalError, LedgerError, LockError, StateError};
 
 /// How a command ended.
@@ -206,10 +207,22 @@ pub fn log_in_again() -> String {
     }
 }
 
+/// Which permission is missing, and where it is to be had if the daily policy has it not.
+fn denied(operation: &str) -> String {
+    let missing = format!("the credentials lack the permission {operation}");
+    let is_kept_apart = Specs::read(&[]).is_ok_and(|specs| {
+        specs.types.values().any(|resource_type| resource_type.permissions.is_kept_apart(operation))
+    });
+    match is_kept_apart {
+        true => format!("{missing}; `mastoform iam-policy --bootstrap` prints the policy that has it"),
+        false => missing,
+    }
+}
+
 fn provider_hint(error: &ProviderError) -> Option<String> {
     Some(match error.kind {
         ErrorKind::Credentials => format!("{}, or choose another profile with AWS_PROFILE", log_in_again()),
-        ErrorKind::Denied => format!("the credentials lack the permission {}", error.operation),
+        ErrorKind::Denied => denied(&error.operation),
         ErrorKind::Quota => "ask for a higher limit in the console of AWS Service Quotas".to_owned(),
         ErrorKind::Throttled | ErrorKind::NotYet | ErrorKind::Network => {
             "run the command again; it goes on from here".to_owned()

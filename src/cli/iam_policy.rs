@@ -1,18 +1,36 @@
-//! `mastoform iam-policy`: what whoever runs the other commands must be allowed to do in AWS, for this file. Asks nobody.
+//! `mastoform iam-policy`: what whoever runs the other commands must be allowed to do in AWS, for this file.
+//!
+//! The account comes from the state. Where there is none yet, the credentials are asked whose they are; without any, or
+//! offline, the policy is good for every account, and says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::{self, Project};
-use super::{CommandError, Exit, GlobalOptions, IamPolicyArguments, Ui};
-use crate::plan::permissions::{self, LONGEST, Place, Policy};
-use crate::plan::resolve::resolve;
+use super::{CommandError, Exit, GlobalOptions, IamPolicyArguments, Ui, cloud};
+use crate::address::TypeName;
+use crate::plan::permissions::{self, Half, LONGEST, Place, Policy, Wanted};
+use crate::plan::resolve::{resolve, wanted_lookups};
 use crate::session::{self, Gathered};
 use crate::state::State;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &IamPolicyArguments) -> Result<Exit, CommandError> {
     let (project, _) = Project::read(options)?;
     let state = files::read_state(ui, &project.paths)?;
-    let policies = policies(&project, state, arguments.read_only)?;
+    let remembered = state.as_ref().and_then(|state| state.account.clone());
+    let account = match remembered {
+        Some(account) => Some(account),
+        None if arguments.offline => None,
+        None => caller(ui, options, &project),
+    };
+    if account.is_none() {
+        ui.say("whose account this is for is not known, so the policy names any with `*`");
+    }
+    let half = match (arguments.read_only, arguments.bootstrap) {
+        (true, _) => Half::Reading,
+        (false, true) => Half::Bootstrap,
+        (false, false) => Half::Daily,
+    };
+    let policies = policies(&project, state, account.as_deref(), half)?;
     let policy = match (arguments.part, policies.as_slice()) {
         (None, [only]) => only,
         (None, several) => {
@@ -27,7 +45,22 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &IamPolicyArguments) -> 
     Ok(Exit::Done)
 }
 
-fn policies(project: &Project, state: Option<State>, only_read: bool) -> Result<Vec<Policy>, CommandError> {
+/// Whose credentials these are, if they can be asked.
+fn caller(ui: &Ui, options: &GlobalOptions, project: &Project) -> Option<String> {
+    let asked = cloud::runtime().ok()?.block_on(async {
+        let types = &project.types_of_cloud;
+        let reader = cloud::connect_to_read(ui, options, types, &project.paths, &project.config.region).await.ok()?;
+        reader.account().await.ok()
+    });
+    asked.map(|account| account.id)
+}
+
+fn policies(
+    project: &Project,
+    state: Option<State>,
+    account: Option<&str>,
+    half: Half,
+) -> Result<Vec<Policy>, CommandError> {
     let config = &project.config;
     let state = state.unwrap_or_else(|| State::new("", config.name.as_str(), config.region.as_str()));
     // Planned over nothing, every resource tells all its attributes.
@@ -40,18 +73,29 @@ fn policies(project: &Project, state: Option<State>, only_read: bool) -> Result<
     let (plan, _) = session::plan(&world, &graph, &gathered)?;
     let desired: BTreeMap<_, _> =
         plan.changes.into_iter().filter_map(|change| Some((change.address, change.desired?))).collect();
-    let looked_up: BTreeSet<_> = project
-        .specs
-        .blueprint
-        .resources
-        .values()
-        .filter(|resource| resource.lookup.is_some())
-        .map(|resource| resource.type_name.clone())
-        .collect();
-    let place = Place { region: &config.region, account: state.account.as_deref() };
-    let types = &project.specs.types;
-    let statements = permissions::statements(&graph, &desired, &state, types, &looked_up, place, only_read);
-    Ok(permissions::policies(statements))
+    let wanted = Wanted {
+        graph: &graph,
+        desired: &desired,
+        state: &state,
+        types: &project.specs.types,
+        looked_up: &looked_up(project)?,
+        place: Place { instance: &config.name, region: &config.region, account },
+    };
+    Ok(permissions::policies(permissions::statements(&wanted, half)))
+}
+
+/// The types that are looked up, and where.
+fn looked_up(project: &Project) -> Result<BTreeMap<TypeName, BTreeSet<String>>, CommandError> {
+    let mut regions: BTreeMap<TypeName, BTreeSet<String>> = BTreeMap::new();
+    for resource in project.specs.blueprint.resources.values().filter(|resource| resource.lookup.is_some()) {
+        // Those that read another one's answer are asked where the instance is, unless they say where.
+        regions.entry(resource.type_name.clone()).or_default().insert(project.config.region.clone());
+    }
+    let nothing = BTreeMap::new();
+    for lookup in wanted_lookups(&project.world(&nothing))? {
+        regions.entry(lookup.address.type_name).or_default().insert(lookup.region);
+    }
+    Ok(regions)
 }
 
 #[cfg(test)]
@@ -61,20 +105,20 @@ mod tests {
 
     const EXAMPLE: &str = include_str!("../../mastodon.toml");
 
-    fn of(text: &str, only_read: bool) -> Vec<Policy> {
+    fn of(text: &str, half: Half) -> Vec<Policy> {
         let folder = tempfile::tempdir().expect("a folder");
         let options = options(folder.path());
         fs_err::write(&options.file, text).expect("written");
         let (project, _) = Project::read(&options).unwrap_or_else(|error| panic!("{error}"));
-        policies(&project, None, only_read).unwrap_or_else(|error| panic!("{error}"))
+        policies(&project, None, Some("123456789012"), half).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Every action of a policy with what it is allowed on.
-    fn allowed(policies: &[Policy]) -> BTreeMap<String, Vec<String>> {
-        let mut all = BTreeMap::new();
+    /// Every action of a policy with what it is allowed on, under any conditions.
+    fn allowed(policies: &[Policy]) -> BTreeMap<String, BTreeSet<String>> {
+        let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for statement in policies.iter().flat_map(|policy| &policy.statement) {
             for action in &statement.action {
-                assert_eq!(all.insert(action.clone(), statement.resource.clone()), None, "{action} stands twice");
+                all.entry(action.clone()).or_default().extend(statement.resource.iter().cloned());
             }
         }
         all
@@ -82,37 +126,74 @@ mod tests {
 
     #[test]
     fn every_permission_of_the_types_in_use_is_in_it_and_no_other() {
-        let policies = of(EXAMPLE, false);
+        let policies = of(EXAMPLE, Half::Daily);
         assert!(policies.iter().all(|policy| policy.size() <= LONGEST));
         let all = allowed(&policies);
-        assert_eq!(all["rds:CreateDBCluster"], ["*"]);
-        assert_eq!(all["secretsmanager:GetSecretValue"], ["arn:aws:secretsmanager:eu-central-1:*:secret:social/*"]);
+        let on = |action: &str| all[action].iter().map(String::as_str).collect::<Vec<_>>();
+        let home = "eu-central-1:123456789012";
         assert_eq!(
-            all["s3:DeleteObject"],
+            on("rds:DeleteDBCluster")[0],
+            format!("arn:aws:rds:{home}:cluster-snapshot:social-database-final-*")
+        );
+        assert_eq!(on("rds:DeleteDBCluster")[1], format!("arn:aws:rds:{home}:cluster:social-database"));
+        assert_eq!(on("secretsmanager:GetSecretValue"), [format!("arn:aws:secretsmanager:{home}:secret:social/*")]);
+        assert_eq!(
+            on("s3:DeleteObject"),
             ["arn:aws:s3:::social-example-org-media", "arn:aws:s3:::social-example-org-media/*"]
         );
-        assert_eq!(all["iam:PassRole"], all["iam:CreateRole"], "roles are handed over, and only our own");
-        assert!(all["iam:PassRole"].iter().all(|role| role.contains(":role/social-")), "{:?}", all["iam:PassRole"]);
-        assert_eq!(all["ssm:DescribeParameters"], ["*"]);
-        assert_eq!(all["ec2:DescribeVpcs"], ["*"], "what is looked up is read");
+        let roles = ["execution", "tasks"].map(|role| format!("arn:aws:iam::123456789012:role/social-{role}"));
+        assert_eq!(on("iam:PassRole"), roles, "roles are handed over, and only our own");
+        assert_eq!(on("iam:CreateRole"), roles);
+        assert_eq!(on("ssm:DescribeParameters"), ["*"]);
+        assert_eq!(on("ec2:DescribeVpcs"), ["*"], "what is looked up is read");
         assert!(all.contains_key("elasticache:CreateReplicationGroup"));
         assert!(!all.contains_key("elasticache:CreateCacheCluster"), "another engine's");
-        let other = allowed(&of(&format!("{EXAMPLE}\n[redis]\nengine = \"redis\"\n"), false));
+        assert!(!all.contains_key("iam:AttachRolePolicy"), "no policy is attached to a role");
+        let other = allowed(&of(&format!("{EXAMPLE}\n[redis]\nengine = \"redis\"\n"), Half::Daily));
         assert!(other.contains_key("elasticache:CreateCacheCluster"));
         for policy in policies {
             for statement in policy.statement {
                 assert!(statement.action.is_sorted() && statement.resource.is_sorted());
+                let is_bound = statement.condition.values().any(|keys| keys.contains_key("aws:RequestedRegion"));
+                assert!(is_bound || !statement.resource.contains(&"*".to_owned()), "{statement:?}");
             }
         }
     }
 
     #[test]
-    fn reading_alone_takes_no_writing() {
-        let all = allowed(&of(EXAMPLE, true));
+    fn the_policy_for_the_beginning_is_one_and_what_it_adds_is_in_no_other() {
+        let bootstrap = allowed(&of(EXAMPLE, Half::Bootstrap));
+        let added: Vec<&str> = bootstrap.keys().map(String::as_str).collect();
+        assert_eq!(
+            added,
+            [
+                "cloudfront:CreateDistribution",
+                "cloudfront:DeleteOriginAccessControl",
+                "cloudfront:TagResource",
+                "cloudfront:UpdateOriginAccessControl",
+                "iam:CreatePolicy",
+                "iam:CreatePolicyVersion",
+                "iam:DeletePolicy",
+                "iam:DeletePolicyVersion",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:UpdateAssumeRolePolicy",
+            ]
+        );
+        assert_eq!(of(EXAMPLE, Half::Bootstrap).len(), 1);
+        let both = [of(EXAMPLE, Half::Daily), of(EXAMPLE, Half::Bootstrap)].concat();
+        assert!(!allowed(&both).contains_key("iam:DeleteRolePermissionsBoundary"), "a boundary stays");
+    }
+
+    #[test]
+    fn reading_alone_takes_no_writing_and_no_secret() {
+        let all = allowed(&of(EXAMPLE, Half::Reading));
         let verbs = ["Describe", "Get", "List"];
         for action in all.keys() {
             let verb = action.split(':').next_back().unwrap_or_default();
             assert!(verbs.iter().any(|reading| verb.starts_with(reading)), "{action}");
         }
+        assert!(!all.contains_key("secretsmanager:GetSecretValue"));
+        assert!(allowed(&of(EXAMPLE, Half::Daily)).contains_key("secretsmanager:GetSecretValue"), "applying takes it");
     }
 }

@@ -283,9 +283,15 @@ pub struct ExplainArguments {
 
 #[derive(Debug, Args)]
 pub struct IamPolicyArguments {
-    /// Only what `plan` and `drift` need
+    /// Only what `plan` and `drift` need: no secret can be read with it
     #[arg(long)]
     pub read_only: bool,
+    /// Only what the first apply and `destroy` need besides: with it rights can be widened, so take it away again
+    #[arg(long, conflicts_with = "read_only")]
+    pub bootstrap: bool,
+    /// Ask nobody: if the state does not know the account, the policy is for any
+    #[arg(long)]
+    pub offline: bool,
     /// Which of several policies, if one would be too long
     #[arg(long, value_name = "N")]
     pub part: Option<usize>,

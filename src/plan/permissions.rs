@@ -1,26 +1,33 @@
 //! What whoever runs this program must be allowed to do, for one file: an IAM policy, read off the types.
 //!
-//! An action stands on the resources of this instance where its type says how they are named (`permissions.scope`), and
-//! on everything otherwise: whatever AWS lets nobody narrow down, and whatever nobody has tried. What the state knows and
-//! the file does not want any more counts too, for it is still to be deleted.
+//! An action stands on the resources of this instance where its type says how they are named (`permissions.scope`), under
+//! the conditions its type says, and on everything in the instance's regions where AWS lets nobody narrow it down. What
+//! the state knows and the file does not want any more counts too, for it is still to be deleted.
+//!
+//! There are two policies for changing. The daily one cannot give anybody more than its holder has. What could, because
+//! AWS has no condition that tells a good use from a bad one, is in the other one: [`Half::Bootstrap`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::resolve::Graph;
 use crate::address::{Address, TypeName};
 use crate::spec::Types;
+use crate::spec::permissions::{Condition, Grant};
 use crate::spec::types::ResourceType;
 use crate::state::State;
-use crate::value::{Planned, Tree, Value};
+use crate::value::{Missing, Planned, Tree, Unknown, Value};
 
 /// Characters of a managed policy that AWS takes, white space apart.
 pub const LONGEST: usize = 6144;
 
 /// Names of one pattern beyond which what they have in common is named instead.
 const NAMED: usize = 3;
+
+/// The key of a condition that says where a call may go.
+const REGION: &str = "aws:RequestedRegion";
 
 /// A policy document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,13 +37,28 @@ pub struct Policy {
     pub statement: Vec<Statement>,
 }
 
-/// Actions that are allowed on the same resources.
+/// Actions that are allowed on the same resources under the same conditions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Statement {
     pub effect: &'static str,
     pub action: Vec<String>,
     pub resource: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "shortest")]
+    pub condition: Condition,
+}
+
+/// One value stands by itself, several in a list.
+fn shortest<S: Serializer>(condition: &Condition, serializer: S) -> Result<S::Ok, S::Error> {
+    let value = |values: &[String]| match values {
+        [only] => serde_json::Value::from(only.as_str()),
+        several => serde_json::Value::from(several),
+    };
+    let written: BTreeMap<_, BTreeMap<_, _>> = condition
+        .iter()
+        .map(|(operator, keys)| (operator, keys.iter().map(|(key, values)| (key, value(values))).collect()))
+        .collect();
+    written.serialize(serializer)
 }
 
 impl Policy {
@@ -50,79 +72,327 @@ impl Policy {
     }
 }
 
-/// Where the instance is.
+/// Which instance it is, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
+    pub instance: &'a str,
     pub region: &'a str,
     /// Any, while it is not known.
     pub account: Option<&'a str>,
 }
 
-/// What is allowed: everything that applying and destroying takes, or reading alone.
-pub fn statements(
-    graph: &Graph<'_>,
-    desired: &BTreeMap<Address, Arc<Planned>>,
-    state: &State,
-    types: &Types,
-    looked_up: &BTreeSet<TypeName>,
-    place: Place<'_>,
-    only_read: bool,
-) -> Vec<Statement> {
-    let mut used: BTreeMap<&TypeName, Vec<(String, Value)>> = BTreeMap::new();
-    for type_name in looked_up {
-        used.entry(type_name).or_default();
+impl Place<'_> {
+    /// A pattern with what is known in the place of `{...}`, and `*` for what is not.
+    fn named(&self, pattern: &str, of: &ResourceType, region: &str, attributes: &Value) -> String {
+        let mut text = String::new();
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let Some((name, after)) = after.split_once('}') else { break };
+            let default = || of.attributes.get(name)?.default.as_ref()?.as_text();
+            text.push_str(match name {
+                "region" if region.is_empty() => self.region,
+                "region" => region,
+                "account" => self.account.unwrap_or("*"),
+                "instance" => self.instance,
+                name => attributes.get(name).and_then(Tree::as_text).or_else(default).unwrap_or("*"),
+            });
+            rest = after;
+        }
+        text + rest
     }
-    for (address, node) in &graph.nodes {
-        let known = desired.get(address).map(|planned| known(planned)).unwrap_or_default();
-        used.entry(&address.type_name).or_default().push((node.region.clone(), known));
-    }
-    for (address, row) in &state.rows {
-        used.entry(&address.type_name).or_default().push((row.region.clone(), row.recorded()));
-    }
-    let scopes: BTreeMap<&TypeName, BTreeSet<String>> =
-        used.iter().filter_map(|(name, objects)| Some((*name, scope(types.get(*name)?, objects, place)))).collect();
-    let mut resources: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+}
+
+/// Which of the permissions are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// Reading alone.
+    Reading,
+    /// Applying and destroying, as far as it can be held all the time.
+    Daily,
+    /// The rest: with it whoever holds it could widen what others may do.
+    Bootstrap,
+}
+
+/// Everything that permissions are read off.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub graph: &'a Graph<'a>,
+    pub desired: &'a BTreeMap<Address, Arc<Planned>>,
+    pub state: &'a State,
+    pub types: &'a Types,
+    /// The types that are looked up, with the regions they are looked up in.
+    pub looked_up: &'a BTreeMap<TypeName, BTreeSet<String>>,
+    pub place: Place<'a>,
+}
+
+/// An object of the instance: its region, and its attributes as far as they are known.
+type Object = (String, Value);
+
+/// Where an action is allowed, and when.
+type Granted = (BTreeSet<String>, Condition);
+
+/// What is allowed.
+pub fn statements(wanted: &Wanted<'_>, half: Half) -> Vec<Statement> {
+    let used = wanted.used();
+    let mut granted: BTreeMap<&str, Vec<Granted>> = BTreeMap::new();
+    let mut regions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for name in used.keys() {
-        let Some(resource_type) = types.get(*name) else { continue };
-        let verbs = resource_type.permissions.iter().filter(|(verb, _)| !only_read || *verb == "read");
+        let Some(resource_type) = wanted.types.get(*name) else { continue };
+        let permissions = &resource_type.permissions;
+        let verbs = permissions.verbs.iter().filter(|(verb, _)| half != Half::Reading || *verb == "read");
         for action in verbs.flat_map(|(_, actions)| actions) {
-            let narrowed = match resource_type.scoped_as.get(action) {
-                Some(other) => scopes.get(other),
-                None if resource_type.unscoped.contains(action) || !is_own(action, resource_type) => None,
-                None => scopes.get(name),
-            };
-            let entry = resources.entry(action.as_str()).or_default();
-            match narrowed {
-                Some(scope) if !scope.is_empty() => entry.extend(scope.iter().cloned()),
-                _ => {
-                    entry.insert("*".to_owned());
-                }
+            let found = wanted.granted(action, resource_type, half, &used);
+            if !found.is_empty() {
+                granted.entry(action).or_default().extend(found);
+                let service = action.split(':').next().unwrap_or_default();
+                regions.entry(service).or_default().extend(wanted.regions(resource_type, &used));
             }
         }
     }
-    let mut grouped: BTreeMap<BTreeSet<String>, BTreeSet<&str>> = BTreeMap::new();
-    for (action, resources) in resources {
-        let everything = BTreeSet::from(["*".to_owned()]);
-        let resources = if resources.contains("*") { everything } else { resources };
-        grouped.entry(resources).or_default().insert(action);
+    let mut grouped: BTreeMap<Granted, BTreeSet<&str>> = BTreeMap::new();
+    for (action, grants) in granted {
+        for (resources, mut condition) in simplest(grants) {
+            if resources.contains("*") {
+                let service = action.split(':').next().unwrap_or_default();
+                let allowed = regions.get(service).into_iter().flatten().map(|region| (*region).to_owned()).collect();
+                condition.entry("StringEquals".to_owned()).or_default().insert(REGION.to_owned(), allowed);
+            }
+            grouped.entry((resources, condition)).or_default().insert(action);
+        }
     }
     let mut statements: Vec<Statement> = grouped
         .into_iter()
-        .map(|(resources, actions)| Statement {
+        .map(|((resources, condition), actions)| Statement {
             effect: "Allow",
             action: actions.into_iter().map(str::to_owned).collect(),
             resource: resources.into_iter().collect(),
+            condition,
         })
         .collect();
     statements.sort();
     statements
 }
 
-/// Whether an action is one of the service the type belongs to, whatever AWS calls it there.
-fn is_own(action: &str, resource_type: &ResourceType) -> bool {
-    let service = |action: &str| action.split(':').next().unwrap_or_default().to_owned();
-    let reads = resource_type.permissions.get("read").into_iter().flatten();
-    reads.map(|read| service(read)).any(|own| own == service(action))
+impl Wanted<'_> {
+    /// The objects of every type that is made, remembered or looked up.
+    fn used(&self) -> BTreeMap<&TypeName, Vec<Object>> {
+        let mut used: BTreeMap<&TypeName, Vec<Object>> = BTreeMap::new();
+        for type_name in self.looked_up.keys() {
+            used.entry(type_name).or_default();
+        }
+        for (address, node) in &self.graph.nodes {
+            let known = self.desired.get(address).map(|planned| self.known(planned)).unwrap_or_default();
+            used.entry(&address.type_name).or_default().push((node.region.clone(), known));
+        }
+        for (address, row) in &self.state.rows {
+            used.entry(&address.type_name).or_default().push((row.region.clone(), row.recorded()));
+        }
+        used
+    }
+
+    /// Where the calls for a type go.
+    fn regions<'a>(
+        &'a self,
+        resource_type: &'a ResourceType,
+        used: &'a BTreeMap<&TypeName, Vec<Object>>,
+    ) -> BTreeSet<&'a str> {
+        if let Some(region) = &resource_type.permissions.region {
+            return BTreeSet::from([region.as_str()]);
+        }
+        let made = used.get(&resource_type.name).into_iter().flatten().map(|(region, _)| region.as_str());
+        let looked_up = self.looked_up.get(&resource_type.name).into_iter().flatten().map(String::as_str);
+        made.chain(looked_up).map(|region| if region.is_empty() { self.place.region } else { region }).collect()
+    }
+
+    /// Where a type's action is allowed.
+    fn granted(
+        &self,
+        action: &str,
+        resource_type: &ResourceType,
+        half: Half,
+        used: &BTreeMap<&TypeName, Vec<Object>>,
+    ) -> Vec<Granted> {
+        let permissions = &resource_type.permissions;
+        if permissions.withheld.contains(action) {
+            return Vec::new();
+        }
+        let is_kept_apart = permissions.bootstrap.contains(action);
+        let is_meant = |is_bootstrap: bool| half == Half::Reading || is_bootstrap == (half == Half::Bootstrap);
+        let everything = BTreeSet::from(["*".to_owned()]);
+        let own_names = permissions.names_of.as_ref();
+        let own = || match permissions.unscoped.contains(action) || permissions.scope.is_empty() {
+            true => everything.clone(),
+            false => self.scope(&permissions.scope, own_names, resource_type, used),
+        };
+        let grants: Vec<&Grant> = permissions.grants_of(action).collect();
+        if grants.is_empty() {
+            return if is_meant(is_kept_apart) { vec![(own(), Condition::new())] } else { Vec::new() };
+        }
+        let meant = grants.into_iter().filter(|grant| is_meant(is_kept_apart || grant.bootstrap));
+        let objects = used.get(&resource_type.name).map_or(&[][..], Vec::as_slice);
+        let granted = meant.filter_map(|grant| {
+            let names_of = grant.names_of.as_ref();
+            let resources = match &grant.scope {
+                Some(patterns) => self.scope(patterns, names_of.or(own_names), resource_type, used),
+                None => match names_of.and_then(|other| self.types.get(other)) {
+                    Some(other) => self.scope(&other.permissions.scope, names_of, other, used),
+                    None => own(),
+                },
+            };
+            Some((resources, self.condition(&grant.condition, resource_type, objects)?))
+        });
+        granted.collect()
+    }
+
+    /// The names of all objects, as the patterns spell them.
+    fn scope(
+        &self,
+        patterns: &[String],
+        names_of: Option<&TypeName>,
+        own: &ResourceType,
+        used: &BTreeMap<&TypeName, Vec<Object>>,
+    ) -> BTreeSet<String> {
+        let of = names_of.and_then(|name| self.types.get(name)).unwrap_or(own);
+        let nothing_known = [(String::new(), Value::Null)];
+        let objects =
+            used.get(&of.name).filter(|objects| !objects.is_empty()).map_or(&nothing_known[..], Vec::as_slice);
+        let mut all = BTreeSet::new();
+        for pattern in patterns {
+            let names: BTreeSet<String> =
+                objects.iter().map(|(region, attributes)| self.place.named(pattern, of, region, attributes)).collect();
+            if names.len() > NAMED {
+                all.insert(common(&names, self.fixed(pattern, of)));
+            } else {
+                all.extend(names);
+            }
+        }
+        all
+    }
+
+    /// A condition with values in the place of `{...}`. `None` if an attribute that it names is set nowhere: then there
+    /// is nothing that it could allow.
+    fn condition(&self, condition: &Condition, own: &ResourceType, objects: &[Object]) -> Option<Condition> {
+        let mut filled = Condition::new();
+        for (operator, keys) in condition {
+            for (key, patterns) in keys {
+                let mut values = BTreeSet::new();
+                for pattern in patterns {
+                    match pattern.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                        Some(name) if own.attributes.contains_key(name) => {
+                            values.extend(objects.iter().flat_map(|(_, attributes)| texts(attributes, name)));
+                        }
+                        _ => {
+                            values.insert(self.place.named(pattern, own, "", &Value::Null));
+                        }
+                    }
+                }
+                if values.is_empty() {
+                    return None;
+                }
+                // What stands for an account that is not known yet is a pattern.
+                let operator = match operator.strip_prefix("StringEquals") {
+                    Some(rest) if values.iter().any(|value| value.contains('*')) => format!("StringLike{rest}"),
+                    _ => operator.clone(),
+                };
+                filled.entry(operator).or_default().insert(key.clone(), values.into_iter().collect());
+            }
+        }
+        Some(filled)
+    }
+
+    /// The part of a pattern's names that is the same for whatever account and name: no star may stand before its end.
+    fn fixed(&self, pattern: &str, of: &ResourceType) -> usize {
+        let start = pattern.find("{account}").map_or(0, |at| at + "{account}".len());
+        self.place.named(&pattern[..start], of, "", &Value::Null).len()
+    }
+
+    /// What is known of attributes. An attribute of another resource that is not known yet is spelled as its type says
+    /// such values look.
+    fn known(&self, planned: &Planned) -> Value {
+        let spelled = |value: &Planned| {
+            let known = value.try_map(&mut |unknown: &Unknown| match unknown.references.as_slice() {
+                [missing] if !unknown.sensitive && unknown.template == format!("${{{missing}}}") => {
+                    self.spelled(missing).map(Tree::Text).ok_or(())
+                }
+                _ => Err(()),
+            });
+            known.ok()
+        };
+        let entries = planned.as_map().into_iter().flatten();
+        Tree::Map(entries.filter_map(|(name, value)| Some((name.clone(), spelled(value)?))).collect())
+    }
+
+    fn spelled(&self, missing: &Missing) -> Option<String> {
+        let resource_type = self.types.get(&missing.address.type_name)?;
+        let format = resource_type.attributes.get(&missing.attribute)?.format.as_deref()?;
+        let region = self.graph.nodes.get(&missing.address).map_or("", |node| node.region.as_str());
+        let planned = self.desired.get(&missing.address)?.as_map()?;
+        let known = planned.iter().filter_map(|(name, value)| Some((name.clone(), value.plain()?))).collect();
+        Some(self.place.named(format, resource_type, region, &Tree::Map(known)))
+    }
+}
+
+/// The texts that an attribute holds: itself, or the entries of a list.
+fn texts(attributes: &Value, name: &str) -> Vec<String> {
+    match attributes.get(name) {
+        Some(Tree::Text(text)) => vec![text.clone()],
+        Some(Tree::List(items)) => items.iter().filter_map(Tree::as_text).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The grants of one action, without those that another one holds already.
+fn simplest(grants: Vec<Granted>) -> Vec<Granted> {
+    let mut by_condition: BTreeMap<Condition, BTreeSet<String>> = BTreeMap::new();
+    for (resources, condition) in grants {
+        by_condition.entry(condition).or_default().extend(resources);
+    }
+    let always = by_condition.remove(&Condition::new()).unwrap_or_default();
+    if always.contains("*") {
+        return vec![(BTreeSet::from(["*".to_owned()]), Condition::new())];
+    }
+    let mut by_resources: BTreeMap<BTreeSet<String>, Vec<Condition>> = BTreeMap::new();
+    for (condition, mut resources) in by_condition {
+        resources.retain(|resource| !always.contains(resource));
+        if resources.contains("*") {
+            resources = BTreeSet::from(["*".to_owned()]);
+        }
+        if !resources.is_empty() {
+            unite(by_resources.entry(resources).or_default(), condition);
+        }
+    }
+    let mut left: Vec<Granted> = by_resources
+        .into_iter()
+        .flat_map(|(resources, all)| all.into_iter().map(move |condition| (resources.clone(), condition)))
+        .collect();
+    if !always.is_empty() {
+        left.push((always, Condition::new()));
+    }
+    left
+}
+
+/// Adds a condition. Two that compare one and the same key are one with the values of both.
+fn unite(all: &mut Vec<Condition>, condition: Condition) {
+    let only = |condition: &Condition| match condition.iter().next() {
+        Some((operator, keys)) if condition.len() == 1 && keys.len() == 1 => {
+            Some((operator.clone(), keys.keys().next().cloned()))
+        }
+        _ => None,
+    };
+    let compared = only(&condition);
+    match all.iter_mut().find(|other| compared.is_some() && only(other) == compared) {
+        Some(other) => {
+            for (mine, theirs) in other.values_mut().zip(condition.into_values()) {
+                for (mine, theirs) in mine.values_mut().zip(theirs.into_values()) {
+                    mine.extend(theirs);
+                    mine.sort();
+                    mine.dedup();
+                }
+            }
+        }
+        None => all.push(condition),
+    }
 }
 
 /// As many policies as it takes for each to be short enough. A statement that is too long for one is cut in two.
@@ -150,51 +420,6 @@ pub fn policies(statements: Vec<Statement>) -> Vec<Policy> {
     policies
 }
 
-/// What is known of attributes.
-fn known(planned: &Planned) -> Value {
-    let entries = planned.as_map().into_iter().flatten();
-    Tree::Map(entries.filter_map(|(name, value)| Some((name.clone(), value.plain()?))).collect())
-}
-
-/// The names of all objects of a type, as its patterns spell them.
-fn scope(resource_type: &ResourceType, objects: &[(String, Value)], place: Place<'_>) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    for pattern in &resource_type.scope {
-        let names: BTreeSet<String> =
-            objects.iter().map(|(region, attributes)| named(pattern, region, attributes, place)).collect();
-        if names.len() > NAMED {
-            all.insert(common(&names, fixed(pattern, place)));
-        } else {
-            all.extend(names);
-        }
-    }
-    all
-}
-
-/// A pattern with what is known in the place of `{...}`, and `*` for what is not.
-fn named(pattern: &str, region: &str, attributes: &Value, place: Place<'_>) -> String {
-    let mut text = String::new();
-    let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once('{') {
-        text.push_str(before);
-        let Some((name, after)) = after.split_once('}') else { break };
-        text.push_str(match name {
-            "region" if region.is_empty() => place.region,
-            "region" => region,
-            "account" => place.account.unwrap_or("*"),
-            name => attributes.get(name).and_then(Tree::as_text).unwrap_or("*"),
-        });
-        rest = after;
-    }
-    text + rest
-}
-
-/// The part of a pattern's names that is the same for whatever account and name: no star may stand before its end.
-fn fixed(pattern: &str, place: Place<'_>) -> usize {
-    let start = pattern.find("{account}").map_or(0, |at| at + "{account}".len());
-    named(&pattern[..start], "", &Value::Null, place).len()
-}
-
 /// What names have in common, up to the last sign that divides them, and a star.
 fn common(names: &BTreeSet<String>, least: usize) -> String {
     let mut shared = names.first().cloned().unwrap_or_default();
@@ -211,18 +436,42 @@ fn common(names: &BTreeSet<String>, least: usize) -> String {
 mod tests {
     use super::*;
 
-    fn place() -> Place<'static> {
-        Place { region: "eu-central-1", account: Some("123456789012") }
+    #[test]
+    fn names_are_spelled_out_as_far_as_they_are_known() {
+        let specs = crate::spec::Specs::read(&[]).expect("valid specs");
+        let of = |service: &str, kind: &str| &specs.types[&TypeName::new(service, kind)];
+        let place = Place { instance: "social", region: "eu-central-1", account: Some("123456789012") };
+        let attributes = Value::from_json(&serde_json::json!({"name": "/social/db"}));
+        let pattern = "arn:aws:ssm:{region}:{account}:parameter{name}";
+        let parameter = of("ssm", "parameter");
+        let spelled = place.named(pattern, parameter, "us-east-1", &attributes);
+        assert_eq!(spelled, "arn:aws:ssm:us-east-1:123456789012:parameter/social/db");
+        let nobody = Place { account: None, ..place };
+        assert_eq!(nobody.named(pattern, parameter, "", &Value::Null), "arn:aws:ssm:eu-central-1:*:parameter*");
+        let role = Value::from_json(&serde_json::json!({"name": "tasks"}));
+        let spelled = place.named("arn:aws:iam::{account}:role{path}{name}", of("iam", "role"), "", &role);
+        assert_eq!(spelled, "arn:aws:iam::123456789012:role/tasks", "a path that is not set is AWS's own");
+    }
+
+    fn condition(key: &str, values: &[&str]) -> Condition {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        BTreeMap::from([("StringEquals".to_owned(), BTreeMap::from([(key.to_owned(), values)]))])
     }
 
     #[test]
-    fn names_are_spelled_out_as_far_as_they_are_known() {
-        let attributes = Value::from_json(&serde_json::json!({"name": "/social/db"}));
-        let pattern = "arn:aws:ssm:{region}:{account}:parameter{name}";
-        let spelled = named(pattern, "us-east-1", &attributes, place());
-        assert_eq!(spelled, "arn:aws:ssm:us-east-1:123456789012:parameter/social/db");
-        let nobody = Place { account: None, ..place() };
-        assert_eq!(named(pattern, "", &Value::Null, nobody), "arn:aws:ssm:eu-central-1:*:parameter*");
+    fn grants_of_one_action_become_as_few_as_say_the_same() {
+        let on = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let always = Condition::new();
+        let granted = vec![(on(&["a"]), always.clone()), (on(&["b"]), always.clone())];
+        assert_eq!(simplest(granted), [(on(&["a", "b"]), always.clone())]);
+        let granted = vec![(on(&["*"]), always.clone()), (on(&["b"]), condition("k", &["x"]))];
+        assert_eq!(simplest(granted), [(on(&["*"]), always.clone())], "what is always allowed has no conditions");
+        let granted = vec![(on(&["a"]), always.clone()), (on(&["a", "b"]), condition("k", &["x"]))];
+        assert_eq!(simplest(granted), [(on(&["b"]), condition("k", &["x"])), (on(&["a"]), always)]);
+        let granted = vec![(on(&["a"]), condition("k", &["x"])), (on(&["a"]), condition("k", &["y"]))];
+        assert_eq!(simplest(granted), [(on(&["a"]), condition("k", &["x", "y"]))], "one of several values will do");
+        let granted = vec![(on(&["a"]), condition("k", &["x"])), (on(&["a"]), condition("l", &["y"]))];
+        assert_eq!(simplest(granted).len(), 2, "either of two keys will do");
     }
 
     #[test]
@@ -239,6 +488,7 @@ mod tests {
             effect: "Allow",
             action: (0..count).map(|number| format!("service:SomeRatherLongAction{number:04}")).collect(),
             resource: vec![resource.to_owned()],
+            condition: condition("aws:RequestedRegion", &["eu-central-1"]),
         };
         let statements = vec![statement("*", 300), statement("arn:aws:s3:::x", 10), statement("arn:aws:s3:::y", 100)];
         let mut wanted: Vec<(String, String)> = Vec::new();

@@ -14,6 +14,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("s3", include_str!("../../specs/types/s3.toml")),
     ("secretsmanager", include_str!("../../specs/types/secretsmanager.toml")),
     ("ssm", include_str!("../../specs/types/ssm.toml")),
+    ("sts", include_str!("../../specs/types/sts.toml")),
 ];
 
 /// Files of specs/mastodon by topic, in the order in which inputs are shown.

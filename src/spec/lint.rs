@@ -53,6 +53,7 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
     linter.local_cycles();
     linter.cycles();
     linter.refers_to();
+    super::permissions::lint(types, &mut linter.problems);
     linter.problems
 }
 

@@ -8,6 +8,7 @@
 pub mod blueprint;
 mod embedded;
 pub mod lint;
+pub mod permissions;
 pub mod references;
 pub mod types;
 

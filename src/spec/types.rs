@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use super::permissions::Permissions;
 use crate::address::{Identity, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
@@ -47,15 +48,8 @@ pub struct ResourceType {
     pub timeout: Durations,
     pub ready: Option<Ready>,
     pub replace: Order,
-    /// IAM actions by verb: create, read, update, delete.
-    pub permissions: BTreeMap<String, Vec<String>>,
-    /// How AWS names the objects of the type, with `{attribute}`, `{region}` and `{account}`: what its actions are
-    /// allowed on.
-    pub scope: Vec<String>,
-    /// Actions that AWS allows only on everything.
-    pub unscoped: Vec<String>,
-    /// Actions on objects of another type.
-    pub scoped_as: BTreeMap<String, TypeName>,
+    /// The IAM actions that its objects take.
+    pub permissions: Permissions,
     pub attributes: BTreeMap<String, Attribute>,
     pub location: Location,
 }
@@ -502,29 +496,10 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         result
     });
     reader.used.push("permissions");
-    let mut permissions = BTreeMap::new();
-    let (mut scope, mut unscoped, mut scoped_as) = (Vec::new(), Vec::new(), BTreeMap::new());
-    if let Some(node) = entry.node.get("permissions") {
-        let mut verbs =
-            Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`permissions`", used: Vec::new() };
-        for verb in ["create", "read", "update", "delete"] {
-            if node.get(verb).is_some() {
-                permissions.insert(verb.to_owned(), verbs.texts(verb));
-            }
-        }
-        scope = verbs.texts("scope");
-        unscoped = verbs.texts("unscoped");
-        verbs.used.push("scoped_as");
-        for action in node.get("scoped_as").map(Node::entries).unwrap_or_default() {
-            match action.node.text().and_then(|text| text.split_once('.')) {
-                Some((service, kind)) => {
-                    scoped_as.insert(action.key.clone(), TypeName::new(service, kind));
-                }
-                None => verbs.wrong("scoped_as", "a table from actions to names of types"),
-            }
-        }
-        verbs.refuse_others();
-    }
+    let permissions = match entry.node.get("permissions") {
+        Some(node) => super::permissions::read(node, &mut *reader.diagnostics),
+        None => Permissions::default(),
+    };
     reader.refuse_others();
     let mut attributes = BTreeMap::new();
     for attribute_entry in entry.node.get("attributes").map(Node::entries).unwrap_or_default() {
@@ -573,9 +548,6 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         ready,
         replace,
         permissions,
-        scope,
-        unscoped,
-        scoped_as,
         attributes,
         location: entry.key_location.clone(),
     }

@@ -279,7 +279,7 @@ async fn somebody_elses_distribution_is_not_adopted() {
     wanted.tags.insert("mastoform:instance".to_owned(), "other".to_owned());
     assert_eq!(aws.find(&wanted).await, Ok(Vec::new()));
     // The token is one creation's alone, so whoever has it must be ours: it only cannot be found yet.
-    assert_error(aws.create(&wanted).await, ErrorKind::NotYet, "cloudfront:CreateDistributionWithTags");
+    assert_error(aws.create(&wanted).await, ErrorKind::NotYet, "cloudfront:CreateDistribution");
 }
 
 #[tokio::test]

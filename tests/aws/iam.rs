@@ -70,6 +70,30 @@ async fn a_role_without_its_policies_is_completed() {
     role.end().await;
 }
 
+/// A role that was made without a boundary gets one before anything else is changed.
+#[tokio::test]
+async fn a_role_is_bounded() {
+    let aws = moto::start().aws();
+    let boundary = make(&aws, "iam.policy", json!({ "name": "social-boundary", "policy": allow("s3:*") })).await;
+    let mut role = Life::of("iam.role").create(&aws, task_role()).await;
+    role.shows(json!({ "permissions_boundary": null })).await;
+    let before = aws.calls().snapshot().len();
+    role.update(json!({ "permissions_boundary": boundary, "policies": { "mail": allow("ses:SendRawEmail") } })).await;
+    let calls = aws.calls().snapshot().split_off(before);
+    let changes: Vec<&str> =
+        calls.iter().map(|call| call.operation.as_str()).filter(|name| name.contains("iam:Put")).collect();
+    assert_eq!(changes, ["iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]);
+    role.shows(json!({ "permissions_boundary": boundary })).await;
+    role.update(json!({ "permissions_boundary": null })).await;
+    role.end().await;
+
+    let mut bounded = task_role();
+    bounded["permissions_boundary"] = json!(boundary);
+    let role = Life::of("iam.role").repeats().create(&aws, bounded).await;
+    role.shows(json!({ "permissions_boundary": boundary })).await;
+    role.end().await;
+}
+
 #[tokio::test]
 async fn a_role_of_somebody_else_is_not_taken() {
     let aws = moto::start().aws();

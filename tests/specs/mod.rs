@@ -1,5 +1,7 @@
 //! The types against AWS's own schemas, as `cloudformation.toml` has them.
 
+mod authorization;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mastoform::diagnostic::SourceFile;
@@ -149,7 +151,11 @@ fn every_type_of_the_blueprint_has_what_the_engine_needs() {
     for resource_type in specs.types.values().filter(|resource_type| !resource_type.lookup_only) {
         assert!(!resource_type.identity.is_empty(), "{} has no identity", resource_type.name);
         for verb in ["create", "read", "delete"] {
-            assert!(resource_type.permissions.contains_key(verb), "{} has no permission to {verb}", resource_type.name);
+            assert!(
+                resource_type.permissions.verbs.contains_key(verb),
+                "{} has no permission to {verb}",
+                resource_type.name
+            );
         }
     }
 }
@@ -165,7 +171,7 @@ fn every_call_of_the_provider_is_among_the_permissions_of_its_type() {
     for resource_type in specs.types.values() {
         let (service, kind) = (&resource_type.name.service, &resource_type.name.kind);
         let source = fs_err::read_to_string(folder.join(service).join(format!("{kind}.rs"))).expect("its handler");
-        let allowed: BTreeSet<&str> = resource_type.permissions.values().flatten().map(String::as_str).collect();
+        let allowed = resource_type.permissions.actions();
         let code = source.split("#[cfg(test)]").next().unwrap_or_default();
         for found in operation.captures_iter(code) {
             calls += 1;

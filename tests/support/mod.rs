@@ -8,6 +8,7 @@ pub mod instance;
 pub mod ministack;
 #[cfg(feature = "aws")]
 pub mod moto;
+pub mod policy;
 #[cfg(feature = "aws")]
 #[expect(dead_code, reason = "the benchmark of the wave needs more of it")]
 pub mod proxy;

@@ -28,6 +28,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "missing-key",
     "missing-setting",
     "out-of-range",
+    "permissions",
     "plan-check",
     "plan-edited",
     "plan-malformed",

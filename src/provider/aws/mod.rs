@@ -46,6 +46,7 @@ mod rds;
 mod s3;
 mod secretsmanager;
 mod ssm;
+mod sts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,6 +81,7 @@ pub static HANDLERS: &[&[&dyn Handler]] = &[
     s3::HANDLERS,
     secretsmanager::HANDLERS,
     ssm::HANDLERS,
+    sts::HANDLERS,
 ];
 
 /// AWS, as one account and any of its regions.

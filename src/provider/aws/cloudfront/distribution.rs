@@ -27,7 +27,7 @@ use crate::provider::aws::tags;
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
 
-const CREATE: &str = "cloudfront:CreateDistributionWithTags";
+const CREATE: &str = "cloudfront:CreateDistribution";
 const DELETE: &str = "cloudfront:DeleteDistribution";
 const GET: &str = "cloudfront:GetDistribution";
 const LIST: &str = "cloudfront:ListDistributions";

@@ -1,46 +1,39 @@
 //! `iam.role`: permissions that a service takes on, with the policies that live and die with it.
 //!
 //! A role is made first and gets its policies then, so a creation that stopped between can be repeated: it finds its
-//! own role by name and tags, and writes all policies again.
+//! own role by name and tags, and writes all policies again. Each role is read by itself: lists of all roles of an account
+//! are none of our business.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use aws_sdk_iam::types::{EntityType, Role as Answer, RoleDetail};
+use aws_sdk_iam::types::Role as Answer;
 
 use super::is_own;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, decoded_structure, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
+use crate::provider::aws::handler::{Handler, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags;
-use crate::provider::aws::wave::{try_wave, wave};
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::aws::wave::try_wave;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
 use crate::value::Value;
 
 const ATTACH: &str = "iam:AttachRolePolicy";
 const CREATE: &str = "iam:CreateRole";
 const DELETE: &str = "iam:DeleteRole";
+const DELETE_BOUNDARY: &str = "iam:DeleteRolePermissionsBoundary";
 const DELETE_INLINE: &str = "iam:DeleteRolePolicy";
 const DETACH: &str = "iam:DetachRolePolicy";
 const GET: &str = "iam:GetRole";
 const GET_INLINE: &str = "iam:GetRolePolicy";
-const LIST: &str = "iam:ListRoles";
 const LIST_ATTACHED: &str = "iam:ListAttachedRolePolicies";
-const LIST_DETAILS: &str = "iam:GetAccountAuthorizationDetails";
 const LIST_INLINE: &str = "iam:ListRolePolicies";
+const PUT_BOUNDARY: &str = "iam:PutRolePermissionsBoundary";
 const PUT_INLINE: &str = "iam:PutRolePolicy";
 const UPDATE: &str = "iam:UpdateRole";
 const UPDATE_TRUST: &str = "iam:UpdateAssumeRolePolicy";
-
-/// From how many roles on lists of the account are the shorter way, if it has only as many as a page holds.
-const SEVERAL: usize = 2;
-const PAGE: i32 = 100;
-
-/// From how many roles on they are the shorter way however many the account has, in pages as large as AWS allows.
-const MANY: usize = 20;
-const LARGEST_PAGE: i32 = 1000;
 
 /// Seconds; what AWS sets if a call does not say.
 const DEFAULT_SESSION: i32 = 3600;
@@ -51,21 +44,6 @@ pub struct Role;
 impl Handler for Role {
     fn type_name(&self) -> &'static str {
         "iam.role"
-    }
-
-    /// A role takes several calls. Several roles come from two lists of all there are, with the same attributes; whoever
-    /// may not read those, or has far more roles than these, reads one by one.
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        if targets.len() >= SEVERAL {
-            match list(clients, targets.len() >= MANY).await {
-                Err(error) if error.kind == ErrorKind::Denied => {}
-                Ok(None) => {}
-                Ok(Some(roles)) => return by_identity(targets, Ok(roles)),
-                Err(error) => return by_identity(targets, Err(error)),
-            }
-        }
-        let answers = wave(targets.iter().map(|target| self.observe(clients, target)).collect()).await;
-        targets.iter().zip(answers).map(|(target, answer)| (target.address.clone(), observation(answer))).collect()
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
@@ -107,6 +85,7 @@ impl Handler for Role {
             .set_description(wanted.owned_text("description")?)
             .set_max_session_duration(wanted.optional_integer("max_session_duration")?)
             .assume_role_policy_document(wanted.document("assume_role_policy")?)
+            .set_permissions_boundary(wanted.owned_text("permissions_boundary")?)
             .set_tags(Some(tags::iam(&creation.tags)?));
         let role = match request.send().await.map_err(failed(CREATE)) {
             Ok(answer) => answer.role.ok_or_else(|| unanswered(CREATE, "role"))?,
@@ -121,6 +100,10 @@ impl Handler for Role {
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
         let name = update.target.identity.as_str();
         let desired = desired(update, UPDATE);
+        // First of all: whoever may give roles rights only within their boundary may do the rest only then.
+        if update.changed("permissions_boundary").is_some() {
+            bound(clients, name, desired.optional_text("permissions_boundary")?).await?;
+        }
         if update.changed("description").is_some() || update.changed("max_session_duration").is_some() {
             // A duration that is not said becomes AWS's default again, so it is always said.
             let duration = desired.optional_integer("max_session_duration")?.unwrap_or(DEFAULT_SESSION);
@@ -172,53 +155,11 @@ fn report(role: &Answer) -> Report {
         .set("description", role.description().unwrap_or_default())
         .set("assume_role_policy", role.assume_role_policy_document().map(decoded_structure))
         .set("max_session_duration", role.max_session_duration())
+        .set(
+            "permissions_boundary",
+            role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn()),
+        )
         .set("arn", role.arn())
-}
-
-/// All roles of the account with all their policies. Without `however_many`, none where they do not fit on one page.
-async fn list(clients: &Clients, however_many: bool) -> Result<Option<Vec<Observed>>, ProviderError> {
-    let size = if however_many { LARGEST_PAGE } else { PAGE };
-    let roles = async {
-        let mut pages = clients.iam().list_roles().max_items(size).into_paginator().send();
-        let mut roles = Vec::new();
-        while let Some(page) = pages.try_next().await.map_err(failed(LIST))? {
-            let is_whole = however_many || !page.is_truncated();
-            roles.extend(page.roles);
-            if !is_whole {
-                return Ok(None);
-            }
-        }
-        Ok(Some(roles))
-    };
-    let details = async {
-        let request = clients.iam().get_account_authorization_details().filter(EntityType::Role).max_items(size);
-        let mut pages = request.into_paginator().send();
-        let mut details = Vec::new();
-        while let Some(page) = pages.try_next().await.map_err(failed(LIST_DETAILS))? {
-            let is_whole = however_many || !page.is_truncated();
-            details.extend(page.role_detail_list.unwrap_or_default());
-            if !is_whole {
-                return Ok(None);
-            }
-        }
-        Ok(Some(details))
-    };
-    let (Some(roles), Some(details)) = tokio::try_join!(roles, details)? else { return Ok(None) };
-    let mut details: BTreeMap<String, RoleDetail> =
-        details.into_iter().filter_map(|detail| Some((detail.role_name.clone()?, detail))).collect();
-    let with_policies = |role: &Answer| {
-        let detail = details.remove(role.role_name())?;
-        let policies = detail.role_policy_list().iter().filter_map(|policy| {
-            Some((policy.policy_name()?.to_owned(), decoded_structure(policy.policy_document()?)))
-        });
-        let arns: BTreeSet<&str> =
-            detail.attached_managed_policies().iter().filter_map(|policy| policy.policy_arn()).collect();
-        let report = report(role)
-            .set("managed_policy_arns", arns.into_iter().collect::<Vec<_>>())
-            .set("policies", Value::Map(policies.collect()));
-        Some(observed(role.role_name(), report))
-    };
-    Ok(Some(roles.iter().filter_map(with_policies).collect()))
 }
 
 /// Whether an attribute is remembered; where nothing is, everything may have been set.
@@ -234,6 +175,17 @@ fn remembered(target: &Target) -> Result<Vec<&str>, ProviderError> {
 async fn get(clients: &Clients, name: &str) -> Result<Answer, ProviderError> {
     let answer = clients.iam().get_role().role_name(name).send().await.map_err(failed(GET))?;
     answer.role.ok_or_else(|| unanswered(GET, "role"))
+}
+
+/// Says what a role may do at most.
+async fn bound(clients: &Clients, role: &str, boundary: Option<&str>) -> Result<(), ProviderError> {
+    let Some(boundary) = boundary else {
+        let request = clients.iam().delete_role_permissions_boundary().role_name(role);
+        return request.send().await.map_err(failed(DELETE_BOUNDARY)).or_absent().map(|_| ());
+    };
+    let request = clients.iam().put_role_permissions_boundary().role_name(role).permissions_boundary(boundary);
+    request.send().await.map_err(failed(PUT_BOUNDARY))?;
+    Ok(())
 }
 
 /// The role of a creation's name, if it carries the creation's tags.
