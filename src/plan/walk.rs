@@ -298,6 +298,7 @@ fn foreign(address: &Address, situation: &Situation<'_>, owner: &Owner) -> Optio
         address: address.clone(),
         reason: format!("{identity}, recorded as {address}, is not this instance's: it {}", holder.words(owner)),
         hint,
+        otherwise: None,
     })
 }
 

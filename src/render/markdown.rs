@@ -245,6 +245,7 @@ mod tests {
                     forces_replacement: true,
                     sensitive: false,
                     impact: Impact::Outage,
+                    security: true,
                 };
             Change {
                 address: address(text()),
@@ -272,6 +273,9 @@ mod tests {
                 was_protected: false,
                 identity: Some(Identity::new(text())),
                 leftovers: vec![Identity::new(text()), Identity::new(text())],
+                marks: true,
+                deletion: Tree::Null,
+                security: vec![text()],
                 desired: Some(Arc::new(Tree::Null)),
                 depends_on: BTreeMap::from([(address(text()), Milestone::Ready)]),
             }
@@ -285,7 +289,7 @@ mod tests {
             made_from: Fingerprint::default(),
             changes,
             unchanged: 5,
-            refusals: vec![Refusal { address: Address::new(kind, "x", None), reason: text(), hint: text() }],
+            refusals: vec![Refusal { address: Address::new(kind, "x", None), reason: text(), hint: text(), otherwise: Some(text()) }],
             expected_seconds: 60,
             critical_path: Vec::new(),
         }

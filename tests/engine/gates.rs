@@ -65,7 +65,7 @@ async fn plan_destroy(instance: &Instance, text: &str) -> Plan {
     let Script { specs, config, evaluator } = Script::read(&[], text).unwrap_or_else(|problems| panic!("{problems}"));
     let provider: Arc<dyn Provider> = instance.sim.clone();
     let read = session::read_state(&instance.paths(), "social", "eu-central-1", "lineage").expect("a state");
-    let gathered = session::gather(&provider, None, read).await.unwrap_or_else(|error| panic!("{error}"));
+    let gathered = session::gather(&read_only(&provider), &specs.types, None, read).await.unwrap_or_else(|error| panic!("{error}"));
     let lookups = gathered.lookups.clone();
     let world = World { specs: &specs, config: &config, lookups: &lookups, evaluator: &evaluator };
     session::plan_destroy(&specs, &gathered, "social", Some(&world)).unwrap_or_else(|problems| panic!("{problems}"))

@@ -340,7 +340,7 @@ async fn states() {
             let _ = render::plan(&plan, &specs.types, &render::Options::default());
             let _ = render::plan_markdown(&plan, &specs.types);
         }
-        let _ = session::plan_destroy(specs, &gathered, "social");
+        let _ = session::plan_destroy(specs, &gathered, "social", None);
         true
     });
 }
