@@ -47,7 +47,7 @@ mod s3;
 mod secretsmanager;
 mod ssm;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -101,9 +101,9 @@ impl Aws {
         Self { session: Session::new(config, calls), lookups: Together::default() }
     }
 
-    /// Another address than AWS's own that calls go to: worth a warning.
-    pub fn endpoint_override(&self) -> Option<String> {
-        self.session.endpoint_override()
+    /// Other addresses than AWS's own that calls go to: worth a warning.
+    pub fn endpoint_overrides(&self) -> BTreeSet<String> {
+        self.session.endpoint_overrides()
     }
 
     /// The log of calls made so far.
