@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::ui::Ui;
 use crate::apply::{Event, Outcome, Progress};
+use crate::state::history;
 
 /// The version of these lines.
 pub const FORMAT: u64 = 1;
@@ -96,7 +97,7 @@ pub fn summary(outcome: &Outcome, elapsed: Duration, expected: Duration, outputs
 /// An outcome in a word.
 pub fn word(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Completed(_) => "completed",
+        Outcome::Completed(_) => history::COMPLETED,
         Outcome::Halted(_) => "halted",
         Outcome::Interrupted(_) => "interrupted",
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::files::{self, Project};
 use super::proposal::{self, Proposal};
 use super::{CommandError, Exit, GlobalOptions, PlanArguments, Ui, cloud};
+use crate::file::{self, Kind};
 use crate::plan::Plan;
 use crate::render;
 use crate::render::graph::Drawing;
@@ -32,6 +33,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Resul
     Ok(exit(plan, arguments.detailed_exitcode))
 }
 
+/// A page.
+const PAGE: Kind =
+    Kind { name: "a page of a plan", option: "--html", telling: 1 << 12, is_ours: |bytes| render::is_page(bytes) };
+
 /// Writes the plan as a page for a browser.
 pub(super) fn write_page(
     ui: &Ui,
@@ -40,8 +45,7 @@ pub(super) fn write_page(
     types: &Types,
     drawing: &Drawing,
 ) -> Result<(), CommandError> {
-    fs_err::write(path, render::plan_html(plan, types, drawing))
-        .map_err(|error| CommandError::caused(Exit::Failure, error))?;
+    file::write_own(path, &PAGE, render::plan_html(plan, types, drawing).as_bytes())?;
     ui.say(&format!("the plan as a page is in {}", path.display()));
     Ok(())
 }

@@ -40,6 +40,8 @@ pub struct Input {
     pub required: bool,
     /// It can never be changed after the first apply.
     pub frozen: bool,
+    /// No two instances have the same.
+    pub unique: bool,
     pub doc: String,
     pub example: Option<Value>,
     pub deprecated: Option<String>,
@@ -253,6 +255,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let required = reader.flag("required", false);
     let optional = reader.flag("optional", false);
     let frozen = reader.flag("frozen", false);
+    let unique = reader.flag("unique", false);
     let limits = Limits::read(&mut reader);
     reader.used.extend(["default", "values", "example"]);
     reader.refuse_others();
@@ -281,6 +284,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
         default,
         required,
         frozen,
+        unique,
         doc,
         example: entry.node.get("example").map(Node::value),
         deprecated,
