@@ -116,6 +116,15 @@ pub fn open(path: &Path, access: Access) -> io::Result<fs_err::File> {
     }
 }
 
+/// Makes a file that must not exist yet, not even as a link, with this content.
+///
+/// # Errors
+///
+/// `AlreadyExists`, or what else the system says.
+pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs_err::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+}
+
 /// The content of a regular file, if it is no larger than `limit`.
 ///
 /// # Errors
@@ -228,7 +237,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// What the system says, without the name of a temporary file.
 fn reason(error: &io::Error) -> String {
-    error.get_ref().and_then(std::error::Error::source).map_or_else(|| error.to_string(), ToString::to_string)
+    let text = error.to_string();
+    text.rsplit_once(" at path ").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
 fn temporary(path: &Path, permissions: std::fs::Permissions) -> io::Result<tempfile::NamedTempFile> {
@@ -361,6 +371,16 @@ mod tests {
             }
         }
         stays_inside(&outer.path().join("missing"), &outer.path().join("missing/state")).unwrap();
+    }
+
+    #[test]
+    fn an_error_names_the_file_and_no_temporary_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing/file");
+        for error in [replace(&path, b"new").unwrap_err(), write_own(&path, &NOTE, b"note").unwrap_err()] {
+            let text = error.to_string();
+            assert!(text.contains("/missing/file: ") && !text.contains(".temporary"), "{text}");
+        }
     }
 
     #[test]

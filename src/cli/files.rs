@@ -256,10 +256,10 @@ fn twin(config: &Config, blueprint: &Blueprint, paths: &Paths) -> Result<Option<
         for input in blueprint.inputs.iter().filter(|input| input.unique) {
             let (setting, value) = (input.name(), config.values.at(&input.path));
             let Some(value) = value.filter(|value| state.settings.at(&input.path) == Some(value)) else { continue };
-            let message = format!("{} exists already, as the instance `{}`", value, state.instance);
-            let mut problem = Diagnostic::error("twin", format!("{setting} = {message}"));
+            let message = format!("the instance `{}` has the {setting} {value} already", state.instance);
+            let mut problem = Diagnostic::error("twin", message);
             if let Some(location) = config.origin(&input.path) {
-                problem = problem.at(location, format!("`{setting}` is the same in {}", path.display()));
+                problem = problem.at(location, format!("as in {}", path.display()));
             }
             return Ok(Some(problem.hint(format!(
                 "set `name` back to {:?}; for another instance choose another `{setting}`",

@@ -61,6 +61,9 @@ const ENVIRONMENT: [(&str, &str); 6] = [
 /// Variables of git that only say where the user's own configuration is.
 const KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
 
+/// Where programs are without a search path.
+const USUAL: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// How many versions of a file are looked at.
 const VERSIONS: &str = "--max-count=30";
 
@@ -77,7 +80,8 @@ impl Git {
         if repository.hides_another() {
             return None;
         }
-        let program = program(&variable("PATH")?, repository.top())?;
+        let search = variable("PATH").unwrap_or_else(|| USUAL.to_owned());
+        let program = program(&search, repository.top())?;
         Some(Self { program, folder: file::openable(folder).to_owned() })
     }
 
