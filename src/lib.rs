@@ -19,6 +19,8 @@
 //!
 //! # Files read and written
 //!
+//! All of them are opened by [`file`], which follows no link and reads no more than a limit.
+//!
 //! | file | by | what |
 //! | --- | --- | --- |
 //! | `mastodon.toml` | read by [`config`], written once by `init`, edited by `drift --accept` | the instance as its owner wants it |
@@ -50,6 +52,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod expr;
+pub mod file;
 pub mod inert;
 pub mod plan;
 pub mod provider;

@@ -153,6 +153,9 @@ impl Remembered {
 /// `State` or `Journal`, also for two files that do not fit together. Both are left as they are.
 pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) -> Result<Remembered, SessionError> {
     let (found, on_disk) = State::read_with_digest(&paths.state())?.unzip();
+    if found.is_none() {
+        paths.refuse_lost()?;
+    }
     let entries = Journal::read(&paths.journal())?.entries;
     let state = found.unwrap_or_else(|| {
         // A first apply that was interrupted before there was a state file has chosen a lineage already.

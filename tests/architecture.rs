@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// For each module, the modules it may use.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("secret", &[]),
+    ("file", &[]),
     ("inert", &[]),
     ("alphabet", &["inert"]),
     ("address", &["inert", "alphabet"]),
@@ -15,8 +16,8 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("expr", &["value", "secret", "address", "diagnostic", "document"]),
     ("spec", &["expr", "document", "value", "address", "diagnostic"]),
     ("config", &["spec", "expr", "document", "value", "address", "diagnostic"]),
-    ("state", &["value", "address", "diagnostic", "inert", "alphabet"]),
-    ("provider", &["spec", "document", "value", "secret", "address", "diagnostic", "inert"]),
+    ("state", &["value", "file", "address", "diagnostic", "inert", "alphabet"]),
+    ("provider", &["spec", "document", "value", "secret", "file", "address", "diagnostic", "inert"]),
     (
         "plan",
         &[
@@ -59,6 +60,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "document",
             "value",
             "secret",
+            "file",
             "address",
             "diagnostic",
             "inert",
@@ -137,6 +139,47 @@ fn only_specs_and_the_aws_provider_know_mastodon_and_aws_attributes() {
                         .filter(|word| line.contains(*word))
                         .map(|word| format!("{}:{}: {word}", path.display(), number + 1)),
                 );
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Files are opened by `file`, which follows no link, and programs are run by `cli::git` alone.
+#[test]
+fn files_are_opened_and_programs_run_in_one_place() {
+    let openers = [
+        "fs_err::read(",
+        "fs_err::read_to_string(",
+        "fs_err::write(",
+        "fs_err::copy(",
+        "fs_err::rename(",
+        "fs_err::File::open(",
+        "fs_err::File::create(",
+        "OpenOptions::new",
+        "NamedTempFile::new",
+        "tempfile_in(",
+    ];
+    let allowed = [("src/file.rs", &openers[..]), ("src/cli/git.rs", &["Command::new("][..])];
+    let mut wrong = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).expect("src") {
+            let name = folder.join(entry.expect("entry").file_name());
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
+            if path.is_dir() {
+                folders.push(name);
+                continue;
+            }
+            let text = fs_err::read_to_string(&path).expect("a source file");
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            if path.file_stem().is_some_and(|stem| stem == "tests") {
+                continue;
+            }
+            for word in openers.iter().chain(&["Command::new("]).filter(|word| text.contains(*word)) {
+                if !allowed.iter().any(|(file, words)| Path::new(file) == name && words.contains(word)) {
+                    wrong.push(format!("{}: {word}", name.display()));
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
+mod checkout;
 mod engine;
 mod errors;
 mod hostile;

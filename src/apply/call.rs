@@ -103,18 +103,11 @@ impl<'a> Tries<'a> {
 }
 
 /// An error as it may be said and written down: the cloud may repeat what it was sent, and some of that is secret.
-fn discreet(mut error: ProviderError, sent: &Known) -> ProviderError {
-    sent.each_leaf(&mut |secret| {
-        // Shorter ones are no secrets, and are in every other word.
-        if secret.reveal().len() >= SHORTEST_SECRET {
-            error.message = error.message.replace(secret.reveal(), "***");
-        }
-    });
-    error
+fn discreet(error: ProviderError, sent: &Known) -> ProviderError {
+    let mut secrets = Vec::new();
+    sent.each_leaf(&mut |secret| secrets.push(secret));
+    error.without(&secrets)
 }
-
-/// In bytes.
-const SHORTEST_SECRET: usize = 4;
 
 /// Between three and five quarters: so that steps which were refused together do not come back together. The same for
 /// the same step and try.
@@ -228,7 +221,7 @@ pub async fn create(
                     }
                 }
                 Err(finding) if finding.kind.is_transient() => {}
-                Err(finding) => return Answer::Failed { step, error: finding },
+                Err(finding) => return Answer::Failed { step, error: discreet(finding, &creation.attributes) },
             }
         }
         if let Some(error) = error

@@ -1,7 +1,6 @@
 //! `mastoform apply`: prints the plan, asks, does it, tells the outputs.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,9 @@ use tokio::sync::watch;
 use super::error::{self, CommandError, Exit};
 use super::events::{self, Stream};
 use super::files::Project;
+use super::git::Git;
 use super::progress::Live;
 use super::proposal::{self, Proposal};
-use super::ui::variable;
 use super::{ApplyArguments, GlobalOptions, Ui, cloud, output, plan::say_notes};
 use crate::apply::{self, Outcome, Report, Run, Stop};
 use crate::plan::order::Steps;
@@ -272,7 +271,7 @@ impl Episode<'_> {
             when: self.when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             command: self.command.to_owned(),
             serial: report.state.serial,
-            who: history::person(git(paths, "user.name"), git(paths, "user.email")),
+            who: person(paths),
             plan: self.digest,
             outcome: events::word(outcome).to_owned(),
             counts: counts(report),
@@ -286,10 +285,10 @@ impl Episode<'_> {
     }
 }
 
-/// What git is configured to say, where the state is.
-fn git(paths: &Paths, key: &str) -> Option<String> {
-    let output = Command::new("git").args(["config", key]).current_dir(paths.folder()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+/// Who is at work, as git knows them where the state is.
+fn person(paths: &Paths) -> Option<String> {
+    let git = Git::around(paths.folder())?;
+    history::person(git.setting("user.name"), git.setting("user.email"))
 }
 
 /// How many steps of each kind were done, and what became of the others.
@@ -447,10 +446,10 @@ pub(super) fn counted(report: &Report) -> String {
 
 /// Who holds the lock.
 pub(super) fn holder(command: &str) -> Holder {
-    let host = fs_err::read_to_string("/proc/sys/kernel/hostname").map(|text| text.trim().to_owned());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Holder {
         pid: std::process::id(),
-        host: host.ok().or_else(|| variable("HOSTNAME")).unwrap_or_else(|| "this machine".to_owned()),
+        host: if host.is_empty() { "this machine".to_owned() } else { host },
         command: command.to_owned(),
         started: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
     }

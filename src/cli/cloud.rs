@@ -62,9 +62,14 @@ fn since_epoch() -> Duration {
 #[cfg(feature = "aws")]
 async fn aws(ui: &Ui, region: &str) -> Result<Arc<dyn Provider>, CommandError> {
     use crate::provider::aws::Aws;
+    use crate::provider::endpoint::is_private;
 
     let aws = Aws::connect(None, region.to_owned(), ui.calls().clone()).await;
-    if let Some(endpoint) = aws.endpoint_override() {
+    for endpoint in aws.endpoint_overrides() {
+        if !is_private(&endpoint) {
+            return Err(CommandError::failure(format!("calls would go to {endpoint} without encryption, secrets too"))
+                .hint("AWS_ENDPOINT_URL and its like take https, and plain http only to this machine"));
+        }
         ui.warn(&format!("calls go to {endpoint} instead of AWS"));
     }
     Ok(Arc::new(aws))

@@ -23,6 +23,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
     let types_of_cloud = Arc::clone(&specs.types);
     let paths = files::recorded_paths(options)?;
     let Some(recorded) = State::read(&paths.state())? else {
+        paths.refuse_lost()?;
         return Err(CommandError::failure(format!("there is no state {}", paths.state().display()))
             .hint(if paths.journal().exists() {
                 "a first apply was interrupted before it had recorded anything: run `mastoform apply`, which takes it up again"
@@ -30,7 +31,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
                 "nothing was ever applied from here"
             }));
     };
-    specs.types = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
+    specs.types = session::learned(&types_of_cloud, &history::read(&paths)?);
     let _lock = Lock::acquire(&paths.lock(), &holder("mastoform destroy"))?;
     let name = recorded.instance.clone();
     let region = recorded.region.clone();
@@ -78,7 +79,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             gathered = again;
         }
         let work = Work {
-            command: "destroy",
+            command: history::DESTROY,
             provider,
             types: &specs.types,
             plan: &plan,

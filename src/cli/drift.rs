@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::config::edit;
 use crate::diagnostic::SourceFile;
 use crate::expr::Root;
+use crate::file;
 use crate::plan::drift::{self, Drift, Finding, What};
 use crate::plan::resolve::{Desired, resolve};
 use crate::plan::{Action, Plan};
@@ -188,7 +189,7 @@ fn accept(
         }
     }
     if text != project.config.source.text {
-        fs_err::write(&options.file, &text)?;
+        file::replace(&options.file, text.as_bytes())?;
         ui.say(&format!("\n{name} says now what AWS shows. Read the difference (`git diff {name}`) and commit it."));
     }
     if impossible > 0 {

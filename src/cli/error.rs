@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use super::ui::{Ui, variable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::file::Refused;
 use crate::plan::saved::SavedError;
 use crate::plan::stale::StalePlan;
 use crate::provider::{ErrorKind, ProviderError};
@@ -92,10 +93,14 @@ impl CommandError {
     /// An error with its chain of causes; hints are found in the chain.
     pub fn caused(exit: Exit, error: impl Error + Send + Sync + 'static) -> Self {
         let mut hints = Vec::new();
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-        while let Some(current) = cause {
-            hints.extend(hint_of(current));
-            cause = current.source();
+        if let Some(refused) = refused(&error) {
+            hints.push(refused.hint());
+        } else {
+            let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+            while let Some(current) = cause {
+                hints.extend(hint_of(current));
+                cause = current.source();
+            }
         }
         Self { exit, problem: Problem::Error(Box::new(error)), hints }
     }
@@ -171,8 +176,23 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// The refusal to open a file that an error comes from. It says better than the error around it what to do.
+fn refused<'error>(error: &'error (dyn Error + 'static)) -> Option<&'error Refused> {
+    let mut cause = Some(error);
+    while let Some(current) = cause {
+        if let Some(found) = current.downcast_ref::<io::Error>().and_then(Refused::of) {
+            return Some(found);
+        }
+        cause = current.source();
+    }
+    None
+}
+
 /// The code of an error about one of our files, for `mastoform explain`.
 fn code_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if refused(error).is_some() {
+        return Some(Refused::CODE);
+    }
     let is_stale = error.is::<StalePlan>().then_some(StalePlan::CODE);
     let saved = error.downcast_ref::<SavedError>().map(SavedError::code);
     let is_journal = error.is::<JournalError>().then_some("state-journal");

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::ui::Ui;
 use crate::address::Identity;
 use crate::apply::{Event, Outcome, Progress};
+use crate::state::history;
 
 /// The version of these lines.
 pub const FORMAT: u64 = 1;
@@ -107,7 +108,7 @@ pub fn summary(outcome: &Outcome, elapsed: Duration, expected: Duration, outputs
 /// An outcome in a word.
 pub fn word(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Completed(_) => "completed",
+        Outcome::Completed(_) => history::COMPLETED,
         Outcome::Halted(_) => "halted",
         Outcome::Interrupted(_) => "interrupted",
     }

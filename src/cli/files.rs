@@ -1,6 +1,7 @@
 //! The user's files: `mastodon.toml`, an overlay of specs, where the state is.
 //!
-//! Diagnostics name every file as the user typed it.
+//! Diagnostics name every file as the user typed it. A project is the folder of its `mastodon.toml`: what a checkout can
+//! bring along, links above all, leads nowhere outside of it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,9 +13,10 @@ use super::error::CommandError;
 use super::ui::Ui;
 use crate::address::Address;
 use crate::config::{self, Config};
-use crate::diagnostic::{Diagnostics, SourceFile};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use crate::document;
 use crate::expr::Evaluator;
+use crate::file;
 use crate::plan::resolve::World;
 use crate::session;
 use crate::spec::{Blueprint, OverlayFile, Specs, Types};
@@ -85,9 +87,12 @@ impl Library {
         };
         let Some(config) = config else { return Err(problems.into()) };
         let (config, warnings) = problems.finish(config)?;
-        let paths = Paths::new(state_folder(options), config.name.as_str());
+        let paths = paths_of(options, &config.name)?;
+        if let Some(twin) = twin(&config, &specs.blueprint, &paths)? {
+            return Err(twin.into());
+        }
         let types_of_cloud = Arc::clone(&specs.types);
-        let learned = session::learned(&types_of_cloud, &history::read(&paths).unwrap_or_default());
+        let learned = session::learned(&types_of_cloud, &history::read(&paths)?);
         if !Arc::ptr_eq(&learned, &specs.types) {
             Arc::make_mut(&mut specs).types = learned;
         }
@@ -157,7 +162,7 @@ pub fn read_specs(options: &GlobalOptions) -> Result<Specs, CommandError> {
 ///
 /// If it is not there, or not text.
 pub fn read_file(path: &Path) -> Result<Arc<SourceFile>, CommandError> {
-    match fs_err::read_to_string(path) {
+    match file::read_text(path, file::SETTINGS) {
         Ok(text) => Ok(SourceFile::new(path.display().to_string(), text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(CommandError::failure(format!("there is no {}", path.display()))
@@ -175,17 +180,18 @@ fn overlay(options: &GlobalOptions) -> Result<Vec<OverlayFile>, CommandError> {
         files.push(OverlayFile {
             name: path.display().to_string(),
             types_of: None,
-            text: fs_err::read_to_string(&path)?,
+            text: file::read_text(&path, file::SETTINGS)?,
         });
     }
     let types = folder.join("types");
+    file::stays_inside(folder, &types)?;
     if types.is_dir() {
         for path in toml_files(&types)? {
             let service = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
             files.push(OverlayFile {
                 name: path.display().to_string(),
                 types_of: service,
-                text: fs_err::read_to_string(&path)?,
+                text: file::read_text(&path, file::SETTINGS)?,
             });
         }
     }
@@ -197,11 +203,13 @@ pub fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     with_extension(folder, "toml")
 }
 
+/// Links and other things that are no folders are among them: whoever reads them says what is wrong with that.
 fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, CommandError> {
     let mut paths = Vec::new();
     for entry in fs_err::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_file() && path.extension().is_some_and(|found| found == extension) {
+        let entry = entry?;
+        let path = entry.path();
+        if !entry.file_type()?.is_dir() && path.extension().is_some_and(|found| found == extension) {
             paths.push(path);
         }
     }
@@ -218,6 +226,50 @@ pub fn state_folder(options: &GlobalOptions) -> PathBuf {
     if options.sandbox { folder.join("sandbox") } else { folder }
 }
 
+/// Where the files of an instance are.
+///
+/// # Errors
+///
+/// A link leads out of the project, or of the folder that was named on the command line; git tracks a file that belongs
+/// to one machine.
+pub fn paths_of(options: &GlobalOptions, name: &str) -> Result<Paths, CommandError> {
+    let folder = state_folder(options);
+    let base = options.state_dir.as_deref().unwrap_or_else(|| file::folder_of(&options.file));
+    file::stays_inside(base, &folder)?;
+    let paths = Paths::new(folder, name);
+    paths.refuse_tracked()?;
+    Ok(paths)
+}
+
+/// The refusal of a new instance that has a unique setting of one that exists in the same folder: as a rule that is the
+/// same instance under another name.
+fn twin(config: &Config, blueprint: &Blueprint, paths: &Paths) -> Result<Option<Diagnostic>, CommandError> {
+    if paths.state().exists() || !paths.folder().is_dir() {
+        return Ok(None);
+    }
+    for path in with_extension(paths.folder(), "json")? {
+        // Other files, and damaged ones, are nobody's twin.
+        let Ok(Some(state)) = State::read(&path) else { continue };
+        if state.rows.is_empty() {
+            continue;
+        }
+        for input in blueprint.inputs.iter().filter(|input| input.unique) {
+            let (setting, value) = (input.name(), config.values.at(&input.path));
+            let Some(value) = value.filter(|value| state.settings.at(&input.path) == Some(value)) else { continue };
+            let message = format!("the instance `{}` has the {setting} {value} already", state.instance);
+            let mut problem = Diagnostic::error("twin", message);
+            if let Some(location) = config.origin(&input.path) {
+                problem = problem.at(location, format!("as in {}", path.display()));
+            }
+            return Ok(Some(problem.hint(format!(
+                "set `name` back to {:?}; for another instance choose another `{setting}`",
+                state.instance
+            ))));
+        }
+    }
+    Ok(None)
+}
+
 /// Where the state of the instance is, for commands that need no valid `mastodon.toml`: named by the file if that can
 /// be read, otherwise the only one in the folder.
 ///
@@ -231,6 +283,7 @@ pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
     };
     let folder = state_folder(options);
     let states: Vec<PathBuf> = if folder.is_dir() {
+        file::stays_inside(options.state_dir.as_deref().unwrap_or_else(|| file::folder_of(&options.file)), &folder)?;
         let is_state = |path: &PathBuf| matches!(State::read(path), Ok(Some(_)));
         let mut all = with_extension(&folder, "json")?;
         if options.sandbox {
@@ -245,7 +298,7 @@ pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
         [] => Err(unreadable),
         [only] => {
             let name = only.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            Ok(Paths::new(folder, name))
+            paths_of(options, &name)
         }
         several => {
             let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
@@ -265,9 +318,12 @@ pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
 ///
 /// # Errors
 ///
-/// As [`State::read`] and [`Journal::read`].
+/// As [`State::read`], [`Paths::refuse_lost`] and [`Journal::read`].
 pub fn read_state(ui: &Ui, paths: &Paths) -> Result<Option<State>, CommandError> {
     let state = State::read(&paths.state())?;
+    if state.is_none() {
+        paths.refuse_lost()?;
+    }
     if !is_busy(ui, paths)?
         && Journal::read(&paths.journal())?.entries.iter().any(|entry| entry.record.address().is_some())
     {

@@ -1,10 +1,11 @@
 //! `mastoform init [DOMAIN]`: writes a first `mastodon.toml`. Never over an existing one.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 
 use super::ui::variable;
 use super::{CommandError, Exit, GlobalOptions, InitArguments, Ui, files};
 use crate::config::init::init;
+use crate::file;
 use crate::spec::Blueprint;
 use crate::spec::blueprint::Input;
 use crate::value::Value;
@@ -16,8 +17,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &InitArguments) -> Resul
     let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let text = init(&specs.blueprint, &given);
     let path = options.file.display();
-    match fs_err::OpenOptions::new().write(true).create_new(true).open(&options.file) {
-        Ok(mut file) => file.write_all(text.as_bytes())?,
+    match file::create_new(&options.file, text.as_bytes()) {
+        Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(CommandError::failure(format!("{path} exists already, and is left as it is"))
                 .hint("take another folder, or another name with `--file`"));

@@ -20,11 +20,13 @@ mod events;
 mod explain;
 pub mod files;
 pub mod fleet;
+mod git;
 mod graph;
 mod iam_policy;
 mod init;
 pub mod output;
 mod plan;
+mod process;
 pub mod progress;
 mod proposal;
 mod restore;
@@ -42,6 +44,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub use error::{CommandError, Exit};
 use fleet::{File, Files};
 pub use ui::Ui;
+
+use crate::file::{self, Kind};
+use crate::provider::trace;
 
 /// Run your own Mastodon server on AWS from one file
 #[derive(Debug, Parser)]
@@ -375,6 +380,7 @@ pub fn main() -> ExitCode {
 const STACK: usize = 16 * 1024 * 1024;
 
 fn program() -> ExitCode {
+    process::keep_memory_private();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(problem) => return usage(&problem),
@@ -388,10 +394,13 @@ fn program() -> ExitCode {
     exit.into()
 }
 
+/// A file of calls.
+const TRACE: Kind = Kind { name: "a trace of calls", option: "--trace", telling: 1 << 16, is_ours: trace::is_trace };
+
 /// Opens the file that calls are written into.
 fn start_trace(global: &GlobalOptions, ui: &Ui) -> Result<(), CommandError> {
     if let Some(path) = &global.trace {
-        ui.calls().write_to(Box::new(fs_err::File::create(path)?));
+        ui.calls().write_to(Box::new(file::write_own(path, &TRACE, b"")?));
     }
     Ok(())
 }

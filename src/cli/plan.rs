@@ -5,6 +5,7 @@ use std::path::Path;
 use super::files::{self, Project};
 use super::proposal::{self, Proposal};
 use super::{CommandError, Exit, FailOn, GlobalOptions, PlanArguments, Ui, cloud};
+use crate::file::{self, Kind};
 use crate::plan::change::Widening;
 use crate::plan::{Plan, owner};
 use crate::refresh::Stranger;
@@ -35,6 +36,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Resul
     Ok(exit(ui, plan, types, arguments))
 }
 
+/// A page.
+const PAGE: Kind =
+    Kind { name: "a page of a plan", option: "--html", telling: 1 << 12, is_ours: |bytes| render::is_page(bytes) };
+
 /// Writes the plan as a page for a browser.
 pub(super) fn write_page(
     ui: &Ui,
@@ -43,8 +48,7 @@ pub(super) fn write_page(
     types: &Types,
     drawing: &Drawing,
 ) -> Result<(), CommandError> {
-    fs_err::write(path, render::plan_html(plan, types, drawing))
-        .map_err(|error| CommandError::caused(Exit::Failure, error))?;
+    file::write_own(path, &PAGE, render::plan_html(plan, types, drawing).as_bytes())?;
     ui.say(&format!("the plan as a page is in {}", path.display()));
     Ok(())
 }

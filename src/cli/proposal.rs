@@ -8,6 +8,7 @@ use super::error::{CommandError, Exit};
 use super::files::Project;
 use super::{GlobalOptions, Ui};
 use crate::diagnostic::Diagnostics;
+use crate::file::{self, Kind};
 use crate::plan::Plan;
 use crate::plan::resolve::resolve;
 use crate::plan::saved::{Basis, Saved, SavedError};
@@ -127,6 +128,16 @@ pub fn cloud_word(options: &GlobalOptions) -> &'static str {
     if options.sandbox { "sandbox" } else { "aws" }
 }
 
+/// A file with a plan.
+const PLAN: Kind = Kind { name: "a saved plan", option: "--out", telling: file::RECORDS, is_ours: is_plan };
+
+fn is_plan(bytes: &[u8]) -> bool {
+    match Saved::parse("", bytes) {
+        Ok(_) | Err(SavedError::Newer { .. } | SavedError::Edited { .. }) => true,
+        Err(SavedError::NotPlan { .. }) => false,
+    }
+}
+
 /// Writes a plan to a file. Nothing but an older plan is written over.
 ///
 /// # Errors
@@ -134,17 +145,7 @@ pub fn cloud_word(options: &GlobalOptions) -> &'static str {
 /// If the file cannot be written, or is something else than a plan.
 pub fn write(ui: &Ui, path: &Path, saved: &Saved) -> Result<(), CommandError> {
     let name = path.display().to_string();
-    if path.exists() {
-        let is_plan = match Saved::parse(&name, &fs_err::read(path)?) {
-            Ok(_) | Err(SavedError::Newer { .. } | SavedError::Edited { .. }) => true,
-            Err(SavedError::NotPlan { .. }) => false,
-        };
-        if !is_plan {
-            return Err(CommandError::failure(format!("{name} exists and is not a saved plan"))
-                .hint("say another name with --out, or move that file away"));
-        }
-    }
-    fs_err::write(path, saved.text())?;
+    file::write_own(path, &PLAN, saved.text().as_bytes())?;
     ui.say(&format!("\nSaved. `mastoform apply {name}` does exactly this, as long as nothing has changed until then."));
     Ok(())
 }
@@ -156,7 +157,7 @@ pub fn write(ui: &Ui, path: &Path, saved: &Saved) -> Result<(), CommandError> {
 /// If it is not one, or is not as it was written.
 pub fn read(path: &Path) -> Result<Saved, CommandError> {
     let name = path.display().to_string();
-    Saved::parse(&name, &fs_err::read(path)?).map_err(|error| CommandError::caused(Exit::Failure, error))
+    Saved::parse(&name, &file::read(path, file::RECORDS)?).map_err(|error| CommandError::caused(Exit::Failure, error))
 }
 
 #[cfg(test)]

@@ -5,15 +5,11 @@
 //! journal of an interrupted run goes on from, if there is such a journal, and otherwise the newest. What was in the
 //! file is kept beside it.
 
-use std::path::Path;
-use std::process::Command;
-
 use super::apply::holder;
+use super::git::Git;
 use super::{CommandError, Exit, GlobalOptions, RestoreArguments, Ui, files};
 use crate::state::{Journal, Lock, Paths, State, held};
-
-/// How many versions of the file are looked at in git.
-const VERSIONS: &str = "30";
+use crate::value::Value;
 
 /// A state that could be taken back.
 struct Candidate {
@@ -25,11 +21,12 @@ struct Candidate {
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RestoreArguments) -> Result<Exit, CommandError> {
     let paths = match &arguments.name {
-        Some(name) => Paths::new(files::state_folder(options), name.as_str()),
+        Some(name) => files::paths_of(options, instance(options, name)?)?,
         None => {
             files::recorded_paths(options).map_err(|error| error.hint("name the instance: `state restore NAME`"))?
         }
     };
+    paths.make_folder()?;
     let _lock = Lock::acquire(&paths.lock(), &holder("mastoform state restore"))?;
     let path = paths.state();
     if let Ok(Some(state)) = State::read(&path) {
@@ -86,7 +83,7 @@ fn candidates(paths: &Paths) -> Result<Vec<Candidate>, CommandError> {
     if let Ok(Some(state)) = State::read(&paths.backup()) {
         take(paths.backup().display().to_string(), state);
     }
-    for (version, text) in versions(&path) {
+    for (version, text) in versions(paths) {
         if let Ok(state) = State::parse(&path, &text) {
             take(format!("git {version}"), state);
         }
@@ -94,16 +91,19 @@ fn candidates(paths: &Paths) -> Result<Vec<Candidate>, CommandError> {
     Ok(found)
 }
 
-/// What git has of a file, newest first; nothing where there is no git.
-fn versions(path: &Path) -> Vec<(String, Vec<u8>)> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let git = |words: &[&str]| {
-        let output = Command::new("git").args(words).current_dir(folder).output().ok()?;
-        output.status.success().then_some(output.stdout)
-    };
-    let Some(log) = git(&["log", "-n", VERSIONS, "--format=%h %cs", "--", &name]) else { return Vec::new() };
-    let log = String::from_utf8_lossy(&log).into_owned();
-    let commits = log.lines().filter_map(|line| Some((line, line.split_once(' ')?.0)));
-    commits.filter_map(|(line, hash)| Some((line.to_owned(), git(&["show", &format!("{hash}:./{name}")])?))).collect()
+/// What git has of the state, newest first; nothing where there is no git.
+fn versions(paths: &Paths) -> Vec<(String, Vec<u8>)> {
+    let (path, git) = (paths.state(), Git::around(paths.folder()));
+    let name = path.file_name().and_then(|name| name.to_str());
+    git.zip(name).map(|(git, name)| git.versions(name)).unwrap_or_default()
+}
+
+/// The name of an instance, if it can be one: files are called by it.
+fn instance<'name>(options: &GlobalOptions, name: &'name str) -> Result<&'name str, CommandError> {
+    let specs = files::read_specs(options)?;
+    let input = specs.blueprint.inputs.iter().find(|input| input.name() == "name");
+    match input.and_then(|input| input.limits.complaint(&Value::from(name))) {
+        None => Ok(name),
+        Some(complaint) => Err(CommandError::failure(format!("the name of an instance {complaint}: {name}"))),
+    }
 }

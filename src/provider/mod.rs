@@ -28,6 +28,7 @@
 //! Every `.await` may be the last one: a call that was sent may have had its effect even though its answer was never
 //! seen. The engine finds out by [`Provider::find`].
 
+pub mod endpoint;
 pub mod generate;
 pub mod ownership;
 mod reader;
@@ -50,7 +51,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Identity};
 use crate::inert::printable;
-use crate::secret::SecretText;
+use crate::secret::{SecretText, masked};
 use crate::value::{Known, Value};
 
 /// One existing resource.
@@ -324,6 +325,20 @@ impl ProviderError {
             message: message.into(),
             request_id: None,
             attribute: None,
+        }
+    }
+
+    /// The error as it may be said and written down: the cloud may repeat what it was sent, and some of that is secret.
+    #[must_use]
+    pub fn without(self, secrets: &[&SecretText]) -> Self {
+        let clean = |text: &str| masked(text, secrets.iter().copied());
+        Self {
+            kind: self.kind,
+            operation: self.operation,
+            code: self.code.as_deref().map(clean),
+            message: clean(&self.message),
+            request_id: self.request_id.as_deref().map(clean),
+            attribute: self.attribute.as_deref().map(clean),
         }
     }
 

@@ -88,6 +88,15 @@ struct Line<'call> {
     request_id: Option<&'call str>,
 }
 
+/// Whether a text begins with a line that a call was written as.
+pub fn is_trace(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Ok(serde_json::Value::Object(line)) = serde_json::from_slice(line) else { return false };
+    ["operation", "region", "start_ms", "duration_ms", "waited_ms", "attempts", "outcome"]
+        .iter()
+        .all(|name| line.contains_key(*name))
+}
+
 /// A shared log of calls.
 #[derive(Clone, Default)]
 pub struct Calls(Arc<Mutex<Log>>);

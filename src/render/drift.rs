@@ -39,7 +39,8 @@ pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> St
     if !drift.left_over.is_empty() {
         text.push_str("\nLeft over, with the tags of this instance and in no state:\n");
         for LeftOver { name, address } in &drift.left_over {
-            let address = address.as_ref().map(|address| format!("  (made as {})", printable(address))).unwrap_or_default();
+            let address =
+                address.as_ref().map(|address| format!("  (made as {})", printable(address))).unwrap_or_default();
             text.push_str(&format!("  {}{}\n", printable(name), paint(Role::Quiet, &address)));
         }
     }
@@ -90,7 +91,10 @@ fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
             match what {
                 What::Gone => text.push_str(&format!("  {heading} is gone\n")),
                 What::Foreign { identity } => {
-                    text.push_str(&format!("  {heading} is recorded as {}, which is not this instance's\n", printable(identity.as_str())));
+                    text.push_str(&format!(
+                        "  {heading} is recorded as {}, which is not this instance's\n",
+                        printable(identity.as_str())
+                    ));
                 }
                 What::Busy { status } => {
                     text.push_str(&format!("  {heading} is {}: a change is going on there\n", printable(status)));

@@ -26,6 +26,15 @@ const COLUMNS: usize = 110;
 /// Changes that are shown unfolded at first.
 const OPEN: usize = 12;
 
+/// What a page says about where it comes from.
+const GENERATOR: &str = "<meta name=\"generator\" content=\"mastoform\"/>";
+
+/// Whether a text begins as a page of [`plan_html`].
+pub fn is_page(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.starts_with("<!DOCTYPE html>") && text.split("<title>").next().is_some_and(|head| head.contains(GENERATOR))
+}
+
 /// The whole plan.
 pub fn plan_html(plan: &Plan, types: &Types, drawing: &Drawing) -> String {
     let page = Page { outline: Outline::new(plan, types), words: Words { types, signs: &UNICODE } };
@@ -44,7 +53,7 @@ impl Page<'_> {
         let header = self.outline.header();
         let mut text = format!(
             "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n\
-             <meta charset=\"utf-8\"/>\n\
+             <meta charset=\"utf-8\"/>\n{GENERATOR}\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
              <meta name=\"color-scheme\" content=\"light dark\"/>\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \

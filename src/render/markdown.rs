@@ -289,7 +289,12 @@ mod tests {
             made_from: Fingerprint::default(),
             changes,
             unchanged: 5,
-            refusals: vec![Refusal { address: Address::new(kind, "x", None), reason: text(), hint: text(), otherwise: Some(text()) }],
+            refusals: vec![Refusal {
+                address: Address::new(kind, "x", None),
+                reason: text(),
+                hint: text(),
+                otherwise: Some(text()),
+            }],
             expected_seconds: 60,
             critical_path: Vec::new(),
         }

@@ -26,7 +26,7 @@ pub mod state;
 pub mod style;
 mod values;
 
-pub use html::plan_html;
+pub use html::{is_page, plan_html};
 pub use json::{FORMAT, plan_json};
 pub use markdown::plan_markdown;
 pub use plan::plan;

@@ -42,6 +42,8 @@ pub struct Input {
     pub frozen: bool,
     /// It is an ARN, or a table or list of them, of the account that the instance is in.
     pub own_account: bool,
+    /// No two instances have the same.
+    pub unique: bool,
     pub doc: String,
     pub example: Option<Value>,
     pub deprecated: Option<String>,
@@ -258,6 +260,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let optional = reader.flag("optional", false);
     let frozen = reader.flag("frozen", false);
     let own_account = reader.flag("own_account", false);
+    let unique = reader.flag("unique", false);
     let limits = Limits::read(&mut reader);
     reader.used.extend(["default", "values", "example"]);
     reader.refuse_others();
@@ -287,6 +290,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
         required,
         frozen,
         own_account,
+        unique,
         doc,
         example: entry.node.get("example").map(Node::value),
         deprecated,

@@ -19,7 +19,7 @@
 //!   themselves cannot get in: [`Value`] has no room for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Address, Identity, TypeName};
 use crate::alphabet;
 use crate::diagnostic::Diagnostic;
-use crate::state::{folder_of, sha256, sync_folder};
+use crate::file;
+use crate::state::sha256;
 use crate::value::Value;
 
 /// The newest version of the format this program reads and writes.
@@ -148,6 +149,12 @@ pub enum StateError {
     Twice { path: PathBuf, first: Box<Address>, second: Box<Address>, identity: Identity, region: String },
     #[error("{}: the state would not read back as it was written", path.display())]
     Unfaithful { path: PathBuf },
+    #[error("there is no {}, but {traces}", path.display())]
+    Lost { path: PathBuf, traces: String, remains: Vec<PathBuf>, instance: String },
+    #[error("git tracks {}, which belongs to one machine only", path.display())]
+    Tracked { path: PathBuf },
+    #[error("cannot find out whether git tracks {}", path.display())]
+    Untold { path: PathBuf, source: io::Error },
 }
 
 impl StateError {
@@ -163,7 +170,10 @@ impl StateError {
             | Self::Edited { path, .. }
             | Self::Dangling { path, .. }
             | Self::Twice { path, .. }
-            | Self::Unfaithful { path } => path,
+            | Self::Unfaithful { path }
+            | Self::Lost { path, .. }
+            | Self::Tracked { path }
+            | Self::Untold { path, .. } => path,
         }
     }
 
@@ -178,6 +188,8 @@ impl StateError {
             Self::Edited { .. } => "state-edited",
             Self::Dangling { .. } | Self::Twice { .. } => "state-inconsistent",
             Self::Unfaithful { .. } => "state-unfaithful",
+            Self::Lost { .. } => "state-lost",
+            Self::Tracked { .. } | Self::Untold { .. } => "state-tracked",
         }
     }
 
@@ -191,6 +203,21 @@ impl StateError {
                 format!("take one side whole, `git checkout --ours {path}` or `--theirs`, then run `mastoform plan`")
             }
             Self::Unfaithful { .. } => "this is a mistake in mastoform; the file is as it was".to_owned(),
+            Self::Lost { remains, instance, .. } => {
+                let remains: Vec<String> = remains.iter().map(|path| path.display().to_string()).collect();
+                format!(
+                    "`mastoform state restore {instance}` takes back the last good one; if nothing of {instance} exists any \
+                     more, remove {} first (from git, too)",
+                    remains.join(" and ")
+                )
+            }
+            Self::Tracked { .. } => {
+                format!(
+                    "somebody committed it, and it is not to be believed: remove it with `git rm {path}`, or keep your own \
+                     with `git rm --cached {path}`"
+                )
+            }
+            Self::Untold { .. } => "`git status` shows the problem with the index".to_owned(),
             _ => format!(
                 "`mastoform state restore` takes back the last good one, from {path}.backup or from git; then run `mastoform plan`"
             ),
@@ -233,8 +260,8 @@ impl Prepared {
         self.text.len()
     }
 
-    /// Writes it to `path`, atomically and durably. Follows a symbolic link, keeps the mode of the file, and does
-    /// nothing if the file holds the same bytes already. The folder must exist.
+    /// Writes it to `path`, atomically and durably. Keeps the mode of the file, and does nothing if the file holds the
+    /// same bytes already. A symbolic link is refused. The folder must exist.
     ///
     /// # Errors
     ///
@@ -374,7 +401,7 @@ impl State {
     ///
     /// As [`State::read`].
     pub fn read_with_digest(path: &Path) -> Result<Option<(Self, String)>, StateError> {
-        match fs_err::read(path) {
+        match file::read(path, file::RECORDS) {
             Ok(bytes) => Self::parse_with_digest(path, &bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StateError::Io { action: "read", path: path.to_owned(), source }),
@@ -462,7 +489,7 @@ impl State {
     ///
     /// `Io`.
     pub fn back_up(path: &Path, backup: &Path) -> Result<(), StateError> {
-        match fs_err::read(path) {
+        match file::read(path, file::RECORDS) {
             Ok(bytes) => replace(backup, &bytes).map_err(|source| StateError::Io {
                 action: "write",
                 path: backup.to_owned(),
@@ -605,49 +632,13 @@ fn end_of(text: &str) -> (usize, usize) {
     (text.matches('\n').count() + 1, last.chars().count() + 1)
 }
 
-/// Gives the file at `path` the content `bytes`: at every moment it holds all of the old or all of the new.
+/// Gives the file at `path` the content `bytes`, unless it has it already.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = &behind_links(path)?;
-    let existing = match fs_err::read(path) {
-        Ok(existing) if existing == bytes => return Ok(()),
-        Ok(_) => Some(fs_err::metadata(path)?.permissions()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".temporary");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file, less the user's umask; tempfile's own default is for secrets.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    match file::read(path, file::RECORDS) {
+        Ok(existing) if existing == bytes => Ok(()),
+        Err(error) if file::Refused::of(&error).is_none() && error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => file::replace(path, bytes),
     }
-    let mut temporary = builder.tempfile_in(folder_of(path))?;
-    temporary.write_all(bytes)?;
-    if let Some(permissions) = existing {
-        temporary.as_file().set_permissions(permissions)?;
-    }
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    sync_folder(path)
-}
-
-/// The path a chain of symbolic links leads to, whether or not anything is there.
-fn behind_links(path: &Path) -> io::Result<PathBuf> {
-    // As many as Linux follows.
-    const LIMIT: usize = 40;
-    let mut path = path.to_owned();
-    for _ in 0..LIMIT {
-        match fs_err::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_symlink() => path = folder_of(&path).join(fs_err::read_link(&path)?),
-            Ok(_) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::other(format!("too many symbolic links at {}", path.display())))
 }
 
 #[cfg(test)]
@@ -848,23 +839,29 @@ mod tests {
         assert_ne!(fs_err::metadata(&path).unwrap().ino(), before);
     }
 
-    #[cfg(unix)]
     #[test]
-    fn links_and_modes_are_kept() {
-        use std::os::unix::fs::PermissionsExt;
+    fn a_linked_state_is_neither_read_nor_written() {
         let folder = tempfile::tempdir().unwrap();
         fs_err::create_dir(folder.path().join("real")).unwrap();
         let (link, real) = (folder.path().join("social.json"), folder.path().join("real/social.json"));
         fs_err::os::unix::fs::symlink("real/social.json", &link).unwrap();
-        let mut state = example();
-        state.write(&link).unwrap();
-        fs_err::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
-        state.advance();
-        state.write(&link).unwrap();
-        assert!(fs_err::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs_err::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+        let state = example();
+        state.write(&real).unwrap();
+        let mut next = state.clone();
+        next.advance();
+        let aside = folder.path().join("social.json.backup");
+        let refused = [
+            State::read(&link).map(drop),
+            next.write(&link).map(drop),
+            State::back_up(&link, &aside),
+            State::back_up(&real, &link),
+        ];
+        for error in refused.map(Result::unwrap_err) {
+            let StateError::Io { source, .. } = &error else { panic!("{error}") };
+            assert!(matches!(file::Refused::of(source), Some(file::Refused::Link { .. })), "{source}");
+        }
+        assert!(fs_err::symlink_metadata(&link).unwrap().is_symlink() && !aside.exists());
         assert_eq!(State::read(&real).unwrap().unwrap(), state);
-        assert_eq!(fs_err::read_dir(folder.path().join("real")).unwrap().count(), 1);
     }
 
     #[test]

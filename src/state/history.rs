@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Paths;
 use crate::address::TypeName;
+use crate::file::{self, Access};
 
 /// The version of a line.
 pub const FORMAT: u64 = 1;
@@ -25,13 +26,19 @@ pub const FORMAT: u64 = 1;
 /// Applies that an estimate is made from at most.
 const REMEMBERED: usize = 5;
 
+/// The command that takes everything down.
+pub const DESTROY: &str = "destroy";
+
+/// The outcome of a command that did everything.
+pub const COMPLETED: &str = "completed";
+
 /// One apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub format: u64,
     /// When it began, in UTC: `2026-03-01T10:00:00Z`.
     pub when: String,
-    /// `apply` or `destroy`.
+    /// `apply` or [`DESTROY`].
     pub command: String,
     /// The serial of the state it wrote.
     pub serial: u64,
@@ -41,7 +48,7 @@ pub struct Entry {
     /// The digest of the saved plan, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// `completed`, `halted` or `interrupted`.
+    /// [`COMPLETED`], `halted` or `interrupted`.
     pub outcome: String,
     /// How many resources were created, updated, ...; `failed` and `skipped` too.
     pub counts: BTreeMap<String, usize>,
@@ -50,6 +57,13 @@ pub struct Entry {
     /// Seconds by type and by verb: the median, where there were several. Not of simulated clouds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub durations: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl Entry {
+    /// Whether nothing was left after it: everything was destroyed.
+    pub fn is_the_end(&self) -> bool {
+        self.command == DESTROY && self.outcome == COMPLETED
+    }
 }
 
 impl Paths {
@@ -73,7 +87,7 @@ pub fn median(mut seconds: Vec<u64>) -> Option<u64> {
 pub fn append(paths: &Paths, entry: &Entry) -> io::Result<()> {
     let mut line = serde_json::to_string(entry)?;
     line.push('\n');
-    let mut file = fs_err::OpenOptions::new().create(true).append(true).open(paths.history())?;
+    let mut file = file::open(&paths.history(), Access::Append)?;
     file.write_all(line.as_bytes())?;
     file.sync_all()
 }
@@ -84,7 +98,7 @@ pub fn append(paths: &Paths, entry: &Entry) -> io::Result<()> {
 ///
 /// The file is there and cannot be read.
 pub fn read(paths: &Paths) -> io::Result<Vec<Entry>> {
-    match fs_err::read(paths.history()) {
+    match file::read(&paths.history(), file::RECORDS) {
         Ok(bytes) => Ok(parse(&String::from_utf8_lossy(&bytes))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),

@@ -37,7 +37,8 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Address, Identity};
 use crate::alphabet;
 use crate::diagnostic::Diagnostic;
-use crate::state::{sha256, sync_folder};
+use crate::file::{self, Access, sync_folder};
+use crate::state::sha256;
 use crate::value::{Tree, Value};
 
 /// What a call does to a resource.
@@ -533,7 +534,7 @@ impl Journal {
     ///
     /// `Io`, `Damaged`, `Foreign` or `Illegal`.
     pub fn read(path: &Path) -> Result<Reading, JournalError> {
-        match fs_err::read(path) {
+        match file::read(path, file::RECORDS) {
             Ok(bytes) => Reading::parse(path, &bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Reading::default()),
             Err(source) => Err(JournalError::Io { action: "read", path: path.to_owned(), source }),
@@ -549,7 +550,7 @@ impl Journal {
     pub fn open(path: &Path) -> Result<(Self, Reading), JournalError> {
         let reading = Self::read(path)?;
         let error = |source| JournalError::Io { action: "open", path: path.to_owned(), source };
-        let file = fs_err::OpenOptions::new().read(true).append(true).create(true).open(path).map_err(error)?;
+        let file = file::open(path, Access::Append).map_err(error)?;
         let gathered = Line { seq: reading.next(), records: Vec::new() };
         let mut journal =
             Self { file, line: reading.lines + 1, gathered, progress: reading.progress.clone(), closed: false };
@@ -564,7 +565,7 @@ impl Journal {
             self.file.set_len(length)?;
         }
         // A last record may be whole but for its newline.
-        let bytes = fs_err::read(path)?;
+        let bytes = file::read(path, file::RECORDS)?;
         if bytes.last().is_some_and(|byte| *byte != b'\n') {
             self.file.write_all(b"\n")?;
         }

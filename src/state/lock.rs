@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
+use crate::file::{self, Access};
 use crate::inert::printable;
 
 /// Who holds a lock.
@@ -91,13 +92,7 @@ impl Lock {
     pub fn acquire(path: &Path, holder: &Holder) -> Result<Self, LockError> {
         let error = |source| LockError::Io { path: path.to_owned(), source };
         loop {
-            let mut file = fs_err::OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path)
-                .map_err(error)?;
+            let mut file = file::open(path, Access::Update).map_err(error)?;
             match file.file().try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -123,7 +118,7 @@ impl Lock {
     /// [`LockError::Io`] if the file is there and cannot be asked.
     pub fn holder(path: &Path) -> Result<Option<Holder>, LockError> {
         let error = |source| LockError::Io { path: path.to_owned(), source };
-        let mut file = match fs_err::File::open(path) {
+        let mut file = match file::open(path, Access::Read) {
             Ok(file) => file,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(error(source)),
@@ -152,11 +147,14 @@ impl Drop for Lock {
     }
 }
 
+/// The longest text about a holder that is read. In bytes.
+const LONGEST: u64 = 1 << 16;
+
 /// Who the file says holds it; `None` while nobody does, or they are just writing it.
 fn read_holder(file: &mut fs_err::File) -> Option<Holder> {
     let mut text = String::new();
     file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
+    file.take(LONGEST).read_to_string(&mut text).ok()?;
     let Holder { pid, host, command, started } = serde_json::from_str(&text).ok()?;
     // Whoever can write the file can write anything into it.
     let inert = |text: String| printable(&text).into_owned();
@@ -172,21 +170,14 @@ fn write_holder(file: &mut fs_err::File, holder: &Holder) -> io::Result<()> {
 }
 
 /// Whether `path` still leads to the open `file`.
-#[cfg(unix)]
 fn is_file_at(file: &fs_err::File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let open = file.metadata()?;
-    match fs_err::metadata(path) {
+    match fs_err::symlink_metadata(path) {
         Ok(there) => Ok((open.dev(), open.ino()) == (there.dev(), there.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Elsewhere an open file cannot be deleted.
-#[cfg(not(unix))]
-fn is_file_at(_: &fs_err::File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }
 
 #[cfg(test)]

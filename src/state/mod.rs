@@ -31,9 +31,12 @@ pub mod history;
 pub mod journal;
 mod ledger;
 mod lock;
+pub mod repository;
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::file::replace;
 
 pub use dependents::Dependents;
 pub use file::{FORMAT, Prepared, Row, State, StateError, Status};
@@ -43,6 +46,7 @@ pub use journal::{
 };
 pub use ledger::{Ledger, LedgerError, Moment, Watch, Write};
 pub use lock::{Holder, Lock, LockError};
+use repository::Repository;
 
 /// Where the files of one instance are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,33 +86,89 @@ impl Paths {
         self.file("json.backup")
     }
 
-    /// Makes the folder if it is missing, with a `.gitignore` for what does not belong into git, and `.gitattributes` by
-    /// which git keeps the lines of both sides where two branches have a history.
+    /// Makes the folder if it is missing, and in it, if these are missing, a `.gitignore` for what does not belong into
+    /// git, and `.gitattributes` by which git keeps the lines of both sides where two branches have a history.
     pub fn make_folder(&self) -> io::Result<()> {
-        if self.folder.is_dir() {
+        if !self.folder.is_dir() {
+            fs_err::create_dir_all(&self.folder)?;
+        }
+        let files: [(&str, &[u8]); 2] = [
+            (".gitignore", include_bytes!("../../state/.gitignore")),
+            (".gitattributes", include_bytes!("../../state/.gitattributes")),
+        ];
+        for (name, content) in files {
+            let path = self.folder.join(name);
+            if fs_err::symlink_metadata(&path).is_err() {
+                replace(&path, content)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a journal, a lock and a backup that git tracks: each says what one machine has begun or had, and must not
+    /// come with a checkout. To be called before any of them is read.
+    ///
+    /// # Errors
+    ///
+    /// `Tracked`, and `Untold` where git's index cannot be read.
+    pub fn refuse_tracked(&self) -> Result<(), StateError> {
+        let own = [self.journal(), self.lock(), self.backup()];
+        let there: Vec<&Path> =
+            own.iter().map(PathBuf::as_path).filter(|path| fs_err::symlink_metadata(path).is_ok()).collect();
+        match self.tracked(&there)?.first() {
+            None => Ok(()),
+            Some(path) => Err(StateError::Tracked { path: (*path).to_owned() }),
+        }
+    }
+
+    fn tracked<'path>(&self, paths: &[&'path Path]) -> Result<Vec<&'path Path>, StateError> {
+        let Some(path) = paths.first() else { return Ok(Vec::new()) };
+        let found = Repository::around(&self.folder).and_then(|repository| match repository {
+            Some(repository) => repository.tracked(paths),
+            None => Ok(Vec::new()),
+        });
+        found.map_err(|source| StateError::Untold { path: (*path).to_owned(), source })
+    }
+
+    /// Refuses to go on without a state file where there must have been one: a backup, a history or git knows of it. A
+    /// history that ends with a complete destroy is over.
+    ///
+    /// # Errors
+    ///
+    /// `Lost`, and as [`Paths::refuse_tracked`].
+    pub fn refuse_lost(&self) -> Result<(), StateError> {
+        let path = self.state();
+        if fs_err::symlink_metadata(&path).is_ok() {
             return Ok(());
         }
-        fs_err::create_dir_all(&self.folder)?;
-        fs_err::write(self.folder.join(".gitignore"), include_str!("../../state/.gitignore"))?;
-        fs_err::write(self.folder.join(".gitattributes"), include_str!("../../state/.gitattributes"))
+        let history =
+            history::read(self).map_err(|source| StateError::Io { action: "read", path: self.history(), source })?;
+        if history.last().is_some_and(history::Entry::is_the_end) {
+            return Ok(());
+        }
+        let mut traces = Vec::new();
+        let mut remains = Vec::new();
+        if self.backup().exists() {
+            traces.push("a backup of it".to_owned());
+            remains.push(self.backup());
+        }
+        if let Some(serial) = history.iter().map(|entry| entry.serial).max() {
+            traces.push(format!("a history up to serial {serial}"));
+            remains.push(self.history());
+        }
+        if !self.tracked(&[&path])?.is_empty() {
+            traces.push("a version in git".to_owned());
+            remains.push(path.clone());
+        }
+        if traces.is_empty() {
+            return Ok(());
+        }
+        Err(StateError::Lost { path, traces: traces.join(" and "), remains, instance: self.instance.clone() })
     }
 
     fn file(&self, extension: &str) -> PathBuf {
         self.folder.join(format!("{}.{extension}", self.instance))
     }
-}
-
-/// The folder a file is in, as a path that can be opened.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Makes the names in the folder of `path` durable: a new or renamed file is found again after a power cut.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { fs_err::File::open(folder_of(path))?.sync_all() } else { Ok(()) }
 }
 
 /// SHA-256 in hexadecimal.

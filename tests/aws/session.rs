@@ -22,7 +22,7 @@ async fn the_account_is_asked_once() {
     let aws = moto.aws();
     assert_eq!(aws.account().await.unwrap().id, moto.account());
     assert_eq!(aws.account().await.unwrap().id, moto.account());
-    assert_eq!(aws.endpoint_override(), Some(moto.endpoint().to_owned()));
+    assert_eq!(aws.endpoint_overrides(), [moto.endpoint().to_owned()].into());
     let calls = aws.calls().snapshot();
     assert_eq!(calls.len(), 1);
     assert_eq!(

@@ -12,7 +12,8 @@ use mastoform::plan::resolve::World;
 use mastoform::plan::{Change, Graph, Plan};
 use mastoform::provider::sim::Sim;
 use mastoform::provider::{
-    Account, Announced, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError, Target, Update,
+    Account, Announced, Belonging, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError,
+    Registration, Tags, Target, Update, read_only,
 };
 use mastoform::render::graph::Drawing;
 use mastoform::render::{self, Options};
@@ -65,7 +66,9 @@ async fn plan_destroy(instance: &Instance, text: &str) -> Plan {
     let Script { specs, config, evaluator } = Script::read(&[], text).unwrap_or_else(|problems| panic!("{problems}"));
     let provider: Arc<dyn Provider> = instance.sim.clone();
     let read = session::read_state(&instance.paths(), "social", "eu-central-1", "lineage").expect("a state");
-    let gathered = session::gather(&read_only(&provider), &specs.types, None, read).await.unwrap_or_else(|error| panic!("{error}"));
+    let gathered = session::gather(&read_only(&provider), &specs.types, None, read)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
     let lookups = gathered.lookups.clone();
     let world = World { specs: &specs, config: &config, lookups: &lookups, evaluator: &evaluator };
     session::plan_destroy(&specs, &gathered, "social", Some(&world)).unwrap_or_else(|problems| panic!("{problems}"))
@@ -198,6 +201,26 @@ impl Provider for Undertaker {
 
     async fn update(&self, update: &Update) -> Result<(), ProviderError> {
         self.sim.update(update).await
+    }
+
+    async fn mark(&self, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        self.sim.mark(target, tags).await
+    }
+
+    async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
+        self.sim.census(region, tags).await
+    }
+
+    async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
+        self.sim.registration(region, instance).await
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<(), ProviderError> {
+        self.sim.register(registration).await
+    }
+
+    async fn unregister(&self, registration: &Registration) -> Result<(), ProviderError> {
+        self.sim.unregister(registration).await
     }
 
     async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError> {

@@ -67,7 +67,13 @@ fn unharmed(instance: &Instance, before: &[Entry], story: &str) {
     let now = theirs(instance);
     for entry in before {
         let found = now.iter().find(|other| (&other.type_name, &other.identity) == (&entry.type_name, &entry.identity));
-        assert_eq!(found.map(|found| &found.object), Some(&entry.object), "{story}: {} {}", entry.type_name, entry.identity);
+        assert_eq!(
+            found.map(|found| &found.object),
+            Some(&entry.object),
+            "{story}: {} {}",
+            entry.type_name,
+            entry.identity
+        );
     }
 }
 

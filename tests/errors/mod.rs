@@ -40,6 +40,8 @@ cases! { "errors", tell:
     state_of_another_instance
     state_of_another_region
     destroy_without_state
+    state_lost
+    twin
     usage
     usage_unknown_option
 }

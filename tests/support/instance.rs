@@ -212,7 +212,8 @@ impl Instance {
         let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
-        let plan = session::plan_destroy(specs, &gathered, "social", None).unwrap_or_else(|problems| panic!("{problems}"));
+        let plan =
+            session::plan_destroy(specs, &gathered, "social", None).unwrap_or_else(|problems| panic!("{problems}"));
         let outcome = self.apply(provider, specs, &plan, None, &mut gathered, watch).await;
         (plan, outcome)
     }

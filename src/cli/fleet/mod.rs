@@ -33,6 +33,7 @@ use super::files::{self, Library, Project};
 use super::{Command, CommandError, Exit, GlobalOptions, Ui, cloud};
 use crate::diagnostic::Diagnostics;
 use crate::document;
+use crate::file;
 use crate::provider::Provider;
 use crate::render::style::{Role, paint};
 use crate::spec::{Blueprint, Types};
@@ -97,6 +98,12 @@ fn matching(path: &Path) -> Result<Vec<File>, CommandError> {
     let paths = matches
         .collect::<Result<Vec<PathBuf>, _>>()
         .map_err(|error| CommandError::failure(format!("cannot look for {text}: {}", error.error())))?;
+    // Folders that were typed may be links; those that a wildcard has found may not lead anywhere else.
+    let typed: PathBuf =
+        path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect();
+    for path in &paths {
+        file::stays_inside(&typed, file::folder_of(path))?;
+    }
     if paths.is_empty() {
         return Err(CommandError::failure(format!("no file matches {text}")));
     }
@@ -178,16 +185,13 @@ impl<'ui> Fleet<'ui> {
         Ok(Self { ui, options: options.clone(), library: Library::read(options)?, only, files })
     }
 
-    /// Reads one file. `None` if it is no instance, or not one of those wanted.
+    /// Reads one file. `None` if it is no instance.
     fn member(&self, file: &File) -> Result<Option<Member>, Unreadable> {
         let unreadable = |error| Unreadable { path: file.path.clone(), error };
         let options = GlobalOptions { file: file.path.clone(), ..self.options.clone() };
         let source = files::read_file(&file.path).map_err(unreadable)?;
         match self.library.project(&source, &options) {
-            Ok((project, warnings)) => {
-                let member = Member { options, project, warnings };
-                Ok(self.wants(member.name()).then_some(member))
-            }
+            Ok((project, warnings)) => Ok(Some(Member { options, project, warnings })),
             Err(_) if file.found && document::parse(&source).is_ok_and(|document| !self.is_instance(&document)) => {
                 Ok(None)
             }
@@ -230,6 +234,11 @@ impl<'ui> Fleet<'ui> {
         if members.is_empty() && unreadable.is_empty() {
             return Err(self.nobody());
         }
+        must_differ(&members)?;
+        members.retain(|member| self.wants(member.name()));
+        if members.is_empty() && unreadable.is_empty() {
+            return Err(self.nobody());
+        }
         let mut states: BTreeMap<PathBuf, &Member> = BTreeMap::new();
         for member in &members {
             if let Some(other) = states.insert(member.project.paths.state(), member) {
@@ -265,6 +274,27 @@ impl<'ui> Fleet<'ui> {
         error.print(self.ui);
         self.ui.tell("");
     }
+}
+
+/// Refuses two instances with the same value of a setting that is unique.
+fn must_differ(members: &[Member]) -> Result<(), CommandError> {
+    let mut seen: BTreeMap<(String, String), &Member> = BTreeMap::new();
+    for member in members {
+        let Project { specs, config, .. } = &member.project;
+        for input in specs.blueprint.inputs.iter().filter(|input| input.unique) {
+            let Some(value) = config.values.at(&input.path).filter(|value| !value.is_null()) else { continue };
+            let (setting, value) = (input.name(), value.to_string());
+            let Some(other) = seen.insert((setting.clone(), value.clone()), member) else { continue };
+            // Two files of one name are one instance, which is a mistake of its own.
+            if other.name() == member.name() {
+                continue;
+            }
+            let (first, second) = (other.options.file.display(), member.options.file.display());
+            return Err(CommandError::failure(format!("{first} and {second} have the same {setting}, {value}"))
+                .hint(format!("no two instances can have the same `{setting}`")));
+        }
+    }
+    Ok(())
 }
 
 /// Clouds that are connected already, one for each region and each folder of a sandbox.

@@ -26,7 +26,7 @@ use crate::provider::{Provider, read_only};
 use crate::render;
 use crate::render::style::Role;
 use crate::session::{self, Gathered};
-use crate::state::{Lock, State};
+use crate::state::{Lock, State, history};
 use crate::value::Value;
 
 /// What is done to the instances.
@@ -40,7 +40,7 @@ impl Deed {
     fn word(self) -> &'static str {
         match self {
             Self::Apply => "apply",
-            Self::Destroy => "destroy",
+            Self::Destroy => history::DESTROY,
         }
     }
 }
@@ -319,7 +319,10 @@ async fn gather(
         return Ok(Some(super::plan::gather(member, &read_only(provider), lineage).await?));
     }
     let project = &member.project;
-    let Some(recorded) = State::read(&project.paths.state())? else { return Ok(None) };
+    let Some(recorded) = State::read(&project.paths.state())? else {
+        project.paths.refuse_lost()?;
+        return Ok(None);
+    };
     let read = session::read_state(&project.paths, &recorded.instance, &recorded.region, &recorded.lineage)?;
     Ok(Some(session::gather(&read_only(provider), &project.specs.types, None, read).await?))
 }

@@ -48,7 +48,7 @@ mod secretsmanager;
 mod ssm;
 mod sts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -103,9 +103,9 @@ impl Aws {
         Self { session: Session::new(config, calls), lookups: Together::default() }
     }
 
-    /// Another address than AWS's own that calls go to: worth a warning.
-    pub fn endpoint_override(&self) -> Option<String> {
-        self.session.endpoint_override()
+    /// Other addresses than AWS's own that calls go to: worth a warning.
+    pub fn endpoint_overrides(&self) -> BTreeSet<String> {
+        self.session.endpoint_overrides()
     }
 
     /// The log of calls made so far.

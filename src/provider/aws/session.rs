@@ -9,7 +9,7 @@
 //! - Retries and timeouts do not depend on the SDK's version: all are set here.
 //! - IAM and CloudFront are global; the SDK finds their one endpoint from any region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,8 @@ const SERVICES: &[&str] = &[
     "RDS",
     "S3",
     "SSM",
+    "SSO",
+    "SSO OIDC",
     "STS",
     "Secrets Manager",
 ];
@@ -112,9 +114,9 @@ impl Session {
         self.config.region().map_or("", Region::as_ref)
     }
 
-    /// Another address than AWS's own that calls go to, for every service or for one of them.
-    pub fn endpoint_override(&self) -> Option<String> {
-        SERVICES.iter().find_map(|service| endpoint_override(&self.config, service))
+    /// Other addresses than AWS's own that calls go to, for every service or for some of them, each once.
+    pub fn endpoint_overrides(&self) -> BTreeSet<String> {
+        SERVICES.iter().filter_map(|service| endpoint_override(&self.config, service)).collect()
     }
 
     /// The log of calls.

@@ -7,13 +7,14 @@
 //! No secret is ever part of it: what is sensitive or write-only is dropped before an object is made.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Identity, TypeName};
+use crate::file;
 use crate::provider::{Announcement, Registration};
 use crate::spec::references::references;
 use crate::spec::types::{ResourceType, Types};
@@ -127,7 +128,7 @@ pub struct Cloud {
 impl Cloud {
     /// Reads the file at `path`, or makes an empty world if there is none.
     pub fn load(path: &Path, seed: u64, now: Duration) -> io::Result<Self> {
-        let text = match fs_err::read_to_string(path) {
+        let text = match file::read_text(path, file::RECORDS) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { seed, ..Self::default() }),
             Err(error) => return Err(error),
@@ -148,16 +149,10 @@ impl Cloud {
     /// Replaces the file at `path` in one step.
     pub fn save(&mut self, path: &Path, now: Duration) -> io::Result<()> {
         self.saved_at = now;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs_err::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        // In one piece: the file is no buffer.
+        fs_err::create_dir_all(file::folder_of(path))?;
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        file.write_all(&text)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        file::replace(path, &text)
     }
 
     /// Forgets what is gone.

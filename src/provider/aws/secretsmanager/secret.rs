@@ -6,7 +6,7 @@
 //!   an adoption, an update) leaves it alone: with it people would lose what it protects.
 //! - A secret that waits for its deletion counts as gone. A creation of the same name takes it back, with its value,
 //!   if it is ours.
-//! - No value is ever part of an observation or of an error.
+//! - No value is ever part of an observation or of an error, also when AWS repeats what it was sent.
 
 use std::collections::BTreeMap;
 
@@ -67,21 +67,9 @@ impl Handler for Secret {
         let wanted = wanted(creation, CREATE);
         let name = wanted.text("name")?;
         let content = Content::of(&wanted)?;
-        let request = clients
-            .secretsmanager()
-            .create_secret()
-            .name(name)
-            .set_description(wanted.owned_text("description")?)
-            .client_request_token(&creation.token)
-            .secret_string(content.text()?.reveal())
-            .set_tags(Some(tags::secretsmanager(&creation.tags)));
-        let arn = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.arn.ok_or_else(|| unanswered(CREATE, "ARN"))?,
-            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotYet) => {
-                take_over(clients, creation, name, &content, error).await?
-            }
-            Err(error) => return Err(error),
-        };
+        let description = wanted.owned_text("description")?;
+        let arn =
+            store(clients, creation, name, description, &content).await.map_err(|error| content.hidden_in(error))?;
         Ok(created(arn.clone(), Report::new().set("arn", arn)))
     }
 
@@ -154,6 +142,14 @@ impl<'text> Content<'text> {
         }
     }
 
+    /// An error without what was generated, which nobody but this file knows. Given values are the caller's to hide.
+    fn hidden_in(&self, error: ProviderError) -> ProviderError {
+        match self {
+            Self::Given(_) => error,
+            Self::Generated(secrets) => error.without(&secrets.values().collect::<Vec<_>>()),
+        }
+    }
+
     /// The text to store; generated secrets as one JSON object.
     fn text(&self) -> Result<SecretText, ProviderError> {
         match self {
@@ -166,6 +162,31 @@ impl<'text> Content<'text> {
                     .map_err(|_| ProviderError::new(ErrorKind::Unknown, CREATE, "the secrets do not fit into JSON"))
             }
         }
+    }
+}
+
+/// Makes the secret, or goes on with the one that has its name; answers its ARN.
+async fn store(
+    clients: &Clients,
+    creation: &Creation,
+    name: &str,
+    description: Option<String>,
+    content: &Content<'_>,
+) -> Result<String, ProviderError> {
+    let request = clients
+        .secretsmanager()
+        .create_secret()
+        .name(name)
+        .set_description(description)
+        .client_request_token(&creation.token)
+        .secret_string(content.text()?.reveal())
+        .set_tags(Some(tags::secretsmanager(&creation.tags)));
+    match request.send().await.map_err(failed(CREATE)) {
+        Ok(answer) => answer.arn.ok_or_else(|| unanswered(CREATE, "ARN")),
+        Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotYet) => {
+            take_over(clients, creation, name, content, error).await
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -260,4 +281,18 @@ fn entries(value: &SecretText) -> BTreeMap<String, SecretText> {
         _ => None,
     };
     object.into_iter().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_generated_is_not_in_an_error_that_repeats_it() {
+        let wanted = BTreeMap::from([("password".to_owned(), "alphanumeric32".to_owned())]);
+        let content = Content::Generated(generate(&wanted, &mut OsEntropy).expect("made"));
+        let sent = content.text().expect("JSON");
+        let error = ProviderError::new(ErrorKind::Unknown, CREATE, format!("cannot store {}", sent.reveal()));
+        assert_eq!(content.hidden_in(error).message, "cannot store {\"password\":\"***\"}");
+    }
 }
