@@ -772,8 +772,8 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_named_whatever_else_it_holds() {
-        let error = refusal("{\"format\": 2, \"novelty\": []}\n");
-        assert!(error.to_string().contains("written by a newer mastoform: format 2"), "{error}");
+        let error = refusal("{\"format\": 3, \"novelty\": []}\n");
+        assert!(error.to_string().contains("written by a newer mastoform: format 3"), "{error}");
         assert!(matches!(refusal("{\"format\": 0}\n"), StateError::NotState { .. }));
         assert!(matches!(refusal("{}\n"), StateError::NotState { .. }));
     }

@@ -303,7 +303,7 @@ async fn nothing_is_made_twice() {
 }
 
 #[tokio::test]
-async fn an_interrupted_creation_is_found_by_tags_by_name_or_by_what_it_is() {
+async fn an_interrupted_creation_is_found_by_its_tags_or_by_what_it_is() {
     let bench = bench();
     let group = bench.made("toy.group.a", r#"{"title": "abc"}"#).await;
     let rule = format!(r#"{{"group": "{}", "port": 5}}"#, group.identity);
@@ -313,7 +313,9 @@ async fn an_interrupted_creation_is_found_by_tags_by_name_or_by_what_it_is() {
     assert_eq!(found("toy.group.a", r#"{"title": "abc"}"#).await, std::slice::from_ref(&group.identity));
     assert_eq!(found("toy.group.b", r#"{"title": "abc"}"#).await, []);
     assert_eq!(found("toy.rule.a", &rule).await, [made.identity]);
-    assert_eq!(found("toy.policy.other", r#"{"name": "p"}"#).await.len(), 1);
+    assert_eq!(found("toy.policy.a", r#"{"name": "p"}"#).await.len(), 1);
+    // Somebody else has the name.
+    assert_eq!(found("toy.policy.other", r#"{"name": "p"}"#).await, []);
     bench.sim.remove_behind_our_back("toy.group.a");
     assert_eq!(found("toy.group.a", r#"{"title": "abc"}"#).await, []);
 }
