@@ -477,3 +477,39 @@ pub fn outputs(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Result<Ve
     }
     Ok(outputs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::diagnostic::SourceFile;
+    use crate::expr::Evaluator;
+
+    #[test]
+    fn secrets_of_another_account_are_refused_once_the_account_is_known() {
+        let text = "name = 'social'\ndomain = 'social.example.org'\nregion = 'eu-central-1'\n\
+            mail.credentials = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:social/mail-AbCdEf'\n\
+            [extra_secrets]\n\
+            X = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:social/x-AbCdEf'\n\
+            Y = 'arn:aws:secretsmanager:eu-central-1:210987654321:secret:prod/y-AbCdEf'\n";
+        let mut specs = Specs::read(&[]).expect("specs");
+        let evaluator = Evaluator::new();
+        let source = SourceFile::new("mastodon.toml", text);
+        let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator).expect("valid by itself");
+        let lookups = BTreeMap::new();
+        let world = World { specs: &specs, config: &config, lookups: &lookups, evaluator: &evaluator };
+        let told = |account: Option<&str>| foreign(&world, account).to_string();
+        assert_eq!(told(None), "", "offline nobody knows");
+        assert_eq!(
+            told(Some("123456789012")),
+            "mastodon.toml:7:5: `extra_secrets.Y` is in account 210987654321, and the instance is in 123456789012"
+        );
+        assert_eq!(told(Some("210987654321")).lines().count(), 2);
+        let gathered = Gathered {
+            account: Some("210987654321".to_owned()),
+            ..Gathered::offline(State::new("l", "social", "eu-central-1"))
+        };
+        let graph = crate::plan::resolve::resolve(&world, &specs).expect("a graph");
+        assert!(plan(&world, &graph, &gathered).is_err(), "and there is no plan");
+    }
+}

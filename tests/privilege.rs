@@ -90,6 +90,7 @@ const BEYOND: &[(&str, &str)] = &[
     ("ecs:DeregisterTaskDefinition", "services go on with what is deregistered, and it can be registered again"),
     ("cloudfront:CreateOriginAccessControl", "makes something new"),
     ("cloudfront:CreateOriginAccessIdentity", "makes something new"),
+    ("cloudfront:CreateResponseHeadersPolicy", "makes something new"),
     ("iam:CreateServiceLinkedRole", "makes a role that AWS itself defines, for the services an instance uses"),
 ];
 
@@ -217,10 +218,10 @@ fn iam(action: &str, resource: &str, context: &[(&str, &str)]) -> Call {
 fn known_ways_out_are_closed() {
     let policies = first();
     let (bounds, tag) = ("iam:PermissionsBoundary", "aws:ResourceTag/mastoform:instance");
-    let boundary = format!("arn:aws:iam::{ACCOUNT}:policy/social-boundary");
+    let boundary = format!("arn:aws:iam::{ACCOUNT}:policy/social-eu-central-1-boundary");
     let boundary = boundary.as_str();
     let admin = ("iam:PolicyARN", "arn:aws:iam::aws:policy/AdministratorAccess");
-    let (tasks, tasks_definition) = ("role/social-tasks", "ecs-tasks.amazonaws.com");
+    let (tasks, tasks_definition) = ("role/social-eu-central-1-tasks", "ecs-tasks.amazonaws.com");
     let eu = |service: &str, rest: &str| format!("arn:aws:{service}:eu-central-1:{ACCOUNT}:{rest}");
     let escapes = [
         (
@@ -247,9 +248,18 @@ fn known_ways_out_are_closed() {
         ("writing a policy into a role without the boundary", iam("iam:PutRolePolicy", tasks, &[(tag, "social")])),
         ("another boundary", iam("iam:PutRolePermissionsBoundary", tasks, &[(bounds, admin.1), (tag, "social")])),
         ("no boundary", iam("iam:DeleteRolePermissionsBoundary", tasks, &[(bounds, boundary), (tag, "social")])),
-        ("rewriting the boundary", iam("iam:CreatePolicyVersion", "policy/social-boundary", &[(tag, "social")])),
-        ("an older boundary", iam("iam:SetDefaultPolicyVersion", "policy/social-boundary", &[(tag, "social")])),
-        ("making the boundary anew", iam("iam:DeletePolicy", "policy/social-boundary", &[(tag, "social")])),
+        (
+            "rewriting the boundary",
+            iam("iam:CreatePolicyVersion", "policy/social-eu-central-1-boundary", &[(tag, "social")]),
+        ),
+        (
+            "an older boundary",
+            iam("iam:SetDefaultPolicyVersion", "policy/social-eu-central-1-boundary", &[(tag, "social")]),
+        ),
+        (
+            "making the boundary anew",
+            iam("iam:DeletePolicy", "policy/social-eu-central-1-boundary", &[(tag, "social")]),
+        ),
         ("a policy of one's own", iam("iam:CreatePolicy", "policy/other", &[(REQUEST_TAG, "social")])),
         ("a user", iam("iam:CreateUser", "user/me", &[(REQUEST_TAG, "social")])),
         ("a key of a user", iam("iam:CreateAccessKey", "user/admin", &[])),
@@ -369,17 +379,17 @@ fn an_instance_without_a_boundary_gets_one_in_place() {
     let plan = go(&["plan"]);
     assert!(plan.contains("Plan: 0 to create, 2 to update, 0 to replace, 0 to delete"), "{plan}");
     let policies = Policies::printed(folder.path());
-    let boundary = format!("arn:aws:iam::{ACCOUNT}:policy/social-boundary");
+    let boundary = format!("arn:aws:iam::{ACCOUNT}:policy/social-eu-central-1-boundary");
     let bounded = [("iam:PermissionsBoundary", boundary.as_str()), ("iam:PolicyARN", managed)];
     for call in [
-        iam("iam:PutRolePermissionsBoundary", "role/social-execution", &bounded[..1]),
-        iam("iam:DetachRolePolicy", "role/social-execution", &bounded),
+        iam("iam:PutRolePermissionsBoundary", "role/social-eu-central-1-execution", &bounded[..1]),
+        iam("iam:DetachRolePolicy", "role/social-eu-central-1-execution", &bounded),
     ] {
         assert!(call.is_allowed(&policies.daily), "{call:?}");
     }
     // One that goes before it has got its boundary is taken down with the other policy.
     let unbounded = [("aws:ResourceTag/mastoform:instance", "social"), ("iam:PolicyARN", managed)];
-    let detach = iam("iam:DetachRolePolicy", "role/social-execution", &unbounded);
+    let detach = iam("iam:DetachRolePolicy", "role/social-eu-central-1-execution", &unbounded);
     assert!(!detach.is_allowed(&policies.daily) && detach.is_allowed(&policies.both()));
     go(&["apply", "--yes"]);
     assert!(go(&["plan", "--detailed-exitcode"]).contains("othing"), "nothing is left to do");

@@ -573,7 +573,8 @@ impl<'a> Engine<'a> {
             }
         };
         let wanted = late::comparable(planned, Some(&known));
-        let sides = Sides { desired: &wanted, recorded: &Value::Null, observed: Some(observed) };
+        let inputs = self.run.state.rows.get(&address).map(|row| row.inputs.clone()).unwrap_or_default();
+        let sides = Sides { desired: &wanted, recorded: &inputs, observed: Some(observed) };
         let differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &|_| false);
         let comparable = differences.iter().filter(|difference| !difference.sensitive);
         let (fixed, changed): (Vec<_>, Vec<_>) = comparable.partition(|difference| difference.immutable);

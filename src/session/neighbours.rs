@@ -8,6 +8,7 @@
 //! - A resource counts as living only if the cloud shows it now: an index of tags lags behind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -257,20 +258,41 @@ fn levels<'graph, 'a>(graph: &'graph Graph<'a>) -> Vec<Vec<&'graph Desired<'a>>>
     levels
 }
 
-/// The attributes of a resource as far as they are known from what was found until now. Secrets and what is not known
-/// are left out.
+/// The attributes of a resource as far as they are known from what was found until now.
+fn evaluated(
+    world: &World<'_>,
+    graph: &Graph<'_>,
+    desired: &Desired<'_>,
+    state: &State,
+) -> Result<BTreeMap<String, Tree<Late>>, Diagnostics> {
+    let revealed = Revealed::new();
+    let existing = Existing { state, graph, revealed: &revealed };
+    let scope = ResourceScope { world, each: desired.each.as_ref(), facts: &existing };
+    Ok(world.evaluator.entries(&desired.templates(), &scope)?)
+}
+
+/// An attribute as a state keeps it: with a marker for each secret.
+fn remembered(value: Tree<Late>) -> Value {
+    let kept = value.try_convert(&mut |late| match late {
+        Late::Unknown(missing) if missing.sensitive => Ok::<_, Infallible>(diff::secret_marker(&missing.template)),
+        Late::Unknown(_) => Ok(Tree::Null),
+        Late::Secret(_) => Ok(diff::secret_marker("")),
+    });
+    match kept {
+        Ok(kept) => kept,
+        Err(never) => match never {},
+    }
+}
+
+/// The attributes as a provider is asked about them: without secrets, and without what is not known.
 fn attributes(
     world: &World<'_>,
     graph: &Graph<'_>,
     desired: &Desired<'_>,
     state: &State,
 ) -> Result<Known, Diagnostics> {
-    let revealed = Revealed::new();
-    let existing = Existing { state, graph, revealed: &revealed };
-    let scope = ResourceScope { world, each: desired.each.as_ref(), facts: &existing };
-    let entries = world.evaluator.entries(&desired.templates(), &scope)?;
-    let known = Tree::Map(entries).try_convert(&mut |late| match late {
-        Late::Unknown(_) | Late::Secret(_) => Ok::<Known, std::convert::Infallible>(Tree::Null),
+    let known = Tree::Map(evaluated(world, graph, desired, state)?).try_convert(&mut |late| match late {
+        Late::Unknown(_) | Late::Secret(_) => Ok::<Known, Infallible>(Tree::Null),
     });
     match known {
         Ok(known) => Ok(known),
@@ -312,17 +334,16 @@ fn row(
     state: &State,
     observed: Observed,
 ) -> Result<Row, SessionError> {
-    let attributes = attributes(world, graph, desired, state)?;
     let resource_type = desired.resource_type;
     let mut inputs = BTreeMap::new();
-    for name in desired.templates().keys() {
-        let Some(attribute) = resource_type.attributes.get(name) else { continue };
-        if attribute.sensitive {
-            inputs.insert(name.clone(), diff::secret_marker(""));
-        } else if let Some(shown) = observed.attributes.get(name) {
-            inputs.insert(name.clone(), shown.clone());
-        } else if let (true, Some(wanted)) = (attribute.write_only, attributes.get(name).and_then(Tree::plain)) {
-            inputs.insert(name.clone(), wanted);
+    for (name, wanted) in evaluated(world, graph, desired, state)? {
+        let Some(attribute) = resource_type.attributes.get(&name) else { continue };
+        let shown = observed.attributes.get(&name).filter(|_| !attribute.sensitive);
+        match shown {
+            Some(shown) => drop(inputs.insert(name, shown.clone())),
+            // Nobody can see what it is, and nothing says that it is not what it should be.
+            None if attribute.sensitive || attribute.write_only => drop(inputs.insert(name, remembered(wanted))),
+            None => {}
         }
     }
     Ok(Row {

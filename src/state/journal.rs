@@ -463,7 +463,7 @@ impl Reading {
                 return Err(JournalError::Damaged { path: path.to_owned(), line: number, problem });
             }
             for (seq, record) in (seq..).zip(records) {
-                follow(&mut reading.progress, &record).map_err(|illegal| JournalError::Illegal {
+                read_on(&mut reading.progress, &record).map_err(|illegal| JournalError::Illegal {
                     path: path.to_owned(),
                     line: number,
                     illegal,
@@ -480,6 +480,16 @@ impl Reading {
     fn next(&self) -> u64 {
         self.entries.last().map_or(1, |entry| entry.seq + 1)
     }
+}
+
+/// As [`follow`], where an error is the end: the progress of an address is moved on, not copied, for there may be very
+/// many records behind one of any size.
+fn read_on(progress: &mut BTreeMap<Address, Progress>, record: &Record) -> Result<(), IllegalTransition> {
+    if let Some(address) = record.address() {
+        let next = progress.remove(address).unwrap_or_default().next(record)?;
+        progress.insert(address.clone(), next);
+    }
+    Ok(())
 }
 
 /// Lets one record follow in the progress of all addresses.

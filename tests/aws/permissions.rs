@@ -433,9 +433,9 @@ async fn the_printed_policy_is_enough_and_what_is_taken_from_it_is_missed() {
 async fn escape(day: &Emulator, reader: &Emulator, account: &str) {
     let aws = day.aws();
     let clients = aws.clients(REGION);
-    let (iam, role) = (clients.iam(), "social-tasks");
+    let (iam, role) = (clients.iam(), "social-eu-central-1-tasks");
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
-    let boundary = format!("arn:aws:iam::{account}:policy/social-boundary");
+    let boundary = format!("arn:aws:iam::{account}:policy/social-eu-central-1-boundary");
     let everything =
         json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }] });
     let everything = everything.to_string();

@@ -453,7 +453,7 @@ mod tests {
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(
             (out.take().as_str(), err.take().as_str()),
-            ("alpha  valid  57 resources\n\n1 instance; 0 invalid.\n", "")
+            ("alpha  valid  58 resources\n\n1 instance; 0 invalid.\n", "")
         );
     }
 
@@ -466,7 +466,7 @@ mod tests {
         assert!(err.take().contains("`domain` must be a string"));
         let text = out.take();
         assert!(
-            text.ends_with("114 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged; 1 failed.\n"),
+            text.ends_with("116 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged; 1 failed.\n"),
             "{text}"
         );
         let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
@@ -475,7 +475,7 @@ mod tests {
         // One that is not wanted does no harm.
         let (exit, ..) = go(&sandbox(folder.path(), &["a*"]), folder.path(), &apply(None, 10));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
-        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (57, 0));
+        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (58, 0));
     }
 
     #[test]
@@ -501,7 +501,7 @@ mod tests {
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 2));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let text = out.take();
-        assert!(text.contains("beta   done  57 created") && text.contains("omega  done  57 created"), "{text}");
+        assert!(text.contains("beta   done  58 created") && text.contains("omega  done  58 created"), "{text}");
         assert!(!text.contains("alpha  done"), "it was done before: {text}");
     }
 
