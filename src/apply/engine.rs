@@ -396,6 +396,7 @@ impl<'a> Engine<'a> {
             return;
         }
         let mark = change.marks.then(|| plan::owner(&self.run.state).tags(&change.address));
+        let target = Target { owner: Some(plan::owner(&self.run.state)), ..target };
         let update = Update { target, desired: known, changed };
         let patience = self.patience(index);
         let provider = Arc::clone(&self.run.provider);
@@ -422,7 +423,8 @@ impl<'a> Engine<'a> {
             return;
         }
         let (region, recorded) = (row.region.clone(), row.recorded());
-        let target = Target { address: address.clone(), region, identity, recorded, owner: None };
+        let owner = Some(plan::owner(&self.run.state));
+        let target = Target { address: address.clone(), region, identity, recorded, owner };
         let intent = Intent {
             action: state::Verb::Delete,
             region: row.region.clone(),

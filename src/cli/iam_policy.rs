@@ -93,7 +93,11 @@ mod tests {
         );
         assert_eq!(all["iam:PassRole"], all["iam:CreateRole"], "roles are handed over, and only our own");
         assert!(all["iam:PassRole"].iter().all(|role| role.contains(":role/social-")), "{:?}", all["iam:PassRole"]);
-        assert_eq!(all["ssm:DescribeParameters"], ["*"]);
+        assert_eq!(all["logs:DescribeLogGroups"], ["*"]);
+        assert_eq!(all["tag:GetResources"], ["*"], "the index of tags is one for everything");
+        let registration = "arn:aws:ssm:eu-central-1:*:parameter/mastoform/social";
+        assert_eq!(all["ssm:GetParameter"], [registration]);
+        assert!(all["ssm:DeleteParameter"].iter().any(|resource| resource == registration));
         assert_eq!(all["ec2:DescribeVpcs"], ["*"], "what is looked up is read");
         assert!(all.contains_key("elasticache:CreateReplicationGroup"));
         assert!(!all.contains_key("elasticache:CreateCacheCluster"), "another engine's");
@@ -114,5 +118,6 @@ mod tests {
             let verb = action.split(':').next_back().unwrap_or_default();
             assert!(verbs.iter().any(|reading| verb.starts_with(reading)), "{action}");
         }
+        assert!(all.contains_key("tag:GetResources") && all.contains_key("ssm:GetParameter"));
     }
 }

@@ -100,6 +100,13 @@ pub fn statements(
             }
         }
     }
+    let place_of_note = named(REGISTRATION, "", &Value::Null, place) + &state.instance;
+    for (action, everywhere, reads) in OWN_ACTIONS {
+        if *reads || !only_read {
+            let resource = if *everywhere { "*" } else { &place_of_note };
+            resources.entry(action).or_default().insert(resource.to_owned());
+        }
+    }
     let mut grouped: BTreeMap<BTreeSet<String>, BTreeSet<&str>> = BTreeMap::new();
     for (action, resources) in resources {
         let everything = BTreeSet::from(["*".to_owned()]);
@@ -206,6 +213,21 @@ fn common(names: &BTreeSet<String>, least: usize) -> String {
     shared.truncate(end.max(least.min(shared.len())));
     shared + "*"
 }
+
+/// Where the note about an instance is kept that lives in a region; its name follows.
+const REGISTRATION: &str = "arn:aws:ssm:{region}:{account}:parameter/mastoform/";
+
+/// What the program asks for on its own behalf, whatever the types: the action, whether AWS allows it on everything only
+/// (otherwise it is about the registration of the instance), and whether it only reads.
+///
+/// The index of tags answers about everything in a region at once, so that it cannot be narrowed down.
+const OWN_ACTIONS: &[(&str, bool, bool)] = &[
+    ("tag:GetResources", true, true),
+    ("ssm:GetParameter", false, true),
+    ("ssm:PutParameter", false, false),
+    ("ssm:AddTagsToResource", false, false),
+    ("ssm:DeleteParameter", false, false),
+];
 
 #[cfg(test)]
 mod tests {

@@ -56,6 +56,8 @@ def named(request):
 
 permitted = IAMRequestBase.check_action_permitted
 def ask(self, resource):
+    # IAM calls this service by another name than signatures do.
+    self._action = self._action.replace("tagging:", "tag:")
     with open(os.environ["ASKED"], "a") as file:
         file.write(self._action + "\n")
     for name in named(self) if resource == "*" else [resource]:
@@ -104,10 +106,8 @@ const UNUSED: &[&str] = &[
     "ecs:PutClusterCapacityProviders",
     "ecs:UntagResource",
     "ecs:UpdateCluster",
-    "elasticache:ListTagsForResource",
     "elasticache:ModifyReplicationGroup",
     "elasticache:RemoveTagsFromResource",
-    "elasticloadbalancing:DescribeTags",
     "elasticloadbalancing:ModifyListener",
     "elasticloadbalancing:ModifyRule",
     "elasticloadbalancing:ModifyTargetGroup",
@@ -136,6 +136,7 @@ const UNUSED: &[&str] = &[
     "secretsmanager:RestoreSecret",
     "secretsmanager:UntagResource",
     "secretsmanager:UpdateSecret",
+    "ssm:GetParameter",
     "ssm:ListTagsForResource",
     "ssm:RemoveTagsFromResource",
 ];

@@ -15,14 +15,14 @@ use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
     Delete, ExpirationStatus, LifecycleRule, LifecycleRuleFilter, ObjectIdentifier, ObjectOwnership, OwnershipControls,
     OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tagging, TransitionDefaultMinimumObjectSize,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, TransitionDefaultMinimumObjectSize,
 };
 
 use super::{NO_BUCKET, is};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, classify, failed, incomplete};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, Told, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
@@ -123,6 +123,25 @@ impl Handler for Bucket {
         settle(clients, update.target.identity.as_str(), &update.desired, &due).await
     }
 
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some("s3")
+    }
+
+    async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
+        match get_tags(clients, observed.identity.as_str()).await {
+            Err(error) if is(&error, NO_BUCKET) => Ok(Told::Gone),
+            tags => tags.map(Told::Tags),
+        }
+    }
+
+    /// S3 takes the tags of a bucket as a whole, so those it has go back with ours.
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let bucket = target.identity.as_str();
+        let mut all = get_tags(clients, bucket).await?;
+        all.extend(tags.clone());
+        put_tags(clients, bucket, tags::s3(&all)?).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let bucket = target.identity.as_str();
         let may_empty = recorded(target, DELETE).optional_flag("empty_on_delete")?.unwrap_or_default();
@@ -157,17 +176,31 @@ enum Standing {
 }
 
 async fn standing(clients: &Clients, bucket: &str, tags: &Tags) -> Result<Standing, ProviderError> {
-    match clients.s3().get_bucket_tagging().bucket(bucket).send().await.map_err(failed(GET_TAGS)) {
-        Ok(answer) => {
-            let present = answer.tag_set().iter().map(|tag| (tag.key(), tag.value()));
+    match get_tags(clients, bucket).await {
+        Ok(present) => {
+            let present = present.iter().map(|(key, value)| (key.as_str(), value.as_str()));
             Ok(if tags::has_all(tags, present) { Standing::Ours } else { Standing::Taken })
         }
         Err(error) if is(&error, NO_BUCKET) => Ok(Standing::Free),
-        // It has no tags, belongs to another account, or stands in another region.
-        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => Ok(Standing::Taken),
+        // It belongs to another account, or stands in another region.
+        Err(error) if error.kind == ErrorKind::Denied => Ok(Standing::Taken),
         Err(error) if ELSEWHERE.iter().any(|code| is(&error, code)) => Ok(Standing::Taken),
         Err(error) => Err(error),
     }
+}
+
+/// The tags of a bucket, none if it never had any. That the bucket itself is missing stays an error.
+async fn get_tags(clients: &Clients, bucket: &str) -> Result<Tags, ProviderError> {
+    let answer = setting(clients.s3().get_bucket_tagging().bucket(bucket).send().await.map_err(failed(GET_TAGS)))?;
+    let present = answer.map(|answer| answer.tag_set).unwrap_or_default();
+    Ok(tags::collected(present.iter().map(|tag| (tag.key(), tag.value()))))
+}
+
+async fn put_tags(clients: &Clients, bucket: &str, tags: Vec<Tag>) -> Result<(), ProviderError> {
+    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(incomplete(PUT_TAGS))?;
+    let request = clients.s3().put_bucket_tagging().bucket(bucket).tagging(tagging);
+    request.send().await.map_err(failed(PUT_TAGS))?;
+    Ok(())
 }
 
 /// Makes the bucket itself. Its tags come with it, so that it is never without them; they are stored once more for
@@ -180,10 +213,7 @@ async fn make(clients: &Clients, bucket: &str, tags: &Tags) -> Result<(), Provid
     }
     let request = clients.s3().create_bucket().bucket(bucket).create_bucket_configuration(configuration.build());
     request.send().await.map_err(failed(CREATE))?;
-    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(incomplete(PUT_TAGS))?;
-    let request = clients.s3().put_bucket_tagging().bucket(bucket).tagging(tagging);
-    request.send().await.map_err(failed(PUT_TAGS))?;
-    Ok(())
+    put_tags(clients, bucket, tags).await
 }
 
 /// Stores the settings among `due`.
