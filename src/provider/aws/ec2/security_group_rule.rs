@@ -17,7 +17,7 @@ use crate::provider::aws::handler::{Handler, by_identity, created, identities, o
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags, has_all};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, ProviderError, Target, Update};
 
 const AUTHORIZE_EGRESS: &str = "ec2:AuthorizeSecurityGroupEgress";
 const AUTHORIZE_INGRESS: &str = "ec2:AuthorizeSecurityGroupIngress";
