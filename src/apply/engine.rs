@@ -410,6 +410,7 @@ impl<'a> Engine<'a> {
             return;
         }
         let mark = change.marks.then(|| plan::owner(&self.run.state).tags(&change.address));
+        let target = Target { owner: Some(plan::owner(&self.run.state)), ..target };
         let update = Update { target, desired: known, changed };
         let patience = self.patience(index);
         let provider = Arc::clone(&self.run.provider);
@@ -436,6 +437,7 @@ impl<'a> Engine<'a> {
             return;
         }
         let Some(target) = self.doomed(&address, identity) else { return };
+        let target = Target { owner: Some(plan::owner(&self.run.state)), ..target };
         let intent = Intent {
             action: state::Verb::Delete,
             region: row.region.clone(),

@@ -145,7 +145,11 @@ mod tests {
             ["execution", "tasks"].map(|role| format!("arn:aws:iam::123456789012:role/social-eu-central-1-{role}"));
         assert_eq!(on("iam:PassRole"), roles, "roles are handed over, and only our own");
         assert_eq!(on("iam:CreateRole"), roles);
-        assert_eq!(on("ssm:DescribeParameters"), ["*"]);
+        assert_eq!(on("logs:DescribeLogGroups"), ["*"]);
+        assert_eq!(on("tag:GetResources"), ["*"], "the index of tags is one for everything");
+        let registration = format!("arn:aws:ssm:{home}:parameter/mastoform/social");
+        assert_eq!(on("ssm:GetParameter"), [registration.as_str()]);
+        assert!(on("ssm:DeleteParameter").contains(&registration.as_str()));
         assert_eq!(on("ec2:DescribeVpcs"), ["*"], "what is looked up is read");
         assert!(all.contains_key("elasticache:CreateReplicationGroup"));
         assert!(!all.contains_key("elasticache:CreateCacheCluster"), "another engine's");
@@ -196,5 +200,6 @@ mod tests {
         }
         assert!(!all.contains_key("secretsmanager:GetSecretValue"));
         assert!(allowed(&of(EXAMPLE, Half::Daily)).contains_key("secretsmanager:GetSecretValue"), "applying takes it");
+        assert!(all.contains_key("tag:GetResources") && all.contains_key("ssm:GetParameter"));
     }
 }

@@ -29,6 +29,9 @@ const NAMED: usize = 3;
 /// The key of a condition that says where a call may go.
 const REGION: &str = "aws:RequestedRegion";
 
+/// Where AWS is asked about what stands in no region.
+const FIRST_REGION: &str = "us-east-1";
+
 /// A policy document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -149,6 +152,19 @@ pub fn statements(wanted: &Wanted<'_>, half: Half) -> Vec<Statement> {
                 regions.entry(service).or_default().extend(wanted.regions(resource_type, &used));
             }
         }
+    }
+    for (action, everywhere, reads) in OWN_ACTIONS {
+        if half == Half::Bootstrap || (half == Half::Reading && !*reads) {
+            continue;
+        }
+        let account = wanted.place.account.unwrap_or("*");
+        let note =
+            format!("arn:aws:ssm:{}:{account}:parameter/mastoform/{}", wanted.place.region, wanted.place.instance);
+        let resource = if *everywhere { "*".to_owned() } else { note };
+        granted.entry(action).or_default().push((BTreeSet::from([resource]), Condition::new()));
+        // Global types have their tags in AWS's first region.
+        let service = action.split(':').next().unwrap_or_default();
+        regions.entry(service).or_default().extend([wanted.place.region, FIRST_REGION]);
     }
     let mut grouped: BTreeMap<Granted, BTreeSet<&str>> = BTreeMap::new();
     for (action, grants) in granted {
@@ -431,6 +447,18 @@ fn common(names: &BTreeSet<String>, least: usize) -> String {
     shared.truncate(end.max(least.min(shared.len())));
     shared + "*"
 }
+
+/// What the program asks for on its own behalf, whatever the types: the action, whether AWS allows it on everything only
+/// (otherwise it is about the registration of the instance), and whether it only reads.
+///
+/// The index of tags answers about everything in a region at once, so that it cannot be narrowed down.
+const OWN_ACTIONS: &[(&str, bool, bool)] = &[
+    ("tag:GetResources", true, true),
+    ("ssm:GetParameter", false, true),
+    ("ssm:PutParameter", false, false),
+    ("ssm:AddTagsToResource", false, false),
+    ("ssm:DeleteParameter", false, false),
+];
 
 #[cfg(test)]
 mod tests {

@@ -71,6 +71,7 @@ async fn a_certificate_is_observed_until_it_is_gone() {
         region: REGION.to_owned(),
         identity: Identity::new(&*arn),
         recorded: Value::Null,
+        owner: None,
     };
     let seen = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
     let Some(Observation::Found(seen)) = seen else { panic!("{seen:?}") };

@@ -257,7 +257,7 @@ async fn services_without_their_cluster_are_gone() {
             address.key = Some(number.to_string());
             let cluster = if number == 0 { "nowhere" } else { "social" };
             let identity = mastoform::address::Identity::new(format!("{cluster}|service-{number}"));
-            Target { address, region: REGION.to_owned(), identity, recorded: Value::Null }
+            Target { address, region: REGION.to_owned(), identity, recorded: Value::Null, owner: None }
         })
         .collect();
     let observations = aws.observe(&targets).await;

@@ -238,6 +238,7 @@ fn target(creation: &Creation) -> Target {
         region: REGION.to_owned(),
         identity: Identity::new("social-cache"),
         recorded: creation.attributes.plain().unwrap(),
+        owner: None,
     }
 }
 

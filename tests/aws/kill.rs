@@ -38,9 +38,17 @@ struct Weather {
     changes: Arc<AtomicUsize>,
 }
 
+/// The lineage of the instance in a folder, from its state or from the journal of its first apply.
+fn lineage(folder: &Path) -> Option<String> {
+    let texts = ["social.json", "social.journal"].map(|name| fs_err::read_to_string(folder.join("state").join(name)));
+    let pattern = regex::Regex::new(r#""lineage": ?"([^"]+)""#).expect("a pattern");
+    texts.iter().flatten().find_map(|text| Some(pattern.captures(text)?[1].to_owned()))
+}
+
 /// AWS makes the bucket with its tags. The emulator passes over them, so that a program killed in that moment would
 /// leave a bucket behind that nobody can know as ours.
-async fn tag_as_aws_would(emulator: &Emulator) {
+async fn tag_as_aws_would(emulator: &Emulator, folder: &Path) {
+    let Some(lineage) = lineage(folder) else { return };
     let aws = emulator.aws();
     let clients = aws.clients(REGION);
     let bucket = format!("media-of-{}", emulator.account());
@@ -48,7 +56,11 @@ async fn tag_as_aws_would(emulator: &Emulator) {
         return;
     }
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().expect("a tag");
-    let tags = [tag("mastoform:instance", "social"), tag("mastoform:address", "s3.bucket.media")];
+    let tags = [
+        tag("mastoform:instance", "social"),
+        tag("mastoform:address", "s3.bucket.media"),
+        tag("mastoform:lineage", &lineage),
+    ];
     let tagging = Tagging::builder().set_tag_set(Some(tags.to_vec())).build().expect("tags");
     // There may be no bucket yet.
     let _ = clients.s3().put_bucket_tagging().bucket(&bucket).tagging(tagging).send().await;
@@ -112,7 +124,7 @@ impl Weather {
         for _ in 0..KILLS {
             let nth = 1 + usize::try_from(numbers.below(6)).expect("small");
             killed += usize::from(self.kill_at(nth, folder, words));
-            tag_as_aws_would(calm).await;
+            tag_as_aws_would(calm, folder).await;
         }
         let output = program(calm, folder, words).output().expect("it runs");
         assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));

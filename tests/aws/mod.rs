@@ -21,6 +21,7 @@ mod elb;
 mod iam;
 mod kill;
 mod logs;
+mod ownership;
 mod permissions;
 mod rds;
 mod s3;
@@ -32,16 +33,22 @@ mod wave;
 pub mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mastoform::address::{Address, Identity, TypeName};
 use mastoform::provider::aws::Aws;
+use mastoform::provider::ownership::{Care, judge};
 use mastoform::provider::{
-    Creation, Deletion, ErrorKind, Lookup, Observation, Observed, Provider, ProviderError, Target, Update,
+    Creation, Deletion, ErrorKind, Lookup, Observation, Observed, Owner, Provider, ProviderError, Tags, Target, Update,
 };
+use mastoform::spec::Specs;
 use mastoform::value::Value;
 
 use crate::support::emulator::REGION;
+
+/// The lineage of the instance that owns what [`creation`] makes.
+pub const LINEAGE: &str = "lineage-of-test";
 
 /// How long an emulator may take to show something.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -99,6 +106,7 @@ impl Story {
         let life = Life { story: self, aws, creation, identity: created.identity };
         let observed = life.shows_wanted().await;
         life.check_names(&observed.attributes);
+        life.check_ownership().await;
         for (name, value) in created.attributes.as_map().into_iter().flatten() {
             life.compare(name, value, observed.attributes.get(name)).unwrap_or_else(|complaint| {
                 panic!("the creation's answer told another value than a read: {complaint}");
@@ -121,7 +129,46 @@ impl Life<'_> {
             region: self.creation.region.clone(),
             identity: self.identity.clone(),
             recorded: self.creation.attributes.plain().unwrap_or_default(),
+            owner: None,
         }
+    }
+
+    /// Its tags as AWS tells them, and whose it is to an instance of this lineage.
+    async fn seen_by(&self, lineage: &str) -> (Tags, Care) {
+        let owner = Owner { instance: "test".to_owned(), lineage: lineage.to_owned(), accepts_unmarked: true };
+        let target = Target { owner: Some(Arc::new(owner.clone())), ..self.target() };
+        let types = Specs::read(&[]).expect("valid specs").types;
+        match self.aws.observe(std::slice::from_ref(&target)).await.remove(&target.address) {
+            Some(Observation::Found(observed)) => {
+                let care = judge(&owner, &target.address, types.get(&self.story.type_name), &observed, None);
+                (observed.tags.expect("its tags were asked for"), care)
+            }
+            other => panic!("{} is not there: {other:?}", target.address),
+        }
+    }
+
+    /// Types with tags: its tags are told to whoever asks for them, it is nobody else's, and more tags can be put beside
+    /// those it has.
+    async fn check_ownership(&self) {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        if !types.get(&self.story.type_name).expect("a type").taggable {
+            return;
+        }
+        let has = |present: &Tags, wanted: &Tags| wanted.iter().all(|(key, value)| present.get(key) == Some(value));
+        let (present, care) = self.seen_by(LINEAGE).await;
+        assert!(has(&present, &self.creation.tags), "{present:?}");
+        assert_eq!(care, Care::Ours);
+        match self.seen_by("lineage-of-others").await.1 {
+            Care::Foreign(holder) => assert_eq!(holder.lineage.as_deref(), Some(LINEAGE)),
+            other => panic!("it is of another lineage, and yet: {other:?}"),
+        }
+        let more = Tags::from([("team".to_owned(), "operations".to_owned())]);
+        for _ in 0..2 {
+            self.aws.mark(&self.target(), &more).await.unwrap_or_else(|error| panic!("mark: {error}"));
+        }
+        let (marked, care) = self.seen_by(LINEAGE).await;
+        assert!(has(&marked, &more) && has(&marked, &present), "{marked:?}");
+        assert_eq!(care, Care::Ours);
     }
 
     /// Changes some attributes and waits until it shows them. Null sets an attribute back.
@@ -211,6 +258,7 @@ impl Life<'_> {
                 }
                 Observation::Gone => "it is gone".to_owned(),
                 Observation::Failed(error) => panic!("observe: {error}"),
+                Observation::Foreign(holder) => panic!("nobody asked whose it is: {holder:?}"),
             };
             assert!(
                 started.elapsed() < PATIENCE,
@@ -315,6 +363,7 @@ pub fn creation(type_name: &TypeName, region: &str, attributes: serde_json::Valu
     let tags = BTreeMap::from([
         ("mastoform:instance".to_owned(), "test".to_owned()),
         ("mastoform:address".to_owned(), address.to_string()),
+        ("mastoform:lineage".to_owned(), LINEAGE.to_owned()),
     ]);
     Creation {
         address,

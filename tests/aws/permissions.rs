@@ -107,6 +107,8 @@ def ask(self, resource):
     }
     if self._service == "iam":
         call |= {"boundary": boundary(self), "policy": given(self, "PolicyArn")}
+    # IAM calls this service by another name than signatures do.
+    self._action = self._action.replace("tagging:", "tag:")
     with open(os.environ["ASKED"], "a") as file:
         file.write(json.dumps(call) + "\n")
     for name in names:
@@ -158,10 +160,8 @@ const UNUSED: &[&str] = &[
     "ecs:PutClusterCapacityProviders",
     "ecs:UntagResource",
     "ecs:UpdateCluster",
-    "elasticache:ListTagsForResource",
     "elasticache:ModifyReplicationGroup",
     "elasticache:RemoveTagsFromResource",
-    "elasticloadbalancing:DescribeTags",
     "elasticloadbalancing:ModifyListener",
     "elasticloadbalancing:ModifyRule",
     "elasticloadbalancing:ModifyTargetGroup",
@@ -195,6 +195,7 @@ const UNUSED: &[&str] = &[
     "secretsmanager:RestoreSecret",
     "secretsmanager:UntagResource",
     "secretsmanager:UpdateSecret",
+    "ssm:GetParameter",
     "ssm:ListTagsForResource",
     "ssm:RemoveTagsFromResource",
 ];

@@ -209,6 +209,7 @@ async fn what_is_being_deleted_is_deleted_but_not_adopted() {
             region: REGION.to_owned(),
             identity: mastoform::address::Identity::new("social-database"),
             recorded: creation.attributes.plain().unwrap(),
+            owner: None,
         };
         let aws: Aws = aws;
         (aws.delete(&target).await, aws.find(&creation).await, aws.create(&creation).await)

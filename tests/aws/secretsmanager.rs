@@ -28,6 +28,7 @@ async fn make(aws: &Aws, creation: &Creation) -> Target {
         region: REGION.to_owned(),
         identity: aws.create(creation).await.unwrap_or_else(|error| panic!("create: {error}")).identity,
         recorded: creation.attributes.plain().unwrap(),
+        owner: None,
     }
 }
 

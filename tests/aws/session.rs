@@ -101,6 +101,7 @@ async fn an_unknown_type_is_an_answer_too() {
         region: REGION.to_owned(),
         identity: Identity::new("one"),
         recorded: Value::Null,
+        owner: None,
     };
     let answer = moto.aws().observe(&[target]).await.remove(&address);
     assert!(matches!(answer, Some(Observation::Failed(error)) if error.kind == ErrorKind::Invalid));

@@ -210,6 +210,25 @@ fn whatever_a_deletion_reads_decides_it() {
     assert!(all > 3, "{all}");
 }
 
+/// A type with tags tells them in its answers or says where else they are, and takes more of them. What its code must
+/// have for that is read off the source, so that this needs no AWS crate.
+#[test]
+fn every_type_with_tags_tells_them_and_can_be_marked() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/aws");
+    let mut types = 0;
+    for resource_type in specs.types.values().filter(|found| found.taggable && !found.lookup_only) {
+        types += 1;
+        let (service, kind) = (&resource_type.name.service, &resource_type.name.kind);
+        let source = fs_err::read_to_string(folder.join(service).join(format!("{kind}.rs"))).expect("its handler");
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        assert!(code.contains("async fn mark("), "{} cannot be marked", resource_type.name);
+        let tells = code.contains("tagged(") || (code.contains("fn indexed_under(") && code.contains("async fn tags"));
+        assert!(tells, "{} does not tell its tags", resource_type.name);
+    }
+    assert!(types >= 20, "only {types} types have tags");
+}
+
 /// What a change of this attribute, or of a part of it, may do to people.
 fn impacts(attribute: &Attribute, found: &mut BTreeSet<Impact>) {
     found.insert(attribute.impact);

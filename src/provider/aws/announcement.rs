@@ -50,7 +50,7 @@ pub mod tests {
     pub fn target(address: &str, identity: &str) -> Target {
         let address = address.parse().expect("an address");
         let region = "eu-central-1".to_owned();
-        Target { address, region, identity: Identity::new(identity), recorded: Value::Null }
+        Target { address, region, identity: Identity::new(identity), recorded: Value::Null, owner: None }
     }
 
     #[test]

@@ -193,6 +193,11 @@ pub fn unanswered(operation: &'static str, what: &str) -> ProviderError {
     ProviderError::new(ErrorKind::Unknown, operation, format!("the answer has no {what}"))
 }
 
+/// Something that was there a moment ago.
+pub fn missing(operation: &'static str, what: &str, name: &str) -> ProviderError {
+    ProviderError::new(ErrorKind::NotFound, operation, format!("there is no {what} {name}"))
+}
+
 /// A type that has no such action.
 pub fn unsupported(type_name: &str, action: &str) -> ProviderError {
     ProviderError::new(ErrorKind::Invalid, type_name, format!("a {type_name} has no action `{action}`"))

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::error::unsupported;
+use super::error::{unanswered, unsupported};
 use super::session::Clients;
 use super::tags::{self, Tags};
 use super::wave::wave;
@@ -22,7 +22,7 @@ use crate::provider::{
     Announced, Created, Creation, Deletion, Lookup, Observation, Observations, Observed, ProviderError, Target, Update,
 };
 use crate::secret::SecretText;
-use crate::value::Value;
+use crate::value::{Tree, Value};
 
 /// What one resource type must know of AWS.
 #[async_trait]
@@ -68,8 +68,20 @@ pub trait Handler: Send + Sync {
         Err(unsupported(self.type_name(), "delete"))
     }
 
-    /// Reads the tags of one resource, for types whose answers do not have them. `observed` is what was just read of it.
-    async fn tags(&self, _: &Clients, _: &Target, _: &Observed) -> Result<Tags, ProviderError> {
+    /// The service under which the index of tags has this type, for types whose own answers have no tags. `None`: the
+    /// answers of [`Handler::observe_all`] have them, or the type has none.
+    fn indexed_under(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Reads the tags of what was just read, in its order: for what the index of tags does not have. It may be of any
+    /// type under the same service. Types whose API takes several at once write this.
+    async fn tags_of_all(&self, clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, ProviderError>> {
+        wave(observed.iter().map(|observed| self.tags(clients, observed)).collect()).await
+    }
+
+    /// Reads the tags of what was just read.
+    async fn tags(&self, _: &Clients, _: &Observed) -> Result<Told, ProviderError> {
         Err(unsupported(self.type_name(), "tags"))
     }
 
@@ -82,6 +94,38 @@ pub trait Handler: Send + Sync {
     async fn reveal(&self, _: &Clients, _: &Target, _: &[String]) -> Result<SecretText, ProviderError> {
         Err(unsupported(self.type_name(), "reveal"))
     }
+}
+
+/// What AWS tells of the tags of a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    Tags(Tags),
+    /// It has gone meanwhile.
+    Gone,
+    /// It is on its way to exist or to be gone, and AWS keeps its tags to itself until then. Only this may be shown of it.
+    Nothing {
+        shown: Value,
+    },
+}
+
+impl Told {
+    /// The tags of an answer; [`Told::Gone`] for none.
+    pub fn of<'tag>(present: Option<impl IntoIterator<Item = (&'tag str, &'tag str)>>) -> Self {
+        present.map_or(Self::Gone, |present| Self::Tags(tags::collected(present)))
+    }
+}
+
+/// The ARN of what was just read: from AWS's answer, never from the state, which could name another one.
+pub fn arn_of(observed: &Observed) -> Option<&str> {
+    observed.attributes.get("arn").and_then(Tree::as_text)
+}
+
+/// The ARN of what was just read, where it must have one.
+pub fn required_arn<'answer>(
+    observed: &'answer Observed,
+    operation: &'static str,
+) -> Result<&'answer str, ProviderError> {
+    arn_of(observed).ok_or_else(|| unanswered(operation, "ARN"))
 }
 
 /// One answer as the engine wants it.

@@ -73,6 +73,7 @@ const CLASSES: &[Class] = &[
     class(&["ssm:Describe", "ssm:List"], 10.0, 5.0),
     class(&["ssm:"], 10.0, 2.5),
     class(&["sts:"], 50.0, 50.0),
+    class(&["tag:"], 10.0, 5.0),
 ];
 
 /// For a service that is not in the table.

@@ -13,11 +13,17 @@
 //! | `attributes.rs` | reading desired attributes, reporting observed ones |
 //! | `tags.rs` | tags in each service's type |
 //! | `wave.rs` | several calls at once, and one call for several |
+//! | `index.rs` | what carries certain tags, whatever its type |
+//! | `registration.rs` | what is registered about an instance |
 //! | `handler.rs` | what a handler is |
 //!
 //! # Guarantees
 //!
-//! Those of [`Provider`]. A wave of observations makes one batch per type and region, and all batches run at once.
+//! - Those of [`Provider`].
+//! - A wave of observations makes one batch per type and region, and all batches run at once. Beside them one call per
+//!   region asks the index of tags about all types whose answers have none; only what the index does not have takes a
+//!   second round.
+//! - A resource whose tags cannot be read is [`Observation::Failed`]: it is never shown on trust.
 //!
 //! # Assumptions
 //!
@@ -26,7 +32,9 @@
 pub mod attributes;
 pub mod error;
 pub mod handler;
+pub mod index;
 pub mod limits;
+pub mod registration;
 pub mod session;
 pub mod tags;
 pub mod trace;
@@ -55,13 +63,14 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use tokio::task::JoinSet;
 
-use self::handler::Handler;
+use self::handler::{Handler, Told, arn_of};
+use self::index::{GLOBAL_REGION, Index};
 use self::session::{Clients, Session};
 use self::trace::Calls;
-use self::wave::Together;
+use self::wave::{Together, wave};
 use super::{
-    Account, Announced, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Provider,
-    ProviderError, Target, Update,
+    Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Observed,
+    Owner, Provider, ProviderError, Registration, Tags, Target, Update,
 };
 use crate::address::{Address, Identity, TypeName};
 use crate::secret::SecretText;
@@ -83,6 +92,9 @@ pub static HANDLERS: &[&[&dyn Handler]] = &[
     ssm::HANDLERS,
     sts::HANDLERS,
 ];
+
+/// Services whose resources stand in no region.
+const GLOBAL_SERVICES: [&str; 1] = ["cloudfront"];
 
 /// AWS, as one account and any of its regions.
 pub struct Aws {
@@ -149,6 +161,89 @@ impl Aws {
         }
         (answers, unknown)
     }
+
+    /// What the index of tags has of these targets' owners, for types whose answers have no tags. A region whose index
+    /// cannot be read has nothing: then everything is asked for itself.
+    async fn indexed(&self, targets: &[Target]) -> BTreeMap<Shelf, Index> {
+        let mut shelves: BTreeMap<Shelf, BTreeSet<&'static str>> = BTreeMap::new();
+        for target in targets {
+            if let (Some(owner), Some(service)) = (&target.owner, indexed_under(target))
+                && !owner.lineage.is_empty()
+            {
+                shelves.entry(shelf(target, owner, service)).or_default().insert(service);
+            }
+        }
+        let read = shelves.into_iter().map(|(shelf, services)| async move {
+            let wanted = Tags::from([(tags::LINEAGE.to_owned(), shelf.lineage.clone())]);
+            let index = index::carrying(&self.clients(&shelf.region), &wanted, &services).await;
+            let index = index.unwrap_or_else(|error| {
+                tracing::debug!(region = shelf.region, %error, "there is no index of tags");
+                Index::new()
+            });
+            (shelf, index)
+        });
+        wave(read.collect()).await.into_iter().collect()
+    }
+
+    /// Adds tags to the answers that have none, for targets with an owner.
+    async fn complete(&self, targets: &[Target], indices: &BTreeMap<Shelf, Index>, observations: &mut Observations) {
+        let mut untold: BTreeMap<(&str, &str), Vec<(&Target, &Arc<Owner>, Observed)>> = BTreeMap::new();
+        for target in targets {
+            let (Some(owner), Some(service)) = (&target.owner, indexed_under(target)) else { continue };
+            let Some(Observation::Found(observed)) = observations.get_mut(&target.address) else { continue };
+            let index = indices.get(&shelf(target, owner, service));
+            observed.tags = arn_of(observed).and_then(|arn| index?.get(arn)).cloned();
+            if observed.tags.is_none() {
+                untold.entry((service, &target.region)).or_default().push((target, owner, observed.clone()));
+            }
+        }
+        // The types of a service have their tags from the same call.
+        let ask = untold.into_iter().map(|((_, region), group)| async move {
+            let seen: Vec<&Observed> = group.iter().map(|(_, _, observed)| observed).collect();
+            let told = match group.first().map(|(target, ..)| handler(&target.address.type_name)) {
+                Some(Ok(handler)) => handler.tags_of_all(&self.clients(region), &seen).await,
+                Some(Err(error)) => vec![Err(error); seen.len()],
+                None => Vec::new(),
+            };
+            let answers = group.into_iter().zip(told);
+            answers
+                .map(|((target, owner, observed), told)| {
+                    (target.address.clone(), with_tags(target, owner, observed, told))
+                })
+                .collect::<Vec<_>>()
+        });
+        observations.extend(wave(ask.collect()).await.into_iter().flatten());
+    }
+}
+
+/// A part of an index of tags: what one owner has in one region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Shelf {
+    region: String,
+    lineage: String,
+}
+
+fn shelf(target: &Target, owner: &Owner, service: &str) -> Shelf {
+    let region = if GLOBAL_SERVICES.contains(&service) { GLOBAL_REGION } else { &target.region };
+    Shelf { region: region.to_owned(), lineage: owner.lineage.clone() }
+}
+
+/// The service under which the index has a target, if its type's own answers have no tags.
+fn indexed_under(target: &Target) -> Option<&'static str> {
+    handler(&target.address.type_name).ok()?.indexed_under()
+}
+
+/// What was observed, with what was told of its tags.
+fn with_tags(target: &Target, owner: &Owner, observed: Observed, told: Result<Told, ProviderError>) -> Observation {
+    match told {
+        Ok(Told::Tags(tags)) => Observation::Found(Observed { tags: Some(tags), ..observed }),
+        Ok(Told::Gone) => Observation::Gone,
+        Ok(Told::Nothing { shown }) => {
+            let tags = Some(owner.tags(&target.address));
+            Observation::Found(Observed { attributes: shown, tags, ..observed })
+        }
+        Err(error) => Observation::Failed(error),
+    }
 }
 
 /// The handler of a type.
@@ -181,12 +276,11 @@ impl Provider for Aws {
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
-        let (batches, unknown) = self
-            .ask_all(targets, |handler, clients, group| async move {
-                let group: Vec<&Target> = group.iter().collect();
-                handler.observe_all(&clients, &group).await
-            })
-            .await;
+        let asked = self.ask_all(targets, |handler, clients, group| async move {
+            let group: Vec<&Target> = group.iter().collect();
+            handler.observe_all(&clients, &group).await
+        });
+        let ((batches, unknown), indices) = tokio::join!(asked, self.indexed(targets));
         let mut observations: Observations = batches.into_iter().flatten().collect();
         for (group, error) in unknown {
             observations.extend(group.into_iter().map(|target| (target.address, Observation::Failed(error.clone()))));
@@ -201,6 +295,7 @@ impl Provider for Aws {
                 ))
             });
         }
+        self.complete(targets, &indices, &mut observations).await;
         observations
     }
 
@@ -233,6 +328,29 @@ impl Provider for Aws {
     async fn update(&self, update: &Update) -> Result<(), ProviderError> {
         let (handler, clients) = self.at(&update.target.address, &update.target.region)?;
         handler.update(&clients, update).await
+    }
+
+    async fn mark(&self, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let (handler, clients) = self.at(&target.address, &target.region)?;
+        handler.mark(&clients, target, tags).await
+    }
+
+    async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
+        let found = index::carrying(&self.clients(region), tags, &BTreeSet::new()).await?;
+        let belonging = |(name, tags)| Belonging { name, region: region.to_owned(), tags };
+        Ok(found.into_iter().map(belonging).collect())
+    }
+
+    async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
+        registration::read(&self.clients(region), instance).await
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<(), ProviderError> {
+        registration::write(&self.clients(&registration.region), registration).await
+    }
+
+    async fn unregister(&self, registration: &Registration) -> Result<(), ProviderError> {
+        registration::withdraw(&self.clients(&registration.region), registration).await
     }
 
     async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError> {

@@ -46,6 +46,7 @@ const SERVICES: &[&str] = &[
     "Elastic Load Balancing v2",
     "IAM",
     "RDS",
+    "Resource Groups Tagging API",
     "S3",
     "SSM",
     "SSO",
@@ -194,6 +195,7 @@ clients! {
     secretsmanager: aws_sdk_secretsmanager, "secretsmanager";
     ssm: aws_sdk_ssm, "ssm";
     sts: aws_sdk_sts, "sts";
+    tagging: aws_sdk_resourcegroupstagging, "tag";
 }
 
 impl Clients {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::error::incomplete;
 use crate::provider::ProviderError;
 
-pub use crate::provider::ownership::{ADDRESS, Tags};
+pub use crate::provider::ownership::{ADDRESS, INSTANCE, LINEAGE, Tags};
 
 macro_rules! tag_lists {
     ($($(#[$attribute:meta])* $name:ident: $tag:path;)*) => {

@@ -21,9 +21,9 @@ use super::quantity;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, Told, created, observed, required_arn};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags as OwnershipTags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
 
@@ -32,6 +32,7 @@ const DELETE: &str = "cloudfront:DeleteDistribution";
 const GET: &str = "cloudfront:GetDistribution";
 const LIST: &str = "cloudfront:ListDistributions";
 const LIST_TAGS: &str = "cloudfront:ListTagsForResource";
+const TAG: &str = "cloudfront:TagResource";
 const UPDATE: &str = "cloudfront:UpdateDistribution";
 
 /// All attributes a distribution is made with.
@@ -78,10 +79,8 @@ impl Handler for Distribution {
             aliases.is_empty() || present.iter().any(is_wanted)
         });
         let has_our_tags = |arn| async move {
-            let request = clients.cloudfront().list_tags_for_resource().resource(arn);
-            let answer = request.send().await.map_err(failed(LIST_TAGS)).or_absent()?;
-            let present = answer.and_then(|answer| answer.tags).and_then(|tags| tags.items).unwrap_or_default();
-            let present = present.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default()));
+            let present = list_tags(clients, arn).await?.unwrap_or_default();
+            let present = present.iter().map(|(key, value)| (key.as_str(), value.as_str()));
             Ok::<_, ProviderError>(tags::has_all(&creation.tags, present))
         };
         let ours = try_wave(candidates.iter().map(|candidate| has_our_tags(candidate.arn())).collect()).await?;
@@ -121,6 +120,22 @@ impl Handler for Distribution {
         if after == *before { Ok(()) } else { put(clients, id, version, after).await }
     }
 
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some("cloudfront")
+    }
+
+    async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
+        Ok(list_tags(clients, required_arn(observed, LIST_TAGS)?).await?.map_or(Told::Gone, Told::Tags))
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &OwnershipTags) -> Result<(), ProviderError> {
+        let (distribution, _) = get(clients, target.identity.as_str()).await?;
+        let tags = Tags::builder().set_items(Some(tags::cloudfront(tags)?)).build();
+        let request = clients.cloudfront().tag_resource().resource(distribution.arn()).tags(tags);
+        request.send().await.map_err(failed(TAG))?;
+        Ok(())
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let id = target.identity.as_str();
         let Some((distribution, version)) = get(clients, id).await.or_absent()? else {
@@ -143,6 +158,14 @@ impl Handler for Distribution {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The tags of a distribution; `None` if it is gone.
+async fn list_tags(clients: &Clients, arn: &str) -> Result<Option<OwnershipTags>, ProviderError> {
+    let request = clients.cloudfront().list_tags_for_resource().resource(arn);
+    let Some(answer) = request.send().await.map_err(failed(LIST_TAGS)).or_absent()? else { return Ok(None) };
+    let present = answer.tags.and_then(|tags| tags.items).unwrap_or_default();
+    Ok(Some(tags::collected(present.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default())))))
 }
 
 /// A distribution and its version.

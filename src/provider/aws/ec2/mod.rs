@@ -5,7 +5,11 @@ pub mod security_group_rule;
 pub mod subnets;
 pub mod vpc;
 
+use super::error::failed;
 use super::handler::Handler;
+use super::session::Clients;
+use super::tags::{self, Tags};
+use crate::provider::ProviderError;
 
 /// The types of this service, by name.
 pub static HANDLERS: &[&dyn Handler] =
@@ -14,6 +18,19 @@ pub static HANDLERS: &[&dyn Handler] =
 /// How many values one filter of EC2 takes.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>
 const FILTER_VALUES: usize = 200;
+
+const CREATE_TAGS: &str = "ec2:CreateTags";
+
+/// Puts tags on anything of EC2, by its id.
+async fn tag(clients: &Clients, id: &str, tags: &Tags) -> Result<(), ProviderError> {
+    let request = clients.ec2().create_tags().resources(id).set_tags(Some(tags::ec2(tags)));
+    request.send().await.map_err(failed(CREATE_TAGS))?;
+    Ok(())
+}
+
+fn present(tags: &[aws_sdk_ec2::types::Tag]) -> impl Iterator<Item = (&str, &str)> {
+    tags.iter().filter_map(|tag| tag.key().zip(tag.value()))
+}
 
 fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> aws_sdk_ec2::types::Filter {
     let values = values.into_iter().map(Into::into).collect();

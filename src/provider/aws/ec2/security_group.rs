@@ -7,13 +7,13 @@
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, ResourceType};
 
-use super::{FILTER_VALUES, filter};
+use super::{FILTER_VALUES, filter, present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
@@ -97,6 +97,10 @@ impl Handler for SecurityGroup {
         Ok(())
     }
 
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        tag(clients, target.identity.as_str(), tags).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let request = clients.ec2().delete_security_group().group_id(target.identity.as_str());
         request.send().await.map_err(failed(DELETE)).or_absent()?;
@@ -120,7 +124,8 @@ async fn describe(clients: &Clients, filters: Vec<Filter>) -> Result<Vec<Observe
             .set("description", group.description())
             .set("vpc_id", group.vpc_id())
             .set("id", group.group_id());
-        observed(group.group_id.unwrap_or_default(), report)
+        let tags = group.tags.unwrap_or_default();
+        tagged(observed(group.group_id.unwrap_or_default(), report), present(&tags))
     };
     Ok(groups.into_iter().map(report).collect())
 }

@@ -1,7 +1,7 @@
 //! `ec2.security_group_rule`: one allowed direction, port range and other side.
 //!
-//! AWS itself refuses a second rule that allows the same, so such a rule is ours, or does what ours would do: `find`
-//! answers it.
+//! AWS itself refuses a second rule that allows the same. An equal rule of somebody else is not taken over, although it
+//! does what ours would do: whoever made it may take it away.
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{
@@ -9,15 +9,15 @@ use aws_sdk_ec2::types::{
     SecurityGroupRuleUpdate, UserIdGroupPair,
 };
 
-use super::{FILTER_VALUES, filter};
+use super::{FILTER_VALUES, filter, present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags, has_all};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, Observations, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, ProviderError, Target, Update};
 
 const AUTHORIZE_EGRESS: &str = "ec2:AuthorizeSecurityGroupEgress";
 const AUTHORIZE_INGRESS: &str = "ec2:AuthorizeSecurityGroupIngress";
@@ -42,11 +42,8 @@ impl Handler for SecurityGroupRule {
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
-        let wanted = wanted(creation, DESCRIBE);
-        let signature = Signature::of_attributes(&wanted)?;
-        let rules = describe(clients, "group-id", &[wanted.text("group_id")?.to_owned()]).await?;
-        let same = rules.into_iter().filter(|rule| Signature::of_rule(rule) == signature);
-        Ok(same.filter_map(|rule| rule.security_group_rule_id).map(Identity::new).collect())
+        let own = equal(clients, creation).await?.into_iter().filter(|rule| is_own(creation, rule));
+        Ok(own.filter_map(|rule| rule.security_group_rule_id).map(Identity::new).collect())
     }
 
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
@@ -56,16 +53,20 @@ impl Handler for SecurityGroupRule {
         let group_id = wanted.text("group_id")?;
         let permission = permission(&wanted)?;
         let tags = tags::ec2_specification(ResourceType::SecurityGroupRule, &creation.tags);
-        let rules = if egress {
+        let answer = if egress {
             let request = clients.ec2().authorize_security_group_egress().group_id(group_id);
             let answer = request.ip_permissions(permission).tag_specifications(tags).send().await;
-            answer.map_err(failed(AUTHORIZE_EGRESS))?.security_group_rules
+            answer.map(|answer| answer.security_group_rules).map_err(failed(AUTHORIZE_EGRESS))
         } else {
             let request = clients.ec2().authorize_security_group_ingress().group_id(group_id);
             let answer = request.ip_permissions(permission).tag_specifications(tags).send().await;
-            answer.map_err(failed(AUTHORIZE_INGRESS))?.security_group_rules
+            answer.map(|answer| answer.security_group_rules).map_err(failed(AUTHORIZE_INGRESS))
         };
-        let rule = rules.into_iter().flatten().next();
+        let rule = match answer {
+            Ok(rules) => rules.into_iter().flatten().next(),
+            Err(error) if error.kind == ErrorKind::Conflict => Some(namesake(clients, creation, error).await?),
+            Err(error) => return Err(error),
+        };
         let id = rule.and_then(|rule| rule.security_group_rule_id).ok_or_else(|| unanswered(operation, "rule id"))?;
         Ok(created(id.clone(), Report::new().set("id", id)))
     }
@@ -91,6 +92,10 @@ impl Handler for SecurityGroupRule {
         Ok(())
     }
 
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        tag(clients, target.identity.as_str(), tags).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let recorded = recorded(target, DESCRIBE);
         let id = target.identity.as_str();
@@ -114,6 +119,37 @@ impl Handler for SecurityGroupRule {
             None => {}
         }
         Ok(Deletion::Accepted)
+    }
+}
+
+/// The rules of the group that allow what a creation wants to allow, whoever's they are.
+async fn equal(clients: &Clients, creation: &Creation) -> Result<Vec<Rule>, ProviderError> {
+    let wanted = wanted(creation, DESCRIBE);
+    let signature = Signature::of_attributes(&wanted)?;
+    let mut rules = describe(clients, "group-id", &[wanted.text("group_id")?.to_owned()]).await?;
+    rules.retain(|rule| Signature::of_rule(rule) == signature);
+    Ok(rules)
+}
+
+fn is_own(creation: &Creation, rule: &Rule) -> bool {
+    has_all(&creation.tags, present(rule.tags()))
+}
+
+/// The equal rule because of which AWS refused to make one, if it is ours; otherwise why there can be no other.
+async fn namesake(clients: &Clients, creation: &Creation, error: ProviderError) -> Result<Rule, ProviderError> {
+    let mut others = Vec::new();
+    for rule in equal(clients, creation).await? {
+        if is_own(creation, &rule) {
+            return Ok(rule);
+        }
+        others.extend(rule.security_group_rule_id);
+    }
+    match others.first() {
+        Some(id) => {
+            let message = format!("an equal rule, {id}, exists in the group and is not this instance's");
+            Err(ProviderError { message, ..error })
+        }
+        None => Err(error),
     }
 }
 
@@ -199,5 +235,5 @@ fn report(rule: &Rule) -> crate::provider::Observed {
         // A rule without one and an answer without one look the same; a lost description harms nobody.
         .set_if("description", rule.description())
         .set("id", id);
-    observed(id, report)
+    tagged(observed(id, report), present(rule.tags()))
 }

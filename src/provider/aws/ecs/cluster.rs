@@ -6,12 +6,13 @@
 use async_trait::async_trait;
 use aws_sdk_ecs::types::{Cluster as Found, ClusterField, ClusterSetting, ClusterSettingName};
 
+use super::{present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
-use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::error::{OrAbsent, failed, missing, unanswered};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
@@ -99,6 +100,12 @@ impl Handler for Cluster {
         Ok(())
     }
 
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let name = target.identity.as_str();
+        let found = describe(clients, &[name.to_owned()]).await?.pop().and_then(|cluster| cluster.cluster_arn);
+        tag(clients, &found.ok_or_else(|| missing(DESCRIBE, "cluster", name))?, tags).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let request = clients.ecs().delete_cluster().cluster(target.identity.as_str());
         request.send().await.map_err(failed(DELETE)).or_absent()?;
@@ -111,8 +118,7 @@ fn insights(value: &str) -> ClusterSetting {
 }
 
 fn is_own(creation: &Creation, cluster: &Found) -> bool {
-    let tags = cluster.tags().iter().filter_map(|tag| tag.key().zip(tag.value()));
-    tags::has_all(&creation.tags, tags)
+    tags::has_all(&creation.tags, present(cluster.tags()))
 }
 
 /// Reads clusters by name, without deleted ones. A name that does not exist is passed over.
@@ -136,5 +142,5 @@ fn report(cluster: &Found) -> Observed {
         .set_if("container_insights", insights.and_then(|setting| setting.value()))
         .set("arn", cluster.cluster_arn())
         .set("status", cluster.status());
-    observed(cluster.cluster_name().unwrap_or_default(), report)
+    tagged(observed(cluster.cluster_name().unwrap_or_default(), report), present(cluster.tags()))
 }

@@ -26,12 +26,13 @@ use aws_sdk_ecs::types::{
     NetworkConfiguration, PropagateTags, Service as Found, ServiceDeploymentStatus, ServiceField,
 };
 
+use super::{present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
-use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, created, observation, observed};
+use crate::provider::aws::error::{OrAbsent, failed, incomplete, missing, unanswered};
+use crate::provider::aws::handler::{Handler, created, observation, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
@@ -201,6 +202,13 @@ impl Handler for Service {
         Ok(())
     }
 
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let (cluster, name) = target.identity.pair();
+        let found = describe(clients, cluster, vec![name.to_owned()]).await?.pop();
+        let arn = found.and_then(|service| service.service_arn).ok_or_else(|| missing(DESCRIBE, "service", name))?;
+        tag(clients, &arn, tags).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let (cluster, name) = target.identity.pair();
         let found = describe(clients, cluster, vec![name.to_owned()]).await?.pop();
@@ -217,8 +225,7 @@ fn identity(cluster: &str, name: &str) -> Identity {
 }
 
 fn is_own(creation: &Creation, service: &Found) -> bool {
-    let tags = service.tags().iter().filter_map(|tag| tag.key().zip(tag.value()));
-    tags::has_all(&creation.tags, tags)
+    tags::has_all(&creation.tags, present(service.tags()))
 }
 
 /// The service that has the name already, if it is ours; otherwise why there can be no other.
@@ -373,7 +380,7 @@ async fn report(clients: &Clients, target: &Target, service: &Found) -> Result<O
         .set("arn", service.service_arn())
         .set("rollout", rollout(clients, target, service).await?)
         .set_if("rollout_reason", reason(service));
-    Ok(observed(target.identity.as_str(), report))
+    Ok(tagged(observed(target.identity.as_str(), report), present(service.tags())))
 }
 
 /// How the newest deployment goes; see the top of this file.

@@ -16,10 +16,11 @@ use aws_sdk_ecs::types::{
     TaskDefinitionField, TaskDefinitionStatus, TransportProtocol,
 };
 
+use super::{present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, created, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
@@ -52,9 +53,9 @@ impl Handler for TaskDefinition {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let arn = target.identity.as_str();
-        let found = describe(clients, arn).await?.and_then(|answer| answer.task_definition);
-        let active = found.filter(|definition| definition.status() == Some(&TaskDefinitionStatus::Active));
-        Ok(active.map(|definition| observed(arn, report(&definition))))
+        let Some(answer) = describe(clients, arn).await? else { return Ok(None) };
+        let active = answer.task_definition().filter(|found| found.status() == Some(&TaskDefinitionStatus::Active));
+        Ok(active.map(|definition| tagged(observed(arn, report(definition)), present(answer.tags()))))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -74,6 +75,10 @@ impl Handler for TaskDefinition {
     /// Nothing of a revision can be changed.
     async fn update(&self, _: &Clients, _: &Update) -> Result<(), ProviderError> {
         Ok(())
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        tag(clients, target.identity.as_str(), tags).await
     }
 
     /// A deregistered revision is as good as gone: it can only go on serving what runs already. That it disappears
@@ -110,10 +115,7 @@ async fn own_revisions(clients: &Clients, creation: &Creation) -> Result<Vec<Fou
     let arns = newest.task_definition_arns();
     let revisions = try_wave(arns.iter().map(|arn| describe(clients, arn)).collect()).await?;
     let wanted = marked(creation);
-    let own = revisions.into_iter().flatten().filter(|answer| {
-        let present = answer.tags().iter().filter_map(|tag| tag.key().zip(tag.value()));
-        tags::has_all(&wanted, present)
-    });
+    let own = revisions.into_iter().flatten().filter(|answer| tags::has_all(&wanted, present(answer.tags())));
     let active = own.filter_map(|answer| answer.task_definition);
     Ok(active.filter(|definition| definition.status() == Some(&TaskDefinitionStatus::Active)).collect())
 }

@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use aws_sdk_elasticache::types::CacheCluster;
 
 use super::{
-    DELETING, DESCRIBE_CLUSTERS, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report,
-    updates, waiting_for,
+    DELETING, DESCRIBE_CLUSTERS, INDEXED_UNDER, describe_cluster, describe_clusters, is_tagged, not_yet, patch,
+    shared_report, still_ours, tag, told, updates, waiting_for,
 };
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observation, observed};
+use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observation, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
     Update,
@@ -103,7 +103,11 @@ impl Handler for Cluster {
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
         let desired = desired(update, MODIFY);
-        let shown = self.observe(clients, &update.target).await?.map(|observed| observed.attributes);
+        let found = describe_cluster(clients, update.target.identity.as_str()).await?;
+        if let Some(cluster) = &found {
+            still_ours(clients, &update.target, cluster.arn()).await?;
+        }
+        let shown = found.as_ref().map(|cluster| report(cluster).attributes);
         let defaults = Report::new().set("snapshot_retention_days", 0).set("auto_minor_version_upgrade", true);
         let patch = patch(update, &defaults.value(), &shown.unwrap_or_default());
         let patch = Attributes::new(&patch, MODIFY);
@@ -125,8 +129,27 @@ impl Handler for Cluster {
         Ok(())
     }
 
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some(INDEXED_UNDER)
+    }
+
+    async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
+        told(clients, observed).await
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let found = describe_cluster(clients, target.identity.as_str()).await?;
+        tag(clients, target, found.and_then(|cluster| cluster.arn), tags).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let identifier = target.identity.as_str();
+        match describe_cluster(clients, identifier).await? {
+            Some(cluster) if cluster.cache_cluster_status() != Some(DELETING) => {
+                still_ours(clients, target, cluster.arn()).await?;
+            }
+            _ => return Ok(Deletion::Accepted),
+        }
         let request = clients.elasticache().delete_cache_cluster().cache_cluster_id(identifier);
         match request.send().await.map_err(failed(DELETE)) {
             // It is busy, perhaps with an earlier call of the same.

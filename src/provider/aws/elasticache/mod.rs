@@ -3,7 +3,11 @@
 //! What AWS does here that shapes the handlers:
 //!
 //! - Descriptions have no tags, and tags cannot be listed until a resource is available. Until then nobody can tell
-//!   whose it is: `find`, and a creation that meets its own name, answer "not yet".
+//!   whose it is: `find`, and a creation that meets its own name, answer "not yet". An observation then shows nothing
+//!   but the status, and passes for the owner's: an apply that was interrupted finds its own group in creation, and
+//!   must not take it for a stranger. The limit of this: a state that was made to name somebody else's group passes,
+//!   too, while that group is being made. Nothing of it is shown, and nothing happens to it: AWS refuses to change or
+//!   delete it until it is available, and a change or deletion looks at the tags once more before it is made.
 //! - A name stays taken while what it names is being deleted; such a resource is never adopted.
 //! - A modification that would change nothing is refused as a wrong request. So an update, which may be a repetition,
 //!   reads first and sends only what differs.
@@ -22,17 +26,19 @@ use aws_sdk_elasticache::types::{
 
 use super::announcement;
 use super::attributes::Report;
-use super::error::{OrAbsent, failed, unanswered};
-use super::handler::Handler;
+use super::error::{OrAbsent, failed, missing, unanswered};
+use super::handler::{Handler, Told, observed, required_arn};
 use super::session::Clients;
 use super::tags::{self, Tags};
-use crate::provider::{Announcement, ErrorKind, ProviderError, Target, Update};
-use crate::value::{Known, Value};
+use crate::provider::ownership::{Care, judge};
+use crate::provider::{Announcement, ErrorKind, Observed, Owner, ProviderError, Target, Update};
+use crate::value::{Known, Tree, Value};
 
 /// The types of this service, by name.
 pub static HANDLERS: &[&dyn Handler] = &[&cluster::Cluster, &replication_group::ReplicationGroup];
 
 const DESCRIBE_CLUSTERS: &str = "elasticache:DescribeCacheClusters";
+const ADD_TAGS: &str = "elasticache:AddTagsToResource";
 const LIST_TAGS: &str = "elasticache:ListTagsForResource";
 
 const UPDATES: &str = "elasticache:DescribeUpdateActions";
@@ -46,20 +52,67 @@ const UNDONE: &[UpdateActionStatus] = &[
     UpdateActionStatus::Scheduled,
 ];
 
+const CREATING: &str = "creating";
 const DELETING: &str = "deleting";
 
-/// Whether a resource, known to exist, has all tags of a creation.
-async fn is_tagged(clients: &Clients, arn: Option<&str>, wanted: &Tags) -> Result<bool, ProviderError> {
-    let arn = arn.ok_or_else(|| unanswered(LIST_TAGS, "arn"))?;
+/// The service under which the index of tags has all types of this one.
+const INDEXED_UNDER: &str = "elasticache";
+
+/// The tags of a resource, known to exist; an error of kind "not yet" while AWS keeps them to itself.
+async fn list_tags(clients: &Clients, arn: &str) -> Result<Tags, ProviderError> {
     let request = clients.elasticache().list_tags_for_resource().resource_name(arn);
     match request.send().await.map_err(failed(LIST_TAGS)) {
-        Ok(answer) => Ok(tags::has_all(wanted, answer.tag_list().iter().filter_map(|tag| tag.key().zip(tag.value())))),
+        Ok(answer) => Ok(tags::collected(answer.tag_list().iter().filter_map(|tag| tag.key().zip(tag.value())))),
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::NotYet) => {
-            let message = format!("{arn} is not available yet, and until then AWS does not tell its tags");
+            let message = format!("{arn} is not available, and until it is AWS does not tell its tags");
             Err(ProviderError { message, ..not_yet(error) })
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a resource, known to exist, has all tags of a creation.
+async fn is_tagged(clients: &Clients, arn: Option<&str>, wanted: &Tags) -> Result<bool, ProviderError> {
+    let present = list_tags(clients, arn.ok_or_else(|| unanswered(LIST_TAGS, "arn"))?).await?;
+    Ok(tags::has_all(wanted, present.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
+}
+
+/// The tags of what was just read. While it is being made or deleted AWS does not tell them, and nothing but its status
+/// is shown.
+async fn told(clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
+    let status = observed.attributes.get("status").and_then(Tree::as_text);
+    match list_tags(clients, required_arn(observed, LIST_TAGS)?).await {
+        Ok(tags) => Ok(Told::Tags(tags)),
+        Err(error) if error.kind == ErrorKind::NotYet && matches!(status, Some(CREATING | DELETING)) => {
+            Ok(Told::Nothing { shown: Report::new().set("status", status).value() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses to change or delete what turns out to be somebody else's, now that AWS tells its tags; an error of kind "not
+/// yet" while AWS does not.
+async fn still_ours(clients: &Clients, target: &Target, arn: Option<&str>) -> Result<(), ProviderError> {
+    let Some(owner) = &target.owner else { return Ok(()) };
+    let tags = list_tags(clients, arn.ok_or_else(|| unanswered(LIST_TAGS, "arn"))?).await?;
+    // Whether it may still lack the lineage has been decided when it was observed.
+    let owner = Owner { accepts_unmarked: true, ..(**owner).clone() };
+    let observed = Observed { tags: Some(tags), ..observed(target.identity.as_str(), Report::new()) };
+    match judge(&owner, &target.address, None, &observed, None) {
+        Care::Ours | Care::Unmarked => Ok(()),
+        Care::Foreign(holder) => {
+            let message = format!("{} is not this instance's: it {}", target.identity.as_str(), holder.words(&owner));
+            Err(ProviderError::new(ErrorKind::Invalid, LIST_TAGS, message))
+        }
+    }
+}
+
+/// Puts tags on anything of this service, by its ARN, which a description of it has just told.
+async fn tag(clients: &Clients, target: &Target, arn: Option<String>, tags: &Tags) -> Result<(), ProviderError> {
+    let arn = arn.ok_or_else(|| missing(ADD_TAGS, "resource", target.identity.as_str()))?;
+    let request = clients.elasticache().add_tags_to_resource().resource_name(arn);
+    request.set_tags(Some(tags::elasticache(tags))).send().await.map_err(failed(ADD_TAGS))?;
+    Ok(())
 }
 
 /// A cluster with its nodes: one of ours, or a member of a replication group.

@@ -26,15 +26,16 @@ use aws_sdk_elasticache::types::{
 };
 
 use super::{
-    DELETING, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report, updates, waiting_for,
+    DELETING, INDEXED_UNDER, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report, still_ours,
+    tag, told, updates, waiting_for,
 };
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observation, observed};
+use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observation, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
     Update,
@@ -154,7 +155,11 @@ impl Handler for ReplicationGroup {
                 return Err(desired.wrong("auth_token", complaint));
             }
         };
-        let group = describe(clients, identifier).await?.unwrap_or_else(|| Group::builder().build());
+        let group = describe(clients, identifier).await?;
+        if let Some(group) = &group {
+            still_ours(clients, &update.target, group.arn()).await?;
+        }
+        let group = group.unwrap_or_else(|| Group::builder().build());
         let member = first_member(clients, &group).await?;
         let shown = report(&group, member.as_ref()).attributes;
         let defaults = Report::new()
@@ -202,8 +207,25 @@ impl Handler for ReplicationGroup {
         }
     }
 
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some(INDEXED_UNDER)
+    }
+
+    async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
+        told(clients, observed).await
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let found = describe(clients, target.identity.as_str()).await?;
+        tag(clients, target, found.and_then(|group| group.arn), tags).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let identifier = target.identity.as_str();
+        match describe(clients, identifier).await? {
+            Some(group) if group.status() != Some(DELETING) => still_ours(clients, target, group.arn()).await?,
+            _ => return Ok(Deletion::Accepted),
+        }
         let request = clients.elasticache().delete_replication_group().replication_group_id(identifier);
         match request.send().await.map_err(failed(DELETE)) {
             // It is busy, perhaps with an earlier call of the same.

@@ -5,13 +5,13 @@ use aws_sdk_elasticloadbalancingv2::types::{
     HostHeaderConditionConfig, PathPatternConditionConfig, Rule, RuleCondition, RulePriorityPair,
 };
 
-use super::{action, carries, describe_existing};
+use super::{INDEXED_UNDER, action, carries, describe_existing, tag, told};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "elasticloadbalancing:CreateRule";
@@ -98,6 +98,18 @@ impl Handler for ListenerRule {
             request.send().await.map_err(failed(SET_PRIORITIES))?;
         }
         Ok(())
+    }
+
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some(INDEXED_UNDER)
+    }
+
+    async fn tags_of_all(&self, clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, ProviderError>> {
+        told(clients, observed).await
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        tag(clients, target, tags).await
     }
 
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {

@@ -11,13 +11,13 @@ use aws_sdk_elasticloadbalancingv2::types::{
     IpAddressType, LoadBalancer as Balancer, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerTypeEnum,
 };
 
-use super::{carries, describe_existing, taken};
+use super::{INDEXED_UNDER, carries, describe_existing, tag, taken, told};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, Observations, Observed, ProviderError, Target, Update};
 
@@ -116,6 +116,18 @@ impl Handler for LoadBalancer {
             request.send().await.map_err(failed(SET_SECURITY_GROUPS))?;
         }
         modify_settings(clients, arn, settings(&desired, |attribute| update.changed(attribute).is_some())?).await
+    }
+
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some(INDEXED_UNDER)
+    }
+
+    async fn tags_of_all(&self, clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, ProviderError>> {
+        told(clients, observed).await
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        tag(clients, target, tags).await
     }
 
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {

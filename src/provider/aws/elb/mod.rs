@@ -11,19 +11,23 @@ pub mod target_group;
 
 mod action;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
+use aws_sdk_elasticloadbalancingv2::types::TagDescription;
+
 use super::error::{OrAbsent, failed};
-use super::handler::Handler;
+use super::handler::{Handler, Told, required_arn};
 use super::session::Clients;
-use super::tags::{Tags, has_all};
+use super::tags::{self, Tags, has_all};
 use super::wave::wave;
-use crate::provider::{ErrorKind, ProviderError};
+use crate::provider::{ErrorKind, Observed, ProviderError, Target};
 
 /// The types of this service, by name.
 pub static HANDLERS: &[&dyn Handler] =
     &[&listener::Listener, &listener_rule::ListenerRule, &load_balancer::LoadBalancer, &target_group::TargetGroup];
 
+const ADD_TAGS: &str = "elasticloadbalancing:AddTags";
 const DESCRIBE_TAGS: &str = "elasticloadbalancing:DescribeTags";
 
 /// How many resources one call describes.
@@ -58,6 +62,42 @@ async fn carries(clients: &Clients, arn: &str, tags: &Tags) -> Result<bool, Prov
     let Some(answer) = request.send().await.map_err(failed(DESCRIBE_TAGS)).or_absent()? else { return Ok(false) };
     let present = answer.tag_descriptions().iter().flat_map(|description| description.tags());
     Ok(has_all(tags, present.filter_map(|tag| tag.key().zip(tag.value()))))
+}
+
+/// The service under which the index of tags has all types of this one.
+const INDEXED_UNDER: &str = "elasticloadbalancing";
+
+/// Reads the tags of what was just read, in its order.
+async fn told(clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, ProviderError>> {
+    let arns = observed.iter().map(|observed| required_arn(observed, DESCRIBE_TAGS).map(str::to_owned));
+    let arns: Vec<String> = match arns.collect() {
+        Ok(arns) => arns,
+        Err(error) => return vec![Err(error); observed.len()],
+    };
+    let descriptions = match describe_existing(&arns, |arns| describe_tags(clients, arns)).await {
+        Ok(descriptions) => descriptions,
+        Err(error) => return vec![Err(error); arns.len()],
+    };
+    let told: BTreeMap<&str, Told> = descriptions
+        .iter()
+        .filter_map(|description| {
+            let present = description.tags().iter().filter_map(|tag| tag.key().zip(tag.value()));
+            Some((description.resource_arn()?, Told::of(Some(present))))
+        })
+        .collect();
+    arns.iter().map(|arn| Ok(told.get(arn.as_str()).cloned().unwrap_or(Told::Gone))).collect()
+}
+
+async fn describe_tags(clients: &Clients, arns: Vec<String>) -> Result<Vec<TagDescription>, ProviderError> {
+    let answer = clients.elb().describe_tags().set_resource_arns(Some(arns)).send().await;
+    Ok(answer.map_err(failed(DESCRIBE_TAGS))?.tag_descriptions.unwrap_or_default())
+}
+
+/// Puts tags on anything of this service.
+async fn tag(clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+    let request = clients.elb().add_tags().resource_arns(target.identity.as_str()).set_tags(Some(tags::elb(tags)));
+    request.send().await.map_err(failed(ADD_TAGS))?;
+    Ok(())
 }
 
 /// The name of what shall be created belongs to something else.

@@ -14,7 +14,11 @@ use super::tags::{self, Tags};
 pub static HANDLERS: &[&dyn Handler] =
     &[&group::Group, &group_policy_attachment::GroupPolicyAttachment, &policy::Policy, &role::Role];
 
-/// Whether `present` holds every ownership tag of `wanted`.
-fn is_own(wanted: &Tags, present: &[aws_sdk_iam::types::Tag]) -> bool {
-    tags::has_all(wanted, present.iter().map(|tag| (tag.key(), tag.value())))
+/// Whether `tags` holds every ownership tag of `wanted`.
+fn is_own(wanted: &Tags, tags: &[aws_sdk_iam::types::Tag]) -> bool {
+    tags::has_all(wanted, present(tags))
+}
+
+fn present(tags: &[aws_sdk_iam::types::Tag]) -> impl Iterator<Item = (&str, &str)> {
+    tags.iter().map(|tag| (tag.key(), tag.value()))
 }

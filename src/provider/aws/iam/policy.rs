@@ -6,13 +6,13 @@
 use async_trait::async_trait;
 use aws_sdk_iam::types::{Policy as Answer, PolicyVersion};
 
-use super::is_own;
+use super::{is_own, present};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, decoded_structure, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, created, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::{Created, Creation, Deletion, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "iam:CreatePolicy";
@@ -22,6 +22,7 @@ const DELETE_VERSION: &str = "iam:DeletePolicyVersion";
 const GET: &str = "iam:GetPolicy";
 const GET_VERSION: &str = "iam:GetPolicyVersion";
 const LIST_VERSIONS: &str = "iam:ListPolicyVersions";
+const TAG: &str = "iam:TagPolicy";
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const MOST_VERSIONS: usize = 5;
@@ -52,7 +53,7 @@ impl Handler for Policy {
             .set("description", policy.description())
             .set("policy", document.map(decoded_structure))
             .set("arn", policy.arn());
-        Ok(Some(observed(arn, report)))
+        Ok(Some(tagged(observed(arn, report), present(policy.tags()))))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -94,6 +95,12 @@ impl Handler for Policy {
         }
         let request = clients.iam().create_policy_version().policy_arn(arn).policy_document(document);
         request.set_as_default(true).send().await.map_err(failed(CREATE_VERSION))?;
+        Ok(())
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let request = clients.iam().tag_policy().policy_arn(target.identity.as_str());
+        request.set_tags(Some(tags::iam(tags)?)).send().await.map_err(failed(TAG))?;
         Ok(())
     }
 

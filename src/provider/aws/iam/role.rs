@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use aws_sdk_iam::types::Role as Answer;
 
-use super::is_own;
+use super::{is_own, present};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, decoded_structure, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, created, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
 use crate::value::Value;
@@ -32,6 +32,7 @@ const LIST_ATTACHED: &str = "iam:ListAttachedRolePolicies";
 const LIST_INLINE: &str = "iam:ListRolePolicies";
 const PUT_BOUNDARY: &str = "iam:PutRolePermissionsBoundary";
 const PUT_INLINE: &str = "iam:PutRolePolicy";
+const TAG: &str = "iam:TagRole";
 const UPDATE: &str = "iam:UpdateRole";
 const UPDATE_TRUST: &str = "iam:UpdateAssumeRolePolicy";
 
@@ -66,7 +67,7 @@ impl Handler for Role {
         let report = report(&role)
             .set_if("managed_policy_arns", arns.map(|arns| arns.into_iter().collect::<Vec<_>>()))
             .set_if("policies", policies.map(Value::Map));
-        Ok(Some(observed(name, report)))
+        Ok(Some(tagged(observed(name, report), present(role.tags()))))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -132,6 +133,12 @@ impl Handler for Role {
             attach(clients, name, kept.difference(&present).cloned().collect()).await?;
             detach(clients, name, present.difference(&kept).cloned().collect()).await?;
         }
+        Ok(())
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let request = clients.iam().tag_role().role_name(target.identity.as_str());
+        request.set_tags(Some(tags::iam(tags)?)).send().await.map_err(failed(TAG))?;
         Ok(())
     }
 

@@ -9,10 +9,10 @@ use aws_sdk_cloudwatchlogs::types::LogGroup as Group;
 
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
-use crate::provider::aws::error::{OrAbsent, failed};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::error::{OrAbsent, failed, missing};
+use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed, required_arn};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::has_all;
+use crate::provider::aws::tags::{Tags, has_all};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 
@@ -22,6 +22,7 @@ const DELETE_RETENTION: &str = "logs:DeleteRetentionPolicy";
 const DESCRIBE: &str = "logs:DescribeLogGroups";
 const LIST_TAGS: &str = "logs:ListTagsForResource";
 const PUT_RETENTION: &str = "logs:PutRetentionPolicy";
+const TAG: &str = "logs:TagResource";
 
 /// How many groups one call describes, by name and in one page.
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html>
@@ -48,9 +49,7 @@ impl Handler for LogGroup {
         let name = wanted(creation, DESCRIBE).text("name")?;
         let group = named(clients, name).await?;
         let Some(arn) = group.as_ref().and_then(arn) else { return Ok(Vec::new()) };
-        let request = clients.logs().list_tags_for_resource().resource_arn(arn);
-        let answer = request.send().await.map_err(failed(LIST_TAGS)).or_absent()?;
-        let Some(present) = answer.and_then(|answer| answer.tags) else { return Ok(Vec::new()) };
+        let Some(present) = list_tags(clients, arn).await? else { return Ok(Vec::new()) };
         let is_own = has_all(&creation.tags, present.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         Ok(is_own.then(|| Identity::new(name)).into_iter().collect())
     }
@@ -91,6 +90,25 @@ impl Handler for LogGroup {
         Ok(())
     }
 
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some("logs")
+    }
+
+    async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
+        let tags = list_tags(clients, required_arn(observed, LIST_TAGS)?).await?;
+        Ok(tags.map_or(Told::Gone, Told::Tags))
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let name = target.identity.as_str();
+        let group = named(clients, name).await?;
+        let arn = group.as_ref().and_then(arn).ok_or_else(|| missing(DESCRIBE, "log group", name))?;
+        let tags = tags.clone().into_iter().collect();
+        let request = clients.logs().tag_resource().resource_arn(arn).set_tags(Some(tags));
+        request.send().await.map_err(failed(TAG))?;
+        Ok(())
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let request = clients.logs().delete_log_group().log_group_name(target.identity.as_str());
         request.send().await.map_err(failed(DELETE)).or_absent()?;
@@ -107,6 +125,13 @@ fn report(group: &Group) -> Observed {
         Some(_) => report,
     };
     observed(name, report)
+}
+
+/// The tags of a group; `None` if it is gone.
+async fn list_tags(clients: &Clients, arn: &str) -> Result<Option<Tags>, ProviderError> {
+    let request = clients.logs().list_tags_for_resource().resource_arn(arn);
+    let answer = request.send().await.map_err(failed(LIST_TAGS)).or_absent()?;
+    Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
 }
 
 /// Those of the groups that exist. Should AWS refuse a batch because of one that does not, they are read one by one.

@@ -14,14 +14,14 @@
 use async_trait::async_trait;
 use aws_sdk_rds::types::{DbCluster, Filter, ServerlessV2ScalingConfiguration};
 
-use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch, security_groups};
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch, present, security_groups, tag};
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
@@ -153,6 +153,11 @@ impl Handler for Cluster {
         Ok(())
     }
 
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let found = describe_one(clients, target.identity.as_str()).await?;
+        tag(clients, target, found.and_then(|cluster| cluster.db_cluster_arn), tags).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let recorded = recorded(target, DELETE);
         let identifier = target.identity.as_str();
@@ -248,7 +253,7 @@ fn report(cluster: &DbCluster) -> Observed {
         .set_if("endpoint", cluster.endpoint())
         .set_if("reader_endpoint", cluster.reader_endpoint())
         .set_if("status", cluster.status());
-    observed(identifier, report)
+    tagged(observed(identifier, report), present(cluster.tag_list()))
 }
 
 /// What waits to be done to clusters.

@@ -5,14 +5,14 @@
 use async_trait::async_trait;
 use aws_sdk_rds::types::{DbInstance, Filter};
 
-use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch};
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch, present, tag};
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
@@ -115,6 +115,11 @@ impl Handler for Instance {
         Ok(())
     }
 
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let found = describe_one(clients, target.identity.as_str()).await?;
+        tag(clients, target, found.and_then(|instance| instance.db_instance_arn), tags).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let identifier = target.identity.as_str();
         let request = clients.rds().delete_db_instance().db_instance_identifier(identifier).skip_final_snapshot(true);
@@ -161,7 +166,7 @@ fn report(instance: &DbInstance) -> Observed {
         .set_if("arn", instance.db_instance_arn())
         .set_if("endpoint", instance.endpoint().and_then(|endpoint| endpoint.address()))
         .set_if("status", instance.db_instance_status());
-    observed(identifier, report)
+    tagged(observed(identifier, report), present(instance.tag_list()))
 }
 
 /// What waits to be done to instances.

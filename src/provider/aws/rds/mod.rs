@@ -10,7 +10,7 @@ use aws_sdk_rds::types::{Filter, PendingMaintenanceAction, ResourcePendingMainte
 use aws_smithy_types::DateTime;
 
 use super::announcement;
-use super::error::failed;
+use super::error::{failed, missing};
 use super::handler::Handler;
 use super::session::Clients;
 use super::tags::{self, Tags};
@@ -25,6 +25,7 @@ const FILTER_VALUES: usize = 50;
 
 const DELETING: &str = "deleting";
 
+const ADD_TAGS: &str = "rds:AddTagsToResource";
 const MAINTENANCE: &str = "rds:DescribePendingMaintenanceActions";
 
 fn filter(name: &str, values: &[String]) -> Filter {
@@ -32,8 +33,20 @@ fn filter(name: &str, values: &[String]) -> Filter {
 }
 
 /// Whether something has all tags of a creation.
-fn is_tagged(wanted: &Tags, present: &[aws_sdk_rds::types::Tag]) -> bool {
-    tags::has_all(wanted, present.iter().filter_map(|tag| tag.key().zip(tag.value())))
+fn is_tagged(wanted: &Tags, tags: &[aws_sdk_rds::types::Tag]) -> bool {
+    tags::has_all(wanted, present(tags))
+}
+
+fn present(tags: &[aws_sdk_rds::types::Tag]) -> impl Iterator<Item = (&str, &str)> {
+    tags.iter().filter_map(|tag| tag.key().zip(tag.value()))
+}
+
+/// Puts tags on anything of RDS, by its ARN, which a description of it has just told.
+async fn tag(clients: &Clients, target: &Target, arn: Option<String>, tags: &Tags) -> Result<(), ProviderError> {
+    let arn = arn.ok_or_else(|| missing(ADD_TAGS, "resource", target.identity.as_str()))?;
+    let request = clients.rds().add_tags_to_resource().resource_name(arn).set_tags(Some(tags::rds(tags)));
+    request.send().await.map_err(failed(ADD_TAGS))?;
+    Ok(())
 }
 
 /// The groups that something has or is getting, but not those it is losing.

@@ -18,14 +18,14 @@ use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
     Delete, ExpirationStatus, LifecycleRule, LifecycleRuleFilter, ObjectIdentifier, ObjectOwnership, OwnershipControls,
     OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tagging, TransitionDefaultMinimumObjectSize,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, TransitionDefaultMinimumObjectSize,
 };
 
 use super::{NO_BUCKET, Place, is};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, classify, failed, incomplete};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, Told, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
@@ -127,6 +127,25 @@ impl Handler for Bucket {
         settle(Place::of(clients, update.target.identity.as_str()).await?, &update.desired, &due).await
     }
 
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some("s3")
+    }
+
+    async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
+        match get_tags(Place::of(clients, observed.identity.as_str()).await?).await {
+            Err(error) if is(&error, NO_BUCKET) => Ok(Told::Gone),
+            tags => tags.map(Told::Tags),
+        }
+    }
+
+    /// S3 takes the tags of a bucket as a whole, so those it has go back with ours.
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let place = Place::of(clients, target.identity.as_str()).await?;
+        let mut all = get_tags(place).await?;
+        all.extend(tags.clone());
+        put_tags(place, tags::s3(&all)?).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let bucket = target.identity.as_str();
         let place = Place::of(clients, bucket).await?;
@@ -162,25 +181,33 @@ enum Standing {
 }
 
 async fn standing(place: Place<'_>, tags: &Tags) -> Result<Standing, ProviderError> {
-    match place
-        .s3()
-        .get_bucket_tagging()
-        .bucket(place.bucket)
-        .expected_bucket_owner(place.owner)
-        .send()
-        .await
-        .map_err(failed(GET_TAGS))
-    {
-        Ok(answer) => {
-            let present = answer.tag_set().iter().map(|tag| (tag.key(), tag.value()));
+    match get_tags(place).await {
+        Ok(present) => {
+            let present = present.iter().map(|(key, value)| (key.as_str(), value.as_str()));
             Ok(if tags::has_all(tags, present) { Standing::Ours } else { Standing::Taken })
         }
         Err(error) if is(&error, NO_BUCKET) => Ok(Standing::Free),
-        // It has no tags, belongs to another account, or stands in another region.
-        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => Ok(Standing::Taken),
+        // It belongs to another account, or stands in another region.
+        Err(error) if error.kind == ErrorKind::Denied => Ok(Standing::Taken),
         Err(error) if ELSEWHERE.iter().any(|code| is(&error, code)) => Ok(Standing::Taken),
         Err(error) => Err(error),
     }
+}
+
+/// The tags of a bucket, none if it never had any. That the bucket itself is missing stays an error.
+async fn get_tags(place: Place<'_>) -> Result<Tags, ProviderError> {
+    let request = place.s3().get_bucket_tagging().bucket(place.bucket).expected_bucket_owner(place.owner);
+    let answer = setting(request.send().await.map_err(failed(GET_TAGS)))?;
+    let present = answer.map(|answer| answer.tag_set).unwrap_or_default();
+    Ok(tags::collected(present.iter().map(|tag| (tag.key(), tag.value()))))
+}
+
+async fn put_tags(place: Place<'_>, tags: Vec<Tag>) -> Result<(), ProviderError> {
+    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(incomplete(PUT_TAGS))?;
+    let request =
+        place.s3().put_bucket_tagging().bucket(place.bucket).expected_bucket_owner(place.owner).tagging(tagging);
+    request.send().await.map_err(failed(PUT_TAGS))?;
+    Ok(())
 }
 
 /// Makes the bucket itself. Its tags come with it, so that it is never without them; they are stored once more for
@@ -194,11 +221,7 @@ async fn make(place: Place<'_>, tags: &Tags) -> Result<(), ProviderError> {
     }
     let request = place.s3().create_bucket().bucket(place.bucket).create_bucket_configuration(configuration.build());
     request.send().await.map_err(failed(CREATE))?;
-    let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(incomplete(PUT_TAGS))?;
-    let request =
-        place.s3().put_bucket_tagging().bucket(place.bucket).expected_bucket_owner(place.owner).tagging(tagging);
-    request.send().await.map_err(failed(PUT_TAGS))?;
-    Ok(())
+    put_tags(place, tags).await
 }
 
 /// Stores the settings among `due`.

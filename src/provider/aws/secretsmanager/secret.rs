@@ -16,9 +16,9 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, created, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags;
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::generate::{OsEntropy, generate};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
 use crate::secret::SecretText;
@@ -29,6 +29,7 @@ const DESCRIBE: &str = "secretsmanager:DescribeSecret";
 const GET: &str = "secretsmanager:GetSecretValue";
 const PUT: &str = "secretsmanager:PutSecretValue";
 const RESTORE: &str = "secretsmanager:RestoreSecret";
+const TAG: &str = "secretsmanager:TagResource";
 const UPDATE: &str = "secretsmanager:UpdateSecret";
 
 /// The label of the version that is in use.
@@ -53,7 +54,7 @@ impl Handler for Secret {
                 .set("name", secret.name())
                 .set("description", secret.description().filter(|text| !text.is_empty()))
                 .set("arn", secret.arn());
-            observed(target.identity.as_str(), report)
+            tagged(observed(target.identity.as_str(), report), present(&secret))
         }))
     }
 
@@ -85,6 +86,12 @@ impl Handler for Secret {
         {
             put(clients, arn, value).await?;
         }
+        Ok(())
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let request = clients.secretsmanager().tag_resource().secret_id(target.identity.as_str());
+        request.set_tags(Some(tags::secretsmanager(tags))).send().await.map_err(failed(TAG))?;
         Ok(())
     }
 
@@ -191,8 +198,11 @@ async fn store(
 }
 
 fn is_own(creation: &Creation, secret: &DescribeSecretOutput) -> bool {
-    let tags = secret.tags().iter().filter_map(|tag| tag.key().zip(tag.value()));
-    tags::has_all(&creation.tags, tags)
+    tags::has_all(&creation.tags, present(secret))
+}
+
+fn present(secret: &DescribeSecretOutput) -> impl Iterator<Item = (&str, &str)> {
+    secret.tags().iter().filter_map(|tag| tag.key().zip(tag.value()))
 }
 
 /// Whether it waits for its deletion.

@@ -1,0 +1,70 @@
+//! What is registered about an instance in its region: one parameter of Parameter Store, `/mastoform/<instance>`.
+//!
+//! # Guarantees
+//!
+//! - Registering the same twice is the same as once.
+//! - A registration of another lineage is never taken back.
+//! - A parameter of that name that holds something else counts as no registration.
+
+use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
+
+use super::error::{OrAbsent, failed};
+use super::session::Clients;
+use super::tags::{self, INSTANCE, LINEAGE, Tags};
+use crate::provider::{ErrorKind, ProviderError, Registration};
+
+const ADD_TAGS: &str = "ssm:AddTagsToResource";
+const DELETE: &str = "ssm:DeleteParameter";
+const GET: &str = "ssm:GetParameter";
+const PUT: &str = "ssm:PutParameter";
+
+/// Tells people who meet the parameter where it comes from.
+const DESCRIPTION: &str = "Written by mastoform: whose instance this is, and when it was last applied";
+
+fn name(instance: &str) -> String {
+    format!("/mastoform/{instance}")
+}
+
+/// The registration of an instance; `None` if there is none.
+pub async fn read(clients: &Clients, instance: &str) -> Result<Option<Registration>, ProviderError> {
+    let name = name(instance);
+    let answer = clients.ssm().get_parameter().name(&name).send().await.map_err(failed(GET)).or_absent()?;
+    let Some(text) = answer.and_then(|answer| answer.parameter).and_then(|parameter| parameter.value) else {
+        return Ok(None);
+    };
+    match serde_json::from_str(&text) {
+        Ok(registration) => Ok(Some(registration)),
+        Err(error) => {
+            tracing::warn!(parameter = name, %error, "the parameter holds no registration");
+            Ok(None)
+        }
+    }
+}
+
+/// Registers what was applied, over what was registered before.
+pub async fn write(clients: &Clients, registration: &Registration) -> Result<(), ProviderError> {
+    let name = name(&registration.instance);
+    let text = serde_json::to_string(registration)
+        .map_err(|error| ProviderError::new(ErrorKind::Unknown, PUT, error.to_string()))?;
+    let request = clients.ssm().put_parameter().name(&name).value(text).r#type(ParameterType::String);
+    request.description(DESCRIPTION).overwrite(true).send().await.map_err(failed(PUT))?;
+    // AWS takes no tags together with `overwrite`.
+    let tags = Tags::from([
+        (INSTANCE.to_owned(), registration.instance.clone()),
+        (LINEAGE.to_owned(), registration.lineage.clone()),
+    ]);
+    let request = clients.ssm().add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
+    let request = request.resource_id(name).set_tags(Some(tags::ssm(&tags)?));
+    request.send().await.map_err(failed(ADD_TAGS))?;
+    Ok(())
+}
+
+/// Takes a registration back, if it is still the one of this lineage.
+pub async fn withdraw(clients: &Clients, registration: &Registration) -> Result<(), ProviderError> {
+    let held = read(clients, &registration.instance).await?;
+    if held.is_some_and(|held| held.lineage == registration.lineage) {
+        let request = clients.ssm().delete_parameter().name(name(&registration.instance));
+        request.send().await.map_err(failed(DELETE)).or_absent()?;
+    }
+    Ok(())
+}
