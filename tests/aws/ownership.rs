@@ -22,7 +22,7 @@ use mastoform::state::State;
 use serde_json::json;
 
 use super::rds::{Answer, refused, scripted};
-use super::whole::{own, program, ready, said};
+use super::whole::{program, ready, said};
 use super::{LINEAGE, assert_error, creation, default_vpc, make, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::example;
@@ -384,7 +384,7 @@ async fn of_a_cache_in_creation_only_the_status_is_seen() {
     let aws = scripted(vec![group("creating"), untold(), delete()]);
     assert_error(aws.delete(&target).await, ErrorKind::NotYet, "elasticache:ListTagsForResource");
     let (instance, address) = (("mastoform:instance", "test"), target.address.to_string());
-    let ours = tags(&[instance, ("mastoform:address", &address), ("mastoform:lineage", LINEAGE)]);
+    let ours = tags(&[instance, ("mastoform:address", address.as_str()), ("mastoform:lineage", LINEAGE)]);
     let aws = scripted(vec![group("available"), ours, delete()]);
     assert_error(aws.delete(&target).await, ErrorKind::Invalid, "elasticache:DeleteReplicationGroup");
 }
@@ -402,7 +402,7 @@ fn has_nothing_to_do(emulator: &Emulator, folder: &Path) {
     succeeds(emulator, folder, &["plan", "--detailed-exitcode"]);
 }
 
-/// Everything in the index of a region that carries tags of mastoform, by instance.
+/// Everything in the index of a region that carries tags of mastoform.
 async fn indexed(aws: &Aws, region: &str) -> Vec<ResourceTagMapping> {
     let filter = aws_sdk_resourcegroupstagging::types::TagFilter::builder().key("mastoform:instance").build();
     let request = aws.clients(region).tagging().get_resources().tag_filters(filter);
@@ -470,8 +470,6 @@ async fn an_instance_from_before_is_marked_in_one_apply() {
     let emulator = moto::start();
     let aws = emulator.aws();
     let folder = ready(&emulator).await;
-    let text = own(&emulator, &example(&[]));
-    fs_err::write(folder.path().join("mastodon.toml"), text).expect("written");
     succeeds(&emulator, folder.path(), &["apply", "--yes"]);
 
     unmark(&aws).await;
