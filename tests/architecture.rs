@@ -225,12 +225,18 @@ fn links_between_our_pages_lead_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The tests that `docs/guarantees.md` names are there: each `module::name` is a function in a file of that module, or
-/// with `*` a module.
+/// The tests that promises name are there: each `module::name` is a function in a file of that module, or with `*` a
+/// module.
 #[test]
 fn every_promise_names_tests_that_exist() {
+    for page in ["docs/guarantees.md", "SECURITY.md"] {
+        names_tests_that_exist(page);
+    }
+}
+
+fn names_tests_that_exist(page: &str) {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs_err::read_to_string(root.join("docs/guarantees.md")).expect("readable");
+    let text = fs_err::read_to_string(root.join(page)).expect("readable");
     let mut sources = String::new();
     for folder in ["src", "tests"] {
         for (name, bytes) in crate::support::case::files(&root.join(folder)) {
@@ -240,7 +246,7 @@ fn every_promise_names_tests_that_exist() {
         }
     }
     let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|code| code.contains("::")).collect();
-    assert!(named.len() > 25, "{named:?}");
+    assert!(named.len() > 20, "{named:?}");
     for name in named {
         let (module, last) = name.rsplit_once("::").expect("a path");
         let is_there = match last {
@@ -253,6 +259,6 @@ fn every_promise_names_tests_that_exist() {
             }
             function => sources.contains(&format!("fn {function}(")),
         };
-        assert!(is_there, "docs/guarantees.md names {name}");
+        assert!(is_there, "{page} names {name}");
     }
 }

@@ -174,8 +174,10 @@ mod tests {
             [
                 "cloudfront:CreateDistribution",
                 "cloudfront:DeleteOriginAccessControl",
+                "cloudfront:DeleteResponseHeadersPolicy",
                 "cloudfront:TagResource",
                 "cloudfront:UpdateOriginAccessControl",
+                "cloudfront:UpdateResponseHeadersPolicy",
                 "iam:CreatePolicy",
                 "iam:CreatePolicyVersion",
                 "iam:DeletePolicy",

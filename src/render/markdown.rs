@@ -33,7 +33,7 @@ pub fn plan_markdown(plan: &Plan, types: &Types) -> String {
     }
     text.push_str(&format!("**Plan: {}.** {}.\n", counts(plan), time_and_impact(plan)));
     if let Some(sentence) = security(plan) {
-        text.push_str(&format!("\n**Security: {}.**\n", markdown(&sentence)));
+        text.push_str(&format!("\n**{}**\n", markdown(&format!("Security: {sentence}."))));
     }
     let notices = outline.notices();
     if !notices.is_empty() {
