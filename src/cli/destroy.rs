@@ -9,12 +9,13 @@ use super::files::Project;
 use super::plan::{say_notes, write_page};
 use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
 use crate::plan::Plan;
+use crate::plan::drift::LeftOver;
 use crate::plan::saved::Basis;
 use crate::plan::stale::Proposal;
 use crate::provider::read_only;
 use crate::render;
 use crate::render::graph::Drawing;
-use crate::session::{self, Gathered};
+use crate::session::{self, Gathered, neighbours};
 use crate::spec::{Specs, Types};
 use crate::state::{Lock, State, history};
 
@@ -40,6 +41,11 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
         let provider = cloud::connect(ui, options, &types_of_cloud, &paths, &region).await?;
         let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read).await?;
         say_notes(ui, &gathered);
+        let left_over = neighbours::left_over(&*read_only(&provider), &specs.types, &gathered.state).await?;
+        for LeftOver { name, address } in &left_over {
+            let made_as = address.as_ref().map(|address| format!(", made as {address}")).unwrap_or_default();
+            ui.warn(&format!("{name} carries the tags of this instance and is in no state{made_as}; it stays"));
+        }
         let plan = plan_now(options, &specs, &gathered, &name)?;
         if let Some(path) = &arguments.html {
             let drawing = Drawing::of_plan(&plan, &specs.blueprint.resources);

@@ -115,15 +115,20 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
     let for_one = match command {
         Command::Plan(arguments) => [
             ("--out", arguments.out.is_some()),
+            ("--adopt-own", arguments.adopt_own),
             ("--html", arguments.html.is_some()),
             ("--markdown", arguments.markdown),
         ]
         .into_iter()
         .find(|(_, given)| *given),
         Command::Drift(arguments) => arguments.accept.then_some(("--accept", true)),
-        Command::Apply(arguments) => [("a saved plan", arguments.plan.is_some()), ("--json", arguments.json)]
-            .into_iter()
-            .find(|(_, given)| *given),
+        Command::Apply(arguments) => [
+            ("a saved plan", arguments.plan.is_some()),
+            ("--json", arguments.json),
+            ("--adopt-own", arguments.adopt_own),
+        ]
+        .into_iter()
+        .find(|(_, given)| *given),
         Command::Destroy(arguments) => [("--html", arguments.html.is_some())].into_iter().find(|(_, given)| *given),
         _ => None,
     };
