@@ -342,6 +342,21 @@ impl From<io::Error> for CommandError {
 mod tests {
     use super::*;
 
+    /// Some permissions are in no daily policy: whoever lacks one is told where it is.
+    #[test]
+    fn a_missing_permission_is_named_with_the_policy_that_has_it() {
+        assert_eq!(denied("rds:CreateDBCluster"), "the credentials lack the permission rds:CreateDBCluster");
+        for kept_apart in ["iam:CreatePolicyVersion", "iam:UpdateAssumeRolePolicy", "cloudfront:CreateDistribution"] {
+            assert_eq!(
+                denied(kept_apart),
+                format!(
+                    "the credentials lack the permission {kept_apart}; `mastoform iam-policy --bootstrap` prints the \
+                     policy that has it"
+                )
+            );
+        }
+    }
+
     #[test]
     fn hints_are_found_in_the_chain() {
         let source =

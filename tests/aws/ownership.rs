@@ -22,7 +22,7 @@ use mastoform::state::State;
 use serde_json::json;
 
 use super::rds::{Answer, refused, scripted};
-use super::whole::{program, ready, said};
+use super::whole::{own_with, program, ready, said};
 use super::{LINEAGE, assert_error, creation, default_vpc, make, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::example;
@@ -442,8 +442,7 @@ async fn instances_live_and_die_beside_each_other() {
         (r#"region = "eu-central-1""#, r#"region = "eu-west-1""#),
         ("secretsmanager:eu-central-1:", "secretsmanager:eu-west-1:"),
     ]);
-    let text = format!("{text}\n[media]\nbucket = \"media-of-forum-{}\"\n", emulator.account());
-    fs_err::write(second.path().join("mastodon.toml"), text).expect("written");
+    fs_err::write(second.path().join("mastodon.toml"), own_with(&emulator, &text, "forum")).expect("written");
     succeeds(&emulator, second.path(), &["apply", "--yes"]);
     has_nothing_to_do(&emulator, first.path());
     has_nothing_to_do(&emulator, second.path());

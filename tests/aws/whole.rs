@@ -29,9 +29,15 @@ pub fn program(emulator: &Emulator, folder: &Path, words: &[&str]) -> Command {
     command
 }
 
-/// A `mastodon.toml` with a bucket of the account's own: the names of buckets are the same for everybody.
+/// A `mastodon.toml` with secrets of the account and a bucket of its own: the names of buckets are the same for everybody.
 pub fn own(emulator: &Emulator, text: &str) -> String {
-    format!("{text}\n[media]\nbucket = \"media-of-{}\"\n", emulator.account())
+    own_with(emulator, text, "media")
+}
+
+/// The same with another bucket.
+pub fn own_with(emulator: &Emulator, text: &str, bucket: &str) -> String {
+    let account = emulator.account();
+    format!("{}\n[media]\nbucket = \"{bucket}-of-{account}\"\n", text.replace("123456789012", account))
 }
 
 /// Everything it said, for a failing test.
@@ -192,8 +198,7 @@ async fn two_instances_of_one_name_live_and_die_in_two_regions() {
     certificates(&aws, OTHER, "social.example.net").await;
     let second = tempfile::tempdir().expect("a folder");
     let text = example(&[(REGION, OTHER), ("social.example.org", "social.example.net")]);
-    let text = format!("{text}\n[media]\nbucket = \"elsewhere-of-{}\"\n", emulator.account());
-    fs_err::write(second.path().join("mastodon.toml"), text).expect("written");
+    fs_err::write(second.path().join("mastodon.toml"), own_with(&emulator, &text, "elsewhere")).expect("written");
     let run = |folder: &TempDir, words: &[&str]| {
         let output = mastoform(&emulator, folder.path(), words);
         assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
