@@ -146,11 +146,25 @@ fn target(owner: &Arc<Owner>, address: &Address, row: &Row, identity: Identity) 
     }
 }
 
-/// Reads targets, all at once. One resource that cannot be read fails the whole: a plan over a hole would be a guess.
+/// Reads targets, all at once, and [parts](part_foreign) what is not their owner's.
 ///
-/// A resource that is not the owner's is [`Observation::Foreign`], and nothing else of it is passed on. Resources that
-/// are proven by what they are part of must be among the targets together with it.
+/// Resources that are proven by what they are part of must be among the targets together with it.
+///
+/// # Errors
+///
+/// As [`look_at`].
 pub async fn observe(reader: &dyn Reader, types: &Types, targets: &[Target]) -> Result<Observations, RefreshError> {
+    let mut observations = look_at(reader, targets).await?;
+    part_foreign(types, targets, &mut observations);
+    Ok(observations)
+}
+
+/// Reads targets, all at once. Whose they are is not decided yet: [`part_foreign`] does.
+///
+/// # Errors
+///
+/// One resource that cannot be read fails the whole: a plan over a hole would be a guess.
+pub async fn look_at(reader: &dyn Reader, targets: &[Target]) -> Result<Observations, RefreshError> {
     if targets.is_empty() {
         return Ok(Observations::new());
     }
@@ -171,12 +185,12 @@ pub async fn observe(reader: &dyn Reader, types: &Types, targets: &[Target]) -> 
             return Err(RefreshError::Observe { address: address.clone(), source: source.clone() });
         }
     }
-    part_foreign(types, targets, &mut observations);
     Ok(observations)
 }
 
-/// Replaces every answer about a resource that is not its target's owner's.
-fn part_foreign(types: &Types, targets: &[Target], observations: &mut Observations) {
+/// Makes [`Observation::Foreign`] of every answer about a resource that is not its target's owner's: nothing else of it is
+/// passed on.
+pub fn part_foreign(types: &Types, targets: &[Target], observations: &mut Observations) {
     let mut cares: BTreeMap<&Address, Care> = BTreeMap::new();
     let is_part = |target: &&Target| {
         let resource_type = types.get(&target.address.type_name);

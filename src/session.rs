@@ -213,7 +213,7 @@ pub async fn gather(
     let (_, early) = split(&state);
     let living = async { if is_first { neighbours::living(&**reader, types, &state).await } else { Ok(None) } };
     let (account, lookups, observed, living) =
-        tokio::join!(reader.account(), lookups, refresh::observe(&**reader, types, &early), living);
+        tokio::join!(reader.account(), lookups, refresh::look_at(&**reader, &early), living);
     let account = account.map_err(SessionError::Account)?;
     check_identity(&state, None, Some(&account))?;
     let lookups = lookups?;
@@ -222,14 +222,15 @@ pub async fn gather(
     match (living?, world) {
         (Some(living), Some(world)) if takes_over => {
             found = take_over(reader, world, &lookups, living, &mut state).await?;
-            observations = refresh::observe(&**reader, types, &refresh::targets(&state)).await?;
+            observations = refresh::look_at(&**reader, &refresh::targets(&state)).await?;
         }
         (Some(living), _) => return Err(SessionError::Living(Box::new(living))),
         (None, _) => {}
     }
     let notes = recover::fold(&mut state, &entries, held, &**reader).await?;
     let (late, _) = split(&state);
-    observations.extend(refresh::observe(&**reader, types, &late).await?);
+    observations.extend(refresh::look_at(&**reader, &late).await?);
+    refresh::part_foreign(types, &refresh::targets(&state), &mut observations);
     let strangers = refresh::part_foreign_leftovers(&**reader, types, &mut state).await?;
     let is_folded = !entries.is_empty();
     let is_as_read = !is_folded && strangers.is_empty() && state.account.as_ref() == Some(&account.id);

@@ -280,6 +280,10 @@ fn answer(stream: &mut TcpStream, answers: &[Answer]) {
         if let Some((action, _)) = action {
             break action.to_owned();
         }
+        // Services with JSON name the action in a header.
+        if let (Some((_, rest)), true) = (text.split_once("x-amz-target: "), text.contains("\r\n\r\n")) {
+            break rest.lines().next().and_then(|name| name.split('.').next_back()).unwrap_or_default().to_owned();
+        }
         assert!(length > 0, "no action in {text}");
     };
     let unknown = refused("", "InvalidAction");
