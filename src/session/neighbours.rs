@@ -75,7 +75,10 @@ pub async fn living(reader: &dyn Reader, types: &Types, state: &State) -> Result
     let registration = registration.map_err(SessionError::Census)?;
     let registration = registration.filter(|known| known.lineage != state.lineage);
     let others = belongings.map_err(SessionError::Census)?;
-    let others = others.into_iter().filter(|found| found.tags.get(LINEAGE) != Some(&state.lineage)).collect();
+    // Resources that stand in no region may be those of an instance of this name elsewhere.
+    let is_other =
+        |found: &Belonging| found.tags.get(LINEAGE) != Some(&state.lineage) && region_in(found) == state.region;
+    let others = others.into_iter().filter(is_other).collect();
     let others = existing(reader, types, others).await;
     let mut lineages: BTreeSet<Option<String>> = others.iter().map(|found| found.tags.get(LINEAGE).cloned()).collect();
     lineages.extend(registration.iter().map(|known| Some(known.lineage.clone())));
@@ -115,6 +118,17 @@ pub async fn left_over(reader: &dyn Reader, types: &Types, state: &State) -> Res
     found.sort_by(|left, right| left.name.cmp(&right.name));
     found.dedup();
     Ok(found)
+}
+
+/// Whether something was made for the address it carries. Snapshots carry the tags of what they are of.
+fn is_made(types: &Types, found: &Belonging) -> bool {
+    let Some(address) = address_of(found) else { return false };
+    types.get(&address.type_name).is_none_or(|resource_type| resource_type.identity_in(&found.name).is_some())
+}
+
+/// The region in a full name; empty for what stands in none.
+fn region_in(found: &Belonging) -> &str {
+    found.name.split(':').nth(3).unwrap_or_default()
 }
 
 /// The address that a resource carries.
@@ -161,10 +175,7 @@ async fn existing(reader: &dyn Reader, types: &Types, belongings: Vec<Belonging>
         gone.extend(these.iter().filter(|(_, target)| missing(target)).map(|(index, _)| *index));
     }
     let belongings = belongings.into_iter().enumerate();
-    belongings
-        .filter(|(index, found)| !gone.contains(index) && address_of(found).is_some())
-        .map(|(_, found)| found)
-        .collect()
+    belongings.filter(|(index, found)| !gone.contains(index) && is_made(types, found)).map(|(_, found)| found).collect()
 }
 
 /// Looks for everything the file wants, and puts what is there into the state: with what the cloud shows as what was

@@ -483,7 +483,10 @@ async fn an_instance_from_before_is_marked_in_one_apply() {
     succeeds(&emulator, folder.path(), &["apply", "--yes"]);
     for region in [REGION, "us-east-1"] {
         for resource in indexed(&aws, region).await {
-            // Revisions that were replaced, and snapshots, are nobody's any more.
+            // Snapshots that AWS takes by itself have the tags of their moment.
+            if resource.resource_arn().is_some_and(|arn| arn.contains(":cluster-snapshot:")) {
+                continue;
+            }
             assert!(resource.tags().iter().any(|tag| tag.key() == "mastoform:lineage"), "{resource:?}");
         }
     }

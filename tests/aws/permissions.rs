@@ -97,6 +97,8 @@ permitted = IAMRequestBase.check_action_permitted
 def ask(self, resource):
     # A distribution that is made with its tags takes the same permission as one that is made without.
     self._action = self._action.replace("CreateDistributionWithTags", "CreateDistribution")
+    # IAM calls this service by another name than signatures do.
+    self._action = self._action.replace("tagging:", "tag:")
     names = named(self) if resource == "*" else [resource]
     body = self._body if isinstance(self._body, str) else (self._body or b"").decode("utf-8", "replace")
     call = {
@@ -107,8 +109,6 @@ def ask(self, resource):
     }
     if self._service == "iam":
         call |= {"boundary": boundary(self), "policy": given(self, "PolicyArn")}
-    # IAM calls this service by another name than signatures do.
-    self._action = self._action.replace("tagging:", "tag:")
     with open(os.environ["ASKED"], "a") as file:
         file.write(json.dumps(call) + "\n")
     for name in names:
@@ -194,7 +194,6 @@ const UNUSED: &[&str] = &[
     "secretsmanager:RestoreSecret",
     "secretsmanager:UntagResource",
     "secretsmanager:UpdateSecret",
-    "ssm:GetParameter",
     "ssm:ListTagsForResource",
     "ssm:RemoveTagsFromResource",
 ];

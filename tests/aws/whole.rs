@@ -178,7 +178,7 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     fs_err::write(&file, own(&emulator, &maintenance)).expect("written");
     let changed = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
     assert_eq!(changed.status.code(), Some(0), "{}", said(&changed));
-    let summary = "Plan: 0 to create, 2 to update, 1 to replace, 0 to delete";
+    let summary = "Plan: 0 to create, 2 to update, 1 to replace, 1 to delete (1 replaced)";
     assert!(text(&changed.stdout).contains(summary), "{}", text(&changed.stdout));
 
     let verbose = mastoform(&emulator, folder.path(), &["destroy", "--confirm", "social", "-vv"]);

@@ -340,7 +340,11 @@ async fn whatever_widens_rights_is_marked() {
         ),
         (
             "[extra_secrets]\nKEY = \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:other-AbCdEf\"\n",
-            &["ecs.task_definition.mastodon: containers.secrets", "iam.role.execution: policies"],
+            &[
+                "ecs.task_definition.mastodon: containers.secrets",
+                "iam.policy.boundary: policy",
+                "iam.role.execution: policies",
+            ],
         ),
         (
             "[patch.\"rds.instance.database\"]\npublicly_accessible = true\n",

@@ -60,6 +60,9 @@ def main():
     actions = set()
     for path in sorted((ROOT / "specs/types").glob("*.toml")):
         actions.update(re.findall(r'"([a-z0-9-]+:[A-Z][A-Za-z]+)"', path.read_text()))
+    # What the program asks for on its own behalf.
+    own = (ROOT / "src/plan/permissions.rs").read_text().split("const OWN_ACTIONS")[1].split("];")[0]
+    actions.update(re.findall(r'"([a-z0-9-]+:[A-Z][A-Za-z]+)"', own))
     actions = {action for action in actions if "${" not in action and not action.startswith("aws:")}
     lines = [
         "# Written by tests/specs/authorization.py from AWS's Service Authorization Reference.",
