@@ -112,7 +112,7 @@ fn everything_an_instance_takes_is_allowed() {
         for action in actions(&both) {
             for call in ours().calls(&reference, &action, Some("social")) {
                 // A control of CloudFront that exists has an id that AWS has made up.
-                let is_made_up = is_nameless(action) && call.on.iter().any(|(arn, _)| arn.contains("/Esocial"));
+                let is_made_up = is_nameless(&action) && call.on.iter().any(|(arn, _)| arn.contains("/Esocial"));
                 if !call.is_allowed(&both) && !is_made_up {
                     refused.insert(format!("{call:?}"));
                 }

@@ -180,10 +180,9 @@ mod tests {
     #[test]
     fn all_three_tags_make_a_resource_ours() {
         assert_eq!(judged(&OURS, false), Care::Ours);
-        for missing in 0..3 {
-            let tags: Vec<_> =
-                OURS.iter().enumerate().filter(|(index, _)| *index != missing).map(|(_, tag)| *tag).collect();
-            assert!(matches!(judged(&tags, false), Care::Foreign(_)), "without {:?}", OURS[missing]);
+        for missing in OURS {
+            let tags: Vec<_> = OURS.into_iter().filter(|tag| *tag != missing).collect();
+            assert!(matches!(judged(&tags, false), Care::Foreign(_)), "without {missing:?}");
         }
     }
 

@@ -372,7 +372,7 @@ impl Sim {
         let attributes = self.shown(type_name, object, now);
         let object_tags = object.tags.clone();
         let is_taggable = self.types.get(type_name).is_some_and(|resource_type| resource_type.taggable);
-        let tags = is_taggable.then(|| object_tags).filter(|_| target.owner.is_some());
+        let tags = (is_taggable && target.owner.is_some()).then_some(object_tags);
         Observation::Found(Observed { identity: target.identity.clone(), attributes, tags })
     }
 }
