@@ -143,7 +143,6 @@ const UNASKED: &[&str] = &[
     "rds:CreateDBClusterSnapshot",
     "s3:TagResource",
     "secretsmanager:TagResource",
-    "ssm:AddTagsToResource",
 ];
 
 /// What other lives of an instance than this one take: other updates, buckets that are not empty, crashes.

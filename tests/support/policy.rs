@@ -274,9 +274,11 @@ impl Party {
             "elasticloadbalancing:targetgroup" => {
                 ["web-3000", "streaming-4000"].map(|part| elb(format!("targetgroup/{name}-{part}/6d0ecf83"))).to_vec()
             }
-            "iam:role" => ["execution", "tasks"].map(|part| global("iam", format!("role/{name}-{part}"))).to_vec(),
-            "iam:policy" => vec![global("iam", format!("policy/{name}-boundary"))],
-            "iam:group" => vec![global("iam", format!("group/{name}-media"))],
+            "iam:role" => {
+                ["execution", "tasks"].map(|part| global("iam", format!("role/{name}-{region}-{part}"))).to_vec()
+            }
+            "iam:policy" => vec![global("iam", format!("policy/{name}-{region}-boundary"))],
+            "iam:group" => vec![global("iam", format!("group/{name}-{region}-media"))],
             "logs:log-group" => vec![arn("logs", format!("log-group:/mastodon/{name}"))],
             "rds:cluster" => vec![arn("rds", format!("cluster:{name}-database"))],
             "rds:db" => vec![arn("rds", format!("db:{name}-database-1"))],
@@ -353,6 +355,11 @@ impl Party {
             let arn =
                 format!("arn:aws:iam::{}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", self.account);
             return vec![call(vec![checked("iam:role", arn)])];
+        }
+        if action == "ssm:GetParameter" {
+            // One parameter is read by itself: the note about the instance.
+            let arn = format!("arn:aws:ssm:{}:{}:parameter/mastoform/{}", self.region, self.account, self.name);
+            return vec![call(vec![checked("ssm:parameter", arn)])];
         }
         if required.is_empty() {
             let own = optional.iter().filter(|kind| !USED.contains(&kind.as_str()));
