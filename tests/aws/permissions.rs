@@ -28,7 +28,7 @@ use super::whole::{left, own, program, ready, said};
 use crate::support::emulator::{Emulator, REGION, Server};
 use crate::support::instance::example;
 use crate::support::moto;
-use crate::support::policy::{Context, Party, Reference, actions, allows};
+use crate::support::policy::{Context, Party, Reference, actions, allows, region_of};
 
 /// Writes each call that is asked for into the file `ASKED`: the action, whose resource is meant, and what conditions ask.
 const SCRIPT: &str = r#"
@@ -265,7 +265,8 @@ impl Asked {
                 context.remove(key);
                 context.extend(value.map(|value| (key.to_owned(), vec![value.clone()])));
             };
-            say("aws:RequestedRegion", Some(&self.region));
+            // At an address of its own a global service is asked in any region; at AWS in its one.
+            say("aws:RequestedRegion", Some(&region_of(&self.action, &self.region).to_owned()));
             say("iam:PermissionsBoundary", self.boundary.as_ref());
             say("iam:PolicyARN", self.policy.as_ref());
             context
