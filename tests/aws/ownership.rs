@@ -22,7 +22,7 @@ use mastoform::state::State;
 use serde_json::json;
 
 use super::rds::{Answer, refused, scripted};
-use super::whole::{own_with, program, ready, said};
+use super::whole::{certificates, own_with, program, ready, said};
 use super::{LINEAGE, assert_error, creation, default_vpc, make, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::example;
@@ -407,22 +407,6 @@ async fn indexed(aws: &Aws, region: &str) -> Vec<ResourceTagMapping> {
     let filter = aws_sdk_resourcegroupstagging::types::TagFilter::builder().key("mastoform:instance").build();
     let request = aws.clients(region).tagging().get_resources().tag_filters(filter);
     request.into_paginator().items().send().collect::<Result<_, _>>().await.expect("an index")
-}
-
-/// Certificates of another instance than the example's.
-async fn certificates(aws: &Aws, region: &str, domain: &str) {
-    for (region, domain) in [(region, domain.to_owned()), ("us-east-1", format!("media.{domain}"))] {
-        let request = aws.clients(region).acm().request_certificate().domain_name(domain);
-        let arn = request.send().await.expect("requested").certificate_arn.expect("an ARN");
-        loop {
-            let described = aws.clients(region).acm().describe_certificate().certificate_arn(&arn).send().await;
-            let status = described.expect("described").certificate.and_then(|certificate| certificate.status);
-            if status.is_some_and(|status| status.as_str() == "ISSUED") {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
 }
 
 /// Two instances in two regions of one account, and a second project that takes itself for the first one.

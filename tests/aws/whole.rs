@@ -58,7 +58,7 @@ pub async fn ready(emulator: &Emulator) -> TempDir {
 }
 
 /// The certificates that the owner of the instance has requested by hand before.
-async fn certificates(aws: &Aws, region: &str, domain: &str) {
+pub async fn certificates(aws: &Aws, region: &str, domain: &str) {
     for (region, domain) in [(region, domain.to_owned()), ("us-east-1", format!("media.{domain}"))] {
         let request = aws.clients(region).acm().request_certificate().domain_name(domain);
         let arn = request.send().await.expect("requested").certificate_arn.expect("an ARN");
