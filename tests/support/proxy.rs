@@ -45,11 +45,14 @@ pub struct Proxy {
     log: Arc<Mutex<Vec<Exchange>>>,
 }
 
+/// What becomes of a message; `None`: it goes on its way.
+type Decide = Box<dyn FnMut(&Message) -> Option<Mishap> + Send>;
+
 struct Shared {
     upstream: String,
     delay: Duration,
     log: Arc<Mutex<Vec<Exchange>>>,
-    decide: Mutex<Box<dyn FnMut(&Message) -> Option<Mishap> + Send>>,
+    decide: Mutex<Decide>,
 }
 
 impl Proxy {
@@ -68,7 +71,7 @@ impl Proxy {
         Self::deciding(upstream, Duration::ZERO, Box::new(move |request| guard(&request.head)))
     }
 
-    fn deciding(upstream: String, delay: Duration, decide: Box<dyn FnMut(&Message) -> Option<Mishap> + Send>) -> Self {
+    fn deciding(upstream: String, delay: Duration, decide: Decide) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let log = Arc::new(Mutex::new(Vec::new()));

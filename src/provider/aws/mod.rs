@@ -187,7 +187,7 @@ impl Aws {
 
     /// Adds tags to the answers that have none, for targets with an owner.
     async fn complete(&self, targets: &[Target], indices: &BTreeMap<Shelf, Index>, observations: &mut Observations) {
-        let mut untold: BTreeMap<(&str, &str), Vec<(&Target, &Arc<Owner>, Observed)>> = BTreeMap::new();
+        let mut untold: BTreeMap<(&str, &str), Vec<Untold<'_>>> = BTreeMap::new();
         for target in targets {
             let (Some(owner), Some(service)) = (&target.owner, indexed_under(target)) else { continue };
             let Some(Observation::Found(observed)) = observations.get_mut(&target.address) else { continue };
@@ -215,6 +215,9 @@ impl Aws {
         observations.extend(wave(ask.collect()).await.into_iter().flatten());
     }
 }
+
+/// A target with its owner, and what was seen of it without its tags.
+type Untold<'a> = (&'a Target, &'a Arc<Owner>, Observed);
 
 /// A part of an index of tags: what one owner has in one region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

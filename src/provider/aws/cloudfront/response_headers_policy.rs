@@ -51,7 +51,7 @@ impl Handler for ResponseHeadersPolicy {
             return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
         }
         let all = list(clients).await;
-        by_identity(targets, all.map(|all| all.iter().filter_map(|policy| shown(policy)).collect()))
+        by_identity(targets, all.map(|all| all.iter().filter_map(shown).collect()))
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
