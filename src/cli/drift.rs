@@ -91,11 +91,14 @@ pub(super) async fn examine(
     for failure in &announced.failures {
         ui.warn(&format!("what AWS has announced is not all known: {failure}"));
     }
+    for failure in &left_over.failures {
+        ui.warn(&format!("what is left over is not all known: {failure}"));
+    }
     let plan = plan_of(project, &gathered)?;
     let nothing = Observations::new();
     let observations = gathered.observations.as_ref().unwrap_or(&nothing);
     let mut found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
-    found.left_over = left_over?;
+    found.left_over = left_over.found;
     Ok(Examined { gathered, plan, found })
 }
 

@@ -162,6 +162,13 @@ pub struct Belonging {
     pub tags: Tags,
 }
 
+impl Belonging {
+    /// The region in the full name; empty for what stands in no region.
+    pub fn place(&self) -> &str {
+        self.name.split(':').nth(3).unwrap_or_default()
+    }
+}
+
 /// Something that will happen to a resource, and that the cloud tells of before it does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Announcement {

@@ -76,8 +76,7 @@ pub async fn living(reader: &dyn Reader, types: &Types, state: &State) -> Result
     let registration = registration.filter(|known| known.lineage != state.lineage);
     let others = belongings.map_err(SessionError::Census)?;
     // Resources that stand in no region may be those of an instance of this name elsewhere.
-    let is_other =
-        |found: &Belonging| found.tags.get(LINEAGE) != Some(&state.lineage) && region_in(found) == state.region;
+    let is_other = |found: &Belonging| found.tags.get(LINEAGE) != Some(&state.lineage) && found.place() == state.region;
     let others = others.into_iter().filter(is_other).collect();
     let others = existing(reader, types, others).await;
     let mut lineages: BTreeSet<Option<String>> = others.iter().map(|found| found.tags.get(LINEAGE).cloned()).collect();
@@ -96,18 +95,25 @@ pub async fn living(reader: &dyn Reader, types: &Types, state: &State) -> Result
     }
 }
 
-/// What carries the instance's tags and stands in no row of its state.
-///
-/// # Errors
-///
-/// `Census` if the cloud could not be asked.
-pub async fn left_over(reader: &dyn Reader, types: &Types, state: &State) -> Result<Vec<LeftOver>, SessionError> {
+/// What carries the instance's tags and stands in no row of its state, as far as the cloud could be asked.
+#[derive(Debug, Default)]
+pub struct LeftOvers {
+    pub found: Vec<LeftOver>,
+    /// Why a region's index of tags could not be read. What is left over there is not known.
+    pub failures: Vec<ProviderError>,
+}
+
+/// Looks for what carries the instance's tags and stands in no row of its state.
+pub async fn left_over(reader: &dyn Reader, types: &Types, state: &State) -> LeftOvers {
     let ours = Tags::from([(INSTANCE.to_owned(), state.instance.clone()), (LINEAGE.to_owned(), state.lineage.clone())]);
     let regions: BTreeSet<&str> =
         state.rows.values().map(|row| row.region.as_str()).chain([state.region.as_str()]).collect();
-    let mut belongings = Vec::new();
+    let (mut belongings, mut failures) = (Vec::new(), Vec::new());
     for region in regions {
-        belongings.extend(reader.census(region, &ours).await.map_err(SessionError::Census)?);
+        match reader.census(region, &ours).await {
+            Ok(found) => belongings.extend(found),
+            Err(failure) => failures.push(failure),
+        }
     }
     belongings.retain(|found| !is_recorded(types, state, found));
     let mut found: Vec<LeftOver> = existing(reader, types, belongings)
@@ -117,18 +123,13 @@ pub async fn left_over(reader: &dyn Reader, types: &Types, state: &State) -> Res
         .collect();
     found.sort_by(|left, right| left.name.cmp(&right.name));
     found.dedup();
-    Ok(found)
+    LeftOvers { found, failures }
 }
 
 /// Whether something was made for the address it carries. Snapshots carry the tags of what they are of.
 fn is_made(types: &Types, found: &Belonging) -> bool {
     let Some(address) = address_of(found) else { return false };
     types.get(&address.type_name).is_none_or(|resource_type| resource_type.identity_in(&found.name).is_some())
-}
-
-/// The region in a full name; empty for what stands in none.
-fn region_in(found: &Belonging) -> &str {
-    found.name.split(':').nth(3).unwrap_or_default()
 }
 
 /// The address that a resource carries.

@@ -339,9 +339,18 @@ impl Provider for Aws {
     }
 
     async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
-        let found = index::carrying(&self.clients(region), tags, &BTreeSet::new()).await?;
-        let belonging = |(name, tags)| Belonging { name, region: region.to_owned(), tags };
-        Ok(found.into_iter().map(belonging).collect())
+        let carrying = async |asked: &str| {
+            let found = index::carrying(&self.clients(asked), tags, &BTreeSet::new()).await?;
+            let belonging = |(name, tags)| Belonging { name, region: region.to_owned(), tags };
+            Ok::<Vec<_>, ProviderError>(found.into_iter().map(belonging).collect())
+        };
+        if region == GLOBAL_REGION {
+            return carrying(region).await;
+        }
+        // What stands in no region is in the index of one.
+        let (mut found, global) = tokio::try_join!(carrying(region), carrying(GLOBAL_REGION))?;
+        found.extend(global.into_iter().filter(|one| one.place().is_empty()));
+        Ok(found)
     }
 
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
