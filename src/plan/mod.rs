@@ -34,6 +34,7 @@ pub fn owner(state: &State) -> Arc<Owner> {
     Arc::new(Owner {
         instance: state.instance.clone(),
         lineage: state.lineage.clone(),
+        account: state.account.clone(),
         accepts_unmarked: !state.marked,
     })
 }

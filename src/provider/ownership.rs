@@ -39,6 +39,9 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Owner {
     pub instance: String,
     pub lineage: String,
+    /// The cloud account of the instance, as far as its state knows it. It saves asking for it before a call that must
+    /// name it; whether the credentials belong to it is another question, which is asked beside.
+    pub account: Option<String>,
     /// Resources with the right instance and address and no lineage at all count as ours: they were made before
     /// resources carried one.
     pub accepts_unmarked: bool,
@@ -162,7 +165,7 @@ mod tests {
     use crate::value::Value;
 
     fn owner(accepts_unmarked: bool) -> Owner {
-        Owner { instance: "social".to_owned(), lineage: "l1".to_owned(), accepts_unmarked }
+        Owner { instance: "social".to_owned(), lineage: "l1".to_owned(), account: None, accepts_unmarked }
     }
 
     fn address() -> Address {

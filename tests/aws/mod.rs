@@ -135,7 +135,8 @@ impl Life<'_> {
 
     /// Its tags as AWS tells them, and whose it is to an instance of this lineage.
     async fn seen_by(&self, lineage: &str) -> (Tags, Care) {
-        let owner = Owner { instance: "test".to_owned(), lineage: lineage.to_owned(), accepts_unmarked: true };
+        let (instance, lineage) = ("test".to_owned(), lineage.to_owned());
+        let owner = Owner { instance, lineage, account: None, accepts_unmarked: true };
         let target = Target { owner: Some(Arc::new(owner.clone())), ..self.target() };
         let types = Specs::read(&[]).expect("valid specs").types;
         match self.aws.observe(std::slice::from_ref(&target)).await.remove(&target.address) {

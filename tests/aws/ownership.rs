@@ -30,7 +30,7 @@ use crate::support::moto;
 use crate::support::proxy::{Mishap, Proxy};
 
 fn owner(lineage: &str, accepts_unmarked: bool) -> Arc<Owner> {
-    Arc::new(Owner { instance: "test".to_owned(), lineage: lineage.to_owned(), accepts_unmarked })
+    Arc::new(Owner { instance: "test".to_owned(), lineage: lineage.to_owned(), account: None, accepts_unmarked })
 }
 
 /// Makes something, and answers it as a target of its owner.

@@ -74,7 +74,7 @@ impl Handler for Bucket {
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        match report(Place::of(clients, target.identity.as_str()).await?).await {
+        match report(Place::of_target(clients, target).await?).await {
             Ok(report) => Ok(Some(observed(target.identity.as_str(), report))),
             Err(error) if is(&error, NO_BUCKET) => Ok(None),
             Err(error) => Err(error),

@@ -27,7 +27,7 @@ impl Handler for BucketPolicy {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let bucket = target.identity.as_str();
-        let policy = get(Place::of(clients, bucket).await?).await?;
+        let policy = get(Place::of_target(clients, target).await?).await?;
         let report = |policy: String| Report::new().set("bucket", bucket).set("policy", structure(&policy));
         Ok(policy.map(|policy| observed(bucket, report(policy))))
     }

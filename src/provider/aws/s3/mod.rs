@@ -5,7 +5,7 @@ pub mod bucket_policy;
 
 use super::handler::Handler;
 use super::session::Clients;
-use crate::provider::ProviderError;
+use crate::provider::{ProviderError, Target};
 
 /// The types of this service, by name.
 pub static HANDLERS: &[&dyn Handler] = &[&bucket::Bucket, &bucket_policy::BucketPolicy];
@@ -30,6 +30,14 @@ impl<'a> Place<'a> {
     /// A bucket of the account that calls.
     async fn of(clients: &'a Clients, bucket: &'a str) -> Result<Self, ProviderError> {
         Ok(Self { clients, bucket, owner: &clients.caller().await?.account })
+    }
+
+    /// The bucket of a target, of the account that its owner is known to have. So a plan waits for no other answer.
+    async fn of_target(clients: &'a Clients, target: &'a Target) -> Result<Self, ProviderError> {
+        match target.owner.as_ref().and_then(|owner| owner.account.as_deref()) {
+            Some(owner) => Ok(Self { clients, bucket: target.identity.as_str(), owner }),
+            None => Self::of(clients, target.identity.as_str()).await,
+        }
     }
 
     fn s3(self) -> &'a aws_sdk_s3::Client {
