@@ -30,7 +30,7 @@ use crate::plan::order::{Steps, Verb};
 use crate::plan::{self, Action, Cause, Change};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
-use crate::state::{self, Dependents, Intent, LedgerError, Record, Row, Status};
+use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Status};
 use crate::value::{Known, Planned, Value};
 
 /// A call that is made once its intent is on the disk.
@@ -369,6 +369,7 @@ impl<'a> Engine<'a> {
         };
         let natural = late::stored(planned, Some(&known));
         let token = self.token(&address);
+        let is_recorded = self.run.state.rows.get(&address).is_some_and(|row| row.identity.is_some());
         let intent = Intent {
             action: state::Verb::Create,
             region: change.region.clone(),
@@ -378,6 +379,7 @@ impl<'a> Engine<'a> {
             protect: change.protect,
             depends_on: self.depends_on(change),
             makes_room: false,
+            old_is_gone: is_recorded && !matches!(change.action, Action::Replace { order: Order::CreateFirst, .. }),
         };
         if !self.record(Record::Intent { address: address.clone(), intent }) {
             self.put_back(index);
@@ -404,6 +406,7 @@ impl<'a> Engine<'a> {
             protect: change.protect,
             depends_on: self.depends_on(change),
             makes_room: false,
+            old_is_gone: false,
         };
         if !self.record(Record::Intent { address, intent }) {
             self.put_back(index);
@@ -447,6 +450,7 @@ impl<'a> Engine<'a> {
             protect: row.protect,
             depends_on: row.depends_on.clone(),
             makes_room: self.makes_room(index),
+            old_is_gone: false,
         };
         if !self.record(Record::Intent { address, intent }) {
             self.put_back(index);
@@ -520,31 +524,8 @@ impl<'a> Engine<'a> {
             self.found.insert(index);
             self.taken.insert(index);
         }
-        let Some(change) = self.changes.get(&address).copied() else { return };
-        let Some(intent) = self.run.ledger.progress(&address).intent().cloned() else { return };
-        let old = self.run.state.rows.get(&address).and_then(|row| row.identity.clone());
-        let leftovers = self.run.state.rows.get(&address).map(|row| row.replaced.clone()).unwrap_or_default();
-        let creates_first = matches!(change.action, Action::Replace { order: Order::CreateFirst, .. });
         let facts = self.facts(index, &Value::Null, &created.attributes);
-        let row = Row {
-            status: Status::Creating,
-            identity: Some(created.identity.clone()),
-            // What a creation takes the place of is still there only if the plan said to create first.
-            replaced: leftovers
-                .into_iter()
-                .chain(old.filter(|_| creates_first))
-                .filter(|identity| *identity != created.identity)
-                .collect(),
-            region: change.region.clone(),
-            protect: change.protect,
-            problem: None,
-            inputs: intent.natural.clone(),
-            facts: facts.clone(),
-            depends_on: intent.depends_on.clone(),
-        };
-        self.dependents.note(&address, &row.depends_on);
-        self.run.state.rows.insert(address.clone(), row);
-        self.record(Record::Did { address, identity: created.identity, facts });
+        self.happened(Record::Did { address, identity: created.identity, facts });
         self.save();
         if self.found.contains(&index) {
             // It may differ from what was to be made.
@@ -601,20 +582,8 @@ impl<'a> Engine<'a> {
 
     fn updated(&mut self, index: usize) {
         let address = self.steps.step(index).address.clone();
-        let Some(change) = self.changes.get(&address).copied() else { return };
-        let Some(intent) = self.run.ledger.progress(&address).intent().cloned() else { return };
-        if let Some(row) = self.run.state.rows.get_mut(&address) {
-            // What completes a creation is part of it.
-            if row.status != Status::Creating {
-                row.status = Status::Updating;
-            }
-            row.inputs = intent.natural.clone();
-            row.depends_on = intent.depends_on.clone();
-            row.protect = change.protect;
-            self.dependents.note(&address, &row.depends_on);
-            if let Some(identity) = row.identity.clone() {
-                self.record(Record::Did { address, identity, facts: Value::Null });
-            }
+        if let Some(identity) = self.run.state.rows.get(&address).and_then(|row| row.identity.clone()) {
+            self.happened(Record::Did { address, identity, facts: Value::Null });
         }
         self.save();
         self.after_call(index);
@@ -672,6 +641,7 @@ impl<'a> Engine<'a> {
         let address = self.steps.step(index).address.clone();
         let adopted = matches!(self.steps.step(index).verb, Verb::Adopt).then(|| self.adopted(&address)).flatten();
         if let Some(row) = self.run.state.rows.get_mut(&address) {
+            // An adoption has no intent in the journal: the next run would make it again.
             row.status = Status::Ready;
             row.problem = None;
             if let Some((inputs, depends_on)) = adopted {
@@ -682,7 +652,7 @@ impl<'a> Engine<'a> {
         }
         if self.run.ledger.progress(&address).is_open() {
             let facts = self.run.state.rows.get(&address).map(|row| row.facts.clone()).unwrap_or_default();
-            self.record(Record::Ready { address, facts });
+            self.happened(Record::Ready { address, facts });
         }
         self.finish_step(index);
     }
@@ -690,11 +660,11 @@ impl<'a> Engine<'a> {
     fn deleting(&mut self, index: usize, deletion: Deletion) {
         let Some(resource_type) = self.resource_type(index) else { return };
         let address = self.steps.step(index).address.clone();
-        if !self.steps.step(index).is_old
-            && let Some(row) = self.run.state.rows.get_mut(&address)
-            && row.status != Status::Deleting
+        let progress = self.run.ledger.progress(&address);
+        if let (Progress::Intended { .. }, Some(identity)) =
+            (progress, progress.intent().and_then(|intent| intent.identity.clone()))
         {
-            row.status = Status::Deleting;
+            self.happened(Record::Did { address, identity, facts: Value::Null });
             self.save();
         }
         match deletion {
@@ -716,23 +686,7 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) fn gone(&mut self, index: usize) {
-        let step = self.steps.step(index);
-        let address = step.address.clone();
-        let makes_room = self.makes_room(index);
-        if let (true, Verb::Delete { identity }) = (step.is_old, &step.verb) {
-            if let Some(row) = self.run.state.rows.get_mut(&address) {
-                row.replaced.retain(|other| other != identity);
-            }
-        } else if makes_room {
-            if let Some(row) = self.run.state.rows.get_mut(&address) {
-                row.identity = None;
-                row.status = Status::Replacing;
-                row.facts = Value::Null;
-            }
-        } else {
-            self.dependents.forget(&mut self.run.state, &address);
-        }
-        self.record(Record::Gone { address });
+        self.happened(Record::Gone { address: self.steps.step(index).address.clone() });
         self.finish_step(index);
     }
 
@@ -760,11 +714,11 @@ impl<'a> Engine<'a> {
         let address = self.steps.step(index).address.clone();
         self.flights.end(index);
         if self.run.ledger.progress(&address).is_open() {
-            self.record(Record::Failed { address: address.clone(), error: message.clone() });
-        }
-        if let Some(row) = self.run.state.rows.get_mut(&address)
+            self.happened(Record::Failed { address: address.clone(), error: message.clone() });
+        } else if let Some(row) = self.run.state.rows.get_mut(&address)
             && row.status == Status::Creating
         {
+            // An adoption has no intent in the journal.
             row.status = Status::Failed;
             row.problem = Some(message.clone());
         }
@@ -784,6 +738,18 @@ impl<'a> Engine<'a> {
     pub(super) fn record(&mut self, record: Record) -> bool {
         let written = self.run.ledger.record(record);
         self.note_unsaved(written.map_err(LedgerError::from))
+    }
+
+    /// Records what has happened to a resource, and lets the state follow. The state follows also where nothing can be
+    /// recorded any more: it is what the report has then.
+    pub(super) fn happened(&mut self, record: Record) {
+        let Some(address) = record.address().cloned() else { return };
+        self.record(record);
+        self.run.state.follow(&address, self.run.ledger.progress(&address));
+        match self.run.state.rows.get(&address) {
+            Some(row) => self.dependents.note(&address, &row.depends_on),
+            None => self.dependents.forgotten(&mut self.run.state, &address),
+        }
     }
 
     /// Has the state saved at the end of this turn.

@@ -12,6 +12,7 @@ use super::call;
 use super::engine::Engine;
 use super::event::Event;
 use super::queue::Stage;
+use crate::address::Address;
 use crate::plan::order::Verb;
 use crate::provider::{ErrorKind, Observation, Observations, ProviderError, Target};
 use crate::state::Record;
@@ -186,9 +187,7 @@ impl Engine<'_> {
             let before = self.run.state.rows.get(&address).map(|row| row.facts.clone()).unwrap_or_default();
             self.facts(index, &before, &attributes)
         };
-        if let Some(row) = self.run.state.rows.get_mut(&address) {
-            row.facts = facts.clone();
-        }
+        self.learned(&address, facts);
         let status = resource_type
             .ready
             .as_ref()
@@ -216,11 +215,6 @@ impl Engine<'_> {
             return;
         }
         if self.queue.stage(index) == Stage::Running {
-            if let Some(identity) = self.run.state.rows.get(&address).and_then(|row| row.identity.clone())
-                && self.run.ledger.progress(&address).is_open()
-            {
-                self.record(Record::Did { address, identity, facts });
-            }
             self.save();
             self.reach_created(index);
         }
@@ -230,6 +224,19 @@ impl Engine<'_> {
             return;
         }
         self.poll_later(index);
+    }
+
+    /// Remembers the facts of a look, and records them if they are news about something that is under way.
+    fn learned(&mut self, address: &Address, facts: Value) {
+        let Some(row) = self.run.state.rows.get_mut(address) else { return };
+        if row.facts == facts {
+            return;
+        }
+        row.facts = facts.clone();
+        let Some(identity) = row.identity.clone() else { return };
+        if self.run.ledger.progress(address).is_open() {
+            self.happened(Record::Did { address: address.clone(), identity, facts });
+        }
     }
 
     /// Computed attributes worth remembering: neither secret nor volatile.

@@ -12,7 +12,7 @@ use crate::address::{Address, Identity};
 use crate::plan::{self, diff::marker_template};
 use crate::provider::{Creation, Observation, ProviderError, Reader, Target, ownership};
 use crate::state::journal::{self, Entry, IllegalTransition, Made};
-use crate::state::{Intent, Row, State, Status, Verb};
+use crate::state::{Intent, State, Status, Verb};
 use crate::value::{Known, Tree, Value};
 
 /// Something that was found out about an interrupted run.
@@ -61,6 +61,7 @@ pub async fn fold(
     Ok(notes)
 }
 
+/// Brings the state up to one operation. One that is still open was interrupted, which only this run knows.
 async fn settle(
     state: &mut State,
     address: &Address,
@@ -68,116 +69,30 @@ async fn settle(
     reader: &dyn Reader,
 ) -> Result<Option<String>, RecoverError> {
     use journal::Progress;
-    Ok(match progress {
-        Progress::Idle => None,
-        Progress::Intended { intent } => match intent.action {
-            Verb::Create => find(state, address, &intent, reader).await?,
-            // The next comparison with the cloud shows how far it came.
-            Verb::Update => mark(state, address, Status::Updating, "its change was interrupted"),
-            Verb::Delete => None,
-        },
-        Progress::Done { intent, made } => match intent.action {
-            Verb::Create => {
-                adopt(state, address, &intent, &made, Status::Creating);
-                Some("its creation goes on".to_owned())
-            }
-            Verb::Update => {
-                changed(state, address, &intent, &made, Status::Updating);
-                Some("its change goes on".to_owned())
-            }
-            Verb::Delete => mark(state, address, Status::Deleting, "its deletion goes on"),
-        },
-        Progress::Ready { intent, made } => {
-            if intent.action == Verb::Create {
-                adopt(state, address, &intent, &made, Status::Ready);
-            } else {
-                changed(state, address, &intent, &made, Status::Ready);
-            }
-            None
+    state.follow(address, &progress);
+    let intent = match &progress {
+        Progress::Intended { intent } | Progress::Done { intent, .. } => intent,
+        Progress::Idle | Progress::Ready { .. } | Progress::Failed { .. } | Progress::Gone { .. } => return Ok(None),
+    };
+    let was_accepted = matches!(progress, Progress::Done { .. });
+    let note = match (intent.action, was_accepted) {
+        (Verb::Create, false) => return find(state, address, intent, reader).await,
+        (Verb::Create, true) => "its creation goes on",
+        (Verb::Update, true) => "its change goes on",
+        // The next comparison with the cloud shows how far it came.
+        (Verb::Update, false) => {
+            return Ok(mark(state, address, Status::Updating, "its change was interrupted"));
         }
-        Progress::Failed { intent, made, error } => {
-            if let (Verb::Create, Some(made)) = (intent.action, &made) {
-                adopt(state, address, &intent, made, Status::Failed);
-                if let Some(row) = state.rows.get_mut(address) {
-                    row.problem = Some(error);
-                }
-            }
-            None
-        }
-        Progress::Gone { intent } => {
-            if intent.action == Verb::Delete {
-                gone(state, address, &intent);
-            }
-            None
-        }
-    })
+        (Verb::Delete, true) => "its deletion goes on",
+        (Verb::Delete, false) => return Ok(None),
+    };
+    Ok(state.rows.contains_key(address).then(|| note.to_owned()))
 }
 
 fn mark(state: &mut State, address: &Address, status: Status, note: &str) -> Option<String> {
     let row = state.rows.get_mut(address)?;
     row.status = status;
     Some(note.to_owned())
-}
-
-/// What the cloud has accepted of a change.
-fn changed(state: &mut State, address: &Address, intent: &Intent, made: &Made, status: Status) {
-    let Some(row) = state.rows.get_mut(address) else { return };
-    row.inputs = intent.natural.clone();
-    row.protect = intent.protect;
-    row.depends_on = intent.depends_on.clone();
-    row.facts = overlaid(&row.facts, &made.facts);
-    row.status = status;
-}
-
-/// Facts with newer ones over them.
-fn overlaid(facts: &Value, newer: &Value) -> Value {
-    match newer.as_map() {
-        Some(newer) => {
-            let mut all = facts.as_map().cloned().unwrap_or_default();
-            all.extend(newer.clone());
-            Tree::Map(all)
-        }
-        None => facts.clone(),
-    }
-}
-
-fn gone(state: &mut State, address: &Address, intent: &Intent) {
-    let Some(row) = state.rows.get_mut(address) else { return };
-    if let Some(identity) = intent.identity.as_ref().filter(|identity| row.replaced.contains(identity)) {
-        row.replaced.retain(|other| other != identity);
-    } else if row.identity == intent.identity && !intent.makes_room {
-        state.rows.remove(address);
-    } else if row.identity == intent.identity {
-        row.identity = None;
-        row.facts = Value::Null;
-        row.status = Status::Replacing;
-    }
-}
-
-fn adopt(state: &mut State, address: &Address, intent: &Intent, made: &Made, status: Status) {
-    let before = state.rows.get(address);
-    let replaced = before
-        .into_iter()
-        .flat_map(|row| row.replaced.iter().chain(&row.identity))
-        .filter(|identity| **identity != made.identity)
-        .cloned()
-        .collect();
-    let facts = match before {
-        Some(row) if row.identity.as_ref() == Some(&made.identity) => overlaid(&row.facts, &made.facts),
-        _ => made.facts.clone(),
-    };
-    let row = Row {
-        status,
-        identity: Some(made.identity.clone()),
-        replaced,
-        region: intent.region.clone(),
-        protect: intent.protect,
-        problem: None,
-        inputs: intent.natural.clone(),
-        facts,
-        depends_on: intent.depends_on.clone(),
-    };
-    state.rows.insert(address.clone(), row);
 }
 
 /// Looks for what an unanswered creation may have made.
@@ -210,7 +125,7 @@ async fn find(
         (None, _) => Ok(None),
         (Some(identity), true) => {
             let made = Made { identity, facts: Value::Null };
-            adopt(state, address, intent, &made, Status::Creating);
+            state.follow(address, &journal::Progress::Done { intent: intent.clone(), made });
             Ok(Some("an interrupted run had made it; it is adopted".to_owned()))
         }
         (Some(identity), false) => {
@@ -240,6 +155,7 @@ async fn without_lineage(reader: &dyn Reader, creation: &Creation, found: Vec<Id
     let owner = std::sync::Arc::new(ownership::Owner {
         instance: String::new(),
         lineage: String::new(),
+        account: None,
         accepts_unmarked: false,
     });
     let mut unmarked = Vec::new();

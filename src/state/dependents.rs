@@ -30,6 +30,12 @@ impl Dependents {
     /// Removes a row from the state, and every dependency on it.
     pub fn forget(&mut self, state: &mut State, address: &Address) -> Option<Row> {
         let row = state.rows.remove(address)?;
+        self.forgotten(state, address);
+        Some(row)
+    }
+
+    /// Removes every dependency on a row that the state has no more.
+    pub fn forgotten(&mut self, state: &mut State, address: &Address) {
         if !state.lookups.contains_key(address) {
             for dependent in self.0.remove(address).unwrap_or_default() {
                 if let Some(row) = state.rows.get_mut(&dependent) {
@@ -37,7 +43,6 @@ impl Dependents {
                 }
             }
         }
-        Some(row)
     }
 }
 

@@ -79,6 +79,10 @@ pub struct Intent {
     /// What is deleted makes room for another object at the same address: the row stays.
     #[serde(default, skip_serializing_if = "is_false")]
     pub makes_room: bool,
+    /// A creation takes the place of an object that does not exist any more. Without it, the object that is recorded
+    /// becomes a leftover; journals of earlier versions never say it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub old_is_gone: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -198,9 +202,10 @@ pub enum Progress {
         made: Option<Made>,
         error: String,
     },
-    /// The intent's object does not exist (any more).
+    /// The intent's object does not exist (any more); with `made`, the call had been accepted.
     Gone {
         intent: Intent,
+        made: Option<Made>,
     },
 }
 
@@ -221,7 +226,7 @@ impl fmt::Display for Progress {
             Self::Done { intent, made } => write!(formatter, "done ({} {})", intent.action, made.identity),
             Self::Ready { intent, .. } => write!(formatter, "ready ({})", intent.action),
             Self::Failed { intent, .. } => write!(formatter, "failed ({})", intent.action),
-            Self::Gone { intent } => write!(formatter, "gone ({})", intent.action),
+            Self::Gone { intent, .. } => write!(formatter, "gone ({})", intent.action),
         }
     }
 }
@@ -255,7 +260,8 @@ impl Progress {
             (Self::Done { intent, made }, Record::Failed { error, .. }) => {
                 Ok(Self::Failed { intent, made: Some(made), error: error.clone() })
             }
-            (Self::Intended { intent } | Self::Done { intent, .. }, Record::Gone { .. }) => Ok(Self::Gone { intent }),
+            (Self::Intended { intent }, Record::Gone { .. }) => Ok(Self::Gone { intent, made: None }),
+            (Self::Done { intent, made }, Record::Gone { .. }) => Ok(Self::Gone { intent, made: Some(made) }),
             (from @ Self::Intended { .. }, Record::Intent { .. } | Record::Ready { .. })
             | (from @ Self::Done { .. }, Record::Intent { .. } | Record::Did { .. } | Record::Ready { .. })
             | (
@@ -277,7 +283,7 @@ impl Progress {
             | Self::Done { intent, .. }
             | Self::Ready { intent, .. }
             | Self::Failed { intent, .. }
-            | Self::Gone { intent } => Some(intent),
+            | Self::Gone { intent, .. } => Some(intent),
         }
     }
 
@@ -293,10 +299,9 @@ impl Progress {
 impl Made {
     /// With newer facts laid over the older ones, by attribute.
     fn with(mut self, newer: &Value) -> Self {
-        match newer {
-            Tree::Map(entries) => entries.iter().for_each(|(name, fact)| self.facts.set(&[name], fact.clone())),
-            Tree::Null => {}
-            other => self.facts = other.clone(),
+        // Facts are a map, or nothing.
+        if let Tree::Map(entries) = newer {
+            entries.iter().for_each(|(name, fact)| self.facts.set(&[name], fact.clone()));
         }
         self
     }
@@ -589,14 +594,15 @@ impl Journal {
     ///
     /// `Illegal` if it cannot follow what is recorded of its address: it is not added then. `Closed` after a failure.
     pub fn append(&mut self, record: Record) -> Result<(), JournalError> {
-        if self.closed {
-            return Err(JournalError::Closed { path: self.file.path().to_owned() });
-        }
         follow(&mut self.progress, &record).map_err(|illegal| JournalError::Illegal {
             path: self.file.path().to_owned(),
             line: self.line,
             illegal,
         })?;
+        // Progress goes on: what happens is still told, even if nobody can write it down any more.
+        if self.closed {
+            return Err(JournalError::Closed { path: self.file.path().to_owned() });
+        }
         self.gathered.records.push(record);
         Ok(())
     }
@@ -686,6 +692,7 @@ mod tests {
                 protect: false,
                 depends_on: ["ec2.vpc.default".parse().unwrap()].into(),
                 makes_room: false,
+                old_is_gone: false,
             },
         }
     }

@@ -27,6 +27,7 @@
 
 mod dependents;
 mod file;
+mod follow;
 pub mod history;
 pub mod journal;
 mod ledger;

@@ -22,7 +22,7 @@ use mastoform::secret::SecretText;
 use mastoform::state::{Journal, Moment, State, Watch};
 use mastoform::value::Value;
 
-use super::completed;
+use super::{changed, completed};
 use crate::support::case::files;
 use crate::support::instance::{EXAMPLE, Instance, Script, example};
 use crate::support::say;
@@ -42,7 +42,7 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    fn new(instance: &Instance) -> Arc<Self> {
+    pub(super) fn new(instance: &Instance) -> Arc<Self> {
         let folder = instance.folder.path().to_owned();
         Arc::new(Self { sim: Arc::clone(&instance.sim), folder, worlds: Mutex::default() })
     }
@@ -52,7 +52,12 @@ impl Witness {
         self.worlds.lock().expect("no test panicked").push(world);
     }
 
-    fn watch(self: &Arc<Self>) -> Watch {
+    /// Everything that was taken down.
+    pub(super) fn worlds(&self) -> Vec<World> {
+        std::mem::take(&mut *self.worlds.lock().expect("no test panicked"))
+    }
+
+    pub(super) fn watch(self: &Arc<Self>) -> Watch {
         let witness = Arc::clone(self);
         Box::new(move |moment: Moment| {
             witness.note(format!("{moment:?}"));
@@ -143,8 +148,19 @@ impl Deed {
         Self { script, destroys: false }
     }
 
-    fn destroy() -> Self {
+    pub(super) fn destroy() -> Self {
         Self { destroys: true, ..Self::apply(EXAMPLE) }
+    }
+
+    /// What another run would still do.
+    pub(super) async fn remains(&self, of: &Instance) -> Vec<String> {
+        match self.destroys {
+            true => changed(&of.plan_destroy().await),
+            false => {
+                let planned = of.go_by(of.sim.clone(), &self.script, false, None).await;
+                changed(&planned.unwrap_or_else(|problems| panic!("{problems}")).0)
+            }
+        }
     }
 
     pub(super) async fn happens(&self, to: &Instance, by: Arc<dyn Provider>, watch: Option<Watch>) -> Outcome {
@@ -187,8 +203,7 @@ async fn watched_with(instance: Instance, before: &[&str], deed: &Deed) -> Watch
     }
     let witness = Witness::new(&instance);
     completed(Some(deed.happens(&instance, witness.clone(), Some(witness.watch())).await));
-    let worlds = std::mem::take(&mut *witness.worlds.lock().expect("no test panicked"));
-    Watched { worlds, cloud: instance.sim.snapshot(false), state: remembered(&instance) }
+    Watched { worlds: witness.worlds(), cloud: instance.sim.snapshot(false), state: remembered(&instance) }
 }
 
 /// Recovers from every moment of a story, in which all that can happens at once, and so is recorded together.

@@ -4,6 +4,7 @@ mod convergence;
 mod crash;
 pub mod critical_path;
 mod damage;
+mod failures;
 mod gates;
 mod names;
 mod ownership;

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use mastoform::address::{Address, Identity};
 use mastoform::apply::Outcome;
 use mastoform::plan::{Action, Cause, Plan, drift};
 use mastoform::provider::ownership::{INSTANCE, LINEAGE};
 use mastoform::provider::sim::{Cloud, Entry, Options, Sim};
-use mastoform::provider::{Provider, read_only};
+use mastoform::provider::{
+    Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observations, Provider, ProviderError, Reader,
+    Registration, Tags, Target, read_only,
+};
 use mastoform::render;
 use mastoform::session::{SessionError, neighbours};
 use mastoform::spec::Specs;
@@ -126,6 +130,7 @@ fn forge(instance: &Instance, address: &Address, identity: Identity, forgery: Fo
                 protect: false,
                 depends_on: row.depends_on.clone(),
                 makes_room: false,
+                old_is_gone: false,
             };
             let base = Some(state.write(&instance.paths().state()).expect("written"));
             let (mut journal, _) = Journal::open(&instance.paths().journal()).expect("a journal");
@@ -381,14 +386,74 @@ async fn what_carries_our_tags_and_stands_in_no_state_is_left_over() {
     let types = Specs::read(&[]).expect("valid specs").types;
     let mut state = instance.state().expect("a state");
     let reader = read_only(&provider);
-    let left_over = neighbours::left_over(&*reader, &types, &state).await.expect("asked");
+    let left_over = neighbours::left_over(&*reader, &types, &state).await.found;
     assert_eq!(left_over, Vec::<drift::LeftOver>::new());
     let address: Address = "rds.cluster.database".parse().expect("an address");
     state.rows.remove(&address);
-    let left_over = neighbours::left_over(&*reader, &types, &state).await.expect("asked");
+    let left_over = neighbours::left_over(&*reader, &types, &state).await.found;
     let names: Vec<&str> = left_over.iter().map(|found| found.name.as_str()).collect();
     assert_eq!(names, ["arn:aws:rds:eu-central-1:123456789012:cluster:social-database"]);
     assert_eq!(left_over[0].address.as_deref(), Some("rds.cluster.database"));
+}
+
+/// A cloud that lets nobody read its index of tags.
+struct Unindexed(Arc<dyn Reader>);
+
+#[async_trait]
+impl Reader for Unindexed {
+    async fn account(&self) -> Result<Account, ProviderError> {
+        self.0.account().await
+    }
+
+    async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
+        self.0.lookup(lookup).await
+    }
+
+    async fn observe(&self, targets: &[Target]) -> Observations {
+        self.0.observe(targets).await
+    }
+
+    async fn announced(&self, targets: &[Target]) -> Announced {
+        self.0.announced(targets).await
+    }
+
+    async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        self.0.find(creation).await
+    }
+
+    async fn census(&self, region: &str, _tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
+        Err(ProviderError::new(ErrorKind::Denied, "tag:GetResources", format!("not in {region}")))
+    }
+
+    async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
+        self.0.registration(region, instance).await
+    }
+
+    fn time_lapse(&self) -> f64 {
+        self.0.time_lapse()
+    }
+
+    fn patience(&self) -> Duration {
+        self.0.patience()
+    }
+}
+
+/// `drift` and `destroy` go on and say so; a first apply does not, since it could build over somebody else's instance.
+#[tokio::test]
+async fn without_an_index_left_overs_are_unknown_and_a_first_apply_stops() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("plans").1);
+    let provider: Arc<dyn Provider> = instance.sim.clone();
+    let reader = Unindexed(read_only(&provider));
+    let types = Specs::read(&[]).expect("valid specs").types;
+    let state = instance.state().expect("a state");
+    let left_over = neighbours::left_over(&reader, &types, &state).await;
+    assert_eq!(left_over.found, Vec::<drift::LeftOver>::new());
+    let failures: Vec<String> = left_over.failures.iter().map(ToString::to_string).collect();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert!(failures[0].contains("tag:GetResources"), "{failures:?}");
+    let living = neighbours::living(&reader, &types, &state).await;
+    assert!(matches!(living, Err(SessionError::Census(_))), "{living:?}");
 }
 
 // Made before -----------------------------------------------------------------------------------------------------------

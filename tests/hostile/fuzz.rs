@@ -401,6 +401,7 @@ async fn journals() {
             protect: row.protect,
             depends_on: row.depends_on.clone(),
             makes_room: false,
+            old_is_gone: false,
         };
         journal.append(mastoform::state::Record::Intent { address: address.clone(), intent }).expect("taken");
         journal
