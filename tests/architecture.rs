@@ -203,11 +203,20 @@ fn every_test_file_is_part_of_the_one_binary() {
 #[test]
 fn links_between_our_pages_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages: Vec<_> = ["README.md", "specs/README.md", "state/README.md", "tests/plans/README.md"]
-        .iter()
-        .map(|name| root.join(name))
-        .filter(|path| path.exists())
-        .collect();
+    let mut pages: Vec<_> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "benches/README.md",
+        "specs/README.md",
+        "state/README.md",
+        "tests/plans/README.md",
+    ]
+    .iter()
+    .map(|name| root.join(name))
+    .filter(|path| path.exists())
+    .collect();
     for entry in fs_err::read_dir(root.join("docs")).expect("docs") {
         pages.push(entry.expect("entry").path());
     }
@@ -223,6 +232,33 @@ fn links_between_our_pages_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// A word like `aWS`: what is left of an abbreviation whose first letter was made small, to go on with a sentence.
+fn broken_abbreviation(text: &str) -> Option<&str> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words.into_iter().find(|word| {
+        let mut letters = word.chars();
+        letters.next().is_some_and(|first| first.is_ascii_lowercase())
+            && word.len() > 2
+            && letters.all(|letter| letter.is_ascii_uppercase())
+    })
+}
+
+#[test]
+fn no_text_has_a_broken_abbreviation() {
+    assert_eq!(broken_abbreviation("# invalid-value: aWS would refuse"), Some("aWS"));
+    assert_eq!(broken_abbreviation("an AWS region, a vCPU or 12GB"), Some("vCPU"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut broken = Vec::new();
+    for folder in ["src", "specs", "docs", "tests/errors", "tests/plans", "tests/sessions"] {
+        for (name, bytes) in crate::support::case::files(&root.join(folder)) {
+            // A line feed that is written as `\n` joins its letter to the next word.
+            let text = String::from_utf8_lossy(&bytes).replace("\\n", " ").replace("vCPU", "");
+            broken.extend(broken_abbreviation(&text).map(|word| format!("{folder}/{}: {word}", name.display())));
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
 }
 
 /// The tests that promises name are there: each `module::name` is a function in a file of that module, or with `*` a

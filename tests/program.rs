@@ -1,6 +1,7 @@
 //! The program as people run it, where it is neither a plan nor a mistake nor a story.
 
 use std::path::Path;
+use std::process::Command;
 
 use mastoform::provider::sim::SECRET_MARK;
 use serde_json::Value as Json;
@@ -159,6 +160,73 @@ fn every_shell_gets_its_completions() {
         let script = data(Path::new("/"), &["completions", shell]);
         assert!(script.contains("mastoform") && script.contains("detailed-exitcode"), "{shell}: {script}");
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let names = data(Path::new("/"), &["man", "--list"]);
+    assert!(names.lines().any(|name| name == "iam-policy"), "{names}");
+    for name in names.lines() {
+        let page = data(Path::new("/"), &["man", name]);
+        assert!(page.starts_with(".ie") || page.contains(".TH mastoform"), "{name}: {page}");
+        assert!(page.contains("state") && page.contains("SYNOPSIS"), "{name}: {page}");
+    }
+    let output = run(Path::new("/"), &["man", "nothing"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("there is no command \"nothing\"") && said.contains("man --list"), "{said}");
+}
+
+/// A release as `.github/package` packs it, installed by `install.sh` from a folder instead of a server.
+#[test]
+fn a_release_is_installed_once_its_checksum_fits() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let here = fast_folder();
+    let copy = |from: &str| {
+        let to = here.path().join(from);
+        fs_err::create_dir_all(to.parent().expect("a folder")).expect("made");
+        fs_err::copy(root.join(from), to).expect("copied");
+    };
+    for file in [".github/package", "install.sh", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        copy(file);
+    }
+    let machine = if cfg!(target_arch = "aarch64") { "aarch64" } else { "x86_64" };
+    let system = if cfg!(target_os = "macos") { "apple-darwin" } else { "unknown-linux-gnu" };
+    let binary = Path::new(env!("CARGO_BIN_EXE_mastoform")).parent().expect("a folder");
+    let packed = Command::new(here.path().join(".github/package"))
+        .args([&format!("{machine}-{system}"), binary.to_str().expect("text")])
+        .output()
+        .expect("it starts");
+    assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+
+    let release = here.path().join("releases/latest/download");
+    fs_err::create_dir_all(release.parent().expect("a folder")).expect("made");
+    fs_err::rename(here.path().join("dist"), &release).expect("moved");
+    let bin = here.path().join("bin");
+    let install = |releases: &str| {
+        let mut command = Command::new(here.path().join("install.sh"));
+        command.env_remove("MASTOFORM_VERSION").env("MASTOFORM_BIN", &bin);
+        match releases {
+            "" => command.env_remove("MASTOFORM_RELEASES"),
+            releases => command.env("MASTOFORM_RELEASES", releases),
+        };
+        command.output().expect("it starts")
+    };
+    let releases = format!("file://{}", here.path().join("releases").display());
+    let archive = release.join(format!("mastoform-{machine}-{system}.tar.gz"));
+    let whole = fs_err::read(&archive).expect("an archive");
+    fs_err::write(&archive, &whole[..whole.len() - 1]).expect("written");
+    for (releases, problem) in [(&*releases, "does not match its checksum"), ("", "set MASTOFORM_RELEASES")] {
+        let refused = install(releases);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && said.contains(problem), "{said}");
+        assert!(!bin.exists(), "nothing is installed");
+    }
+    fs_err::write(&archive, &whole).expect("written");
+    let done = install(&releases);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let version = Command::new(bin.join("mastoform")).arg("--version").output().expect("it starts");
+    assert!(String::from_utf8_lossy(&version.stdout).starts_with("mastoform "), "{version:?}");
 }
 
 /// What a schema of `docs/schemas/` has against a document.

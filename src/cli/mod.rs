@@ -24,6 +24,7 @@ mod git;
 mod graph;
 mod iam_policy;
 mod init;
+mod man;
 pub mod output;
 mod plan;
 mod process;
@@ -153,6 +154,8 @@ pub enum Command {
     Graph(GraphArguments),
     /// Print a script that completes commands in your shell
     Completions(CompletionsArguments),
+    /// Print a manual page
+    Man(ManArguments),
 }
 
 #[derive(Debug, Args)]
@@ -362,6 +365,15 @@ pub struct CompletionsArguments {
     pub shell: clap_complete::Shell,
 }
 
+#[derive(Debug, Args)]
+pub struct ManArguments {
+    /// The command that the page is about; mastoform itself unless given
+    pub command: Option<String>,
+    /// Print the names of all commands that have a page
+    #[arg(long, conflicts_with = "command")]
+    pub list: bool,
+}
+
 /// Parses the arguments, runs the command, says what went wrong.
 pub fn main() -> ExitCode {
     // A stack of a size that does not depend on the shell: what is read from files is walked on it.
@@ -458,6 +470,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Schema => schema::run(ui, global),
         Command::Graph(arguments) => graph::run(ui, global, arguments),
         Command::Completions(arguments) => completions::run(ui, arguments),
+        Command::Man(arguments) => man::run(ui, arguments),
     }
 }
 
