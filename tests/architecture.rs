@@ -1,6 +1,6 @@
 //! Who may use whom: the layers of the house, read off the `use crate::` lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// For each module, the modules it may use.
@@ -232,6 +232,37 @@ fn links_between_our_pages_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// Every operation that makes something has its line in `provider::aws::repeats`, which says why a second request makes
+/// nothing new; and every line has its operation.
+#[test]
+fn every_operation_that_makes_something_says_what_a_second_one_does() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/aws");
+    let (mut named, mut listed) = (BTreeSet::new(), BTreeSet::new());
+    for (name, bytes) in crate::support::case::files(&folder) {
+        let text = String::from_utf8_lossy(&bytes);
+        let is_list = name.ends_with("repeats.rs");
+        for line in
+            text.lines().filter(|line| is_list || line.starts_with("const ") || line.contains("const OPERATION"))
+        {
+            for word in line.split('"').skip(1).step_by(2) {
+                let Some((_, operation)) = word.split_once(':') else { continue };
+                if ["Create", "Register", "Run", "Request", "Authorize", "Allocate", "Copy"]
+                    .iter()
+                    .any(|verb| operation.starts_with(verb) && operation != "CreateTags")
+                {
+                    if is_list {
+                        listed.insert(word.to_owned())
+                    } else {
+                        named.insert(word.to_owned())
+                    };
+                }
+            }
+        }
+    }
+    assert!(named.len() > 20, "{named:?}");
+    assert_eq!(named, listed);
 }
 
 /// A word like `aWS`: what is left of an abbreviation whose first letter was made small, to go on with a sentence.

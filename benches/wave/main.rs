@@ -224,7 +224,9 @@ fn main() {
     let proxy = Proxy::start(emulator.host(), options.delay);
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    fs_err::write(folder.join("mastodon.toml"), EXAMPLE).expect("written");
+    // Secrets must be of the account that the instance lives in.
+    let example = EXAMPLE.replace("123456789012", emulator.account());
+    fs_err::write(folder.join("mastodon.toml"), example).expect("written");
     tell(&format!(
         "{} in account {}, {} ms a round trip",
         options.program.display(),

@@ -1,7 +1,8 @@
 //! Comparing one resource: what is wanted, what was recorded, what is there.
 //!
-//! Only what was set is compared: the attributes written now and those written at the last apply. What AWS filled in by
-//! itself never shows, and an attribute removed from the file goes back to AWS's default. There is one equality,
+//! Only what was set is compared: the attributes written now and those written at the last apply, and those that their
+//! type watches. What else AWS filled in by itself never shows, and an attribute removed from the file goes back to AWS's
+//! default. There is one equality,
 //! [`same`], used wherever two values are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,7 @@ pub fn diff(
     let mut names: BTreeSet<&String> = BTreeSet::new();
     names.extend(sides.desired.as_map().into_iter().flat_map(BTreeMap::keys));
     names.extend(sides.recorded.as_map().into_iter().flat_map(BTreeMap::keys));
+    names.extend(resource_type.attributes.iter().filter(|(_, attribute)| attribute.watched).map(|(name, _)| name));
     let mut comparison = Comparison { differences: Vec::new(), path: Vec::new(), is_changing };
     for name in names {
         let Some(attribute) = resource_type.attributes.get(name) else { continue };
@@ -269,7 +271,10 @@ impl Comparison<'_> {
         let was = recorded.cloned().unwrap_or_default();
         let wish_unchanged = match &after {
             None => was.is_null(),
-            Some(after) => after.plain().is_some_and(|plain| plain == was),
+            // To set nothing and to set AWS's default is one wish.
+            Some(after) => after
+                .plain()
+                .is_some_and(|plain| plain == was || (was.is_null() && attribute.default.as_ref() == Some(&plain))),
         };
         self.differences.push(Difference {
             path: self.path.clone(),
@@ -427,6 +432,7 @@ limits.min = { type = "number", immutable = true }
 limits.max = { type = "number" }
 groups = { type = "list", of = "string", unordered = true }
 subnet = { type = "string", default_from_aws = true }
+others = { type = "list", of = "string", unordered = true, default = [], watched = true }
 labels = { type = "map", of = "string" }
 policy = { type = "json", compare = "policy" }
 password = { type = "string", sensitive = true, write_only = true }
@@ -461,6 +467,17 @@ port = { type = "integer" }
         assert!(
             paths(r#"{"size": 1}"#, r#"{"size": 1}"#, Some(r#"{"size": 1.0, "flag": true, "subnet": "s"}"#)).is_empty()
         );
+    }
+
+    #[test]
+    fn a_watched_attribute_shows_although_nobody_wrote_it() {
+        let found = differences("{}", "{}", Some(r#"{"others": ["a"]}"#));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].path.as_slice(), found[0].is_drift), (&["others".to_owned()][..], true));
+        assert!(paths("{}", "{}", Some(r#"{"others": []}"#)).is_empty());
+        assert!(paths("{}", "{}", Some("{}")).is_empty(), "an answer that does not mention it");
+        assert!(paths("{}", "{}", None).is_empty(), "nobody was asked");
+        assert!(paths(r#"{"others": ["a"]}"#, "{}", Some(r#"{"others": ["a"]}"#)).is_empty(), "it is tolerated");
     }
 
     #[test]

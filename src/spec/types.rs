@@ -285,6 +285,8 @@ pub struct Attribute {
     pub volatile: bool,
     /// AWS changes it by itself, such as a version that it raises in a maintenance window.
     pub changed_by_aws: bool,
+    /// It is compared also where nobody sets it: what is there without being asked for is a difference.
+    pub watched: bool,
     pub impact: Impact,
     /// AWS's own default, which an attribute removed from the file goes back to.
     pub default: Option<Value>,
@@ -674,6 +676,7 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
     result.security = security(&mut reader);
     result.deletion = manner(&mut reader);
     result.changed_by_aws = reader.flag("changed_by_aws", false);
+    result.watched = reader.flag("watched", false);
     result.keyed_by = reader.text("keyed_by");
     result.format = reader.text("format");
     result.known = match reader.text("known").as_deref() {
@@ -708,6 +711,9 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
         reader.wrong("decides_deletion", complaint);
     }
     result.default = node.get("default").map(Node::value);
+    if result.watched && result.default.is_none() {
+        reader.wrong("watched", "false, or the attribute needs a `default` to be compared with");
+    }
     result.values = match node.get("values").map(Node::value) {
         Some(Value::List(values)) => values,
         _ => Vec::new(),
@@ -791,6 +797,7 @@ impl Attribute {
             default_from_aws: false,
             volatile: false,
             changed_by_aws: false,
+            watched: false,
             impact: Impact::None,
             default: None,
             values: Vec::new(),
@@ -1043,6 +1050,7 @@ mod tests {
             ("{ type = \"bool\", decides_deletion = \"yes\" }".to_owned(), "a table of phrases by value"),
             ("{ type = \"bool\", stays = { true = \"it\" } }".to_owned(), "beside `decides_deletion`"),
             ("{ type = \"bool\", security = \"much\" }".to_owned(), "true, or \"whole\""),
+            ("{ type = \"bool\", watched = true }".to_owned(), "needs a `default` to be compared with"),
             (
                 format!("{{ part = {{ type = \"bool\", default = false, {flag} }} }}"),
                 "cannot decide a deletion with a part of it",

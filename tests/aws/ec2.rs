@@ -42,7 +42,8 @@ async fn a_security_group_lives() {
     group.end().await;
 }
 
-/// A creation that stopped before AWS's own rule was removed is completed by an update, which leaves our rules alone.
+/// A creation that stopped before AWS's own rule was removed leaves it open: that is seen, and an update closes it. So
+/// is what somebody has added. Rules of the instance stay.
 #[tokio::test]
 async fn an_adopted_security_group_is_completed() {
     let aws = moto::start().aws();
@@ -56,12 +57,19 @@ async fn an_adopted_security_group_is_completed() {
     let clients = aws.clients(REGION);
     let by_hand = clients.ec2().authorize_security_group_egress().group_id(group.identity());
     by_hand.ip_permissions(permission).send().await.unwrap();
-    group.update(json!({})).await;
+    let shell = aws_sdk_ec2::types::IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
+    let shell = shell.ip_ranges(aws_sdk_ec2::types::IpRange::builder().cidr_ip("203.0.113.5/32").build()).build();
+    let by_hand = clients.ec2().authorize_security_group_ingress().group_id(group.identity());
+    by_hand.ip_permissions(shell).send().await.unwrap();
+    let added = "ingress tcp 22 203.0.113.5/32";
+    group.shows(json!({ "unlisted_rules": ["egress all 0.0.0.0/0", added] })).await;
+    group.update(json!({ "unlisted_rules": [added] })).await;
     assert_eq!(egress_rules(&aws, group.identity()).await, Vec::<String>::new());
+    group.update(json!({ "unlisted_rules": [] })).await;
     let everywhere =
         json!({ "group_id": group.identity(), "direction": "egress", "protocol": "-1", "cidr_ipv4": "0.0.0.0/0" });
     let ours = make(&aws, "ec2.security_group_rule", everywhere).await;
-    group.update(json!({})).await;
+    group.update(json!({ "unlisted_rules": [] })).await;
     assert_eq!(egress_rules(&aws, group.identity()).await, [ours]);
 }
 

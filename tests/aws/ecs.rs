@@ -60,7 +60,7 @@ async fn a_cluster_of_somebody_else_is_not_taken() {
     assert_error(aws.create(&creation).await, ErrorKind::Conflict, "ecs:CreateCluster");
 }
 
-fn mastodon() -> serde_json::Value {
+pub(super) fn mastodon() -> serde_json::Value {
     json!({
         "family": "social",
         "requires_compatibilities": ["FARGATE"],

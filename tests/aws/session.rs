@@ -65,6 +65,40 @@ async fn what_was_refused_for_haste_is_asked_more_slowly() {
     assert!(attempts == 3 && waited >= 4, "{attempts} attempts, {waited} calls waited");
 }
 
+/// The SDK repeats what only reads. The engine alone repeats what makes something, after it has looked.
+#[tokio::test]
+async fn a_lost_answer_to_a_creation_is_not_repeated_unseen() {
+    let moto = moto::start();
+    let losing = |action: &str| (action != "RegisterTaskDefinition").then_some(Mishap::Refuse("ThrottlingException"));
+    let attempts = async |mood: fn(&str) -> Option<Mishap>, reads: bool| {
+        let proxy = Proxy::moody(moto.host(), Duration::ZERO, Box::new(mood));
+        let aws = moto.at(proxy.endpoint()).aws();
+        let ecs = aws.clients(REGION);
+        match reads {
+            true => drop(ecs.ecs().describe_clusters().send().await.expect_err("refused")),
+            false => drop(ecs.ecs().create_cluster().cluster_name("social").send().await.expect_err("refused")),
+        }
+        aws.calls().snapshot()[0].attempts
+    };
+    assert_eq!(attempts(losing, false).await, 1);
+    assert!(attempts(losing, true).await > 1);
+
+    // With the engine's own repetition there is one revision, though its first answer is lost.
+    let mut lost = false;
+    let mood = move |action: &str| {
+        let loses = action == "RegisterTaskDefinition" && !lost;
+        lost |= loses;
+        loses.then_some(Mishap::LoseAnswer)
+    };
+    let proxy = Proxy::moody(moto.host(), Duration::ZERO, Box::new(mood));
+    let aws = moto.at(proxy.endpoint()).aws();
+    let creation = super::creation(&super::type_of("ecs.task_definition"), REGION, super::ecs::mastodon());
+    aws.create(&creation).await.expect_err("its answer is lost");
+    aws.create(&creation).await.expect("found");
+    let revisions = aws.clients(REGION).ecs().list_task_definitions().send().await.expect("listed");
+    assert_eq!(revisions.task_definition_arns().len(), 1);
+}
+
 /// Calls grow with the number of types, not of resources.
 #[tokio::test]
 async fn targets_of_one_type_are_one_call() {
@@ -87,7 +121,7 @@ async fn targets_of_one_type_are_one_call() {
     });
     let before = aws.calls().snapshot().len();
     let observations = aws.observe(&groups).await;
-    assert_eq!(aws.calls().snapshot().len() - before, 1);
+    assert_eq!(aws.calls().snapshot().len() - before, 2, "the groups, and all their rules");
     assert_eq!(observations.values().filter(|answer| matches!(answer, Observation::Found(_))).count(), 4);
     assert!(matches!(observations[&groups[4].address], Observation::Gone));
 }

@@ -32,6 +32,8 @@ const RULES: &[(&str, &str, ErrorKind)] = &[
     // What means something else in one operation than elsewhere.
     ("ec2:Authorize*", "InvalidGroup.NotFound", ErrorKind::NotYet),
     ("ec2:Create*", "InvalidGroup.NotFound", ErrorKind::NotYet),
+    // A group that was made a moment ago: its rules are still there.
+    ("ec2:RevokeSecurityGroup*", "InvalidGroup.NotFound", ErrorKind::NotYet),
     // The first cluster of an account makes the role that ECS works with, which cannot be assumed at once.
     ("ecs:CreateCluster", "InvalidParameterException", ErrorKind::NotYet),
     ("ecs:CreateService", "ClusterNotFoundException", ErrorKind::NotYet),
@@ -289,6 +291,8 @@ mod tests {
             ("ec2:DeleteSecurityGroup", "DependencyViolation", ErrorKind::NotYet),
             ("ec2:DescribeSecurityGroups", "InvalidGroup.NotFound", ErrorKind::NotFound),
             ("ec2:AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound", ErrorKind::NotYet),
+            ("ec2:RevokeSecurityGroupEgress", "InvalidGroup.NotFound", ErrorKind::NotYet),
+            ("ec2:RevokeSecurityGroupEgress", "InvalidPermission.NotFound", ErrorKind::NotFound),
             ("ec2:DescribeVpcs", "RequestLimitExceeded", ErrorKind::Throttled),
             ("ec2:AuthorizeSecurityGroupIngress", "RulesPerSecurityGroupLimitExceeded", ErrorKind::Quota),
             ("iam:DeleteRole", "DeleteConflict", ErrorKind::NotYet),

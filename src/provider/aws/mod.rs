@@ -35,6 +35,7 @@ pub mod handler;
 pub mod index;
 pub mod limits;
 pub mod registration;
+pub mod repeats;
 pub mod session;
 pub mod tags;
 pub mod trace;
@@ -349,7 +350,9 @@ impl Provider for Aws {
         }
         // What stands in no region is in the index of one.
         let (mut found, global) = tokio::try_join!(carrying(region), carrying(GLOBAL_REGION))?;
-        found.extend(global.into_iter().filter(|one| one.place().is_empty()));
+        // Names of buckets have no region, though they stand in one.
+        let known: BTreeSet<String> = found.iter().map(|one| one.name.clone()).collect();
+        found.extend(global.into_iter().filter(|one| one.place().is_empty() && !known.contains(&one.name)));
         Ok(found)
     }
 

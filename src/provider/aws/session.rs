@@ -14,9 +14,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_acm::types::CertificateSummary;
+use aws_sdk_ec2::types::SecurityGroupRule;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::OnceCell;
@@ -105,6 +107,8 @@ impl Session {
         let config = config
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_BACKOFF))
             .timeout_config(timeouts)
+            // No request or answer here is a stream, and a call that waits for its turn would count as a stalled one.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client(SharedHttpClient::new(connections))
             .build();
         Self { config, log, caller: Arc::default(), clients: Mutex::default() }
@@ -153,12 +157,15 @@ macro_rules! clients {
             caller: Arc<OnceCell<Caller>>,
             /// Lists of certificates: every lookup of one reads them all.
             pub(super) certificates: Together<Vec<CertificateSummary>>,
+            /// Rules of security groups: both the groups and their rules want them.
+            pub(super) rules: Together<Vec<SecurityGroupRule>>,
             $($service: OnceLock<$sdk::Client>,)*
         }
 
         impl Clients {
             fn new(region: String, config: SdkConfig, log: Log, caller: Arc<OnceCell<Caller>>) -> Self {
-                Self { region, config, log, caller, certificates: Together::default(), $($service: OnceLock::new(),)* }
+                let (certificates, rules) = (Together::default(), Together::default());
+                Self { region, config, log, caller, certificates, rules, $($service: OnceLock::new(),)* }
             }
 
             $(

@@ -1,6 +1,7 @@
 //! What the SDK tells of its calls: the log of calls and the limits are fed from here.
 //!
-//! The log is [`crate::provider::trace`]'s. An error's code is read from the answer; nothing else of it is.
+//! The log is [`crate::provider::trace`]'s. An error's code is read from the answer; nothing else of it is. Here is also
+//! the first place that knows the operation, so here the SDK is told what it may not repeat.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,11 +15,13 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::retry::RetryConfig;
 use aws_types::request_id::RequestId;
 
 use super::connections::Turn;
 use super::error::classify;
 use super::limits::Limits;
+use super::repeats;
 use crate::provider::ErrorKind;
 pub use crate::provider::trace::{Call, Calls};
 
@@ -70,7 +73,11 @@ impl Intercept for Tracer {
         _: &RuntimeComponents,
         configuration: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let turn = Turn::new(self.operation(configuration), self.region.clone());
+        let operation = self.operation(configuration);
+        if repeats::makes(&operation) {
+            configuration.interceptor_state().store_put(RetryConfig::disabled());
+        }
+        let turn = Turn::new(operation, self.region.clone());
         configuration.interceptor_state().store_put(turn);
         Ok(())
     }

@@ -1,27 +1,31 @@
 //! `ec2.security_group`: a set of rules, which are nodes of their own.
 //!
-//! AWS gives every new group a rule that lets everything out. `create` removes it in a second call. If it stopped
-//! between the two, a second `create` finds its own group and goes on, and so does `update`, which tells AWS's rule from
-//! ours by its lack of tags.
+//! AWS gives every new group a rule that lets everything out. `create` removes it in a second call. Such a rule, and
+//! every other that does not carry the instance's tags, is reported as one of the group's `unlisted_rules`. So a plan
+//! sees what a creation that was interrupted has left open, and what somebody else has added.
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, ResourceType};
+use aws_sdk_ec2::types::builders::IpPermissionBuilder;
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, ResourceType, SecurityGroupRule as Rule};
 
-use super::{FILTER_VALUES, filter, present, tag};
+use super::{FILTER_VALUES, filter, present, security_group_rule, tag};
 use crate::address::Identity;
-use crate::provider::aws::attributes::{Report, wanted};
+use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{
+    Created, Creation, Deletion, ErrorKind, Observations, Observed, Owner, ProviderError, Target, Update,
+};
+use crate::value::{Tree, Value};
 
 const CREATE: &str = "ec2:CreateSecurityGroup";
 const DELETE: &str = "ec2:DeleteSecurityGroup";
 const DESCRIBE: &str = "ec2:DescribeSecurityGroups";
-const DESCRIBE_RULES: &str = "ec2:DescribeSecurityGroupRules";
-const REVOKE: &str = "ec2:RevokeSecurityGroupEgress";
+const REVOKE_EGRESS: &str = "ec2:RevokeSecurityGroupEgress";
+const REVOKE_INGRESS: &str = "ec2:RevokeSecurityGroupIngress";
 
 const ALL_IPV4: &str = "0.0.0.0/0";
 const ALL_IPV6: &str = "::/0";
@@ -36,7 +40,11 @@ impl Handler for SecurityGroup {
     }
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        by_identity(targets, observe_groups(clients, &identities(targets)).await)
+        let ids = identities(targets);
+        let owner = targets.iter().find_map(|target| target.owner.clone());
+        let rules = security_group_rule::of_groups(clients, ids.iter().cloned().collect());
+        let read = async { tokio::try_join!(observe_groups(clients, &ids), rules) }.await;
+        by_identity(targets, read.map(|(groups, rules)| with_rules(groups, &rules, owner.as_deref())))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -69,30 +77,39 @@ impl Handler for SecurityGroup {
             // Only there if the network has IPv6 addresses.
             IpPermission::builder().ipv6_ranges(Ipv6Range::builder().cidr_ipv6(ALL_IPV6).build()),
         ];
-        for permission in everywhere {
+        let revoke = |permission: IpPermissionBuilder| {
             let request = clients.ec2().revoke_security_group_egress().group_id(&id);
             let request = request.ip_permissions(permission.ip_protocol(ALL_PROTOCOLS).build());
-            request.send().await.map_err(failed(REVOKE)).or_absent().map(drop)?;
-        }
+            async { request.send().await.map_err(failed(REVOKE_EGRESS)).or_absent() }
+        };
+        try_wave(everywhere.into_iter().map(revoke).collect()).await?;
         Ok(created(id.clone(), Report::new().set("id", id)))
     }
 
+    /// Removes what is not listed. Rules with tags of an instance, also of another one, are left to it.
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
+        if update.changed("unlisted_rules").is_none() {
+            return Ok(());
+        }
+        let kept = desired(update, REVOKE_EGRESS).texts("unlisted_rules")?;
         let id = update.target.identity.as_str();
-        let rules = clients.ec2().describe_security_group_rules().filters(filter("group-id", [id]));
-        let rules: Vec<_> =
-            rules.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE_RULES))?;
-        let of_aws = rules
-            .into_iter()
-            .filter(|rule| rule.is_egress() == Some(true) && rule.ip_protocol() == Some(ALL_PROTOCOLS))
-            .filter(|rule| rule.cidr_ipv4() == Some(ALL_IPV4) || rule.cidr_ipv6() == Some(ALL_IPV6))
-            .filter(|rule| !rule.tags().iter().any(|tag| tag.key() == Some(tags::ADDRESS)))
-            .filter_map(|rule| rule.security_group_rule_id);
-        let of_aws: Vec<String> = of_aws.collect();
-        if !of_aws.is_empty() {
+        let rules = security_group_rule::of_groups(clients, [id.to_owned()].into()).await?;
+        let goes = |rule: &&Rule| is_unlisted(rule, None) && !kept.contains(&described(rule));
+        let (egress, ingress): (Vec<&Rule>, Vec<&Rule>) =
+            rules.iter().filter(goes).partition(|rule| rule.is_egress() == Some(true));
+        let ids_of = |rules: Vec<&Rule>| -> Vec<String> {
+            rules.into_iter().filter_map(|rule| rule.security_group_rule_id.clone()).collect()
+        };
+        let (egress, ingress) = (ids_of(egress), ids_of(ingress));
+        if !egress.is_empty() {
             let request = clients.ec2().revoke_security_group_egress().group_id(id);
-            let request = request.set_security_group_rule_ids(Some(of_aws));
-            request.send().await.map_err(failed(REVOKE)).or_absent()?;
+            let request = request.set_security_group_rule_ids(Some(egress));
+            request.send().await.map_err(failed(REVOKE_EGRESS)).or_absent()?;
+        }
+        if !ingress.is_empty() {
+            let request = clients.ec2().revoke_security_group_ingress().group_id(id);
+            let request = request.set_security_group_rule_ids(Some(ingress));
+            request.send().await.map_err(failed(REVOKE_INGRESS)).or_absent()?;
         }
         Ok(())
     }
@@ -112,6 +129,47 @@ impl Handler for SecurityGroup {
 async fn observe_groups(clients: &Clients, ids: &[String]) -> Result<Vec<Observed>, ProviderError> {
     let batches = ids.chunks(FILTER_VALUES).map(|ids| describe(clients, vec![filter("group-id", ids)]));
     Ok(try_wave(batches.collect()).await?.concat())
+}
+
+/// Groups with what else they allow.
+fn with_rules(groups: Vec<Observed>, rules: &[Rule], owner: Option<&Owner>) -> Vec<Observed> {
+    let mut groups = groups;
+    for group in &mut groups {
+        let own = rules.iter().filter(|rule| rule.group_id() == Some(group.identity.as_str()));
+        let mut unlisted: Vec<Value> =
+            own.filter(|rule| is_unlisted(rule, owner)).map(|rule| Tree::Text(described(rule))).collect();
+        unlisted.sort_by(|left, right| left.as_text().cmp(&right.as_text()));
+        group.attributes.set(&["unlisted_rules"], Tree::List(unlisted));
+    }
+    groups
+}
+
+/// Whether a rule is no resource of an instance: of `owner`, or of any where none is given.
+fn is_unlisted(rule: &Rule, owner: Option<&Owner>) -> bool {
+    let tag = |wanted: &str| present(rule.tags()).find(|(key, _)| *key == wanted).map(|(_, value)| value);
+    let (address, instance, lineage) = (tag(tags::ADDRESS), tag(tags::INSTANCE), tag(tags::LINEAGE));
+    let is_owned = match owner {
+        None => true,
+        Some(owner) => {
+            instance == Some(&owner.instance)
+                && lineage.map_or(owner.accepts_unmarked, |lineage| lineage == owner.lineage)
+        }
+    };
+    address.is_none() || !is_owned
+}
+
+/// A rule in a few words: `ingress tcp 443 0.0.0.0/0`.
+fn described(rule: &Rule) -> String {
+    let direction = if rule.is_egress() == Some(true) { "egress" } else { "ingress" };
+    let protocol = rule.ip_protocol().filter(|protocol| *protocol != ALL_PROTOCOLS).unwrap_or("all");
+    let ports = match (rule.from_port(), rule.to_port()) {
+        (Some(from), Some(to)) if from >= 0 && from == to => format!(" {from}"),
+        (Some(from), Some(to)) if from >= 0 => format!(" {from}-{to}"),
+        _ => String::new(),
+    };
+    let group = rule.referenced_group_info().and_then(|group| group.group_id());
+    let side = rule.cidr_ipv4().or(rule.cidr_ipv6()).or(rule.prefix_list_id()).or(group).unwrap_or("nobody");
+    format!("{direction} {protocol}{ports} {side}")
 }
 
 async fn describe(clients: &Clients, filters: Vec<Filter>) -> Result<Vec<Observed>, ProviderError> {

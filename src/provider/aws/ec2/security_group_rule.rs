@@ -3,6 +3,8 @@
 //! AWS itself refuses a second rule that allows the same. An equal rule of somebody else is not taken over, although it
 //! does what ours would do: whoever made it may take it away.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{
     IpPermission, IpRange, Ipv6Range, ResourceType, SecurityGroupRule as Rule, SecurityGroupRuleRequest,
@@ -18,6 +20,7 @@ use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags, has_all};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, ProviderError, Target, Update};
+use crate::value::Tree;
 
 const AUTHORIZE_EGRESS: &str = "ec2:AuthorizeSecurityGroupEgress";
 const AUTHORIZE_INGRESS: &str = "ec2:AuthorizeSecurityGroupIngress";
@@ -35,10 +38,25 @@ impl Handler for SecurityGroupRule {
     }
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        let ids = identities(targets);
-        let batches = ids.chunks(FILTER_VALUES).map(|ids| describe(clients, "security-group-rule-id", ids));
-        let rules = try_wave(batches.collect()).await;
-        by_identity(targets, rules.map(|rules| rules.iter().flatten().map(report).collect()))
+        // A plan asks for the rules of all groups as well, so the question is the same.
+        let groups: Option<BTreeSet<String>> = targets
+            .iter()
+            .map(|target| target.recorded.get("group_id").and_then(Tree::as_text).map(str::to_owned))
+            .collect();
+        let rules = match groups {
+            Some(groups) => of_groups(clients, groups).await,
+            None => {
+                let ids = identities(targets);
+                let batches = ids.chunks(FILTER_VALUES).map(|ids| describe(clients, "security-group-rule-id", ids));
+                try_wave(batches.collect()).await.map(|rules| rules.concat())
+            }
+        };
+        let reports = rules.map(|rules| {
+            let ids: BTreeSet<&str> = targets.iter().map(|target| target.identity.as_str()).collect();
+            let wanted = rules.iter().filter(|rule| rule.security_group_rule_id().is_some_and(|id| ids.contains(id)));
+            wanted.map(report).collect()
+        });
+        by_identity(targets, reports)
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -213,6 +231,16 @@ fn permission(wanted: &Attributes<'_>) -> Result<IpPermission, ProviderError> {
         permission = permission.user_id_group_pairs(pair);
     }
     Ok(permission.build())
+}
+
+/// All rules of these groups, whoever's they are. Somebody else's question that is on its way is not asked again.
+pub(super) async fn of_groups(clients: &Clients, groups: BTreeSet<String>) -> Result<Vec<Rule>, ProviderError> {
+    let groups: Vec<String> = groups.into_iter().collect();
+    let ask = || async {
+        let batches = groups.chunks(FILTER_VALUES).map(|groups| describe(clients, "group-id", groups));
+        Ok(try_wave(batches.collect()).await?.concat())
+    };
+    clients.rules.ask(&groups.join(" "), ask).await
 }
 
 async fn describe(clients: &Clients, filter_name: &str, values: &[String]) -> Result<Vec<Rule>, ProviderError> {

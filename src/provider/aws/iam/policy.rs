@@ -8,7 +8,7 @@ use aws_sdk_iam::types::{Policy as Answer, PolicyVersion};
 
 use super::{is_own, present};
 use crate::address::Identity;
-use crate::provider::aws::attributes::{Report, decoded_structure, desired, wanted};
+use crate::provider::aws::attributes::{Report, decoded_structure, desired, structure, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, created, observed, tagged};
 use crate::provider::aws::session::Clients;
@@ -87,6 +87,13 @@ impl Handler for Policy {
         }
         let arn = update.target.identity.as_str();
         let document = desired(update, CREATE_VERSION).document("policy")?;
+        // Every request makes one more version, so a repeated one must find what the first has made.
+        let current = get(clients, arn).await?;
+        let current = current.default_version_id().ok_or_else(|| unanswered(GET, "default version"))?;
+        let current = get_version(clients, arn, current).await?;
+        if current.document().map(decoded_structure) == Some(structure(&document)) {
+            return Ok(());
+        }
         let mut others = other_versions(clients, arn).await?;
         if others.len() + 1 >= MOST_VERSIONS {
             others.sort_by_key(|version| version.create_date().map(|date| (date.secs(), date.subsec_nanos())));
