@@ -42,7 +42,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
         let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read).await?;
         say_notes(ui, &gathered);
         let left_over = neighbours::left_over(&*read_only(&provider), &specs.types, &gathered.state).await?;
-        for LeftOver { name, address } in &left_over {
+        for LeftOver { name, address, .. } in &left_over {
             let made_as = address.as_ref().map(|address| format!(", made as {address}")).unwrap_or_default();
             ui.warn(&format!("{name} carries the tags of this instance and is in no state{made_as}; it stays"));
         }

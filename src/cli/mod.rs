@@ -13,6 +13,7 @@
 mod apply;
 mod cloud;
 mod completions;
+mod cost;
 mod destroy;
 mod drift;
 pub mod error;
@@ -142,6 +143,8 @@ pub enum Command {
     Output(OutputArguments),
     /// Tell where a value comes from and what would happen if it changed, or what a code means
     Explain(ExplainArguments),
+    /// Estimate what the instance costs a month, before anything is built
+    Cost(CostArguments),
     /// Print the IAM policy that the other commands need for this file
     IamPolicy(IamPolicyArguments),
     /// Look into the state
@@ -284,6 +287,19 @@ pub struct ExplainArguments {
     /// input.run_mode, unknown-key
     #[arg(value_name = "WHAT")]
     pub what: String,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct CostArguments {
+    /// Say also what it would cost with another setting: 'database.max_capacity=2'; may be repeated
+    #[arg(long, value_name = "SETTING=VALUE")]
+    pub compare: Vec<String>,
+    /// Say also what choices would cost that are worth knowing
+    #[arg(long)]
+    pub choices: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -453,6 +469,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
         Command::Explain(arguments) => explain::run(ui, global, arguments),
+        Command::Cost(arguments) => cost::run(ui, global, arguments),
         Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),
         Command::State(command) => state::run(ui, global, command),
         Command::Schema => schema::run(ui, global),

@@ -13,6 +13,7 @@
 //! - Every instance of the run is in the table at the end, whatever became of it.
 //! - The exit code is that of the instance that fared worst.
 
+mod cost;
 mod drift;
 mod plan;
 mod table;
@@ -129,6 +130,11 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
         ]
         .into_iter()
         .find(|(_, given)| *given),
+        Command::Cost(arguments) => {
+            [("--compare", !arguments.compare.is_empty()), ("--choices", arguments.choices)]
+                .into_iter()
+                .find(|(_, given)| *given)
+        }
         Command::Destroy(arguments) => [("--html", arguments.html.is_some())].into_iter().find(|(_, given)| *given),
         _ => None,
     };
@@ -140,11 +146,12 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
     match command {
         Command::Plan(arguments) => plan::run(&fleet, arguments),
         Command::Drift(arguments) => drift::run(&fleet, arguments),
+        Command::Cost(arguments) => cost::run(&fleet, arguments),
         Command::Validate => validate::run(&fleet),
         Command::Apply(arguments) => waves::apply(&fleet, arguments),
         Command::Destroy(arguments) => waves::destroy(&fleet, arguments),
         _ => Err(CommandError::failure("this command works on one instance, and not on a fleet")
-            .hint("name its file with --file; only plan, apply, drift, destroy and validate take several")),
+            .hint("name its file with --file; only plan, apply, drift, cost, destroy and validate take several")),
     }
 }
 
