@@ -8,19 +8,16 @@ use super::files::{self, Project};
 use super::{CommandError, DriftArguments, Exit, GlobalOptions, Ui, cloud};
 use crate::address::Address;
 use crate::config::edit;
-use crate::cost::{self, Market};
 use crate::diagnostic::SourceFile;
 use crate::expr::Root;
 use crate::file;
-use crate::plan::drift::{self, Drift, Finding, LeftOver, What};
+use crate::plan::drift::{self, Drift, Finding, What};
 use crate::plan::resolve::{Desired, resolve};
-use crate::plan::{self, Action, Plan};
+use crate::plan::{Action, Plan, cost};
 use crate::provider::{Observations, Reader};
 use crate::refresh;
 use crate::render;
 use crate::session::{self, Gathered, Remembered, neighbours};
-use crate::spec::pricing::Pricing;
-use crate::state::State;
 use crate::value::{Tree, Value};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Result<Exit, CommandError> {
@@ -100,31 +97,9 @@ pub(super) async fn examine(
     let mut found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
     found.left_over = left_over?;
     if !found.left_over.is_empty() {
-        price(project, &gathered.state, &mut found.left_over)?;
+        cost::price_left_over(&project.world(&gathered.lookups), &gathered.state, &plan, &mut found.left_over)?;
     }
     Ok(Examined { gathered, plan, found })
-}
-
-/// Says of what is left over what it costs: as much as what has its address now, or nothing where its type is free.
-fn price(project: &Project, state: &State, left_over: &mut [LeftOver]) -> Result<(), CommandError> {
-    let config = &project.config;
-    let market = Market::of(&project.specs, &project.evaluator, &config.values, &config.region)?;
-    let resources = plan::cost::recorded(state);
-    let estimate = cost::of_resources(&market, &resources);
-    let costs = estimate.by_resource();
-    for thing in left_over {
-        let Some(Ok(address)) = thing.address.as_ref().map(|address| address.parse::<Address>()) else { continue };
-        let pricing = project.specs.types.get(&address.type_name).and_then(|found| found.pricing.as_ref());
-        let is_known = !estimate.gaps.iter().any(|gap| gap.address.as_ref() == Some(&address));
-        thing.usd_a_month = match pricing {
-            Some(Pricing::Free(_)) => Some(0.0),
-            Some(Pricing::Items { .. }) if is_known => {
-                costs.get(&Some(&address)).map(|amounts| amounts.typical.dollars())
-            }
-            _ => None,
-        };
-    }
-    Ok(())
 }
 
 /// Whose drift it is.

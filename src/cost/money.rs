@@ -41,7 +41,7 @@ impl Money {
         };
         // Billionths and millionths of a dollar, of which a cent has ten billion millions.
         let unit = 10_i128.pow(13) * divisor;
-        let cents = (amount * times + unit / 2).div_euclid(unit);
+        let cents = (amount.checked_mul(times)? + unit / 2).div_euclid(unit);
         i64::try_from(cents).ok().map(Self)
     }
 

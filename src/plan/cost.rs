@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::change::Plan;
+use super::drift::LeftOver;
 use super::resolve::{Graph, World};
 use crate::address::Address;
 use crate::cost::{self, Amounts, Attributes, Estimate, Market, Resource, Resources};
 use crate::diagnostic::Diagnostics;
+use crate::spec::pricing::Pricing;
 use crate::state::State;
 use crate::value::Planned;
 
@@ -101,4 +104,41 @@ pub fn of(world: &World<'_>, state: &State, after: &Resources<'_>) -> Result<Cos
     let market = Market::of(world.specs, world.evaluator, &world.config.values, &world.config.region)?;
     let before = cost::estimate(&market, &recorded(state));
     Ok(Cost::between(&market, &before, &cost::estimate(&market, after)))
+}
+
+/// Says of what is left over what it costs: nothing where its type is free, else as much as what has its address now, in the
+/// state or in the plan.
+///
+/// # Errors
+///
+/// The table of prices is not sound.
+pub fn price_left_over(
+    world: &World<'_>,
+    state: &State,
+    plan: &Plan,
+    left_over: &mut [LeftOver],
+) -> Result<(), Diagnostics> {
+    let market = Market::of(world.specs, world.evaluator, &world.config.values, &world.config.region)?;
+    let mut resources = recorded(state);
+    for change in &plan.changes {
+        let Some(planned) = change.desired.as_deref() else { continue };
+        let attributes = Attributes::Desired(planned);
+        let needs = change.depends_on.keys().collect();
+        resources.entry(&change.address).or_insert(Resource { region: &change.region, attributes, needs });
+    }
+    let estimate = cost::of_resources(&market, &resources);
+    let costs = estimate.by_resource();
+    for thing in left_over {
+        let Some(Ok(address)) = thing.address.as_ref().map(|address| address.parse::<Address>()) else { continue };
+        let pricing = world.specs.types.get(&address.type_name).and_then(|found| found.pricing.as_ref());
+        let is_known = !estimate.gaps.iter().any(|gap| gap.address.as_ref() == Some(&address));
+        thing.usd_a_month = match pricing {
+            Some(Pricing::Free(_)) => Some(0.0),
+            Some(Pricing::Items { .. }) if is_known => {
+                costs.get(&Some(&address)).map(|amounts| amounts.typical.dollars())
+            }
+            _ => None,
+        };
+    }
+    Ok(())
 }

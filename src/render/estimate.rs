@@ -68,12 +68,16 @@ pub fn text(bill: &Bill<'_>, form: Form) -> String {
     let mut lines = vec![paint(Role::Quiet, &columns("", ["low", "typical", "high"]))];
     for (name, title) in &bill.table.groups {
         let of_group: Vec<&Line> = bill.estimate.lines.iter().filter(|line| line.group == *name).collect();
-        if of_group.is_empty() {
+        let shown = merged(&of_group).into_iter().filter(|some| form.verbose || says_something(some));
+        let mut shown: Vec<Vec<&Line>> = shown.collect();
+        if shown.is_empty() {
             continue;
         }
+        // What costs most comes first.
+        shown.sort_by_key(|some| std::cmp::Reverse(sum(some).typical));
         lines.push(paint(Role::Heading, &row(title, bill.estimate.of_group(name))));
-        for some in merged(&of_group) {
-            lines.push(row(&format!("  {}", label(&some)), some.iter().map(|line| line.amount).sum()));
+        for some in shown {
+            lines.push(row(&format!("  {}", label(&some)), sum(&some)) + remark(&some));
             if form.verbose {
                 lines.extend(explained(&some, form));
             }
@@ -103,6 +107,21 @@ fn columns(label: &str, amounts: [&str; 3]) -> String {
         text.push_str(amount);
     }
     text
+}
+
+fn sum(lines: &[&Line]) -> Amounts {
+    lines.iter().map(|line| line.amount).sum()
+}
+
+/// Whether there is anything of it, or would be without a free allowance.
+fn says_something(lines: &[&Line]) -> bool {
+    lines.iter().any(|line| line.quantity != crate::spec::pricing::Spread::default())
+}
+
+/// Why it costs nothing.
+fn remark(lines: &[&Line]) -> &'static str {
+    let is_free = lines.iter().any(|line| line.free.as_ref().is_some_and(|(_, taken)| *taken != Amounts::default()));
+    if is_free && sum(lines).typical.is_nothing() { "  free allowance" } else { "" }
 }
 
 /// Lines that say the same of several resources, as one.

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use mastoform::cost::{Amounts, Estimate, Money};
+use mastoform::plan::cost::price_left_over;
+use mastoform::plan::drift::LeftOver;
 use mastoform::plan::resolve::{World, resolve};
-use mastoform::session;
+use mastoform::session::{self, Gathered};
 use mastoform::spec::OverlayFile;
 use mastoform::spec::pricing::Pricing;
+use mastoform::state::State;
 
 use super::completed;
 use crate::support::instance::{EXAMPLE, Instance, Script, example};
@@ -85,7 +88,7 @@ fn each_line_of_an_example_is_explained() {
         // One address of the task, two of the load balancer.
         "ecs.service.mastodon public addresses of tasks: $3.65",
         "elb.load_balancer.public load balancer: $16.43",
-        "elb.load_balancer.public load: $0.58",
+        "elb.load_balancer.public what it carries: $0.58",
         "elb.load_balancer.public public addresses: $7.30",
         "s3.bucket.media storage: $0.46",
         "s3.bucket.media files written: $0.50",
@@ -222,7 +225,7 @@ fn edited(choices: &[usize]) -> String {
 #[test]
 fn a_plan_costs_the_difference_of_the_two_totals() {
     let choices = proptest::collection::vec(0_usize..6, EDITS.len());
-    let config = proptest::test_runner::Config { cases: 12, ..Default::default() };
+    let config = proptest::test_runner::Config { cases: 12, failure_persistence: None, ..Default::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let outcome = runner.run(&(choices.clone(), choices), |(one, other)| {
@@ -248,4 +251,24 @@ fn a_plan_costs_the_difference_of_the_two_totals() {
         })
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[tokio::test]
+async fn what_is_left_over_costs_what_has_its_address_costs() {
+    let Script { specs, config, evaluator } = &Script::read(&[], EXAMPLE).expect("valid");
+    let lookups = BTreeMap::new();
+    let world = World { specs, config, lookups: &lookups, evaluator };
+    let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let state = State::new("lineage", "social", "eu-central-1");
+    let (plan, _) = session::plan(&world, &graph, &Gathered::offline(state.clone())).expect("a plan");
+    let thing = |address: Option<&str>| LeftOver {
+        name: "arn:aws:x".to_owned(),
+        address: address.map(str::to_owned),
+        usd_a_month: None,
+    };
+    let addresses = ["elasticache.replication_group.cache", "iam.role.tasks", "s3.bucket.another", "no address"];
+    let mut found: Vec<LeftOver> = addresses.map(|address| thing(Some(address))).into_iter().chain([thing(None)]).collect();
+    price_left_over(&world, &state, &plan, &mut found).expect("prices");
+    let costs: Vec<Option<f64>> = found.iter().map(|found| found.usd_a_month).collect();
+    assert_eq!(costs, [Some(10.51), Some(0.0), None, None, None]);
 }
