@@ -171,8 +171,7 @@ mod tests {
     fn the_json_is_as_its_schema_says() {
         let schema = serde_json::from_str(include_str!("../../docs/schemas/cost.schema.json")).expect("JSON");
         let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
-        let arguments =
-            CostArguments { compare: vec!["task.spot=false".to_owned()], choices: true, json: true };
+        let arguments = CostArguments { compare: vec!["task.spot=false".to_owned()], choices: true, json: true };
         for text in [EXAMPLE.to_owned(), EXAMPLE.replace("eu-central-1\"", "eu-south-2\"")] {
             let json = serde_json::from_str(&told(&text, &arguments).expect("a bill")).expect("JSON");
             validator.validate(&json).unwrap_or_else(|error| panic!("{error} in {json}"));

@@ -239,7 +239,8 @@ impl<'a> Work<'a> {
         let names = rules.texts(&priced.price)?;
         let found = names.each().map(|name| {
             let price = table.price(name).ok_or_else(|| format!("there is no price of {name}"))?;
-            let row = table.row(price, region).ok_or_else(|| format!("there is no price of {} in {region}", price.name))?;
+            let row =
+                table.row(price, region).ok_or_else(|| format!("there is no price of {} in {region}", price.name))?;
             Ok::<_, String>((price, row))
         });
         let [low, typical, high] = found;

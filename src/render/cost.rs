@@ -14,7 +14,11 @@ use crate::plan::cost::{Cost, Share};
 pub fn sentence(plan: &Plan) -> Option<String> {
     let cost = plan.cost.as_ref()?;
     let nothing = Amounts::default();
-    let (typical, then) = (cost.difference().typical, cost.after.typical);
+    let (difference, then) = (cost.difference(), cost.after.typical);
+    let high = match difference.high {
+        high if high == difference.typical => String::new(),
+        high => format!(", on the high side {}", high.signed()),
+    };
     let source = format!("(estimate, prices of {})", printable(&cost.collected));
     let text = if cost.before == nothing && cost.after == nothing {
         format!("nothing a month {source}")
@@ -22,14 +26,11 @@ pub fn sentence(plan: &Plan) -> Option<String> {
         let (low, high) = (cost.after.low, cost.after.high);
         format!("{then} a month, {low} to {high} {source}")
     } else if cost.after == nothing {
-        format!("{} a month, then nothing {source}", typical.signed())
-    } else if cost.difference() == nothing {
-        format!("as before, {then} a month {source}")
-    } else if typical.is_nothing() {
-        let (low, high) = (cost.difference().low.signed(), cost.difference().high.signed());
-        format!("{low} to {high} a month, typically as before, {then} {source}")
+        format!("{} a month, then nothing {source}", difference.typical.signed())
+    } else if difference.typical.is_nothing() {
+        format!("as before, {then} a month{high} {source}")
     } else {
-        format!("{} a month, then {then} {source}", typical.signed())
+        format!("{} a month{high}, then {then} {source}", difference.typical.signed())
     };
     let gaps = match cost.gaps.len() {
         0 => String::new(),
@@ -42,7 +43,8 @@ pub fn sentence(plan: &Plan) -> Option<String> {
 /// A line per resource whose cost changes: its name and by how much.
 pub fn by_resource(cost: &Cost) -> Vec<(String, String)> {
     let line = |share: &Share| {
-        let name = if share.name.is_empty() { "(no resource)".to_owned() } else { printable(&share.name).into_owned() };
+        let name =
+            if share.name.is_empty() { "beside the resources".to_owned() } else { printable(&share.name).into_owned() };
         (name, (share.after - share.before).typical.signed())
     };
     cost.resources.iter().map(line).collect()
@@ -79,7 +81,7 @@ pub fn cost_json(plan: &Plan) -> Json {
         "before": amounts_json(cost.before),
         "after": amounts_json(cost.after),
         "difference": amounts_json(cost.difference()),
-        "groups": cost.groups.iter().map(share).collect::<Vec<_>>(),
+        "groups": cost.groups.iter().filter(|share| share.before != share.after).map(share).collect::<Vec<_>>(),
         "resources": cost.resources.iter().map(share).collect::<Vec<_>>(),
         "gaps": gaps_json(&cost.gaps),
     })
@@ -188,8 +190,8 @@ mod tests {
         cost.gaps = vec![Gap { address: None, label: "x".into(), why: "y".into() }];
         assert_eq!(
             sentence(&only_high).expect("a cost"),
-            "+ $0.00 to + $2.00 a month, typically as before, $1.00 (estimate, prices of 2026-10), without one thing \
-             that has no price here"
+            "as before, $1.00 a month, on the high side + $2.00 (estimate, prices of 2026-10), without one thing that \
+             has no price here"
         );
         only_high.cost = None;
         assert_eq!(sentence(&only_high), None, "a plan of before");
@@ -211,7 +213,7 @@ mod tests {
     #[test]
     fn resources_are_told_one_by_one() {
         let told = by_resource(plan(100, 250).cost.as_ref().expect("a cost"));
-        let expected = [("rds.instance.database", "+ $1.50"), ("(no resource)", "+ $1.50")];
+        let expected = [("rds.instance.database", "+ $1.50"), ("beside the resources", "+ $1.50")];
         assert_eq!(told, expected.map(|(name, amount)| (name.to_owned(), amount.to_owned())));
     }
 }

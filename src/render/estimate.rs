@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::cost::{amounts_json, gap, gaps_json};
 use super::layout::{fill, pad, width, wrap};
 use super::style::{Role, paint};
-use crate::cost::{Amounts, Estimate, Line, Money};
+use crate::cost::{Amounts, Estimate, Gap, Line, Money};
 use crate::spec::prices::{self, Per, Row, Table, Trust};
 use crate::value::Value;
 
@@ -16,7 +16,7 @@ pub const FORMAT: u64 = 1;
 /// Columns of an amount.
 const AMOUNT: usize = 11;
 /// Columns of a label.
-const LABEL: usize = 34;
+const LABEL: usize = 38;
 
 /// Something assumed of a month: a setting of `[cost]`.
 #[derive(Clone, Debug)]
@@ -65,6 +65,11 @@ pub fn text(bill: &Bill<'_>, form: Form) -> String {
     let dot = if form.ascii { " - " } else { " · " };
     let head = [bill.instance, bill.title, bill.region, "what it costs a month"].join(dot);
     let mut parts = vec![paint(Role::Heading, &head)];
+    if !bill.alternatives.is_empty() && !form.verbose {
+        parts.push(alternatives(bill, form));
+        parts.push(paint(Role::Quiet, "-v says where the money goes, too."));
+        return parts.join("\n\n");
+    }
     let mut lines = vec![paint(Role::Quiet, &columns("", ["low", "typical", "high"]))];
     for (name, title) in &bill.table.groups {
         let of_group: Vec<&Line> = bill.estimate.lines.iter().filter(|line| line.group == *name).collect();
@@ -83,7 +88,8 @@ pub fn text(bill: &Bill<'_>, form: Form) -> String {
             }
         }
     }
-    lines.push(paint(Role::Heading, &row("Total", bill.estimate.total())));
+    let total = if bill.estimate.gaps.is_empty() { "Total" } else { "Total of what has a price" };
+    lines.push(paint(Role::Heading, &row(total, bill.estimate.total())));
     parts.push(lines.join("\n"));
     parts.extend(notes(bill, form));
     if !bill.alternatives.is_empty() {
@@ -145,8 +151,7 @@ fn label(lines: &[&Line]) -> String {
 /// Of what, how much, at which price, and what that is.
 fn explained(lines: &[&Line], form: Form) -> Vec<String> {
     let Some(line) = lines.first() else { return Vec::new() };
-    let names: Vec<String> =
-        lines.iter().filter_map(|line| line.address.as_ref()).map(ToString::to_string).collect();
+    let names: Vec<String> = lines.iter().filter_map(|line| line.address.as_ref()).map(ToString::to_string).collect();
     let whose = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
     let each = if lines.len() > 1 { " each" } else { "" };
     let assumed = if line.assumed { " (assumed, until AWS is asked)" } else { "" };
@@ -167,7 +172,9 @@ fn calculation(line: &Line) -> String {
         Per::Hour => format!("{quantity}, every hour,"),
         Per::Number(_) => quantity,
     };
-    format!("{times} at {price} per {}", line.unit)
+    // What follows a comma is for those who keep the table.
+    let unit = line.unit.split(", ").next().unwrap_or_default();
+    format!("{times} at {price} per {unit}")
 }
 
 /// The three, or the one that they are.
@@ -202,11 +209,9 @@ fn price(row: &Row) -> String {
 
 /// What must be known to judge the numbers.
 fn notes(bill: &Bill<'_>, form: Form) -> Vec<String> {
-    let mut notes = vec![format!(
-        "An estimate with list prices of {}: before tax, credits and discounts.{}",
-        bill.table.collected,
-        age(bill)
-    )];
+    let collected = &bill.table.collected;
+    let mut notes = vec![format!("An estimate with list prices of {collected}: before tax, credits and discounts.")];
+    notes.extend(age(bill));
     let floating: BTreeSet<&str> =
         bill.estimate.lines.iter().filter(|line| line.floats).map(|line| line.label.as_str()).collect();
     if !floating.is_empty() {
@@ -227,8 +232,19 @@ fn notes(bill: &Bill<'_>, form: Form) -> Vec<String> {
     let mut paragraphs: Vec<String> = notes.iter().map(|note| wrap(note, form.columns).join("\n")).collect();
     if !bill.estimate.gaps.is_empty() {
         let mut lines = vec!["Not in the total, because it has no price here:".to_owned()];
+        let mut told: Vec<(&str, &str, Vec<&Gap>)> = Vec::new();
         for missing in &bill.estimate.gaps {
-            let wrapped = wrap(&gap(missing), form.columns.saturating_sub(2));
+            match told.iter_mut().find(|(label, why, _)| *label == missing.label && *why == missing.why) {
+                Some((.., same)) => same.push(missing),
+                None => told.push((&missing.label, &missing.why, vec![missing])),
+            }
+        }
+        for (label, why, same) in told {
+            let text = match same.as_slice() {
+                [one] => gap(one),
+                several => format!("{label} x{}: {why}", several.len()),
+            };
+            let wrapped = wrap(&text, form.columns.saturating_sub(2));
             lines.extend(wrapped.iter().map(|line| format!("  {line}")));
         }
         paragraphs.push(lines.join("\n"));
@@ -242,17 +258,12 @@ pub fn free(estimate: &Estimate) -> Amounts {
 }
 
 /// Which prices were last read long ago.
-fn age(bill: &Bill<'_>) -> String {
+fn age(bill: &Bill<'_>) -> Option<String> {
     let dates = dates(bill.estimate);
     let old: Vec<&&str> = dates.iter().filter(|at| prices::is_old(at, bill.today)).collect();
     let oldest = old.iter().min().copied().copied().unwrap_or_default();
-    match old.len() {
-        0 => String::new(),
-        number => format!(
-            " {number} of {} prices were last seen confirmed more than a year ago, the oldest {oldest}: they may have changed.",
-            dates.len()
-        ),
-    }
+    let (number, all) = (old.len(), dates.len());
+    (number > 0).then(|| format!("{number} of these {all} prices are older than a year, the oldest of {oldest}."))
 }
 
 /// The date of every price that is used, each price once.
@@ -264,14 +275,21 @@ fn dates(estimate: &Estimate) -> Vec<&str> {
 
 fn alternatives(bill: &Bill<'_>, form: Form) -> String {
     let total = bill.estimate.total();
-    let mut lines = vec!["With other settings:".to_owned()];
+    let mut lines = vec![
+        paint(Role::Quiet, &columns("", ["low", "typical", "high"])),
+        paint(Role::Heading, &row("As the file says", total)),
+    ];
     for Alternative { name, doc, total: other } in bill.alternatives {
-        let difference = (*other - total).typical;
-        let said = if difference.is_nothing() { "as now".to_owned() } else { difference.signed() };
-        lines.push(row(&format!("  {name}"), *other) + &format!("  {said}"));
-        lines.extend(wrap(doc, form.columns.saturating_sub(4)).iter().map(|line| format!("    {}", paint(Role::Quiet, line))));
+        let difference = *other - total;
+        let said = match (difference.typical.is_nothing(), difference.high.is_nothing()) {
+            (true, true) => "as now".to_owned(),
+            (true, false) => format!("at most {}", difference.high.signed()),
+            (false, _) => difference.typical.signed(),
+        };
+        lines.push(row(name, *other) + &format!("  {said}"));
+        let doc = (!doc.is_empty()).then(|| wrap(doc, form.columns.saturating_sub(2)));
+        lines.extend(doc.into_iter().flatten().map(|line| format!("  {}", paint(Role::Quiet, &line))));
     }
-    lines.retain(|line| !line.trim().is_empty());
     lines.join("\n")
 }
 
@@ -279,8 +297,7 @@ fn assumptions(bill: &Bill<'_>, form: Form) -> String {
     let intro = "Assumed of a month, as no file can know it. Your own numbers belong into [cost] of mastodon.toml; one \
                  number, or [low, typical, high]:";
     let mut lines = wrap(intro, form.columns);
-    let settings: Vec<String> =
-        bill.assumptions.iter().map(|one| format!("{} = {}", one.setting, one.value)).collect();
+    let settings: Vec<String> = bill.assumptions.iter().map(|one| format!("{} = {}", one.setting, one.value)).collect();
     let column = settings.iter().map(|setting| width(setting)).max().unwrap_or(0) + 4;
     for (one, setting) in bill.assumptions.iter().zip(&settings) {
         let yours = if one.is_written { "Yours. " } else { "" };
@@ -367,17 +384,34 @@ fn line_json(line: &Line) -> Json {
     })
 }
 
+/// What an instance comes to, in a fleet.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum {
+    pub total: Amounts,
+    /// What free allowances took off.
+    pub free: Amounts,
+    /// How many things have no price.
+    pub gaps: usize,
+}
+
+impl Sum {
+    pub fn of(estimate: &Estimate) -> Self {
+        Self { total: estimate.total(), free: free(estimate), gaps: estimate.gaps.len() }
+    }
+}
+
 /// What several instances cost, a line for each. Without a newline at the end.
-pub fn fleet(rows: &[(String, Option<(Amounts, Amounts)>)], columns_wide: usize) -> String {
+pub fn fleet(rows: &[(String, Option<Sum>)], columns_wide: usize) -> String {
     let mut lines = vec![paint(Role::Quiet, &columns("instance", ["low", "typical", "high"]))];
     let (mut sum, mut shared, mut known) = (Amounts::default(), Vec::new(), 0);
     for (name, cost) in rows {
         match cost {
-            Some((total, free)) => {
+            Some(Sum { total, free, gaps }) => {
                 sum = sum + *total;
                 shared.push(free.typical);
                 known += 1;
-                lines.push(row(name, *total));
+                let gaps = if *gaps > 0 { format!("  without {gaps} that have no price") } else { String::new() };
+                lines.push(row(name, *total) + &gaps);
             }
             None => lines.push(format!("{}{}", pad(name, LABEL), paint(Role::Error, "failed"))),
         }
@@ -415,17 +449,17 @@ mod tests {
     #[test]
     fn a_fleet_has_a_total_and_shares_what_is_free() {
         let rows = [
-            ("alpha".to_owned(), Some((cents(14_199), cents(300)))),
-            ("beta".to_owned(), Some((cents(10_000), cents(200)))),
+            ("alpha".to_owned(), Some(Sum { total: cents(14_199), free: cents(300), gaps: 0 })),
+            ("beta".to_owned(), Some(Sum { total: cents(10_000), free: cents(200), gaps: 2 })),
             ("gamma".to_owned(), None),
         ];
         assert_eq!(
             super::super::stripped(&fleet(&rows, 80)),
-            "instance                                  low    typical       high\n\
-             alpha                                 $141.99    $141.99    $141.99\n\
-             beta                                  $100.00    $100.00    $100.00\n\
-             gamma                             failed\n\
-             Total of 2                            $241.99    $241.99    $241.99\n\n\
+            "instance                                      low    typical       high\n\
+             alpha                                     $141.99    $141.99    $141.99\n\
+             beta                                      $100.00    $100.00    $100.00  without 2 that have no price\n\
+             gamma                                 failed\n\
+             Total of 2                                $241.99    $241.99    $241.99\n\n\
              Free allowances were taken off for each. AWS gives them once to an account:\n\
              where these instances share one, the total is up to $2.00 higher."
         );

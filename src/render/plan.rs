@@ -7,12 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Options, cost};
 use super::documents::Content;
 use super::layout::{cut, fill, pad, prefix, width, wrap};
 use super::outline::{Entry, Fold, Group, Outline, counts, nothing, security, time_and_impact, verb};
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
 use super::values::{Line, Piece, Words, total};
+use super::{Options, cost};
 use crate::address::Address;
 use crate::inert::printable;
 use crate::plan::{Action, Change, Plan};
@@ -150,7 +150,12 @@ impl<'a> Renderer<'a> {
             for (name, amount) in rows {
                 let mut path = wrap_path(&name, self.columns.saturating_sub(INDENT + amounts + GAP)).into_iter();
                 let gap = fill(width(&amount), amounts);
-                lines.push(format!("{}{gap}{amount}{}{}", fill(0, INDENT), fill(0, GAP), path.next().unwrap_or_default()));
+                lines.push(format!(
+                    "{}{gap}{amount}{}{}",
+                    fill(0, INDENT),
+                    fill(0, GAP),
+                    path.next().unwrap_or_default()
+                ));
                 lines.extend(path.map(|part| format!("{}{part}", fill(0, INDENT + amounts + GAP))));
             }
             for missing in &cost.gaps {

@@ -81,7 +81,8 @@ impl Specs {
         let mut sources = Vec::new();
         let mut prices = Prices::default();
         for file in files {
-            let is_prices = file.types_of.is_none() && Path::new(&file.name).file_name().is_some_and(|name| name == PRICES);
+            let is_prices =
+                file.types_of.is_none() && Path::new(&file.name).file_name().is_some_and(|name| name == PRICES);
             let source = SourceFile::new(file.name, file.text);
             if is_prices {
                 prices = Prices::own(source);

@@ -79,7 +79,11 @@ impl Linter<'_> {
         };
         let groups: Vec<&str> = self.table.groups.iter().map(|(name, _)| name.as_str()).collect();
         if !groups.contains(&item.group.as_str()) {
-            self.problems.push(wrong(format!("there is no group `{}` of line items", item.group), &groups, &item.group));
+            self.problems.push(wrong(
+                format!("there is no group `{}` of line items", item.group),
+                &groups,
+                &item.group,
+            ));
         }
         if let Charge::Priced(priced) = &item.charge
             && let Some(free) = priced.free.as_ref().filter(|free| !self.table.free.contains_key(*free))
@@ -106,9 +110,9 @@ impl Linter<'_> {
         if let Parsed::Template(template) = &*parsed {
             for reference in template.references() {
                 let problem = self.complaint(reference, owner);
-                self.problems.extend(problem.map(|message| {
-                    Diagnostic::error("unknown-reference", message).at(&reference.location, "")
-                }));
+                self.problems.extend(
+                    problem.map(|message| Diagnostic::error("unknown-reference", message).at(&reference.location, "")),
+                );
             }
         }
         if is_price && !self.has_price(&parsed) {
@@ -153,8 +157,9 @@ impl Linter<'_> {
     fn has_price(&self, parsed: &Parsed) -> bool {
         match parsed {
             Parsed::Text(text) => self.table.price(text).is_some(),
-            Parsed::Template(template) => pattern(template)
-                .is_some_and(|pattern| self.table.prices().any(|price| pattern.is_match(&super::prices::key(&price.name)))),
+            Parsed::Template(template) => pattern(template).is_some_and(|pattern| {
+                self.table.prices().any(|price| pattern.is_match(&super::prices::key(&price.name)))
+            }),
         }
     }
 }
@@ -185,7 +190,9 @@ mod tests {
     }
 
     fn item(lines: &str) -> Vec<String> {
-        problems(&format!("[thing.price]\nneeds = {{ task = 'ecs.task_definition' }}\n[thing.price.items.x]\nlabel = 'x'\ndoc = 'd'\n{lines}"))
+        problems(&format!(
+            "[thing.price]\nneeds = {{ task = 'ecs.task_definition' }}\n[thing.price.items.x]\nlabel = 'x'\ndoc = 'd'\n{lines}"
+        ))
     }
 
     #[test]
@@ -200,7 +207,8 @@ mod tests {
 
     #[test]
     fn rules_name_what_exists() {
-        let fine = "group = 'rest'\nprice = 's3.put_1000'\nquantity = 'resource.size * usage.media_gb + needs.task.cpu'";
+        let fine =
+            "group = 'rest'\nprice = 's3.put_1000'\nquantity = 'resource.size * usage.media_gb + needs.task.cpu'";
         assert_eq!(item(fine), [""; 0]);
         for (wrong, expected) in [
             (fine.replace("resource.size", "resource.sise"), "`a.thing` has no attribute `sise` to price"),
@@ -214,7 +222,10 @@ mod tests {
             (format!("{fine}\nfree = 'lunch'"), "there is no free allowance `lunch`"),
             (fine.replace("resource.size *", "resource.size **"), "this is not a CEL expression"),
             (fine.replace("price = ", "prize = "), "the item `x` of a price is not complete"),
-            ("group = 'rest'\nprice = { low = 'a' }\nquantity = 1".to_owned(), "a table of `low`, `typical` and `high`"),
+            (
+                "group = 'rest'\nprice = { low = 'a' }\nquantity = 1".to_owned(),
+                "a table of `low`, `typical` and `high`",
+            ),
         ] {
             let said = item(&wrong).join("\n");
             assert!(said.contains(expected), "{wrong}: {said}");

@@ -193,7 +193,8 @@ fn read(source: &Arc<SourceFile>) -> Result<Table, Diagnostics> {
 
 fn meta(document: &Node, diagnostics: &mut Diagnostics) -> (String, u32) {
     let Some(node) = document.get("meta") else {
-        diagnostics.push(Diagnostic::error("price-table", "the table of prices has no [meta]").at(&document.location, ""));
+        diagnostics
+            .push(Diagnostic::error("price-table", "the table of prices has no [meta]").at(&document.location, ""));
         return (String::new(), 0);
     };
     let mut meta = Reader { diagnostics, table: node, what: "[meta]", used: vec!["format", "hours_per_month"] };
@@ -246,8 +247,14 @@ fn collect(node: &Node, path: &mut Vec<String>, table: &mut Table, diagnostics: 
             let is_known = price.places.as_ref().is_none_or(|places| table.places.contains_key(places));
             if !is_known || table.prices.insert(key(&price.name), price).is_some() {
                 diagnostics.push(
-                    Diagnostic::error("price-table", format!("the price `{}` is written twice, or goes by places that are not there", path.join(".")))
-                        .at(&entry.key_location, ""),
+                    Diagnostic::error(
+                        "price-table",
+                        format!(
+                            "the price `{}` is written twice, or goes by places that are not there",
+                            path.join(".")
+                        ),
+                    )
+                    .at(&entry.key_location, ""),
                 );
             }
         } else if entry.node.is_table() {
@@ -327,7 +334,9 @@ fn age(date: &str) -> Option<i64> {
 /// Whether something of this date is older than a year on the day `today`. What has no date is.
 pub fn is_old(at: &str, today: &str) -> bool {
     match (age(at), age(today)) {
-        (Some(then), Some(now)) if now - then == 12 => at.get(8..).is_none_or(|day| today.get(8..).is_some_and(|now| day < now)),
+        (Some(then), Some(now)) if now - then == 12 => {
+            at.get(8..).is_none_or(|day| today.get(8..).is_some_and(|now| day < now))
+        }
         (Some(then), Some(now)) => now - then > 12,
         _ => true,
     }
@@ -371,7 +380,8 @@ mod tests {
     #[test]
     fn a_table_of_another_shape_is_refused() {
         let row = "{ usd = 0.1, at = '2026-10-06', trust = 'single', from = 'A' }";
-        let price = |per: &str, row: &str| format!("[price.a]\nunit = 'GB'\nper = {per}\n[price.a.usd]\nglobal = {row}\n");
+        let price =
+            |per: &str, row: &str| format!("[price.a]\nunit = 'GB'\nper = {per}\n[price.a.usd]\nglobal = {row}\n");
         assert_eq!(problems(&price("1", row)), "");
         for (wrong, expected) in [
             (price("0", row), "`per` must be \"hour\", or so many of them"),

@@ -27,7 +27,8 @@ fn the_script_rewrites_what_aws_says_and_leaves_the_rest() {
     let said = String::from_utf8_lossy(&output.stderr).replace('\r', "");
     assert!(output.status.success(), "{said}");
     let after = fs_err::read_to_string(&table).expect("the table");
-    let changed: Vec<&str> = before.lines().zip(after.lines()).filter(|(was, is)| was != is).map(|(_, is)| is).collect();
+    let changed: Vec<&str> =
+        before.lines().zip(after.lines()).filter(|(was, is)| was != is).map(|(_, is)| is).collect();
     assert_eq!(
         changed,
         [

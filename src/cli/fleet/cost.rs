@@ -31,7 +31,7 @@ pub fn run(fleet: &Fleet<'_>, arguments: &CostArguments) -> Result<Exit, Command
             Ok((bill, json)) => {
                 let file = member.options.file.display().to_string();
                 total = total + bill.total();
-                rows.push((member.name().to_owned(), Some((bill.total(), estimate::free(&bill)))));
+                rows.push((member.name().to_owned(), Some(estimate::Sum::of(&bill))));
                 documents.push(json!({ "instance": member.name(), "file": file, "cost": json }));
                 exits.push(Exit::Done);
             }

@@ -17,7 +17,13 @@ const NAME: usize = 40;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Planned {
     /// `cost`: what it adds to the bill of a month.
-    Plan { counts: Counts, unchanged: usize, note: String, refused: bool, cost: Money },
+    Plan {
+        counts: Counts,
+        unchanged: usize,
+        note: String,
+        refused: bool,
+        cost: Money,
+    },
     Failed,
 }
 
