@@ -110,3 +110,22 @@ fn shape(shape_of: &InputShape, property: &mut Map<String, Json>) {
     };
     property.insert("type".into(), name.into());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Specs;
+
+    #[test]
+    fn a_spread_is_one_number_or_three() {
+        let schema = schema(&Specs::read(&[]).expect("specs").blueprint);
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+        let file = |media: Json| json!({ "name": "social", "domain": "social.example.org", "region": "eu-central-1", "cost": { "media_gb": media } });
+        for fine in [json!(20), json!([5, 20.5, 100])] {
+            assert!(validator.is_valid(&file(fine.clone())), "{fine}");
+        }
+        for wrong in [json!([5, 20]), json!(-1), json!([1, 2, -3]), json!("many")] {
+            assert!(!validator.is_valid(&file(wrong.clone())), "{wrong}");
+        }
+    }
+}

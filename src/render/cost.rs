@@ -40,12 +40,17 @@ pub fn sentence(plan: &Plan) -> Option<String> {
     Some(format!("{text}{gaps}"))
 }
 
-/// A line per resource whose cost changes: its name and by how much.
+/// A line per resource whose cost changes: its name, with the high side where that differs, and by how much.
 pub fn by_resource(cost: &Cost) -> Vec<(String, String)> {
     let line = |share: &Share| {
         let name =
             if share.name.is_empty() { "beside the resources".to_owned() } else { printable(&share.name).into_owned() };
-        (name, (share.after - share.before).typical.signed())
+        let difference = share.after - share.before;
+        let high = match difference.high {
+            high if high == difference.typical => String::new(),
+            high => format!(", on the high side {}", high.signed()),
+        };
+        (format!("{name}{high}"), difference.typical.signed())
     };
     cost.resources.iter().map(line).collect()
 }
@@ -129,6 +134,11 @@ pub fn chart(plan: &Plan, text: &mut String) {
         "</tbody>\n<tfoot><tr><th scope=\"row\">Total</th>{was}<td>{}</td><td>{} to {}</td></tr></tfoot>\n</table>",
         cost.after.typical, cost.after.low, cost.after.high
     );
+    if was_there {
+        text.push_str(
+            "<p class=\"quiet\">An outline is what it costs now, a filled bar what it costs after this plan.</p>\n",
+        );
+    }
     if !cost.gaps.is_empty() {
         text.push_str("<p>Without a price here:</p>\n<ul>\n");
         for missing in &cost.gaps {

@@ -167,7 +167,7 @@ fn explained(lines: &[&Line], form: Form) -> Vec<String> {
 /// `0.5 / 0.75 / 1 x 730 h at $0.12 per ACU-hour`
 fn calculation(line: &Line) -> String {
     let quantity = spread(&line.quantity.each().map(|quantity| number(*quantity)));
-    let price = spread(&line.rows.each().map(|row| price(row)));
+    let price = spread(&line.rows.each().map(price));
     let times = match line.per {
         Per::Hour => format!("{quantity}, every hour,"),
         Per::Number(_) => quantity,

@@ -56,7 +56,6 @@ fn the_worked_examples_come_out() {
             let off = (amount.dollars() / expected - 1.0).abs();
             assert!(off < 0.02, "{region}: {amount} instead of {expected}");
         }
-        println!("{region}: {:?}", estimate.total().each().map(ToString::to_string));
     }
 }
 
