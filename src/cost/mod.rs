@@ -73,8 +73,8 @@ pub struct Line {
     /// The keys of the prices.
     pub prices: Spread<String>,
     pub rows: Spread<Row>,
-    /// Some of the prices are no list prices: they go up and down.
-    pub floats: bool,
+    /// Some of the prices are no list prices: they go up and down. What AWS calls that.
+    pub floats: Option<String>,
     /// The quantity is assumed, because what it depends on is known only after apply.
     pub assumed: bool,
     pub amount: Amounts,
@@ -279,7 +279,7 @@ impl<'a> Work<'a> {
             per: typical.per,
             prices: Spread::of(prices.map(|(price, _)| price.name.clone())),
             rows: Spread::of(prices.map(|(_, row)| row.clone())),
-            floats: prices.iter().any(|(price, _)| price.floats),
+            floats: prices.iter().find_map(|(price, _)| price.floats.clone()),
             assumed,
             amount: Spread::of(amounts),
             free: allowance.map(|name| (name.to_owned(), Spread::of(taken))),

@@ -1,6 +1,6 @@
 //! What an instance costs, as text and as JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
@@ -212,12 +212,17 @@ fn notes(bill: &Bill<'_>, form: Form) -> Vec<String> {
     let collected = &bill.table.collected;
     let mut notes = vec![format!("An estimate with list prices of {collected}: before tax, credits and discounts.")];
     notes.extend(age(bill));
-    let floating: BTreeSet<&str> =
-        bill.estimate.lines.iter().filter(|line| line.floats).map(|line| line.label.as_str()).collect();
-    if !floating.is_empty() {
-        let labels: Vec<&str> = floating.into_iter().collect();
+    let mut floating: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for line in &bill.estimate.lines {
+        if let Some(word) = &line.floats {
+            floating.entry(word).or_default().insert(&line.label);
+        }
+    }
+    for (word, labels) in floating {
+        let labels: Vec<&str> = labels.into_iter().collect();
         notes.push(format!(
-            "The prices of {} go up and down (Spot): what was read once stands here, and on the high side the price on demand.",
+            "The prices of {} go up and down ({word}): what was read once stands here, and on the high side the price on \
+             demand.",
             labels.join(" and ")
         ));
     }
@@ -377,7 +382,7 @@ fn line_json(line: &Line) -> Json {
         "usd": three(line.rows.each().map(|row| (row.nanos as f64 / 1e9).into())),
         "price_seen": line.rows.each().map(|row| row.at.as_str()).iter().min(),
         "trust": trust.map(Trust::name),
-        "floats": line.floats,
+        "floats": line.floats.is_some(),
         "assumed": line.assumed,
         "amount": amounts_json(line.amount),
         "free": line.free.as_ref().map(|(name, taken)| json!({ "allowance": name, "amount": amounts_json(*taken) })),

@@ -83,8 +83,8 @@ pub struct Price {
     /// `GB-month`
     pub unit: String,
     pub per: Per,
-    /// It is no list price: it goes up and down.
-    pub floats: bool,
+    /// It is no list price but goes up and down; what AWS calls that.
+    pub floats: Option<String>,
     places: Option<String>,
     usd: BTreeMap<String, Row>,
 }
@@ -274,7 +274,7 @@ fn price(name: String, entry: &Entry, diagnostics: &mut Diagnostics) -> Price {
     let used = vec!["per", "usd", "row", "note", "offer"];
     let mut reader = Reader { diagnostics, table: node, what: "a price", used };
     let unit = reader.text("unit");
-    let floats = reader.flag("floats", false);
+    let floats = reader.text("floats");
     let places = reader.text("places");
     reader.refuse_others();
     if unit.is_none() {
