@@ -82,7 +82,8 @@ pub struct GlobalOptions {
     /// The folder of the state files [default: `state` beside FILE]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// A folder of specs that lie over the built-in ones: DIR/*.toml, and resource types in DIR/types/*.toml
+    /// A folder of specs that lie over the built-in ones: DIR/*.toml, resource types in DIR/types/*.toml, and a table of
+    /// prices in DIR/prices.toml
     #[arg(long, global = true, value_name = "DIR")]
     pub specs: Option<PathBuf>,
     /// Work on a simulated cloud instead of AWS, kept in the folder `sandbox` beside the state

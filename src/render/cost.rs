@@ -20,6 +20,13 @@ pub fn sentence(plan: &Plan) -> Option<String> {
         high => format!(", on the high side {}", high.signed()),
     };
     let source = format!("(estimate, prices of {})", printable(&cost.collected));
+    if cost.before == nothing && cost.after == nothing && !cost.gaps.is_empty() {
+        let number = cost.gaps.len();
+        return Some(format!(
+            "not known: {number} things have no price here (prices of {})",
+            printable(&cost.collected)
+        ));
+    }
     let text = if cost.before == nothing && cost.after == nothing {
         format!("nothing a month {source}")
     } else if cost.before == nothing {
@@ -203,7 +210,10 @@ mod tests {
             "as before, $1.00 a month, on the high side + $2.00 (estimate, prices of 2026-10), without one thing that \
              has no price here"
         );
-        only_high.cost = None;
+        let mut unknown = plan(0, 0);
+        let gaps = only_high.cost.take().expect("a cost").gaps;
+        unknown.cost.as_mut().expect("a cost").gaps = [gaps.clone(), gaps].concat();
+        assert_eq!(sentence(&unknown).expect("a cost"), "not known: 2 things have no price here (prices of 2026-10)");
         assert_eq!(sentence(&only_high), None, "a plan of before");
     }
 

@@ -370,6 +370,15 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_read_once() {
+        let own = Prices::own(SourceFile::new("prices.toml", HEAD));
+        for prices in [Prices::default(), own] {
+            let (first, second) = (prices.table().expect("sound"), prices.clone());
+            assert!(std::ptr::eq(first, second.table().expect("sound")));
+        }
+    }
+
+    #[test]
     fn names_of_aws_find_their_price() {
         let prices = Prices::default();
         let table = prices.table().expect("sound");
