@@ -213,7 +213,7 @@ async fn a_plan_that_does_nothing_reads_no_prices() {
     let gathered = instance.gather(EXAMPLE, false).await.unwrap_or_else(|error| panic!("{error}"));
     let broken = OverlayFile { name: "prices.toml".into(), types_of: None, text: "[meta]\n".into() };
     let plan = |text: &str| {
-        let mut specs = Specs::read(&[broken.clone()]).expect("specs");
+        let mut specs = Specs::read(std::slice::from_ref(&broken)).expect("specs");
         let evaluator = Evaluator::new();
         let source = SourceFile::new("mastodon.toml", text);
         let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator).expect("valid");
