@@ -25,6 +25,7 @@
 //! | --- | --- | --- |
 //! | `mastodon.toml` | read by [`config`], written once by `init`, edited by `drift --accept` | the instance as its owner wants it |
 //! | `specs/types/*.toml` | read by [`spec`], part of the binary | AWS's resource types and their attributes |
+//! | `specs/prices.toml` | read by [`spec`] when somebody asks what something costs, part of the binary | AWS's list prices |
 //! | `specs/mastodon/*.toml` | read by [`spec`], part of the binary | the blueprint: inputs, resources, checks, outputs |
 //! | `state/<name>.json` | [`state`] | what exists, as last seen; committed to git |
 //! | `state/<name>.history.jsonl` | [`state::history`] | when something was applied, by whom, how long it took; committed to git |
@@ -49,6 +50,7 @@ pub mod alphabet;
 pub mod apply;
 pub mod cli;
 pub mod config;
+pub mod cost;
 pub mod diagnostic;
 pub mod document;
 pub mod expr;

@@ -14,12 +14,13 @@ use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
 use crate::apply::recover::{self, Note, RecoverError};
 use crate::config::{self, Config};
+use crate::cost::{self, Estimate, Market};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::Late;
 use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
-use crate::plan::{Cause, Plan, check};
+use crate::plan::{self, Cause, Plan, check};
 use crate::provider::{Account, Observation, Observations, ProviderError, Reader, Target, ownership};
 use crate::refresh::{self, RefreshError, Stranger};
 use crate::spec::types::Durations;
@@ -448,6 +449,21 @@ pub fn learned(types: &Arc<Types>, history: &[history::Entry]) -> Arc<Types> {
         };
     }
     Arc::new(learned)
+}
+
+/// What the instance costs a month that the file describes, whatever exists already.
+///
+/// # Errors
+///
+/// What a plan of its first apply would say is wrong.
+pub fn cost(world: &World<'_>, graph: &Graph<'_>) -> Result<Estimate, Diagnostics> {
+    let config = world.config;
+    let nothing = State::new("", config.name.as_str(), config.region.as_str());
+    let situation = Situation { state: &nothing, observations: None, made_from: Fingerprint::default() };
+    let plan = walk::plan(world, graph, &situation)?;
+    let attributes = plan.changes.iter().filter_map(|change| Some((&change.address, change.desired.as_deref()?)));
+    let market = Market::of(world.specs, world.evaluator, &config.values, &config.region)?;
+    Ok(cost::estimate(&market, &plan::cost::desired(graph, attributes)))
 }
 
 /// An output with what is known of it.

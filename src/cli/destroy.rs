@@ -45,7 +45,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
         for failure in &left_over.failures {
             ui.warn(&format!("what is left over is not all known: {failure}"));
         }
-        for LeftOver { name, address } in &left_over.found {
+        for LeftOver { name, address, .. } in &left_over.found {
             let made_as = address.as_ref().map(|address| format!(", made as {address}")).unwrap_or_default();
             ui.warn(&format!("{name} carries the tags of this instance and is in no state{made_as}; it stays"));
         }

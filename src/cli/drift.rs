@@ -13,7 +13,7 @@ use crate::expr::Root;
 use crate::file;
 use crate::plan::drift::{self, Drift, Finding, What};
 use crate::plan::resolve::{Desired, resolve};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, cost};
 use crate::provider::{Observations, Reader};
 use crate::refresh;
 use crate::render;
@@ -99,6 +99,9 @@ pub(super) async fn examine(
     let observations = gathered.observations.as_ref().unwrap_or(&nothing);
     let mut found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
     found.left_over = left_over.found;
+    if !found.left_over.is_empty() {
+        cost::price_left_over(&project.world(&gathered.lookups), &gathered.state, &plan, &mut found.left_over)?;
+    }
     Ok(Examined { gathered, plan, found })
 }
 

@@ -172,7 +172,8 @@ pub fn read_file(path: &Path) -> Result<Arc<SourceFile>, CommandError> {
     }
 }
 
-/// The files of the overlay: `DIR/*.toml` describe the instance, `DIR/types/*.toml` resource types.
+/// The files of the overlay: `DIR/*.toml` describe the instance, `DIR/types/*.toml` resource types, and `DIR/prices.toml`
+/// what AWS charges.
 fn overlay(options: &GlobalOptions) -> Result<Vec<OverlayFile>, CommandError> {
     let Some(folder) = &options.specs else { return Ok(Vec::new()) };
     let mut files = Vec::new();

@@ -26,7 +26,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &InitArguments) -> Resul
         Err(error) => return Err(error.into()),
     }
     ui.say(&format!("Wrote {path}. Every setting is in it, with its default."));
-    ui.hint("edit it, then see what would be made with `mastoform plan`");
+    ui.hint("edit it, then see what it would cost with `mastoform cost`, and what would be made with `mastoform plan`");
     ui.hint("editors can help once they have `mastoform schema > mastodon.schema.json`");
     Ok(Exit::Done)
 }

@@ -13,6 +13,7 @@
 mod apply;
 mod cloud;
 mod completions;
+mod cost;
 mod destroy;
 mod drift;
 pub mod error;
@@ -82,7 +83,8 @@ pub struct GlobalOptions {
     /// The folder of the state files [default: `state` beside FILE]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// A folder of specs that lie over the built-in ones: DIR/*.toml, and resource types in DIR/types/*.toml
+    /// A folder of specs that lie over the built-in ones: DIR/*.toml, resource types in DIR/types/*.toml, and a table of
+    /// prices in DIR/prices.toml
     #[arg(long, global = true, value_name = "DIR")]
     pub specs: Option<PathBuf>,
     /// Work on a simulated cloud instead of AWS, kept in the folder `sandbox` beside the state
@@ -143,6 +145,8 @@ pub enum Command {
     Output(OutputArguments),
     /// Tell where a value comes from and what would happen if it changed, or what a code means
     Explain(ExplainArguments),
+    /// Estimate what the instance costs a month, before anything is built
+    Cost(CostArguments),
     /// Print the IAM policy that the other commands need for this file
     IamPolicy(IamPolicyArguments),
     /// Look into the state
@@ -287,6 +291,19 @@ pub struct ExplainArguments {
     /// input.run_mode, unknown-key
     #[arg(value_name = "WHAT")]
     pub what: String,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct CostArguments {
+    /// Say also what it would cost with another setting: 'database.max_capacity=2'; may be repeated
+    #[arg(long, value_name = "SETTING=VALUE")]
+    pub compare: Vec<String>,
+    /// Say also what choices would cost that are worth knowing
+    #[arg(long)]
+    pub choices: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -465,6 +482,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
         Command::Explain(arguments) => explain::run(ui, global, arguments),
+        Command::Cost(arguments) => cost::run(ui, global, arguments),
         Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),
         Command::State(command) => state::run(ui, global, command),
         Command::Schema => schema::run(ui, global),

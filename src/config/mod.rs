@@ -311,7 +311,12 @@ impl InputReader<'_> {
             (InputShape::Text | InputShape::Enum, Content::Text(_))
             | (InputShape::Integer, Content::Integer(_))
             | (InputShape::Number, Content::Integer(_) | Content::Number(_))
-            | (InputShape::Bool, Content::Bool(_)) => true,
+            | (InputShape::Bool, Content::Bool(_))
+            | (InputShape::Spread, Content::Integer(_) | Content::Number(_)) => true,
+            (InputShape::Spread, Content::List(items)) if do_not_fall(items) => {
+                let wrong = items.iter().filter(|item| !self.check_shape(input, shape, item)).count();
+                return wrong == 0;
+            }
             (InputShape::List(element), Content::List(items)) => {
                 // Every item is checked, so that every problem shows.
                 let wrong = items.iter().filter(|item| !self.check_shape(input, element, item)).count();
@@ -351,6 +356,12 @@ impl InputReader<'_> {
         }
         true
     }
+}
+
+/// Whether these are three numbers, low, typical and high.
+fn do_not_fall(items: &[Node]) -> bool {
+    let numbers: Option<Vec<f64>> = items.iter().map(|item| item.value().as_number()).collect();
+    numbers.is_some_and(|numbers| numbers.len() == 3 && numbers.is_sorted())
 }
 
 const POISONED: &str = "poisoned";

@@ -45,11 +45,15 @@ fn section() -> Json {
 fn property(input: &Input) -> Json {
     let mut property = Map::new();
     property.insert("description".into(), input.doc.as_str().into());
-    shape(&input.shape, &mut property);
+    if input.shape == InputShape::Spread {
+        property.insert("anyOf".into(), spread(input));
+    } else {
+        shape(&input.shape, &mut property);
+    }
     if !input.values.is_empty() {
         property.insert("enum".into(), input.values.iter().map(Tree::to_json).collect());
     }
-    if let Some((low, high)) = input.limits.range {
+    if let Some((low, high)) = input.limits.range.filter(|_| input.shape != InputShape::Spread) {
         property.insert("minimum".into(), low.into());
         property.insert("maximum".into(), high.into());
     }
@@ -75,11 +79,21 @@ fn property(input: &Input) -> Json {
     Json::Object(property)
 }
 
+/// One number, or three.
+fn spread(input: &Input) -> Json {
+    let mut number = json!({ "type": "number" });
+    if let Some((low, high)) = input.limits.range {
+        number["minimum"] = low.into();
+        number["maximum"] = high.into();
+    }
+    json!([number.clone(), { "type": "array", "items": number, "minItems": 3, "maxItems": 3 }])
+}
+
 fn shape(shape_of: &InputShape, property: &mut Map<String, Json>) {
     let name = match shape_of {
         InputShape::Text | InputShape::Enum => "string",
         InputShape::Integer => "integer",
-        InputShape::Number => "number",
+        InputShape::Number | InputShape::Spread => "number",
         InputShape::Bool => "boolean",
         InputShape::List(element) => {
             let mut items = Map::new();
@@ -95,4 +109,23 @@ fn shape(shape_of: &InputShape, property: &mut Map<String, Json>) {
         }
     };
     property.insert("type".into(), name.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Specs;
+
+    #[test]
+    fn a_spread_is_one_number_or_three() {
+        let schema = schema(&Specs::read(&[]).expect("specs").blueprint);
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{error}"));
+        let file = |media: Json| json!({ "name": "social", "domain": "social.example.org", "region": "eu-central-1", "cost": { "media_gb": media } });
+        for fine in [json!(20), json!([5, 20.5, 100])] {
+            assert!(validator.is_valid(&file(fine.clone())), "{fine}");
+        }
+        for wrong in [json!([5, 20]), json!(-1), json!([1, 2, -3]), json!("many")] {
+            assert!(!validator.is_valid(&file(wrong.clone())), "{wrong}");
+        }
+    }
 }

@@ -70,7 +70,12 @@ pub enum Root {
         name: String,
         key: Option<String>,
     },
+    /// A word that only the rules of prices know: one of [`GIVEN`].
+    Given(&'static str),
 }
+
+/// What rules of prices read: the resource that is priced, what it needs, and what a month brings.
+pub const GIVEN: [&str; 3] = ["resource", "needs", "usage"];
 
 /// A name in an expression that stands for a value from outside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +102,7 @@ impl fmt::Display for Reference {
             Root::Config => formatter.write_str("config")?,
             Root::Local => formatter.write_str("local")?,
             Root::Each => formatter.write_str("each")?,
+            Root::Given(word) => formatter.write_str(word)?,
             Root::Resource { .. } => {
                 if let Some(address) = self.address() {
                     write!(formatter, "{address}")?;
@@ -368,6 +374,11 @@ impl Segment {
 fn reference(segments: &[Segment], location: &Location) -> Result<Reference, String> {
     let texts = |from: usize| segments[from..].iter().map(|segment| segment.text().to_owned()).collect();
     let make = |root: Root, from: usize| Reference { root, path: texts(from), location: location.clone() };
+    if let [Segment::Field(root), ..] = segments
+        && let Some(word) = GIVEN.into_iter().find(|word| word == root)
+    {
+        return Ok(make(Root::Given(word), 1));
+    }
     match segments {
         [Segment::Field(root), ..] if root == "config" => Ok(make(Root::Config, 1)),
         [Segment::Field(root), ..] if root == "local" => Ok(make(Root::Local, 1)),

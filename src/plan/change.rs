@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::cost::Cost;
 use crate::address::{Address, Identity};
 use crate::alphabet;
 use crate::spec::types::{Impact, Milestone, Order, ResourceType, Types};
@@ -43,6 +44,9 @@ pub struct Plan {
     pub expected_seconds: u64,
     /// The resources of that chain, in its order.
     pub critical_path: Vec<Address>,
+    /// What it does to the bill. Plans of before do not say it, nor does one that changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 impl Plan {

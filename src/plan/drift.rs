@@ -36,12 +36,15 @@ pub struct Drift {
 }
 
 /// Something in the cloud that carries the tags of an instance, and stands in no row of its state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LeftOver {
     /// The cloud's full name of it: an ARN.
     pub name: String,
     /// The address it was made for, as its tag says.
     pub address: Option<String>,
+    /// What it costs a month, in dollars; `None` where nobody knows. A price that depends on what is in it is that of the
+    /// resource which has the address now.
+    pub usd_a_month: Option<f64>,
 }
 
 impl Drift {

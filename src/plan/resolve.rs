@@ -130,6 +130,8 @@ impl Scope for ResourceScope<'_> {
                 _ => Tree::Null,
             }),
             Root::Local => self.local(reference),
+            // Lint has refused it.
+            Root::Given(_) => Ok(Tree::Null),
             Root::Resource { type_name, name, key } => {
                 let resource_name = (type_name.clone(), name.clone());
                 let address = Address::new(type_name.clone(), name.clone(), key.clone());
@@ -416,7 +418,7 @@ fn collect<'specs>(
                     }
                 }
             }
-            Root::Config | Root::Each => {}
+            Root::Config | Root::Each | Root::Given(_) => {}
         }
     }
 }
@@ -560,6 +562,7 @@ fn inputs_of<'specs>(
                     seen.remove(name.as_str());
                 }
             }
+            Root::Given(_) => {}
             Root::Resource { type_name, name, .. } => {
                 // Whether it exists at all is decided by settings too.
                 let resource = blueprint.resources.get(&(type_name.clone(), name.clone()));

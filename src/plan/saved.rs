@@ -248,7 +248,9 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::cost::{Amounts, Gap, Money};
     use crate::plan::change::{Action, AttributeChange, Cause, Change, Fingerprint, Purpose, Reasons};
+    use crate::plan::cost::{Cost, Share};
     use crate::spec::types::{Impact, Milestone, Order};
     use crate::value::{Missing, Unknown};
 
@@ -258,6 +260,20 @@ pub(super) mod tests {
 
     pub fn address() -> Address {
         "rds.cluster.database".parse().expect("an address")
+    }
+
+    fn cost() -> Cost {
+        let amounts = |cents| Amounts::all(Money::cents(cents));
+        let share = |name: &str| Share { name: name.to_owned(), before: amounts(100), after: amounts(250) };
+        let why = "there is no price of it".to_owned();
+        Cost {
+            collected: "2026-10".to_owned(),
+            before: amounts(100),
+            after: amounts(250),
+            groups: vec![share("Database")],
+            resources: vec![share("rds.cluster.database")],
+            gaps: vec![Gap { address: Some(address()), label: "storage".to_owned(), why }],
+        }
     }
 
     /// A plan with one of everything.
@@ -316,6 +332,7 @@ pub(super) mod tests {
             refusals: Vec::new(),
             expected_seconds: 60,
             critical_path: Vec::new(),
+            cost: Some(cost()),
         };
         let basis = Basis {
             account: Some("123456789012".to_owned()),
@@ -337,17 +354,18 @@ pub(super) mod tests {
         assert!(Saved::parse("plan.json", text.replace('\n', "\r\n").as_bytes()).is_ok(), "line ends do no harm");
     }
 
-    /// Plans of before know neither of these fields, and one without them looks as it did.
+    /// Plans of before know none of these fields, and one without them looks as it did.
     #[test]
-    fn a_plan_without_deletions_and_marks_is_as_it_always_was() {
+    fn a_plan_without_deletions_marks_and_costs_is_as_it_always_was() {
         let mut saved = saved();
+        saved.plan.cost = None;
         for change in &mut saved.plan.changes {
             change.deletion = Value::Null;
             change.security.clear();
             change.attributes.iter_mut().for_each(|attribute| attribute.security = false);
         }
         let text = saved.text();
-        assert!(!text.contains("\"deletion\"") && !text.contains("\"security\""), "{text}");
+        assert!(!["deletion", "security", "cost"].iter().any(|field| text.contains(&format!("\"{field}\""))), "{text}");
         assert_eq!(Saved::parse("plan.json", text.as_bytes()).expect("a plan"), saved);
     }
 

@@ -312,6 +312,7 @@ fn essence(plan: &Plan) -> Plan {
     plan.made_from = Fingerprint::default();
     plan.title.clear();
     plan.expected_seconds = 0;
+    plan.cost = None;
     let unplaced = |cause: &mut Cause| {
         if let Cause::Written { location } = cause {
             location.clear();
@@ -430,6 +431,7 @@ mod tests {
         let then = saved();
         let mut now = then.clone();
         now.plan.expected_seconds = 1;
+        now.plan.cost = None;
         now.plan.changes[0].expected_seconds = 1;
         now.plan.changes[0].causes[1] = Cause::Written { location: "x/mastodon.toml:3".to_owned() };
         assert_eq!(words(&then, &now, &State::new("l", "social", "eu-central-1")), Vec::<String>::new());

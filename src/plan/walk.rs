@@ -12,7 +12,7 @@ use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, P
 use super::diff::{self, Difference, Sides};
 use super::gates::{self, Wishes};
 use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
-use super::{keep, order, ties};
+use super::{cost, keep, order, ties};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
@@ -233,8 +233,16 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         refusals,
         expected_seconds: 0,
         critical_path: Vec::new(),
+        cost: None,
     };
-    let plan = order::with_duration(plan, situation.state, &world.specs.types);
+    let mut plan = order::with_duration(plan, situation.state, &world.specs.types);
+    if !plan.is_empty() && !problems.has_errors() {
+        let settled = walked.settled.iter().map(|(address, settled)| (address, &*settled.desired));
+        match cost::of(world, situation.state, &cost::desired(graph, settled)) {
+            Ok(cost) => plan.cost = Some(cost),
+            Err(wrong) => problems.extend(wrong.0),
+        }
+    }
     problems.finish(plan).map(|(plan, _)| plan)
 }
 
@@ -264,8 +272,14 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Opt
         refusals,
         expected_seconds: 0,
         critical_path: Vec::new(),
+        cost: None,
     };
-    order::with_duration(plan, situation.state, types)
+    let mut plan = order::with_duration(plan, situation.state, types);
+    // What a month brings is in the file; without one nobody knows.
+    if let Some(world) = world.filter(|_| !plan.is_empty()) {
+        plan.cost = cost::of(world, situation.state, &BTreeMap::new()).ok();
+    }
+    plan
 }
 
 fn makes_anew(change: &Change) -> bool {

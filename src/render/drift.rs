@@ -38,10 +38,15 @@ pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> St
     }
     if !drift.left_over.is_empty() {
         text.push_str("\nLeft over, with the tags of this instance and in no state:\n");
-        for LeftOver { name, address } in &drift.left_over {
-            let address =
-                address.as_ref().map(|address| format!("  (made as {})", printable(address))).unwrap_or_default();
-            text.push_str(&format!("  {}{}\n", printable(name), paint(Role::Quiet, &address)));
+        for LeftOver { name, address, usd_a_month } in &drift.left_over {
+            let made = address.as_ref().map(|address| format!("made as {}, ", printable(address))).unwrap_or_default();
+            let cost = match usd_a_month {
+                Some(0.0) => "costs nothing".to_owned(),
+                Some(usd) => format!("costs about ${usd:.2} a month"),
+                None => "what it costs is not known".to_owned(),
+            };
+            let more = paint(Role::Quiet, &format!("  ({made}{cost})"));
+            text.push_str(&format!("  {}{more}\n", printable(name)));
         }
     }
     text.push_str(&format!("\n{}", summary(drift)));
@@ -204,6 +209,7 @@ mod tests {
             left_over: vec![LeftOver {
                 name: "arn:aws:s3:::old".to_owned(),
                 address: Some("s3.bucket.old".to_owned()),
+                usd_a_month: Some(1.16),
             }],
         }
     }
@@ -226,7 +232,7 @@ mod tests {
              \x20 rds.cluster.database (update)\n\
              \x20     port  mastodon.toml:3\n\n\
              Left over, with the tags of this instance and in no state:\n\
-             \x20 arn:aws:s3:::old  (made as s3.bucket.old)\n\n\
+             \x20 arn:aws:s3:::old  (made as s3.bucket.old, costs about $1.16 a month)\n\n\
              Drift: 2 changes by somebody, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait, 1 left over."
         );
         let calm = Drift { somebody: Vec::new(), left_over: Vec::new(), ..everything() };

@@ -8,6 +8,7 @@
 
 use std::fmt::Write;
 
+use super::cost;
 use super::documents::Content;
 use super::graph::{Drawing, Node, svg};
 use super::markup::escaped;
@@ -68,6 +69,7 @@ impl Page<'_> {
         self.summary(&mut text);
         if !plan.is_empty() {
             self.changes(&mut text);
+            cost::chart(plan, &mut text);
         }
         self.picture(drawing, &mut text);
         let _ = write!(text, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
@@ -85,6 +87,9 @@ impl Page<'_> {
         let _ = writeln!(text, "<p class=\"{}\">{}.</p>", impact_class(plan.impact()), escaped(&time_and_impact(plan)));
         if let Some(sentence) = security(plan) {
             let _ = writeln!(text, "<p class=\"brief\">Security: {}.</p>", escaped(&sentence));
+        }
+        if let Some(sentence) = cost::sentence(plan) {
+            let _ = writeln!(text, "<p>Cost: {}.</p>", escaped(&sentence));
         }
         let notices = self.outline.notices();
         if !notices.is_empty() {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::cost::cost_json;
 use super::outline::Outline;
 use super::paths;
 use crate::address::Address;
@@ -41,6 +42,7 @@ pub fn plan_json(plan: &Plan, types: &Types) -> Json {
         "impact": plan.impact(),
         "notices": outline.notices(),
         "security": security_json(plan),
+        "cost": cost_json(plan),
         "changes": plan.changes.iter().map(|change| change_json(change, &outline)).collect::<Vec<_>>(),
         "refusals": plan.refusals,
     })

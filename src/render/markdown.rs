@@ -4,6 +4,7 @@
 //! everything else has passed [`markdown`]: nothing in them can become a link, a mention or markup. Whatever would make
 //! the comment too long for GitHub is counted instead.
 
+use super::cost;
 use super::documents::Content;
 use super::outline::{Entry, Outline, counts, nothing, remedy, security, time_and_impact, verb};
 use super::style::UNICODE;
@@ -34,6 +35,9 @@ pub fn plan_markdown(plan: &Plan, types: &Types) -> String {
     text.push_str(&format!("**Plan: {}.** {}.\n", counts(plan), time_and_impact(plan)));
     if let Some(sentence) = security(plan) {
         text.push_str(&format!("\n**{}**\n", markdown(&format!("Security: {sentence}."))));
+    }
+    if let Some(sentence) = cost::sentence(plan) {
+        text.push_str(&format!("\nCost: {}.\n", markdown(&sentence)));
     }
     let notices = outline.notices();
     if !notices.is_empty() {
@@ -297,6 +301,7 @@ mod tests {
             }],
             expected_seconds: 60,
             critical_path: Vec::new(),
+            cost: None,
         }
     }
 

@@ -9,9 +9,11 @@
 //! - No secret is shown: sensitive attributes are `(secret)` in text and null in JSON.
 //! - Without colours nothing is lost.
 
+pub mod cost;
 mod documents;
 pub mod drift;
 pub mod duration;
+pub mod estimate;
 pub mod explain;
 pub mod graph;
 mod html;

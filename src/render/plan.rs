@@ -7,12 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Options;
 use super::documents::Content;
 use super::layout::{cut, fill, pad, prefix, width, wrap};
 use super::outline::{Entry, Fold, Group, Outline, counts, nothing, security, time_and_impact, verb};
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
 use super::values::{Line, Piece, Words, total};
+use super::{Options, cost};
 use crate::address::Address;
 use crate::inert::printable;
 use crate::plan::{Action, Change, Plan};
@@ -129,6 +129,7 @@ impl<'a> Renderer<'a> {
             let lines = wrap(&format!("Security: {sentence}."), self.columns);
             text.push_str(&lines.iter().map(|line| paint(Role::Warning, line)).collect::<Vec<_>>().join("\n"));
         }
+        text.push_str(&self.cost());
         let notices = self.outline.notices();
         if !notices.is_empty() {
             let sentence = format!("What people notice: {}", notices.join(" "));
@@ -136,6 +137,33 @@ impl<'a> Renderer<'a> {
             text.push_str(&wrap(&sentence, self.columns).join("\n"));
         }
         text
+    }
+
+    /// What it does to the bill, after a newline; with -v also resource by resource.
+    fn cost(&self) -> String {
+        let plan = self.outline.plan;
+        let Some(sentence) = cost::sentence(plan) else { return String::new() };
+        let mut lines = wrap(&format!("Cost: {sentence}."), self.columns);
+        if let Some(cost) = plan.cost.as_ref().filter(|_| self.options.verbose) {
+            let rows = cost::by_resource(cost);
+            let amounts = rows.iter().map(|(_, amount)| width(amount)).max().unwrap_or(0);
+            for (name, amount) in rows {
+                let mut path = wrap_path(&name, self.columns.saturating_sub(INDENT + amounts + GAP)).into_iter();
+                let gap = fill(width(&amount), amounts);
+                lines.push(format!(
+                    "{}{gap}{amount}{}{}",
+                    fill(0, INDENT),
+                    fill(0, GAP),
+                    path.next().unwrap_or_default()
+                ));
+                lines.extend(path.map(|part| format!("{}{part}", fill(0, INDENT + amounts + GAP))));
+            }
+            for missing in &cost.gaps {
+                let wrapped = wrap(&format!("no price: {}", cost::gap(missing)), self.columns - INDENT);
+                lines.extend(wrapped.iter().map(|line| format!("{}{line}", fill(0, INDENT))));
+            }
+        }
+        lines.iter().map(|line| format!("\n{line}")).collect()
     }
 
     /// The words for the plan's impact in their colour.

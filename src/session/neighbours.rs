@@ -119,7 +119,11 @@ pub async fn left_over(reader: &dyn Reader, types: &Types, state: &State) -> Lef
     let mut found: Vec<LeftOver> = existing(reader, types, belongings)
         .await
         .into_iter()
-        .map(|found| LeftOver { address: found.tags.get(ownership::ADDRESS).cloned(), name: found.name })
+        .map(|found| LeftOver {
+            address: found.tags.get(ownership::ADDRESS).cloned(),
+            name: found.name,
+            usd_a_month: None,
+        })
         .collect();
     found.sort_by(|left, right| left.name.cmp(&right.name));
     found.dedup();

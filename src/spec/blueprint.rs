@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::pricing::{self, Item};
 use super::types::{Limits, Order, Reader};
 use crate::address::{Address, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
@@ -22,6 +23,21 @@ pub struct Blueprint {
     pub resources: BTreeMap<ResourceName, Resource>,
     pub checks: Vec<Check>,
     pub outputs: Vec<Output>,
+    /// What an instance costs beside its resources.
+    pub expenses: Vec<Item>,
+    /// Other settings whose cost is worth knowing.
+    pub choices: Vec<Choice>,
+}
+
+/// Settings that somebody may choose instead of the present ones, to see what that would cost.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    pub name: String,
+    /// Paths of settings, joined by dots, with their values.
+    pub set: Vec<(String, Value)>,
+    /// What it means for people.
+    pub doc: String,
+    pub location: Location,
 }
 
 /// Type and name of a resource: its address without the key of an `each`.
@@ -65,6 +81,8 @@ pub enum InputShape {
     Number,
     Bool,
     Enum,
+    /// A number, or three of them that do not fall: low, typical, high.
+    Spread,
     List(Box<InputShape>),
     Map(Box<InputShape>),
 }
@@ -76,6 +94,7 @@ impl InputShape {
             Self::Integer => "an integer",
             Self::Number => "a number",
             Self::Bool => "true or false",
+            Self::Spread => "a number, or three that do not fall: [low, typical, high]",
             Self::List(_) => "a list",
             Self::Map(_) => "a table",
         }
@@ -196,6 +215,15 @@ pub fn read(document: &Node, blueprint: &mut Blueprint, diagnostics: &mut Diagno
                 }
             }
             "check" => entry.node.entries().iter().for_each(|item| read_check(item, blueprint, diagnostics)),
+            "expense" => {
+                for item in entry.node.entries() {
+                    if let Some(earlier) = blueprint.expenses.iter().find(|earlier| earlier.name == item.key) {
+                        diagnostics.push(twice("expense", item, &earlier.location));
+                    }
+                    blueprint.expenses.extend(pricing::item(item, diagnostics));
+                }
+            }
+            "choice" => entry.node.entries().iter().for_each(|item| read_choice(item, blueprint, diagnostics)),
             "output" => entry.node.entries().iter().for_each(|item| read_output(item, blueprint, diagnostics)),
             service => {
                 for kind in entry.node.entries() {
@@ -252,7 +280,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let of = reader.text("of");
     let shape = input_shape(&type_name, of.as_deref());
     if shape.is_none() {
-        reader.wrong("type", "string, integer, number, bool, enum, list or map");
+        reader.wrong("type", "string, integer, number, bool, enum, spread, list or map");
     }
     let doc = reader.text("doc").unwrap_or_default();
     let deprecated = reader.text("deprecated");
@@ -306,6 +334,7 @@ fn input_shape(name: &str, of: Option<&str>) -> Option<InputShape> {
         "number" => InputShape::Number,
         "bool" => InputShape::Bool,
         "enum" => InputShape::Enum,
+        "spread" => InputShape::Spread,
         "list" => InputShape::List(element()?),
         "map" => InputShape::Map(element()?),
         _ => return None,
@@ -343,6 +372,23 @@ fn read_check(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagno
         }),
         Err(problem) => diagnostics.push(problem),
     }
+}
+
+fn read_choice(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    let mut reader = Reader { diagnostics, table: &entry.node, what: "choice", used: vec!["set"] };
+    let doc = reader.text("doc").unwrap_or_default();
+    reader.refuse_others();
+    let set = entry.node.get("set").map(Node::entries).unwrap_or_default();
+    let set: Vec<(String, Value)> = set.iter().map(|one| (one.key.clone(), one.node.value())).collect();
+    if doc.is_empty() || set.is_empty() {
+        diagnostics.push(
+            Diagnostic::error("blueprint", "a choice needs `set` and `doc`")
+                .at(&entry.key_location, "")
+                .hint("set = { \"task.spot\" = false }"),
+        );
+        return;
+    }
+    blueprint.choices.push(Choice { name: entry.key.clone(), set, doc, location: entry.key_location.clone() });
 }
 
 fn read_output(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {

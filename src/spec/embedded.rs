@@ -32,7 +32,11 @@ pub const BLUEPRINT: &[(&str, &str)] = &[
     ("compute", include_str!("../../specs/mastodon/compute.toml")),
     ("checks", include_str!("../../specs/mastodon/checks.toml")),
     ("outputs", include_str!("../../specs/mastodon/outputs.toml")),
+    ("costs", include_str!("../../specs/mastodon/costs.toml")),
 ];
+
+/// specs/prices.toml.
+pub const PRICES: &str = include_str!("../../specs/prices.toml");
 
 #[cfg(test)]
 mod tests {

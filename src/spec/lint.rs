@@ -49,11 +49,20 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
         linter.tree(&output.value, None);
         output.value.each_leaf(&mut |template| linter.refuse_secret(template, "outputs are shown"));
     }
+    for choice in &blueprint.choices {
+        for (name, _) in &choice.set {
+            if !blueprint.inputs.iter().any(|input| input.name() == *name) {
+                let message = format!("choice `{}` sets `{name}`, which is no input", choice.name);
+                linter.problems.push(Diagnostic::error("unknown-reference", message).at(&choice.location, ""));
+            }
+        }
+    }
     linter.unused_inputs();
     linter.local_cycles();
     linter.cycles();
     linter.refers_to();
     super::permissions::lint(types, &mut linter.problems);
+    super::price_lint::silent(types, &mut linter.problems);
     linter.problems
 }
 
@@ -295,7 +304,7 @@ impl<'specs> Linter<'specs> {
                 local.tree.each_leaf(&mut |template| templates.push(template));
                 templates.into_iter().find_map(|template| self.secret_in(template, seen))
             }
-            Root::Config | Root::Each => None,
+            Root::Config | Root::Each | Root::Given(_) => None,
         })
     }
 
@@ -347,6 +356,10 @@ impl<'specs> Linter<'specs> {
                         .at(&reference.location, "")
                 })
             }
+            Root::Given(word) => Some(
+                Diagnostic::error("unknown-reference", format!("`{word}` is a word of rules of prices"))
+                    .at(&reference.location, "not known here"),
+            ),
             Root::Resource { type_name, name, key } => {
                 self.resource_reference(reference, type_name, name, key.as_deref())
             }
@@ -450,7 +463,8 @@ impl<'specs> Linter<'specs> {
 
     fn unused_inputs(&mut self) {
         for input in &self.blueprint.inputs {
-            if !self.used_inputs.contains(&input.path) {
+            let is_used = self.used_inputs.contains(&input.path);
+            if !is_used && !super::price_lint::is_read(self.types, self.blueprint, &input.path) {
                 self.problems.push(
                     Diagnostic::error("unused-input", format!("input `{}` is used nowhere", input.name()))
                         .at(&input.location, ""),
@@ -607,7 +621,7 @@ pub fn collect_resources<'specs>(
                     }
                 }
             }
-            Root::Config | Root::Each => {}
+            Root::Config | Root::Each | Root::Given(_) => {}
         }
     }
 }
@@ -641,6 +655,7 @@ mod tests {
 [thing]
 doc = "A thing."
 identity = ["name"]
+price.free = "It is nothing."
 [thing.attributes]
 name = { type = "string", required = true }
 note = { type = "string" }

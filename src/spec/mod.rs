@@ -1,7 +1,8 @@
 //! The specs: everything this program knows of Mastodon and of AWS's attributes, as data.
 //!
 //! `specs/types/*.toml` describe AWS's resource types ([`types`]), `specs/mastodon/*.toml` describe the instance
-//! ([`blueprint`]). Both are part of the binary; a folder given by `--specs` lies over them.
+//! ([`blueprint`]), `specs/prices.toml` says what AWS charges ([`prices`]). All are part of the binary; a folder given by
+//! `--specs` lies over them.
 //!
 //! [`Specs::read`] is pure: it is given texts. [`Specs::lint`] says whether they make sense.
 
@@ -9,9 +10,13 @@ pub mod blueprint;
 mod embedded;
 pub mod lint;
 pub mod permissions;
+pub mod price_lint;
+pub mod prices;
+pub mod pricing;
 pub mod references;
 pub mod types;
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
@@ -20,7 +25,11 @@ use crate::diagnostic::{Diagnostics, SourceFile};
 use crate::document;
 
 pub use blueprint::Blueprint;
+pub use prices::Prices;
 pub use types::Types;
+
+/// The file of an overlay that is a table of prices.
+const PRICES: &str = "prices.toml";
 
 /// Types and blueprint.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +38,10 @@ pub struct Specs {
     pub blueprint: Blueprint,
     /// Every file that was read, in order.
     pub files: Vec<Arc<SourceFile>>,
+    /// What AWS charges. It is no part of what a plan is made from: it changes nothing that is done.
+    pub prices: Prices,
+    /// How many of the files are part of the program.
+    embedded: usize,
     /// See [`Specs::digest`].
     digest: OnceLock<String>,
 }
@@ -55,7 +68,9 @@ impl Specs {
             types_of: None,
             text: (*text).to_owned(),
         });
-        Self::from_files(types.chain(blueprint).chain(overlay.iter().cloned()))
+        let mut specs = Self::from_files(types.chain(blueprint).chain(overlay.iter().cloned()))?;
+        specs.embedded = embedded::TYPES.len() + embedded::BLUEPRINT.len();
+        Ok(specs)
     }
 
     /// Reads specs that consist of nothing but these files.
@@ -64,8 +79,15 @@ impl Specs {
         let mut types = Types::new();
         let mut blueprint = Blueprint::default();
         let mut sources = Vec::new();
+        let mut prices = Prices::default();
         for file in files {
+            let is_prices =
+                file.types_of.is_none() && Path::new(&file.name).file_name().is_some_and(|name| name == PRICES);
             let source = SourceFile::new(file.name, file.text);
+            if is_prices {
+                prices = Prices::own(source);
+                continue;
+            }
             match document::parse(&source) {
                 Ok(node) => match &file.types_of {
                     Some(service) => types::read(service, &node, &mut types, &mut diagnostics),
@@ -75,7 +97,8 @@ impl Specs {
             }
             sources.push(source);
         }
-        let specs = Self { types: Arc::new(types), blueprint, files: sources, digest: OnceLock::new() };
+        let types = Arc::new(types);
+        let specs = Self { types, blueprint, files: sources, prices, embedded: 0, digest: OnceLock::new() };
         diagnostics.finish(specs).map(|(specs, _)| specs)
     }
 
@@ -84,9 +107,18 @@ impl Specs {
         self.digest.get_or_init(|| digest(self.files.iter().map(|file| file.text.as_str())))
     }
 
-    /// Everything that does not make sense.
+    /// Everything that does not make sense. Rules of prices are read where they are not those of the program, which its
+    /// own tests have read: it takes as long as all the rest.
     pub fn lint(&self) -> Diagnostics {
-        lint::lint(&self.types, &self.blueprint)
+        let mut problems = lint::lint(&self.types, &self.blueprint);
+        let own = self.files.get(self.embedded..).unwrap_or_default();
+        if !own.is_empty() || self.prices.is_own() {
+            match self.prices.table() {
+                Ok(table) => problems.extend(price_lint::rules(&self.types, &self.blueprint, table, Some(own)).0),
+                Err(wrong) => problems.extend(wrong.0),
+            }
+        }
+        problems
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::permissions::Permissions;
+use super::pricing::{self, Pricing};
 use crate::address::{Identity, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
@@ -50,6 +51,8 @@ pub struct ResourceType {
     pub replace: Order,
     /// The IAM actions that its objects take.
     pub permissions: Permissions,
+    /// What one costs; `None` where the type does not say, which lint refuses.
+    pub pricing: Option<Pricing>,
     pub attributes: BTreeMap<String, Attribute>,
     pub location: Location,
 }
@@ -502,6 +505,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         Some(node) => super::permissions::read(node, &mut *reader.diagnostics),
         None => Permissions::default(),
     };
+    let pricing = pricing::read(&mut reader);
     reader.refuse_others();
     let mut attributes = BTreeMap::new();
     for attribute_entry in entry.node.get("attributes").map(Node::entries).unwrap_or_default() {
@@ -550,6 +554,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         ready,
         replace,
         permissions,
+        pricing,
         attributes,
         location: entry.key_location.clone(),
     }

@@ -1,6 +1,7 @@
 //! The whole engine over the simulated cloud, without a command line.
 
 mod convergence;
+mod cost;
 mod crash;
 pub mod critical_path;
 mod damage;

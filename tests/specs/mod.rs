@@ -1,6 +1,8 @@
 //! The types against AWS's own schemas, as `cloudformation.toml` has them.
 
 mod authorization;
+#[cfg(feature = "aws")]
+mod prices;
 
 use std::collections::{BTreeMap, BTreeSet};
 

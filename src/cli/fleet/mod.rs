@@ -13,6 +13,7 @@
 //! - Every instance of the run is in the table at the end, whatever became of it.
 //! - The exit code is that of the instance that fared worst.
 
+mod cost;
 mod drift;
 mod plan;
 mod table;
@@ -129,6 +130,9 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
         ]
         .into_iter()
         .find(|(_, given)| *given),
+        Command::Cost(arguments) => [("--compare", !arguments.compare.is_empty()), ("--choices", arguments.choices)]
+            .into_iter()
+            .find(|(_, given)| *given),
         Command::Destroy(arguments) => [("--html", arguments.html.is_some())].into_iter().find(|(_, given)| *given),
         _ => None,
     };
@@ -140,11 +144,12 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
     match command {
         Command::Plan(arguments) => plan::run(&fleet, arguments),
         Command::Drift(arguments) => drift::run(&fleet, arguments),
+        Command::Cost(arguments) => cost::run(&fleet, arguments),
         Command::Validate => validate::run(&fleet),
         Command::Apply(arguments) => waves::apply(&fleet, arguments),
         Command::Destroy(arguments) => waves::destroy(&fleet, arguments),
         _ => Err(CommandError::failure("this command works on one instance, and not on a fleet")
-            .hint("name its file with --file; only plan, apply, drift, destroy and validate take several")),
+            .hint("name its file with --file; only plan, apply, drift, cost, destroy and validate take several")),
     }
 }
 
@@ -373,7 +378,7 @@ mod tests {
     use super::*;
     use crate::cli::files::tests::options;
     use crate::cli::ui::captured::{Text, ui};
-    use crate::cli::{ApplyArguments, DestroyArguments, DriftArguments, PlanArguments};
+    use crate::cli::{ApplyArguments, CostArguments, DestroyArguments, DriftArguments, PlanArguments};
     use crate::state::{Holder, Lock, Paths, State};
 
     const EXAMPLE: &str = include_str!("../../../mastodon.toml");
@@ -463,6 +468,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_fleet_costs_is_the_sum_and_goes_on_after_a_file_that_is_wrong() {
+        let folder = folder(&["alpha", "beta", "gamma"]);
+        fs_err::write(folder.path().join("beta.toml"), "domain = 5\n").expect("written");
+        let cost = |json| Command::Cost(CostArguments { json, ..CostArguments::default() });
+        let (exit, out, _) = go(&options(folder.path()), folder.path(), &cost(true));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Failure);
+        let json = printed(&out);
+        let total = |at: usize| json["instances"][at]["cost"]["total"]["typical"].as_f64();
+        let instances = json["instances"].as_array().expect("instances");
+        assert!(instances[0]["error"].is_string(), "{json}");
+        assert_eq!(total(1), total(2));
+        assert_eq!(json["total"]["typical"].as_f64(), total(1).map(|total| total * 2.0));
+        let (_, out, _) = go(&options(folder.path()), folder.path(), &cost(false));
+        assert!(out.take().contains("Total of 2 "));
+        let compare = CostArguments { choices: true, ..CostArguments::default() };
+        let (refused, ..) = go(&options(folder.path()), folder.path(), &Command::Cost(compare));
+        assert!(refused.expect_err("for one").to_string().starts_with("--choices is for one instance"));
+    }
+
+    #[test]
     fn a_plan_goes_on_after_a_file_that_is_wrong_and_an_apply_does_not_begin() {
         let folder = folder(&["alpha", "beta", "gamma"]);
         fs_err::write(folder.path().join("beta.toml"), "domain = 5\n").expect("written");
@@ -471,7 +496,9 @@ mod tests {
         assert!(err.take().contains("`domain` must be a string"));
         let text = out.take();
         assert!(
-            text.ends_with("116 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged; 1 failed.\n"),
+            text.ends_with(
+                "116 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged; 1 failed; + $289.90 a month.\n"
+            ),
             "{text}"
         );
         let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));

@@ -1,5 +1,6 @@
 //! The table at the end of a run over a fleet: a line per instance, and one for all of them.
 
+use crate::cost::Money;
 use crate::plan::Plan;
 use crate::plan::change::{Counts, Widening};
 use crate::render::duration::about;
@@ -15,7 +16,14 @@ const NAME: usize = 40;
 /// What a plan of an instance comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Planned {
-    Plan { counts: Counts, unchanged: usize, note: String, refused: bool },
+    /// `cost`: what it adds to the bill of a month.
+    Plan {
+        counts: Counts,
+        unchanged: usize,
+        note: String,
+        refused: bool,
+        cost: Money,
+    },
     Failed,
 }
 
@@ -32,10 +40,14 @@ impl Planned {
         if plan.security() != Widening::Nothing {
             notes.push("security".to_owned());
         }
+        let cost = plan.cost.as_ref().map_or(Money::NOTHING, |cost| cost.difference().typical);
+        if !cost.is_nothing() {
+            notes.push(format!("{} a month", cost.signed()));
+        }
         if refused {
             notes.push("refused".to_owned());
         }
-        Self::Plan { counts: plan.counts(), unchanged: plan.unchanged, note: notes.join(", "), refused }
+        Self::Plan { counts: plan.counts(), unchanged: plan.unchanged, note: notes.join(", "), refused, cost }
     }
 }
 
@@ -46,10 +58,11 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
         [counts.create, counts.update, counts.replace, counts.delete, counts.adopt, counts.forget, unchanged]
     };
     let mut sums = [0; 7];
-    let (mut failed, mut refusals) = (0, 0);
+    let (mut failed, mut refusals, mut bill) = (0, 0, Money::NOTHING);
     for (_, row) in rows {
         match row {
-            Planned::Plan { counts, unchanged, refused, .. } => {
+            Planned::Plan { counts, unchanged, refused, cost, .. } => {
+                bill = bill + *cost;
                 sums.iter_mut().zip(numbers(counts, *unchanged)).for_each(|(sum, number)| *sum += number);
                 refusals += usize::from(*refused);
             }
@@ -71,7 +84,7 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
     for (name, row) in rows {
         let mut line = pad(&cut(name, names, "~"), names);
         match row {
-            Planned::Plan { counts, unchanged, note, refused } => {
+            Planned::Plan { counts, unchanged, note, refused, .. } => {
                 let numbers = numbers(counts, *unchanged);
                 for index in &shown {
                     line.push_str(GAP);
@@ -107,6 +120,9 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
         if number > 0 {
             total.push_str(&format!("; {number} {word}"));
         }
+    }
+    if !bill.is_nothing() {
+        total.push_str(&format!("; {} a month", bill.signed()));
     }
     total.push('.');
     lines.push(String::new());
@@ -149,8 +165,10 @@ mod tests {
     #[test]
     fn every_instance_has_a_line_and_all_together_one() {
         let counts = |create, update| Counts { create, update, ..Counts::default() };
-        let plan =
-            |counts, unchanged, note: &str, refused| Planned::Plan { counts, unchanged, note: note.into(), refused };
+        let plan = |counts, unchanged, note: &str, refused| {
+            let cost = Money::cents(1230);
+            Planned::Plan { counts, unchanged, note: note.into(), refused, cost }
+        };
         let rows = [
             ("alpha".to_owned(), plan(counts(56, 0), 0, "about 12 min", false)),
             ("a-longer-name".to_owned(), plan(counts(0, 1), 55, "about 3 min, outage, refused", true)),
@@ -163,7 +181,8 @@ mod tests {
              a-longer-name       0       1        0       0         55  about 3 min, outage, refused\n\
              gamma          failed\n\
              \n\
-             3 instances: 56 to create, 1 to update, 0 to replace, 0 to delete; 55 unchanged; 1 refused; 1 failed."
+             3 instances: 56 to create, 1 to update, 0 to replace, 0 to delete; 55 unchanged; 1 refused; 1 failed; \
+             + $24.60 a month."
         );
     }
 }
