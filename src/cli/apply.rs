@@ -156,7 +156,7 @@ fn ended(ui: &Ui, arguments: &ApplyArguments, outcome: &str) -> Result<(), Comma
 }
 
 /// A state that is about to be written for the first time gets a name of its own.
-fn give_lineage(gathered: &mut Gathered) -> Result<(), CommandError> {
+pub(super) fn give_lineage(gathered: &mut Gathered) -> Result<(), CommandError> {
     if gathered.on_disk.is_none() && gathered.state.lineage.is_empty() {
         gathered.state.lineage = new_lineage()?;
     }

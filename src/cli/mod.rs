@@ -410,6 +410,7 @@ const STACK: usize = 16 * 1024 * 1024;
 
 fn program() -> ExitCode {
     process::keep_memory_private();
+    process::open_many_files();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(problem) => return usage(&problem),

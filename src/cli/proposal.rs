@@ -442,7 +442,8 @@ pub(super) mod tests {
         }
     }
 
-    fn meanwhile(answer: &'static str, act: impl FnOnce() + Send + 'static) -> impl io::BufRead + Send {
+    /// Input that does something before it answers.
+    pub fn meanwhile(answer: &'static str, act: impl FnOnce() + Send + 'static) -> impl io::BufRead + Send {
         BufReader::new(Meanwhile(Some(act), io::Cursor::new(answer.as_bytes())))
     }
 

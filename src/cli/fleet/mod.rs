@@ -377,7 +377,8 @@ fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
 mod tests {
     use super::*;
     use crate::cli::files::tests::options;
-    use crate::cli::ui::captured::{Text, ui};
+    use crate::cli::proposal::tests::meanwhile;
+    use crate::cli::ui::captured::{Text, ui, ui_reading};
     use crate::cli::{ApplyArguments, CostArguments, DestroyArguments, DriftArguments, PlanArguments};
     use crate::state::{Holder, Lock, Paths, State};
 
@@ -416,8 +417,12 @@ mod tests {
 
     fn go(options: &GlobalOptions, folder: &Path, command: &Command) -> (Result<Exit, CommandError>, Text, Text) {
         let (ui, out, err) = ui(false, "");
+        (go_with(&ui, options, folder, command), out, err)
+    }
+
+    fn go_with(ui: &Ui, options: &GlobalOptions, folder: &Path, command: &Command) -> Result<Exit, CommandError> {
         let Files::Many(files) = find(&[folder.to_owned()]).expect("found") else { panic!("one file") };
-        (run(&ui, options, command, files), out, err)
+        run(ui, options, command, files)
     }
 
     fn apply(canary: Option<&str>, wave: u16) -> Command {
@@ -511,25 +516,55 @@ mod tests {
     }
 
     #[test]
-    fn the_first_failure_is_the_last() {
-        let folder = folder(&["alpha", "beta", "omega"]);
+    fn nothing_begins_while_a_command_is_at_work_on_one_of_them() {
+        let folder = folder(&["alpha", "beta"]);
         let paths = Paths::new(folder.path().join("state/sandbox"), "beta");
         paths.make_folder().expect("made");
         let holder =
             Holder { pid: 1, host: "elsewhere".into(), command: "mastoform apply".into(), started: "now".into() };
         let lock = Lock::acquire(&paths.lock(), &holder).expect("free");
-        let (exit, out, err) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 1));
-        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Failure);
+        let (exit, _, err) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
+        let error = exit.expect_err("nothing is done").to_string();
+        assert!(error.contains("nothing was changed, because 1 instance could not be planned"), "{error}");
+        assert!(err.take().contains("elsewhere"), "whose work it is");
+        assert_eq!(rows(folder.path(), "alpha"), 0);
+        drop(lock);
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+    }
+
+    #[test]
+    fn the_first_failure_is_the_last_and_says_what_has_changed() {
+        let folder = folder(&["alpha", "beta", "omega"]);
+        let here = folder.path().to_owned();
+        // While the question waits, nobody else can begin, and somebody edits a file.
+        let edit = move || {
+            for name in ["alpha", "beta", "omega"] {
+                let paths = Paths::new(here.join("state/sandbox"), name);
+                let holder = Holder { pid: 2, host: "h".into(), command: "c".into(), started: "now".into() };
+                Lock::acquire(&paths.lock(), &holder).expect_err("it is locked before it is planned");
+            }
+            let file = here.join("beta.toml");
+            let text = fs_err::read_to_string(&file).expect("a file");
+            fs_err::write(&file, text.replace("max_capacity = 1", "max_capacity = 2")).expect("written");
+        };
+        let ask = |canary| {
+            let Command::Apply(arguments) = apply(canary, 1) else { panic!("an apply") };
+            Command::Apply(ApplyArguments { yes: false, ..arguments })
+        };
+        let (ui, out, err) = ui_reading(true, meanwhile("yes\n", edit));
+        let exit = go_with(&ui, &sandbox(folder.path(), &[]), folder.path(), &ask(Some("alpha")));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Stale);
         let (out, err) = (out.take(), err.take());
         assert!(
             err.contains("Wave 1 of 3: alpha\n") && err.contains("Wave 2 of 3: beta\n") && !err.contains("Wave 3"),
             "{err}"
         );
+        assert!(err.contains("database.max_capacity was 1 and is 2 now"), "{err}");
         let table: Vec<&str> = out.lines().rev().take(3).filter_map(|line| line.split_whitespace().nth(1)).collect();
         assert_eq!(table, ["not", "failed", "done"], "{out}");
-        assert_eq!(rows(folder.path(), "omega"), 0);
-        // Once the cause is mended, the same command does the rest.
-        drop(lock);
+        assert_eq!((rows(folder.path(), "beta"), rows(folder.path(), "omega")), (0, 0));
+        // The same command does the rest.
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 2));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let text = out.take();

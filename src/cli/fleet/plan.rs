@@ -24,7 +24,7 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
     }
     if arguments.offline {
         for member in &members {
-            let gathered = read_state(member, "")
+            let gathered = read_state(member)
                 .and_then(|read| session::gather_offline(Some(&member.project.config), read))
                 .map_err(CommandError::from);
             report.take(member, gathered)?;
@@ -36,7 +36,7 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
                 let mut waiting: Vec<Waiting<'_, Result<Gathered, CommandError>>> = Vec::new();
                 for member in some {
                     let provider = clouds.of(fleet.ui, member).await;
-                    waiting.push(Box::pin(async move { gather(member, &read_only(&provider?), "").await }));
+                    waiting.push(Box::pin(async move { gather(member, &read_only(&provider?)).await }));
                 }
                 for (member, gathered) in some.iter().zip(all(waiting).await) {
                     report.take(member, gathered)?;
@@ -48,16 +48,17 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
     report.end()
 }
 
-/// Learns everything about an instance. A state that does not exist yet is made with this lineage.
-pub(super) async fn gather(member: &Member, reader: &Arc<dyn Reader>, lineage: &str) -> Result<Gathered, CommandError> {
+/// Learns everything about an instance.
+pub(super) async fn gather(member: &Member, reader: &Arc<dyn Reader>) -> Result<Gathered, CommandError> {
     let nothing = BTreeMap::new();
-    let read = read_state(member, lineage)?;
+    let read = read_state(member)?;
     Ok(session::gather(reader, &member.project.specs.types, Some(&member.project.world(&nothing)), read).await?)
 }
 
-fn read_state(member: &Member, lineage: &str) -> Result<Remembered, SessionError> {
+/// A state that does not exist yet has no lineage: an apply chooses one.
+fn read_state(member: &Member) -> Result<Remembered, SessionError> {
     let config = &member.project.config;
-    session::read_state(&member.project.paths, &config.name, &config.region, lineage)
+    session::read_state(&member.project.paths, &config.name, &config.region, "")
 }
 
 /// The plan of an instance, and the warnings of its checks.

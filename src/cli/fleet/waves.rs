@@ -1,8 +1,9 @@
 //! `mastoform apply` and `mastoform destroy` over a fleet: a canary first, then wave after wave.
 //!
-//! Everything is planned and shown, and asked once. Then each wave runs its instances side by side; the next begins
-//! only when all of the last are done. An instance is looked at again under its lock before anything is changed, and
-//! if its plan has become another than the one that was shown, it is left alone and the run stops.
+//! Every instance is locked, planned and shown, and the question is asked once. Then each wave runs its instances side by
+//! side; the next begins only when all of the last are done. Each instance is planned again before anything of it is
+//! changed. If its plan has become another than the one that was shown, the run says what has changed, leaves the
+//! instance alone and stops.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,15 +15,18 @@ use super::table::{self, Planned};
 use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
 use crate::apply::{self, Event, Outcome, Progress, Run, Stop};
 use crate::cli::apply::{
-    Episode, counted, holder, keep_what_was_folded, listen, losses, new_lineage, register, say_unsaved,
+    Episode, counted, give_lineage, holder, keep_what_was_folded, listen, losses, register, say_unsaved,
 };
+use crate::cli::files::Project;
 use crate::cli::plan::say_notes;
 use crate::cli::progress::plain;
+use crate::cli::proposal::{self, Proposal};
 use crate::cli::{ApplyArguments, CommandError, DestroyArguments, Exit, Ui, cloud};
 use crate::diagnostic::Diagnostics;
-use crate::plan::Plan;
 use crate::plan::resolve::resolve;
-use crate::provider::{Provider, read_only};
+use crate::plan::saved::Basis;
+use crate::plan::{Plan, stale};
+use crate::provider::{Provider, Reader, read_only};
 use crate::render;
 use crate::render::style::Role;
 use crate::session::{self, Gathered};
@@ -48,7 +52,11 @@ impl Deed {
 /// An instance with something to do, and what was shown of it.
 struct Task<'a> {
     member: &'a Member,
-    shown: String,
+    /// What was shown, and what it was made from.
+    plan: Plan,
+    basis: Basis,
+    /// Held from before the plan was made until the run ends.
+    _lock: Lock,
     /// Only what an interrupted run left in the journal goes into the state file.
     is_quiet: bool,
 }
@@ -240,10 +248,14 @@ async fn show<'a>(
     let mut rows = Vec::new();
     let (mut refused, mut failed) = (false, 0);
     for some in members.chunks(PLANNED_AT_ONCE) {
-        let mut waiting: Vec<Waiting<'_, Result<Option<Gathered>, CommandError>>> = Vec::new();
+        let mut waiting: Vec<Waiting<'_, Result<Option<(Lock, Gathered)>, CommandError>>> = Vec::new();
         for member in some {
             let provider = clouds.of(ui, member).await;
-            waiting.push(Box::pin(async move { gather(deed, member, &provider?, "").await }));
+            waiting.push(Box::pin(async move {
+                let Some(lock) = lock(deed, member)? else { return Ok(None) };
+                let gathered = gather(deed, member, &read_only(&provider?)).await?;
+                Ok(gathered.map(|gathered| (lock, gathered)))
+            }));
         }
         for (member, gathered) in some.iter().zip(all(waiting).await) {
             let name = member.name().to_owned();
@@ -251,13 +263,13 @@ async fn show<'a>(
             let planned = match gathered {
                 // Nothing was ever made of it.
                 Ok(None) => continue,
-                Ok(Some(gathered)) => {
+                Ok(Some((lock, gathered))) => {
                     say_notes(ui, &gathered);
-                    plan(deed, member, &gathered)
+                    plan(deed, member, &gathered).map(|(plan, basis, warnings)| (lock, plan, basis, warnings))
                 }
                 Err(error) => Err(error),
             };
-            let (plan, warnings) = match planned {
+            let (lock, plan, basis, warnings) = match planned {
                 Ok(planned) => planned,
                 Err(error) => {
                     fleet.complain(&name, &error);
@@ -285,7 +297,7 @@ async fn show<'a>(
             }
             rows.push((name, Planned::of(&plan)));
             if !plan.is_empty() || member.project.paths.journal().exists() {
-                tasks.push(Task { member, shown: digest(&plan), is_quiet: plan.is_empty() });
+                tasks.push(Task { member, is_quiet: plan.is_empty(), plan, basis, _lock: lock });
             }
         }
     }
@@ -308,40 +320,79 @@ async fn show<'a>(
     })
 }
 
-/// Learns everything about an instance; nothing if it is to be destroyed and was never made.
-async fn gather(
-    deed: Deed,
-    member: &Member,
-    provider: &Arc<dyn Provider>,
-    lineage: &str,
-) -> Result<Option<Gathered>, CommandError> {
-    if deed == Deed::Apply {
-        return Ok(Some(super::plan::gather(member, &read_only(provider), lineage).await?));
+/// Locks an instance; nothing if it is to be destroyed and was never made.
+fn lock(deed: Deed, member: &Member) -> Result<Option<Lock>, CommandError> {
+    let paths = &member.project.paths;
+    match deed {
+        Deed::Apply => paths.make_folder()?,
+        Deed::Destroy if State::read(&paths.state())?.is_none() => {
+            paths.refuse_lost()?;
+            return Ok(None);
+        }
+        Deed::Destroy => {}
     }
-    let project = &member.project;
-    let Some(recorded) = State::read(&project.paths.state())? else {
-        project.paths.refuse_lost()?;
-        return Ok(None);
-    };
-    let read = session::read_state(&project.paths, &recorded.instance, &recorded.region, &recorded.lineage)?;
-    Ok(Some(session::gather(&read_only(provider), &project.specs.types, None, read).await?))
+    Ok(Some(Lock::acquire(&paths.lock(), &holder(&format!("mastoform {}", deed.word())))?))
 }
 
-fn plan(deed: Deed, member: &Member, gathered: &Gathered) -> Result<(Plan, Diagnostics), CommandError> {
+/// Learns everything about an instance; nothing if it is to be destroyed and has no state.
+async fn gather(deed: Deed, member: &Member, reader: &Arc<dyn Reader>) -> Result<Option<Gathered>, CommandError> {
+    if deed == Deed::Apply {
+        return Ok(Some(super::plan::gather(member, reader).await?));
+    }
+    let project = &member.project;
+    let Some(recorded) = State::read(&project.paths.state())? else { return Ok(None) };
+    let read = session::read_state(&project.paths, &recorded.instance, &recorded.region, &recorded.lineage)?;
+    Ok(Some(session::gather(reader, &project.specs.types, None, read).await?))
+}
+
+/// The plan of an instance, what it was made from, and warnings.
+fn plan(deed: Deed, member: &Member, gathered: &Gathered) -> Result<(Plan, Basis, Diagnostics), CommandError> {
+    let project = &member.project;
+    let world = project.world(&gathered.lookups);
+    let basis = |desired| {
+        let observations = gathered.observations.as_ref();
+        Basis::of(&project.specs, desired, &gathered.state, &gathered.lookups, observations)
+    };
     match deed {
-        Deed::Apply => super::plan::plan(member, gathered),
+        Deed::Apply => {
+            let graph = resolve(&world, &project.specs)?;
+            let (plan, warnings) = session::plan(&world, &graph, gathered)?;
+            Ok((plan, basis(Some((&project.config, &graph))), warnings))
+        }
         Deed::Destroy => {
-            let world = member.project.world(&gathered.lookups);
-            let plan = session::plan_destroy(&member.project.specs, gathered, member.name(), Some(&world))?;
-            Ok((plan, Diagnostics::default()))
+            let plan = session::plan_destroy(&project.specs, gathered, member.name(), Some(&world))?;
+            Ok((plan, basis(None), Diagnostics::default()))
         }
     }
 }
 
-/// What a plan says would be done, to tell it from another.
-fn digest(plan: &Plan) -> String {
-    let text = serde_json::to_string(&(plan.made_from.serial, &plan.changes)).unwrap_or_default();
-    crate::spec::digest([text.as_str()])
+/// An instance as it is now, and its plan, which is the one that was shown.
+struct Confirmed {
+    /// The file as it is now; `None` where it does not decide what is done.
+    project: Option<Project>,
+    gathered: Gathered,
+    plan: Plan,
+}
+
+/// Looks at an instance once more. `None` if it is to be destroyed and has no state any more.
+///
+/// # Errors
+///
+/// With exit code 5 and everything that has changed since the plan was shown.
+async fn confirm(deed: Deed, task: &Task<'_>, provider: &Arc<dyn Provider>) -> Result<Option<Confirmed>, CommandError> {
+    let member = task.member;
+    let then = stale::Proposal { plan: &task.plan, basis: &task.basis };
+    if deed == Deed::Apply {
+        let now = Proposal::again(&member.options, &read_only(provider), false).await?;
+        now.must_confirm(then, Some(&member.project.config.source.text))?;
+        let Proposal { project, gathered, plan, .. } = now;
+        return Ok(Some(Confirmed { project: Some(project), gathered, plan }));
+    }
+    let Some(gathered) = gather(deed, member, &read_only(provider)).await? else { return Ok(None) };
+    let (plan, basis, _) = self::plan(deed, member, &gathered)?;
+    let now = stale::Proposal { plan: &plan, basis: &basis };
+    proposal::destroy_must_hold(then, now, &gathered.state, member.types())?;
+    Ok(Some(Confirmed { project: None, gathered, plan }))
 }
 
 /// Does what was shown of one instance.
@@ -353,28 +404,20 @@ async fn carry_out(
     stop: watch::Receiver<Stop>,
     at_once: usize,
 ) -> Result<Line, CommandError> {
-    let (member, project) = (task.member, &task.member.project);
+    let member = task.member;
     let name = member.name().to_owned();
     let line = |exit, role, word, note: String| Line { name: name.clone(), exit, role, word, note };
-    project.paths.make_folder()?;
-    let _lock = Lock::acquire(&project.paths.lock(), &holder(&format!("mastoform {}", deed.word())))?;
-    let Some(mut gathered) = gather(deed, member, &provider, &new_lineage()?).await? else {
+    let Some(Confirmed { project, mut gathered, plan }) = confirm(deed, task, &provider).await? else {
         return Ok(line(Exit::Done, Role::Quiet, "nothing to do", String::new()));
     };
+    let project = project.as_ref().unwrap_or(&member.project);
+    give_lineage(&mut gathered)?;
     let lookups = gathered.lookups.clone();
     let world = project.world(&lookups);
     let graph = match deed {
         Deed::Apply => Some(resolve(&world, &project.specs)?),
         Deed::Destroy => None,
     };
-    let plan = match &graph {
-        Some(graph) => session::plan(&world, graph, &gathered)?.0,
-        None => session::plan_destroy(&project.specs, &gathered, member.name(), Some(&world))?,
-    };
-    if digest(&plan) != task.shown {
-        return Err(CommandError::new(Exit::Stale, "something has changed since the plan was shown; nothing was done")
-            .hint("run the command once more and look at the new plan"));
-    }
     if plan.is_empty() {
         keep_what_was_folded(&project.paths, &mut gathered)?;
         return Ok(line(Exit::Done, Role::Quiet, "nothing to do", String::new()));
