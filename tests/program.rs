@@ -177,6 +177,28 @@ fn every_command_has_a_manual_page() {
     assert!(said.contains("there is no command \"nothing\"") && said.contains("man --list"), "{said}");
 }
 
+/// What AWS cannot be asked for is said before anything is asked. The sandbox makes it.
+#[cfg(feature = "aws")]
+#[test]
+fn a_type_without_a_handler_is_refused_before_anything_is_asked() {
+    const TYPES: &str = "[queue]\ndoc = \"A queue.\"\nidentity = [\"name\"]\n[queue.price]\nunknown = \"Nobody has looked.\"\n\
+        [queue.permissions]\nunscoped = [\"sqs:CreateQueue\"]\ncreate = [\"sqs:CreateQueue\"]\n\
+        [queue.attributes]\nname = { type = \"string\", required = true, immutable = true, doc = \"Its name.\" }\n";
+    let folder = project();
+    let overlay = folder.path().join("overlay");
+    fs_err::create_dir_all(overlay.join("types")).expect("made");
+    fs_err::write(overlay.join("types/sqs.toml"), TYPES).expect("written");
+    fs_err::write(overlay.join("own.toml"), "[sqs.queue.jobs]\nname = \"jobs\"\n").expect("written");
+    for words in [&["validate"][..], &["plan", "--offline"], &["apply", "--yes"]] {
+        let output = run(folder.path(), &[words, &["--specs", "overlay"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+        assert!(said.contains("error[unsupported-type]") && said.contains("overlay/own.toml:1:1"), "{words:?}: {said}");
+    }
+    let output = run(folder.path(), &["validate", "--specs", "overlay", "--sandbox"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A release as `.github/package` packs it, installed by `install.sh` from a folder instead of a server.
 #[test]
 fn a_release_is_installed_once_its_checksum_fits() {

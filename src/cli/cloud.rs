@@ -1,13 +1,16 @@
 //! Which cloud a command works on: AWS, or the simulated one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::CommandError;
 use super::{GlobalOptions, Ui};
+use crate::address::TypeName;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::provider::sim::{Options, Sim};
 use crate::provider::{Provider, Reader, read_only};
-use crate::spec::Types;
+use crate::spec::{Specs, Types};
 use crate::state::Paths;
 
 /// How much faster than AWS the sandbox is unless told otherwise: a first apply takes about ten seconds.
@@ -57,6 +60,36 @@ pub async fn connect_to_read(
 #[expect(clippy::disallowed_methods, reason = "this is the edge: the simulated cloud lives by the wall clock")]
 fn since_epoch() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Resources of types that the cloud of the options cannot make: overlays may declare any type, and the simulated cloud
+/// makes whatever a type describes.
+pub fn unsupported(options: &GlobalOptions, specs: &Specs) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    if options.sandbox {
+        return problems;
+    }
+    let mut told = BTreeSet::new();
+    for resource in specs.blueprint.resources.values() {
+        if !aws_supports(&resource.type_name) && told.insert(&resource.type_name) {
+            let message = format!("AWS cannot be asked for `{}`: mastoform has no handler for it", resource.type_name);
+            let hint = "the sandbox makes every type that is described; for AWS, leave the resource out";
+            let problem = Diagnostic::error("unsupported-type", message);
+            problems.push(problem.at(&resource.location, "this resource is of it").hint(hint));
+        }
+    }
+    problems
+}
+
+#[cfg(feature = "aws")]
+fn aws_supports(type_name: &TypeName) -> bool {
+    crate::provider::aws::supports(type_name)
+}
+
+/// A build that cannot talk to AWS says so when it is to.
+#[cfg(not(feature = "aws"))]
+fn aws_supports(_: &TypeName) -> bool {
+    true
 }
 
 #[cfg(feature = "aws")]

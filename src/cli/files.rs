@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::GlobalOptions;
+use super::cloud;
 use super::error::CommandError;
 use super::ui::Ui;
 use crate::address::Address;
@@ -75,6 +76,7 @@ impl Library {
         let read = config::read_over(source, &mut specs, &self.evaluator);
         // Patches are part of the blueprint now, so that their names are checked like its own.
         let mut problems = if Arc::ptr_eq(&specs, &self.specs) { self.problems.clone() } else { specs.lint() };
+        problems.extend(cloud::unsupported(options, &specs).0);
         let config = match read {
             Ok((config, warnings)) => {
                 problems.0.splice(0..0, warnings.0);

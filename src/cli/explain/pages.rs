@@ -62,6 +62,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "unknown-resource",
     "unknown-subject",
     "unknown-type",
+    "unsupported-type",
     "unused-input",
     "wrong-type",
 ];

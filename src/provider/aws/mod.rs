@@ -94,6 +94,11 @@ pub static HANDLERS: &[&[&dyn Handler]] = &[
     sts::HANDLERS,
 ];
 
+/// Whether resources of a type can be read, made, changed and deleted.
+pub fn supports(type_name: &TypeName) -> bool {
+    handler(type_name).is_ok()
+}
+
 /// Services whose resources stand in no region.
 const GLOBAL_SERVICES: [&str; 1] = ["cloudfront"];
 
