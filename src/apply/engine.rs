@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::blame;
 use super::call::{self, Again, Answer, Circumstances};
 use super::event::Event;
 use super::flights::Flights;
@@ -25,6 +26,7 @@ use super::late::{self, Existing, Revealed};
 use super::queue::{Queue, Stage};
 use super::{Done, Failure, Outcome, Report, Run, Stop, Unsaved};
 use crate::address::{Address, Identity};
+use crate::diagnostic::Location;
 use crate::plan::diff::{self, Sides};
 use crate::plan::order::{Steps, Verb};
 use crate::plan::{self, Action, Cause, Change};
@@ -506,7 +508,8 @@ impl<'a> Engine<'a> {
             Answer::DeleteLater { step, error } => self.delete_later(step, &error),
             Answer::Failed { step, error } => {
                 self.locked_out |= error.kind == ErrorKind::Credentials;
-                self.fail(step, error.to_string(), error.kind == ErrorKind::Credentials);
+                let location = self.blamed(step, &error);
+                self.fail_at(step, error.to_string(), error.kind == ErrorKind::Credentials, location);
             }
             Answer::Observed { steps, observations } => self.observed(&steps, observations),
         }
@@ -704,13 +707,29 @@ impl<'a> Engine<'a> {
     pub(super) fn lock_out(&mut self, index: usize, error: &ProviderError) {
         if !self.locked_out {
             let address = self.steps.step(index).address.clone();
-            self.failed.push(Failure { address, message: error.to_string(), credentials: true });
+            self.failed.push(Failure { address, message: error.to_string(), credentials: true, location: None });
         }
         self.locked_out = true;
         self.poll_later(index);
     }
 
+    /// The place of the file that decides what the cloud has refused.
+    fn blamed(&self, index: usize, error: &ProviderError) -> Option<Location> {
+        let step = self.steps.step(index);
+        let (world, graph) = self.run.desired?;
+        let changed = match &step.verb {
+            Verb::Update { attributes } => Some(attributes.as_slice()),
+            _ => None,
+        };
+        let desired = graph.nodes.get(&step.address)?;
+        blame::place(error, desired, changed, world)
+    }
+
     pub(super) fn fail(&mut self, index: usize, message: String, credentials: bool) {
+        self.fail_at(index, message, credentials, None);
+    }
+
+    fn fail_at(&mut self, index: usize, message: String, credentials: bool, location: Option<Location>) {
         let address = self.steps.step(index).address.clone();
         self.flights.end(index);
         if self.run.ledger.progress(&address).is_open() {
@@ -724,7 +743,7 @@ impl<'a> Engine<'a> {
         }
         self.save();
         self.tell(Event::Failed { address: address.clone(), message: message.clone() });
-        self.failed.push(Failure { address: address.clone(), message, credentials });
+        self.failed.push(Failure { address: address.clone(), message, credentials, location });
         for skipped in self.queue.fail(index) {
             let skipped = self.steps.step(skipped).address.clone();
             self.tell(Event::Skipped { address: skipped.clone(), because: address.clone() });

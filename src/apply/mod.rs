@@ -7,6 +7,7 @@
 //!
 //! The result is an [`Outcome`], not a `Result`: whatever happens, the report says what was built.
 
+mod blame;
 mod call;
 mod engine;
 pub mod event;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 pub use event::{Event, Progress, Silent};
 
 use crate::address::Address;
+use crate::diagnostic::Location;
 use crate::plan::resolve::{Graph, World};
 use crate::plan::{Plan, order::Steps};
 use crate::provider::Provider;
@@ -119,6 +121,8 @@ pub struct Failure {
     pub message: String,
     /// The credentials must be renewed.
     pub credentials: bool,
+    /// The place of the file that decides what was refused, where that is known.
+    pub location: Option<Location>,
 }
 
 /// Applies a plan.
@@ -126,7 +130,8 @@ pub async fn run(run: Run<'_>) -> Outcome {
     let steps = match Steps::of(run.plan, &run.state, run.types) {
         Ok(steps) => steps,
         Err(error) => {
-            let failure = Failure { address: error.0.clone(), message: error.to_string(), credentials: false };
+            let failure =
+                Failure { address: error.0.clone(), message: error.to_string(), credentials: false, location: None };
             return Outcome::Halted(Report {
                 state: run.state,
                 done: Vec::new(),

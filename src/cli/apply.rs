@@ -14,7 +14,8 @@ use super::git::Git;
 use super::progress::Live;
 use super::proposal::{self, Proposal};
 use super::{ApplyArguments, GlobalOptions, Ui, cloud, output, plan::say_notes};
-use crate::apply::{self, Outcome, Report, Run, Stop};
+use crate::apply::{self, Failure, Outcome, Report, Run, Stop};
+use crate::diagnostic::Diagnostic;
 use crate::plan::order::Steps;
 use crate::plan::resolve::{Graph, World, resolve};
 use crate::plan::{Plan, Purpose, stale};
@@ -359,6 +360,18 @@ pub(super) fn say_unsaved(ui: &Ui, report: &Report, paths: &Paths) {
     }
 }
 
+/// Says what has failed, with the line that asks for it where that is known.
+fn say_failure(ui: &Ui, failure: &Failure) {
+    let message = format!("{}: {}", failure.address, failure.message);
+    match &failure.location {
+        Some(location) => {
+            let problem = Diagnostic::error("refused", message).at(location, "what comes of this is refused");
+            ui.diagnostics(&problem.into());
+        }
+        None => ui.error(&message),
+    }
+}
+
 /// Says how it ended.
 pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
     let outcome = &ran.outcome;
@@ -373,7 +386,7 @@ pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
         Outcome::Halted(report) => {
             ui.say("");
             for failure in &report.failed {
-                ui.error(&format!("{}: {}", failure.address, failure.message));
+                say_failure(ui, failure);
             }
             for (skipped, because) in &report.skipped {
                 ui.say(&format!("not tried: {skipped}, because {because} failed"));
@@ -479,8 +492,10 @@ pub(super) fn deletes(plan: &Plan) -> String {
 mod tests {
     use super::*;
     use crate::address::Address;
-    use crate::apply::{Done, Failure};
+    use crate::apply::Done;
     use crate::cli::ui::captured::ui;
+    use crate::diagnostic::SourceFile;
+    use crate::document;
     use crate::state::State;
 
     fn address(text: &str) -> Address {
@@ -507,6 +522,7 @@ mod tests {
                 address: address("elb.listener.https"),
                 message: "elasticloadbalancing:CreateListener: TooManyListeners: the limit is 50".to_owned(),
                 credentials: false,
+                location: None,
             }],
             skipped: vec![(address("ecs.service.mastodon"), address("elb.listener.https"))],
             pending: Vec::new(),
@@ -534,6 +550,22 @@ mod tests {
              state/social.json.\n\n\
              hint: mend the cause and run the command once more; it goes on from here\n"
         );
+    }
+
+    #[test]
+    fn a_refusal_points_at_the_line_that_asks_for_it() {
+        let (ui, _, err) = ui(false, "");
+        let file = SourceFile::new("mastodon.toml", "[database]\nmax_capacity = 300\n");
+        let document = document::parse(&file).expect("TOML");
+        let location = document.get("database").and_then(|table| table.get("max_capacity")).expect("a setting");
+        let mut report = report();
+        report.failed[0].location = Some(location.location.clone());
+        let time = Duration::from_secs(1);
+        let ran = Ran { outcome: Outcome::Halted(report), elapsed: time, expected: time };
+        tell(&ui, &ran, &Paths::new("state", "social"));
+        let said = err.take();
+        assert!(said.contains("error[refused]: elb.listener.https: elasticloadbalancing:CreateListener"), "{said}");
+        assert!(said.contains("--> mastodon.toml:2:16") && said.contains("max_capacity = 300"), "{said}");
     }
 
     #[test]

@@ -82,8 +82,14 @@ fn with_identity(mut fields: Json, object: Option<&Identity>) -> Json {
 /// The last line: how it ended.
 pub fn summary(outcome: &Outcome, elapsed: Duration, expected: Duration, outputs: &Json) -> Json {
     let report = outcome.report();
-    let failed: Vec<Json> =
-        report.failed.iter().map(|failure| json!({"address": failure.address, "message": failure.message})).collect();
+    let failed = report.failed.iter().map(|failure| {
+        let mut json = json!({"address": failure.address, "message": failure.message});
+        if let Some(location) = &failure.location {
+            json["location"] = location.to_string().into();
+        }
+        json
+    });
+    let failed: Vec<Json> = failed.collect();
     let skipped: Vec<Json> =
         report.skipped.iter().map(|(address, because)| json!({"address": address, "because": because})).collect();
     let done: Vec<Json> = report
@@ -120,6 +126,8 @@ mod tests {
     use crate::address::Address;
     use crate::apply::{Done, Failure, Report};
     use crate::cli::ui::captured::ui;
+    use crate::diagnostic::SourceFile;
+    use crate::document;
     use crate::state::State;
 
     #[test]
@@ -142,10 +150,13 @@ mod tests {
             Event::Skipped { address: address.clone(), because: address.clone() },
             Event::Stopping { now: true },
         ];
+        let source = SourceFile::new("mastodon.toml", "[database]\n");
+        let location = Some(document::parse(&source).expect("TOML").location);
+        let failure = Failure { address: address.clone(), message: text(), credentials: false, location };
         let report = || Report {
             state: State::new("l", "social", "eu-central-1"),
             done: vec![Done { address: address.clone(), verb, elapsed: time }],
-            failed: vec![Failure { address: address.clone(), message: text(), credentials: false }],
+            failed: vec![failure.clone()],
             skipped: vec![(address.clone(), address.clone())],
             pending: vec![address.clone()],
             not_started: vec![address.clone()],

@@ -437,6 +437,22 @@ async fn a_protection_stays_when_its_block_leaves_the_file() {
     assert!(instance.sim.objects().iter().any(|object| object.identity.as_str() == "social-archive"));
 }
 
+/// The blueprint leads from what was refused to the setting that decides it.
+#[tokio::test]
+async fn a_refusal_knows_the_line_of_the_file_that_asks_for_it() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let larger = example(&[("max_capacity = 1", "max_capacity = 4")]);
+    let line = larger.lines().position(|line| line.contains("max_capacity = 4")).expect("a line") + 1;
+    let address = Subject::Address("rds.cluster.database".parse().expect("an address"));
+    let refusal = Fault::Refuse { code: "InvalidParameterValue".to_owned(), kind: ErrorKind::Invalid };
+    instance.sim.add_fault(Rule::new(Operation::Update, address, refusal));
+    let (_, outcome) = instance.go(&larger, true).await.expect("runs");
+    let Some(Outcome::Halted(report)) = outcome else { panic!("{outcome:#?}") };
+    let location = report.failed[0].location.as_ref().map(ToString::to_string).unwrap_or_default();
+    assert_eq!(location, format!("mastodon.toml:{line}"));
+}
+
 #[tokio::test]
 async fn a_change_that_failed_is_asked_for_once_more() {
     let instance = Instance::new();

@@ -38,6 +38,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "plan-stale",
     "price-rule",
     "price-table",
+    "refused",
     "reserved-attribute",
     "secret-leak",
     "state-conflict",
