@@ -229,6 +229,9 @@ fn not_begun(name: &str, exit: Exit) -> Line {
     Line { name: name.to_owned(), exit, role: Role::Quiet, word: "not begun", note: String::new() }
 }
 
+/// What was learned of an instance, under its lock; nothing if there is nothing to destroy.
+type Looked = Result<Option<(Lock, Gathered)>, CommandError>;
+
 /// What there is to do.
 enum Shown<'a> {
     Tasks(Vec<Task<'a>>),
@@ -248,7 +251,7 @@ async fn show<'a>(
     let mut rows = Vec::new();
     let (mut refused, mut failed) = (false, 0);
     for some in members.chunks(PLANNED_AT_ONCE) {
-        let mut waiting: Vec<Waiting<'_, Result<Option<(Lock, Gathered)>, CommandError>>> = Vec::new();
+        let mut waiting: Vec<Waiting<'_, Looked>> = Vec::new();
         for member in some {
             let provider = clouds.of(ui, member).await;
             waiting.push(Box::pin(async move {
