@@ -164,7 +164,7 @@ pub(super) fn give_lineage(gathered: &mut Gathered) -> Result<(), CommandError> 
     Ok(())
 }
 
-/// Without anything to do, what an interrupted run left in the journal still belongs into the state.
+/// Without anything to do, what an interrupted run left in the journal still belongs in the state.
 pub(super) fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
     if gathered.is_folded {
         give_lineage(gathered)?;
@@ -360,6 +360,9 @@ pub(super) fn say_unsaved(ui: &Ui, report: &Report, paths: &Paths) {
     }
 }
 
+/// How long a step takes at least to be named as the longest.
+const WORTH_A_WORD: Duration = Duration::from_secs(60);
+
 /// Says what has failed, with the line that asks for it where that is known.
 fn say_failure(ui: &Ui, failure: &Failure) {
     let message = format!("{}: {}", failure.address, failure.message);
@@ -397,9 +400,9 @@ pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
                 paths.state().display()
             ));
             if report.failed.iter().any(|failure| failure.credentials) {
-                ui.hint(&format!("{} and run the command once more; it goes on from here", error::log_in_again()));
+                ui.hint(&format!("{} and run the command again; it continues from here", error::log_in_again()));
             } else {
-                ui.hint("mend the cause and run the command once more; it goes on from here");
+                ui.hint("fix the cause and run the command again; it continues from here");
             }
             if report.done.is_empty() { Exit::Failure } else { Exit::Partial }
         }
@@ -409,7 +412,7 @@ pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
                 let names: Vec<String> = report.pending.iter().map(ToString::to_string).collect();
                 ui.say(&format!("Still going on by itself: {}.", names.join(", ")));
             }
-            ui.hint("run the command once more; it goes on from here");
+            ui.hint("run the command again; it continues from here");
             Exit::Interrupted
         }
     }
@@ -450,7 +453,7 @@ pub(super) fn counted(report: &Report) -> String {
         parts.push("nothing was done".to_owned());
     }
     if let Some(longest) = report.done.iter().max_by_key(|done| done.elapsed)
-        && longest.elapsed.as_secs() > 0
+        && longest.elapsed >= WORTH_A_WORD
     {
         parts.push(format!("the longest was {} with {}", longest.address, exact(longest.elapsed)));
     }
@@ -548,7 +551,7 @@ mod tests {
              Done in part: 2 created, 1 updated, 1 replaced, 1 deleted, 1 adopted, 1 failed, 1 not tried, the longest was \
              rds.cluster.third with 15 min. It took 16 min; 12 min were expected. What is done is recorded in \
              state/social.json.\n\n\
-             hint: mend the cause and run the command once more; it goes on from here\n"
+             hint: fix the cause and run the command again; it continues from here\n"
         );
     }
 

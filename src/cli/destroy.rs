@@ -43,7 +43,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
         say_notes(ui, &gathered);
         let left_over = neighbours::left_over(&*read_only(&provider), &specs.types, &gathered.state).await;
         for failure in &left_over.failures {
-            ui.warn(&format!("what is left over is not all known: {failure}"));
+            ui.warn(&format!("could not find out all that is left over: {failure}"));
         }
         for LeftOver { name, address, .. } in &left_over.found {
             let made_as = address.as_ref().map(|address| format!(", made as {address}")).unwrap_or_default();

@@ -89,10 +89,10 @@ pub(super) async fn examine(
     );
     let gathered = gathered?;
     for failure in &announced.failures {
-        ui.warn(&format!("what AWS has announced is not all known: {failure}"));
+        ui.warn(&format!("could not read all that AWS has announced: {failure}"));
     }
     for failure in &left_over.failures {
-        ui.warn(&format!("what is left over is not all known: {failure}"));
+        ui.warn(&format!("could not find out all that is left over: {failure}"));
     }
     let plan = plan_of(project, &gathered)?;
     let nothing = Observations::new();
@@ -144,7 +144,7 @@ fn accept(
     };
     let wanted: Vec<&Finding> = found.somebody.iter().chain(found.aws.iter().filter(is_open)).collect();
     if wanted.is_empty() {
-        ui.say("Nothing was changed that the file could accept.");
+        ui.say("There is nothing to accept.");
         return Ok(Exit::Done);
     }
     let world = project.world(&gathered.lookups);

@@ -438,7 +438,7 @@ fn start_trace(global: &GlobalOptions, ui: &Ui) -> Result<(), CommandError> {
 /// Says what was asked of the cloud, however the command ended.
 fn tell_calls(global: &GlobalOptions, ui: &Ui) {
     if let (Some(path), Some(error)) = (&global.trace, ui.calls().lost()) {
-        ui.warn(&format!("{} has an early end: {error}", path.display()));
+        ui.warn(&format!("{} is incomplete: {error}", path.display()));
     }
     if let Some(summary) = ui.calls().summary() {
         ui.detail(&summary.to_string());

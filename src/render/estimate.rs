@@ -299,7 +299,7 @@ fn alternatives(bill: &Bill<'_>, form: Form) -> String {
 }
 
 fn assumptions(bill: &Bill<'_>, form: Form) -> String {
-    let intro = "Assumed of a month, as no file can know it. Your own numbers belong into [cost] of mastodon.toml; one \
+    let intro = "Assumed of a month, as no file can know it. Your own numbers belong in [cost] of mastodon.toml; one \
                  number, or [low, typical, high]:";
     let mut lines = wrap(intro, form.columns);
     let settings: Vec<String> = bill.assumptions.iter().map(|one| format!("{} = {}", one.setting, one.value)).collect();

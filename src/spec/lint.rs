@@ -116,7 +116,7 @@ impl<'specs> Linter<'specs> {
                 for entry in written(&resource.node) {
                     self.problems.push(
                         Diagnostic::error("blueprint", "what is looked up has no attributes of its own")
-                            .at(&entry.key_location, "belongs into `lookup`, or nowhere"),
+                            .at(&entry.key_location, "belongs in `lookup`, or nowhere"),
                     );
                 }
             }

@@ -87,7 +87,7 @@ impl Paths {
         self.file("json.backup")
     }
 
-    /// Makes the folder if it is missing, and in it, if these are missing, a `.gitignore` for what does not belong into
+    /// Makes the folder if it is missing, and in it, if these are missing, a `.gitignore` for what does not belong in
     /// git, and `.gitattributes` by which git keeps the lines of both sides where two branches have a history.
     pub fn make_folder(&self) -> io::Result<()> {
         if !self.folder.is_dir() {

@@ -218,7 +218,7 @@ fn run(
                 ui.hint("`mastoform --file FILE output` tells the addresses and DNS records of one of them");
             }
             (Exit::Done, Deed::Destroy) => {}
-            _ => ui.hint("mend the cause and run the command once more; it goes on from here"),
+            _ => ui.hint("fix the cause and run the command again; it continues from here"),
         }
         Ok(exit)
     })
