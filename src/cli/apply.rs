@@ -13,7 +13,10 @@ use super::files::Project;
 use super::git::Git;
 use super::progress::Live;
 use super::proposal::{self, Proposal};
-use super::{ApplyArguments, GlobalOptions, Ui, cloud, output, plan::say_notes};
+use super::{
+    ApplyArguments, GlobalOptions, Ui, cloud, output,
+    plan::{say_newer, say_notes},
+};
 use crate::apply::{self, Failure, Outcome, Report, Run, Stop};
 use crate::diagnostic::Diagnostic;
 use crate::plan::order::Steps;
@@ -47,6 +50,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         let provider = cloud::connect(ui, options, &project.types_of_cloud, &paths, &region).await?;
         let mut proposal = Proposal::make(project, &read_only(&provider), arguments.adopt_own).await?;
         say_notes(ui, &proposal.gathered);
+        say_newer(ui, &*read_only(&provider), &proposal).await;
         ui.diagnostics(&proposal.warnings);
         let plan = match &saved {
             Some(saved) => {

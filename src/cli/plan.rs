@@ -8,6 +8,7 @@ use super::{CommandError, Exit, FailOn, GlobalOptions, PlanArguments, Ui, cloud}
 use crate::file::{self, Kind};
 use crate::plan::change::Widening;
 use crate::plan::{Plan, owner};
+use crate::provider::Reader;
 use crate::refresh::Stranger;
 use crate::render;
 use crate::render::graph::Drawing;
@@ -73,12 +74,31 @@ pub(super) fn propose(
         cloud::runtime()?.block_on(async {
             let (types, paths) = (&project.types_of_cloud, &project.paths);
             let reader = cloud::connect_to_read(ui, options, types, paths, &project.config.region).await?;
-            Proposal::from(project, &reader, read).await
+            let proposal = Proposal::from(project, &reader, read).await?;
+            say_newer(ui, &*reader, &proposal).await;
+            Ok::<_, CommandError>(proposal)
         })?
     };
     say_notes(ui, &proposal.gathered);
     ui.diagnostics(&proposal.warnings);
     Ok(proposal)
+}
+
+/// Warns if a newer state than this one was applied. A stale checkout looks as if somebody had changed things in AWS, and
+/// an apply would take a colleague's work back. Asked only where there is something to do.
+pub(super) async fn say_newer(ui: &Ui, reader: &dyn Reader, proposal: &Proposal) {
+    let state = &proposal.gathered.state;
+    if proposal.plan.is_empty() || proposal.gathered.on_disk.is_none() {
+        return;
+    }
+    // Whoever may not read the note is no worse off than without it.
+    let Ok(Some(known)) = reader.registration(&state.region, &state.instance).await else { return };
+    if known.lineage == state.lineage && known.serial > state.serial {
+        ui.warn(&format!(
+            "this is state {} of {}, and state {} was applied at {}: pull the newest one first, or this plan takes that work back",
+            state.serial, state.instance, known.serial, known.applied
+        ));
+    }
 }
 
 pub(super) fn exit(ui: &Ui, plan: &Plan, types: &Types, arguments: &PlanArguments) -> Exit {

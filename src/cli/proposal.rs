@@ -495,6 +495,26 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_stale_checkout_is_told_from_vandalism() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = sandbox(&folder);
+        let go = ApplyArguments { yes: true, ..ApplyArguments::default() };
+        let (ui, _, err) = ui(false, "");
+        assert_eq!(apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let state = folder.path().join("state/sandbox/social.json");
+        let older = fs_err::read(&state).expect("a state");
+        fs_err::write(&options.file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 3")).expect("written");
+        assert_eq!(apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        assert!(!err.take().contains("pull the newest"), "it is the newest");
+        // Somebody who has not pulled looks at it.
+        fs_err::write(&state, older).expect("written");
+        fs_err::write(&options.file, EXAMPLE).expect("written");
+        plan::run(&ui, &options, &PlanArguments::default()).unwrap_or_else(|error| panic!("{error}"));
+        let said = err.take();
+        assert!(said.contains("this is state 1 of social, and state 2 was applied at "), "{said}");
+    }
+
+    #[test]
     fn a_saved_plan_is_shown_applied_once_and_never_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let options = sandbox(&folder);
