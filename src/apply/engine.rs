@@ -615,7 +615,7 @@ impl<'a> Engine<'a> {
             self.reach_created(index);
         }
         if is_created && resource_type.ready.is_some() {
-            self.poll_later(index);
+            self.poll_soon(index);
         } else {
             self.poll_now(index);
         }

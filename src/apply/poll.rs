@@ -18,6 +18,9 @@ use crate::provider::{ErrorKind, Observation, Observations, ProviderError, Targe
 use crate::state::Record;
 use crate::value::{Tree, Value};
 
+/// How soon after a creation or a change it is looked at for the first time, in the cloud's time.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+
 impl Engine<'_> {
     /// How long until the next look: a tenth of the time it has taken, two to fifteen seconds of the cloud's time.
     pub(super) fn pause(&self, index: usize) -> Duration {
@@ -34,6 +37,12 @@ impl Engine<'_> {
 
     pub(super) fn poll_now(&mut self, index: usize) {
         self.poll_at(index, Instant::now(), false);
+    }
+
+    /// Looks soon after a call was accepted: some resources are ready at once, and nobody should wait two seconds for them.
+    pub(super) fn poll_soon(&mut self, index: usize) {
+        let due = Instant::now() + FIRST_LOOK.div_f64(self.run.provider.time_lapse());
+        self.poll_at(index, due, false);
     }
 
     /// Looks after the usual pause.

@@ -12,10 +12,13 @@ mod ownership;
 mod settings;
 mod wave;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use mastoform::apply::Outcome;
 use mastoform::plan::{Action, Cause, Plan};
 use mastoform::provider::ErrorKind;
-use mastoform::provider::sim::{CrashPoint, Fault, Operation, Rule, Subject};
+use mastoform::provider::sim::{CrashPoint, Fault, Operation, Options, Rule, Sim, Subject};
 use mastoform::spec::OverlayFile;
 use mastoform::state::Status;
 use mastoform::value::Value;
@@ -435,6 +438,36 @@ async fn a_protection_stays_when_its_block_leaves_the_file() {
     assert_eq!(plan.refusals.len(), 1, "{:?}", plan.refusals);
     assert!(plan.refusals[0].reason.contains("s3.bucket.archive is protected"), "{:?}", plan.refusals);
     assert!(instance.sim.objects().iter().any(|object| object.identity.as_str() == "social-archive"));
+}
+
+/// Nobody waits two seconds for what is ready at once. The clock of this test jumps, so times are exact.
+#[tokio::test(start_paused = true)]
+async fn what_is_ready_at_once_is_seen_at_once() {
+    const QUICK: &str = r#"
+[thing]
+doc = "A thing that is ready at once."
+identity = ["name"]
+expect = { create = "0s", update = "0s", delete = "0s" }
+ready = { attribute = "status", values = ["active"] }
+[thing.price]
+free = "It is not real."
+[thing.permissions]
+unscoped = ["x:CreateThing"]
+create = ["x:CreateThing"]
+[thing.attributes]
+name = { type = "string", required = true, immutable = true, doc = "Its name." }
+status = { type = "string", computed = true, volatile = true, doc = "How it is." }
+"#;
+    let types = OverlayFile { name: "types/quick.toml".into(), types_of: Some("quick".into()), text: QUICK.into() };
+    let own = "[quick.thing.one]\nname = \"one\"\n";
+    let own = OverlayFile { name: "own.toml".into(), types_of: None, text: own.into() };
+    let script = Script::read(&[types, own], EXAMPLE).unwrap_or_else(|problems| panic!("{problems}"));
+    let sim = Sim::open(Arc::clone(&script.specs.types), None, Options::default()).expect("a cloud");
+    let instance = Instance::with(sim);
+    let outcome = instance.go_by(instance.sim.clone(), &script, true, None).await.expect("applies").1;
+    let Some(Outcome::Completed(report)) = &outcome else { panic!("{outcome:#?}") };
+    let done = report.done.iter().find(|done| done.address.to_string() == "quick.thing.one").expect("done");
+    assert!(done.elapsed < Duration::from_secs(1), "{:?}", done.elapsed);
 }
 
 /// The blueprint leads from what was refused to the setting that decides it.

@@ -93,8 +93,8 @@ impl Handler for Role {
             Err(error) if error.kind == ErrorKind::Conflict => own(clients, creation).await?.ok_or(error)?,
             Err(error) => return Err(error),
         };
-        put_policies(clients, name, &wanted.table("policies")?).await?;
-        attach(clients, name, wanted.texts("managed_policy_arns")?).await?;
+        let (policies, arns) = (wanted.table("policies")?, wanted.texts("managed_policy_arns")?);
+        tokio::try_join!(put_policies(clients, name, &policies), attach(clients, name, arns))?;
         Ok(created(name, Report::new().set("arn", role.arn)))
     }
 
@@ -231,10 +231,11 @@ async fn attached(clients: &Clients, role: &str) -> Result<BTreeSet<String>, Pro
 }
 
 async fn put_policies(clients: &Clients, role: &str, policies: &Attributes<'_>) -> Result<(), ProviderError> {
-    for name in policies.names() {
+    let put = async |name: &str| {
         let request = clients.iam().put_role_policy().role_name(role).policy_name(name);
-        request.policy_document(policies.document(name)?).send().await.map_err(failed(PUT_INLINE))?;
-    }
+        request.policy_document(policies.document(name)?).send().await.map_err(failed(PUT_INLINE))
+    };
+    try_wave(policies.names().into_iter().map(put).collect()).await?;
     Ok(())
 }
 
@@ -247,10 +248,11 @@ async fn delete_policies(clients: &Clients, role: &str, names: Vec<String>) -> R
 }
 
 async fn attach(clients: &Clients, role: &str, arns: Vec<String>) -> Result<(), ProviderError> {
-    for arn in arns {
+    let attach = async |arn: String| {
         let request = clients.iam().attach_role_policy().role_name(role).policy_arn(arn);
-        request.send().await.map_err(failed(ATTACH))?;
-    }
+        request.send().await.map_err(failed(ATTACH))
+    };
+    try_wave(arns.into_iter().map(attach).collect()).await?;
     Ok(())
 }
 
