@@ -1,7 +1,7 @@
 //! `ec2.security_group`: a set of rules, which are nodes of their own.
 //!
 //! AWS gives every new group a rule that lets everything out. `create` removes it in a second call. Such a rule, and
-//! every other that does not carry the instance's tags, is reported as one of the group's `unlisted_rules`. So a plan
+//! every other that carries no instance's tags, is reported as one of the group's `unlisted_rules`. So a plan
 //! sees what a creation that was interrupted has left open, and what somebody else has added.
 
 use async_trait::async_trait;
@@ -16,9 +16,7 @@ use crate::provider::aws::handler::{Handler, by_identity, created, identities, o
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Observations, Observed, Owner, ProviderError, Target, Update,
-};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 use crate::value::{Tree, Value};
 
 const CREATE: &str = "ec2:CreateSecurityGroup";
@@ -41,10 +39,9 @@ impl Handler for SecurityGroup {
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
         let ids = identities(targets);
-        let owner = targets.iter().find_map(|target| target.owner.clone());
         let rules = security_group_rule::of_groups(clients, ids.iter().cloned().collect());
         let read = async { tokio::try_join!(observe_groups(clients, &ids), rules) }.await;
-        by_identity(targets, read.map(|(groups, rules)| with_rules(groups, &rules, owner.as_deref())))
+        by_identity(targets, read.map(|(groups, rules)| with_rules(groups, &rules)))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -94,7 +91,7 @@ impl Handler for SecurityGroup {
         let kept = desired(update, REVOKE_EGRESS).texts("unlisted_rules")?;
         let id = update.target.identity.as_str();
         let rules = security_group_rule::of_groups(clients, [id.to_owned()].into()).await?;
-        let goes = |rule: &&Rule| is_unlisted(rule, None) && !kept.contains(&described(rule));
+        let goes = |rule: &&Rule| is_unlisted(rule) && !kept.contains(&described(rule));
         let (egress, ingress): (Vec<&Rule>, Vec<&Rule>) =
             rules.iter().filter(goes).partition(|rule| rule.is_egress() == Some(true));
         let ids_of = |rules: Vec<&Rule>| -> Vec<String> {
@@ -132,30 +129,20 @@ async fn observe_groups(clients: &Clients, ids: &[String]) -> Result<Vec<Observe
 }
 
 /// Groups with what else they allow.
-fn with_rules(groups: Vec<Observed>, rules: &[Rule], owner: Option<&Owner>) -> Vec<Observed> {
-    let mut groups = groups;
+fn with_rules(mut groups: Vec<Observed>, rules: &[Rule]) -> Vec<Observed> {
     for group in &mut groups {
         let own = rules.iter().filter(|rule| rule.group_id() == Some(group.identity.as_str()));
         let mut unlisted: Vec<Value> =
-            own.filter(|rule| is_unlisted(rule, owner)).map(|rule| Tree::Text(described(rule))).collect();
+            own.filter(|rule| is_unlisted(rule)).map(|rule| Tree::Text(described(rule))).collect();
         unlisted.sort_by(|left, right| left.as_text().cmp(&right.as_text()));
         group.attributes.set(&["unlisted_rules"], Tree::List(unlisted));
     }
     groups
 }
 
-/// Whether a rule is no resource of an instance: of `owner`, or of any where none is given.
-fn is_unlisted(rule: &Rule, owner: Option<&Owner>) -> bool {
-    let tag = |wanted: &str| present(rule.tags()).find(|(key, _)| *key == wanted).map(|(_, value)| value);
-    let (address, instance, lineage) = (tag(tags::ADDRESS), tag(tags::INSTANCE), tag(tags::LINEAGE));
-    let is_owned = match owner {
-        None => true,
-        Some(owner) => {
-            instance == Some(&owner.instance)
-                && lineage.map_or(owner.accepts_unmarked, |lineage| lineage == owner.lineage)
-        }
-    };
-    address.is_none() || !is_owned
+/// Whether a rule is no resource of an instance. What carries the tags of another instance is that one's.
+fn is_unlisted(rule: &Rule) -> bool {
+    !present(rule.tags()).any(|(key, _)| key == tags::ADDRESS)
 }
 
 /// A rule in a few words: `ingress tcp 443 0.0.0.0/0`.
