@@ -165,6 +165,7 @@ pub mod tests {
             refusals: Vec::new(),
             expected_seconds: 0,
             critical_path: Vec::new(),
+            raised: Vec::new(),
         };
         Steps::of(&plan, &State::new("l", "i", "r"), types).expect("no cycle")
     }

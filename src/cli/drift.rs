@@ -134,12 +134,15 @@ fn accept(
     found: &Drift,
 ) -> Result<Exit, CommandError> {
     let mut open = differences(plan);
-    // Of what AWS did by itself, what an apply would set back.
-    let is_open = |finding: &&Finding| match &finding.what {
-        What::Attribute { path, .. } => open.contains(&(finding.address.clone(), path.join("."))),
-        What::Gone | What::Foreign { .. } | What::Busy { .. } => false,
+    // Of what AWS did by itself, what the file says otherwise: a version that was raised.
+    let types = &project.specs.types;
+    let is_sayable = |finding: &&Finding| match &finding.what {
+        What::Attribute { path, .. } => {
+            types.get(&finding.address.type_name).is_some_and(|found| !found.is_computed(path))
+        }
+        What::Gone | What::Foreign { .. } | What::Busy { .. } | What::Reported { .. } => false,
     };
-    let wanted: Vec<&Finding> = found.somebody.iter().chain(found.aws.iter().filter(is_open)).collect();
+    let wanted: Vec<&Finding> = found.somebody.iter().chain(found.aws.iter().filter(is_sayable)).collect();
     if wanted.is_empty() {
         ui.say("Nothing was changed that the file could accept.");
         return Ok(Exit::Done);
@@ -155,7 +158,7 @@ fn accept(
                 && matches!(&finding.what, What::Attribute { path, .. } if edit.path.as_ref() == Some(path))
         });
         let (what, verdict) = match &finding.what {
-            What::Gone | What::Foreign { .. } | What::Busy { .. } => (
+            What::Gone | What::Foreign { .. } | What::Busy { .. } | What::Reported { .. } => (
                 finding.address.to_string(),
                 Verdict::Impossible("it is gone; take away what asks for it, or let `apply` make it again"),
             ),

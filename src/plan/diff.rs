@@ -38,9 +38,21 @@ pub struct Difference {
     pub is_drift: bool,
     /// It is both: the wish has changed, and what is there is not what was recorded either.
     pub also_drifted: bool,
+    pub course: Course,
     pub immutable: bool,
     pub sensitive: bool,
     pub impact: Impact,
+}
+
+/// What a difference is about, of versions that the cloud raises by itself and never lowers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// The cloud can be asked for it.
+    Change,
+    /// The cloud is beyond a wish that was met before. There is nothing to ask for.
+    Raised,
+    /// The wish is below what is there, and below what was recorded. The cloud would refuse.
+    Lowered,
 }
 
 /// Flags that a nested attribute takes over from what it is part of.
@@ -50,6 +62,8 @@ struct Inherited {
     sensitive: bool,
     write_only: bool,
     impact: Impact,
+    /// What it does to people if it is taken away.
+    unset: Option<Impact>,
 }
 
 impl Inherited {
@@ -59,6 +73,7 @@ impl Inherited {
             sensitive: self.sensitive || attribute.sensitive,
             write_only: self.write_only || attribute.write_only,
             impact: self.impact.max(attribute.impact),
+            unset: self.unset.max(attribute.impact_of(None)),
         }
     }
 }
@@ -89,7 +104,8 @@ pub fn diff(
         if ignore.contains(name) || attribute.computed {
             continue;
         }
-        let inherited = Inherited { immutable: false, sensitive: false, write_only: false, impact: Impact::None };
+        let inherited =
+            Inherited { immutable: false, sensitive: false, write_only: false, impact: Impact::None, unset: None };
         let observed = match sides.observed {
             Some(observed) => observed.get(name),
             None => sides.recorded.get(name),
@@ -255,8 +271,18 @@ impl Comparison<'_> {
                 }
                 None => !(self.is_changing)(wanted) && unknown_same(wanted, is),
             };
-        if !equal {
-            self.push(attribute, inherited, Some(wanted.clone()), recorded, observed);
+        if equal {
+            return;
+        }
+        let is_below = |other: &Value| wanted.plain().is_some_and(|plain| attribute.is_raised(&plain, other));
+        let course = match (is_below(is), recorded.is_some_and(is_below)) {
+            (true, false) => Course::Raised,
+            (true, true) => Course::Lowered,
+            (false, _) => Course::Change,
+        };
+        self.push(attribute, inherited, Some(wanted.clone()), recorded, observed);
+        if let Some(difference) = self.differences.last_mut() {
+            difference.course = course;
         }
     }
 
@@ -269,6 +295,10 @@ impl Comparison<'_> {
         before: Option<&Value>,
     ) {
         let was = recorded.cloned().unwrap_or_default();
+        let by_value = match &after {
+            None => inherited.unset,
+            Some(after) => attribute.impact_of(Some(after)),
+        };
         let wish_unchanged = match &after {
             None => was.is_null(),
             // To set nothing and to set AWS's default is one wish.
@@ -283,9 +313,10 @@ impl Comparison<'_> {
             is_drift: wish_unchanged,
             also_drifted: !wish_unchanged
                 && recorded.zip(before).is_some_and(|(recorded, before)| !same(recorded, before, attribute)),
+            course: Course::Change,
             immutable: inherited.immutable,
             sensitive: inherited.sensitive,
-            impact: inherited.impact,
+            impact: by_value.unwrap_or(inherited.impact),
         });
     }
 }
@@ -381,7 +412,7 @@ pub fn same(wanted: &Value, is: &Value, attribute: &Attribute) -> bool {
     }
 }
 
-/// An IAM document in one spelling: every single string a list, a single statement a list, lists of strings sorted.
+/// An IAM document in one spelling: every single string a list, a single statement a list, lists sorted.
 fn policy_form(value: &Value) -> Value {
     policy_part("", value)
 }
@@ -394,9 +425,8 @@ fn policy_part(key: &str, value: &Value) -> Value {
         }
         Tree::List(items) => {
             let mut items: Vec<Value> = items.iter().map(|item| policy_part("", item)).collect();
-            if items.iter().all(|item| item.as_text().is_some()) {
-                items.sort_by(|left, right| left.as_text().cmp(&right.as_text()));
-            }
+            // Nor does the order of statements mean anything. No other list of an IAM document has one.
+            items.sort_by_cached_key(ToString::to_string);
             Tree::List(items)
         }
         // Conditions may be written as booleans; AWS gives them back as strings.

@@ -297,6 +297,7 @@ mod tests {
             }],
             expected_seconds: 60,
             critical_path: Vec::new(),
+            raised: Vec::new(),
         }
     }
 

@@ -54,6 +54,7 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
     linter.cycles();
     linter.refers_to();
     super::permissions::lint(types, &mut linter.problems);
+    super::ready::lint(types, &mut linter.problems);
     linter.problems
 }
 

@@ -9,6 +9,7 @@ pub mod blueprint;
 mod embedded;
 pub mod lint;
 pub mod permissions;
+mod ready;
 pub mod references;
 pub mod types;
 

@@ -4,6 +4,7 @@ mod convergence;
 mod crash;
 pub mod critical_path;
 mod damage;
+mod doings;
 mod failures;
 mod gates;
 mod names;

@@ -232,6 +232,7 @@ fn every_type_with_tags_tells_them_and_can_be_marked() {
 /// What a change of this attribute, or of a part of it, may do to people.
 fn impacts(attribute: &Attribute, found: &mut BTreeSet<Impact>) {
     found.insert(attribute.impact);
+    found.extend(attribute.impact_by_value.values().copied());
     match &attribute.shape {
         Shape::List(element) | Shape::Map(element) => impacts(element, found),
         Shape::Object(attributes) => attributes.values().for_each(|attribute| impacts(attribute, found)),

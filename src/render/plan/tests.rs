@@ -121,6 +121,7 @@ pub(super) fn plan_of(changes: Vec<Change>) -> Plan {
         refusals: Vec::new(),
         expected_seconds: 360,
         critical_path: Vec::new(),
+        raised: Vec::new(),
     }
 }
 
