@@ -22,6 +22,8 @@ pub enum Verdict {
     Tell(String),
     /// A person has to do this before the cloud takes any change.
     Blocked(String),
+    /// It is being deleted, and no recorded run began that. Only a plan that wants it gone can go on.
+    Leaving,
 }
 
 /// What follows from the status that a resource shows.
@@ -34,7 +36,7 @@ pub fn verdict(resource_type: &ResourceType, row: &Row, observed: Option<&Value>
         Condition::Stopped(advice) => Verdict::Blocked(told(advice)),
         // An earlier run deletes it, and the next one goes on with that.
         Condition::Going if matches!(row.status, Status::Deleting | Status::Replacing) => Verdict::Fine,
-        Condition::Going => Verdict::Blocked("wait until it is gone; then the next apply makes another one".to_owned()),
+        Condition::Going => Verdict::Leaving,
         Condition::Failed(Remedy::Again) => Verdict::Again,
         Condition::Failed(Remedy::Tell(advice)) => Verdict::Tell(told(advice)),
         Condition::Failed(Remedy::Anew) => match row.status {
@@ -56,28 +58,43 @@ pub fn report(resource_type: &ResourceType, observed: Option<&Value>) -> String 
     format!("AWS reports it as {}", report.unwrap_or_default())
 }
 
-/// Why nothing can be planned before a person has acted. `is_changed`: the plan changes the resource anyway, which may
-/// help.
+/// What a person has to do about a verdict, if anything.
+pub fn advice(verdict: Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Fine | Verdict::Again | Verdict::Anew => None,
+        Verdict::Tell(advice) | Verdict::Blocked(advice) => Some(advice),
+        Verdict::Leaving => Some("wait until it is gone; then the next apply makes another one".to_owned()),
+    }
+}
+
+/// What a plan does with a resource, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// It stays as it is.
+    Keep,
+    /// It is changed in place, which may be what helps.
+    Change,
+    /// It goes, with or without another one in its place.
+    Remove,
+}
+
+/// Why nothing can be planned before a person has acted.
 pub fn refusal(
     address: &Address,
     resource_type: &ResourceType,
     row: &Row,
     observed: Option<&Value>,
-    is_changed: bool,
+    intent: Intent,
 ) -> Option<Refusal> {
-    let hint = match verdict(resource_type, row, observed) {
-        Verdict::Blocked(advice) => advice,
-        Verdict::Tell(advice) if !is_changed => advice,
-        _ => return None,
+    let verdict = verdict(resource_type, row, observed);
+    let is_in_the_way = match &verdict {
+        Verdict::Fine | Verdict::Again | Verdict::Anew => false,
+        Verdict::Tell(_) => intent == Intent::Keep,
+        Verdict::Leaving => intent != Intent::Remove,
+        Verdict::Blocked(_) => true,
     };
+    let hint = advice(verdict).filter(|_| is_in_the_way)?;
     let report = resource_type.ready.as_ref().zip(observed).and_then(|(ready, observed)| ready.report(observed))?;
     let reason = format!("AWS reports {address} as {report}");
     Some(Refusal { address: address.clone(), reason, hint, otherwise: None })
-}
-
-/// Why something cannot be deleted before a person has acted.
-pub fn held(address: &Address, resource_type: &ResourceType, row: &Row, observed: Option<&Value>) -> Option<Refusal> {
-    let is_stopped =
-        observed.is_some_and(|observed| matches!(resource_type.condition(observed), Some(Condition::Stopped(_))));
-    refusal(address, resource_type, row, observed, true).filter(|_| is_stopped)
 }

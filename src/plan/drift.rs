@@ -168,12 +168,12 @@ fn busy(resource_type: &ResourceType, observed: &Value) -> Option<String> {
 
 /// What the cloud reports of something that is not in order.
 fn reported(resource_type: &ResourceType, row: &Row, observed: &Value) -> Option<What> {
-    let advice = match condition::verdict(resource_type, row, Some(observed)) {
-        Verdict::Fine => return None,
-        Verdict::Again | Verdict::Anew => None,
-        Verdict::Tell(advice) | Verdict::Blocked(advice) => Some(advice),
-    };
-    Some(What::Reported { status: resource_type.ready.as_ref()?.report(observed)?, advice })
+    let verdict = condition::verdict(resource_type, row, Some(observed));
+    if verdict == Verdict::Fine {
+        return None;
+    }
+    let status = resource_type.ready.as_ref()?.report(observed)?;
+    Some(What::Reported { status, advice: condition::advice(verdict) })
 }
 
 fn sort(change: &Change, state: &State, types: &Types, drift: &mut Drift) {

@@ -21,6 +21,7 @@ pub mod resolve;
 pub mod saved;
 pub mod stale;
 pub mod ties;
+mod twins;
 pub mod walk;
 
 use std::sync::Arc;

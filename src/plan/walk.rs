@@ -9,11 +9,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Raised, Reasons, Refusal};
-use super::condition::{self, Verdict};
+use super::condition::{self, Intent, Verdict};
 use super::diff::{self, Course, Difference, Sides};
 use super::gates::{self, Wishes};
 use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
-use super::{keep, order, ties};
+use super::{keep, order, ties, twins};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
@@ -220,6 +220,8 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         }
         walked.settle(address, settled);
     }
+    let settled = walked.settled.iter().map(|(address, settled)| (address, settled.resource_type, &*settled.desired));
+    problems.extend(twins::twins(graph, settled));
     let orphans = || situation.state.rows.iter().rev().filter(|(address, _)| !graph.nodes.contains_key(*address));
     let wishes = Wishes::of(Some(world), orphans().map(|(address, _)| address));
     for (address, row) in orphans() {
@@ -316,12 +318,14 @@ fn troubled(
     change: Option<&Change>,
 ) -> Option<Refusal> {
     let row = situation.state.rows.get(address)?;
-    let is_changed = change.is_some_and(|change| match &change.action {
-        Action::Update { attributes } => !attributes.is_empty(),
-        Action::Replace { .. } => true,
-        Action::Create | Action::Delete | Action::Adopt | Action::Forget => false,
-    });
-    condition::refusal(address, resource_type, row, observed(address, situation), is_changed)
+    let intent = match change.map(|change| &change.action) {
+        Some(Action::Update { attributes }) if !attributes.is_empty() => Intent::Change,
+        Some(Action::Replace { .. }) => Intent::Remove,
+        Some(Action::Create | Action::Delete | Action::Adopt | Action::Forget | Action::Update { .. }) | None => {
+            Intent::Keep
+        }
+    };
+    condition::refusal(address, resource_type, row, observed(address, situation), intent)
 }
 
 /// Why a version cannot be lowered. What is made anew may have any.
@@ -354,7 +358,7 @@ fn undeletable(
     situation: &Situation<'_>,
 ) -> Option<Refusal> {
     change.deletions().next()?;
-    condition::held(&change.address, resource_type?, row, observed(&change.address, situation))
+    condition::refusal(&change.address, resource_type?, row, observed(&change.address, situation), Intent::Remove)
 }
 
 /// Why a resource that the state names and the file wants cannot be planned for: it is not this instance's.

@@ -40,6 +40,8 @@ pub struct Input {
     pub required: bool,
     /// It can never be changed after the first apply.
     pub frozen: bool,
+    /// Values that are known to exist. Another one is warned of, with the most similar one.
+    pub known: Vec<String>,
     /// It is an ARN, or a table or list of them, of the account that the instance is in.
     pub own_account: bool,
     /// No two instances have the same.
@@ -261,7 +263,11 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let frozen = reader.flag("frozen", false);
     let own_account = reader.flag("own_account", false);
     let unique = reader.flag("unique", false);
+    let known = reader.texts("known");
     let limits = Limits::read(&mut reader);
+    if limits.pattern.is_some() && limits.form.is_none() {
+        reader.wrong("form", "given beside `pattern`: what a value must be, in words");
+    }
     reader.used.extend(["default", "values", "example"]);
     reader.refuse_others();
     let default = entry.node.get("default").map(|node| Template::read_tree(node, &mut diagnostics.0));
@@ -289,6 +295,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
         default,
         required,
         frozen,
+        known,
         own_account,
         unique,
         doc,

@@ -177,7 +177,7 @@ pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
     for resource_type in types.values() {
         let Some(ready) = &resource_type.ready else { continue };
         let mut complain = |message: String, label: &str| {
-            problems.push(Diagnostic::error("ready", message).at(&resource_type.location, label));
+            problems.push(Diagnostic::error("blueprint", message).at(&resource_type.location, label));
         };
         let name = &resource_type.name;
         let is_text = |attribute: &&Attribute| attribute.computed && matches!(attribute.shape, Shape::Text);

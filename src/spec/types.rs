@@ -32,6 +32,8 @@ pub struct ResourceType {
     pub cfn: Option<String>,
     /// Attributes whose values, joined by `|`, identify a resource for AWS.
     pub identity: Vec<String>,
+    /// Attributes that no two resources have all alike: the cloud refuses the second one.
+    pub unique: Vec<String>,
     /// Never created, only looked up.
     pub lookup_only: bool,
     pub taggable: bool,
@@ -485,6 +487,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     }
     let cfn = reader.text("cfn");
     let identity = reader.texts("identity");
+    let unique = reader.texts("unique");
     let lookup_only = reader.flag("lookup_only", false);
     let taggable = reader.flag("taggable", true);
     let proof = proof(&mut reader, taggable || lookup_only);
@@ -523,8 +526,11 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         );
     }
     let known_attribute = |wanted: &String| attributes.contains_key(wanted);
-    let missing =
-        identity.iter().chain(ready.as_ref().map(|ready| &ready.attribute)).find(|wanted| !known_attribute(wanted));
+    let missing = identity
+        .iter()
+        .chain(&unique)
+        .chain(ready.as_ref().map(|ready| &ready.attribute))
+        .find(|wanted| !known_attribute(wanted));
     if let Some(missing) = missing {
         diagnostics.push(
             Diagnostic::error("unknown-attribute", format!("type `{name}` has no attribute `{missing}`"))
@@ -545,6 +551,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         doc,
         cfn,
         identity,
+        unique,
         lookup_only,
         taggable,
         proof,

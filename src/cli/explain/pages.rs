@@ -51,6 +51,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "state-unfaithful",
     "syntax",
     "twin",
+    "twin-resources",
     "unknown-attribute",
     "unknown-key",
     "unknown-output",

@@ -122,6 +122,13 @@ impl Sim {
                 None => Ok(self.created(resource_type, identity, object, now)),
             };
         }
+        let is_alike = |object: &Object| {
+            let same = |name: &String| object.attributes.get(name) == stored.get(name);
+            object.region == creation.region && object.phase != Phase::Deleting && resource_type.unique.iter().all(same)
+        };
+        if !resource_type.unique.is_empty() && world.cloud.of_type(type_name).any(|(_, object)| is_alike(object)) {
+            return refuse(ErrorKind::Conflict, "Duplicate", format!("another {type_name} has the same values"));
+        }
         self.resolve(world, Operation::Create, resource_type, &stored)?;
         let subject = creation.address.to_string();
         let family = format!("{type_name} {} {}", creation.region, synthesis::named_by(resource_type, &stored));
