@@ -41,7 +41,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Resu
     } else {
         let title = title(ui, &project, gathered.state.serial);
         ui.data(&render::drift::drift(found, &title, &project.specs.types, &ui.render_options()))?;
-        if found.is_present() {
+        let is_only_failing = found.somebody.is_empty() && found.left_over.is_empty() && !found.failing.is_empty();
+        if is_only_failing {
+            ui.say("\n`mastoform plan` says what an apply does about it.");
+        } else if found.is_present() {
             ui.say(
                 "\n`mastoform apply` sets it back; `mastoform drift --accept` writes it into mastodon.toml instead.",
             );

@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn windows_are_minutes() {
         let is = |text: &str| {
-            let shown = window(Arc::new(text.to_owned())).map(|value| from_cel(value).expect("plain"));
+            let shown = window(Arc::new(text.to_owned())).map(|value| from_cel(&value).expect("plain"));
             shown.map(|value| value.to_string()).unwrap_or_default()
         };
         assert_eq!(is("02:00-03:30"), r#"{"length": 90, "start": 120}"#);

@@ -455,7 +455,8 @@ doc = "A thing."
 identity = ["name"]
 [thing.attributes]
 name = { type = "string", immutable = true }
-version = { type = "string", compare = "version_prefix", impact = "outage" }
+version = { type = "string", compare = "version_prefix", changed_by_aws = true, impact = "outage" }
+count = { type = "integer", default = 1, impact = { 0 = "lasting", "*" = "rolling" } }
 size = { type = "number" }
 flag = { type = "bool", default = false }
 limits.min = { type = "number", immutable = true }
@@ -469,6 +470,7 @@ password = { type = "string", sensitive = true, write_only = true }
 [thing.attributes.parts]
 type = "list"
 keyed_by = "name"
+impact = { unset = "lasting", "*" = "brief" }
 [thing.attributes.parts.of]
 name = { type = "string" }
 port = { type = "integer" }
@@ -490,6 +492,60 @@ port = { type = "integer" }
 
     fn paths(desired: &str, recorded: &str, observed: Option<&str>) -> Vec<String> {
         differences(desired, recorded, observed).iter().map(|difference| difference.path.join(".")).collect()
+    }
+
+    #[test]
+    fn the_order_of_statements_means_nothing() {
+        let policy =
+            |statements: [&str; 2]| format!(r#"{{"policy": {{"Statement": [{}, {}]}}}}"#, statements[0], statements[1]);
+        let (allow, deny) = (r#"{"Sid": "a", "Effect": "Allow"}"#, r#"{"Sid": "b", "Effect": "Deny"}"#);
+        let (one, other) = (policy([allow, deny]), policy([deny, allow]));
+        assert_eq!(paths(&one, &one, Some(&other)), Vec::<String>::new());
+        assert_eq!(paths(&one, &one, Some(&policy([deny, deny]))), ["policy.Statement"]);
+    }
+
+    #[test]
+    fn what_a_change_does_to_people_may_depend_on_the_value() {
+        let impact = |desired: &str, recorded: &str| {
+            let differences = differences(desired, recorded, None);
+            differences.iter().map(|difference| difference.impact).collect::<Vec<_>>()
+        };
+        assert_eq!(impact(r#"{"count": 0}"#, r#"{"count": 1}"#), [Impact::Lasting]);
+        assert_eq!(impact(r#"{"count": 2}"#, r#"{"count": 1}"#), [Impact::Rolling]);
+        assert_eq!(impact("{}", r#"{"count": 2}"#), [Impact::Rolling], "back to the default");
+        let part = r#"{"parts": [{"name": "web", "port": 80}]}"#;
+        assert_eq!(impact(part, r#"{"parts": [{"name": "web", "port": 81}]}"#), [Impact::Brief]);
+        assert_eq!(impact(part, r#"{"parts": []}"#), [Impact::Brief]);
+        assert_eq!(impact(r#"{"parts": []}"#, part), [Impact::Lasting]);
+        assert_eq!(impact("{}", part), [Impact::Lasting]);
+    }
+
+    #[test]
+    fn a_version_that_the_cloud_raised_stays_and_none_is_lowered() {
+        let courses = |wanted: &str, recorded: &str, is: &str| {
+            let version = |version: &str| format!(r#"{{"version": "{version}"}}"#);
+            let recorded = if recorded.is_empty() { "{}".to_owned() } else { version(recorded) };
+            let differences = differences(&version(wanted), &recorded, Some(&version(is)));
+            differences.iter().map(|difference| difference.course).collect::<Vec<_>>()
+        };
+        for (wanted, recorded, is, expected) in [
+            ("17.9", "17.9", "17.10", Some(Course::Raised)),
+            ("17.9", "17.9", "18.1", Some(Course::Raised)),
+            ("17.10", "17.9", "17.12", Some(Course::Raised)),
+            ("17.9", "", "17.10", Some(Course::Raised)),
+            ("17", "17", "17.10", None),
+            ("17", "17.9", "17.10", None),
+            ("17.10", "17.9", "17.10", None),
+            ("17.9", "17.9", "17.7", Some(Course::Change)),
+            ("18.1", "17.9", "17.10", Some(Course::Change)),
+            ("16.8", "17.9", "17.9", Some(Course::Lowered)),
+            ("17.8", "17.9", "17.10", Some(Course::Lowered)),
+            ("16", "17", "17.9", Some(Course::Lowered)),
+            ("17.x", "17.x", "17.9", Some(Course::Change)),
+        ] {
+            let found = courses(wanted, recorded, is);
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{wanted} {recorded} {is}");
+        }
     }
 
     #[test]

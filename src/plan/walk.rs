@@ -575,9 +575,12 @@ fn settle<'a>(
     }
     if verdict == Verdict::Again {
         // The last change was accepted and went wrong: asking for the same once more is what can mend it.
-        change.action = Action::Update { attributes: changeable(resource_type, &attributes) };
+        let again = changeable(resource_type, &attributes);
+        let worst = again.iter().filter_map(|name| resource_type.attributes.get(name)).map(|found| found.impact).max();
+        // Nothing gets another value, but what depends on these values may start anew.
+        change.impact = worst.unwrap_or_default().min(Impact::Brief);
+        change.action = Action::Update { attributes: again };
         change.causes = vec![failure()];
-        change.impact = Impact::Rolling;
         return (settled, Some(change));
     }
     if marks {

@@ -265,9 +265,6 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let unique = reader.flag("unique", false);
     let known = reader.texts("known");
     let limits = Limits::read(&mut reader);
-    if limits.pattern.is_some() && limits.form.is_none() {
-        reader.wrong("form", "given beside `pattern`: what a value must be, in words");
-    }
     reader.used.extend(["default", "values", "example"]);
     reader.refuse_others();
     let default = entry.node.get("default").map(|node| Template::read_tree(node, &mut diagnostics.0));

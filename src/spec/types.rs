@@ -1086,6 +1086,9 @@ mod tests {
             ("{ type = \"bool\", decides_deletion = \"yes\" }".to_owned(), "a table of phrases by value"),
             ("{ type = \"bool\", stays = { true = \"it\" } }".to_owned(), "beside `decides_deletion`"),
             ("{ type = \"bool\", security = \"much\" }".to_owned(), "true, or \"whole\""),
+            ("{ type = \"bool\", impact = \"bad\" }".to_owned(), "or a table of these by value"),
+            ("{ type = \"bool\", impact = { false = \"outage\" } }".to_owned(), "with `*` for any other"),
+            ("{ type = \"string\", changed_by_aws = true }".to_owned(), "with `compare = \"version_prefix\"`"),
             ("{ type = \"bool\", watched = true }".to_owned(), "needs a `default` to be compared with"),
             (
                 format!("{{ part = {{ type = \"bool\", default = false, {flag} }} }}"),

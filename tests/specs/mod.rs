@@ -259,3 +259,12 @@ fn whatever_disturbs_people_says_what_they_notice() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn no_message_about_a_setting_is_a_regular_expression() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    for input in &specs.blueprint.inputs {
+        let in_words = input.limits.pattern.is_none() || input.limits.form.is_some();
+        assert!(in_words, "{} has a pattern and no form", input.path.join("."));
+    }
+}

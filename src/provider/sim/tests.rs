@@ -33,6 +33,7 @@ doc = "A rule: neither tags nor a name."
 identity = ["id"]
 taggable = false
 proof = { parent = "group" }
+unique = ["group", "port"]
 
 [rule.attributes]
 group = { type = "string", required = true, refers_to = "toy.group" }
@@ -313,6 +314,8 @@ async fn an_interrupted_creation_is_found_by_its_tags_or_by_what_it_is() {
     assert_eq!(found("toy.group.a", r#"{"title": "abc"}"#).await, std::slice::from_ref(&group.identity));
     assert_eq!(found("toy.group.b", r#"{"title": "abc"}"#).await, []);
     assert_eq!(found("toy.rule.a", &rule).await, [made.identity]);
+    let twin = code(bench.create("toy.rule.b", &rule).await);
+    assert_eq!(twin, (ErrorKind::Conflict, "Duplicate".to_owned()), "a rule is what it allows");
     assert_eq!(found("toy.policy.a", r#"{"name": "p"}"#).await.len(), 1);
     // Somebody else has the name.
     assert_eq!(found("toy.policy.other", r#"{"name": "p"}"#).await, []);
@@ -372,6 +375,11 @@ async fn faults_strike_the_calls_they_are_for() {
     bench.pass(4);
     assert_eq!(bench.status(&failing).await.as_deref(), Some("broken"));
     assert_eq!(code(bench.update(&failing, "{}", &[]).await).0, ErrorKind::Invalid);
+
+    let raised = bench.made("toy.store.d", r#"{"name": "d", "version": "17.9"}"#).await;
+    bench.pass(4);
+    let lowered = bench.update(&raised, r#"{"name": "d", "version": "17.8"}"#, &["version"]).await;
+    assert_eq!(code(lowered), (ErrorKind::Invalid, "InvalidParameterCombination".to_owned()));
 
     bench.fault(Operation::Create, Fault::StickIn("asleep".to_owned()));
     let asleep = bench.made("toy.store.c", r#"{"name": "c"}"#).await;
