@@ -161,8 +161,9 @@ fn window(text: Arc<String>) -> Result<CelValue, ExecutionError> {
         return Err(error());
     }
     let length = (end - start).rem_euclid(cycle);
-    let table: std::collections::HashMap<&str, i64> = [("start", start), ("length", length)].into();
-    Ok(CelValue::Map(Map::from(table)))
+    let entries = [("start", start), ("length", length)];
+    let table = entries.into_iter().map(|(key, minutes)| (Key::from(key), CelValue::from(minutes))).collect();
+    Ok(CelValue::Map(Map { map: Arc::new(table) }))
 }
 
 #[cfg(test)]

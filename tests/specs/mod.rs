@@ -4,6 +4,7 @@ mod authorization;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mastoform::address::TypeName;
 use mastoform::diagnostic::SourceFile;
 use mastoform::document::{self, Content, Node};
 use mastoform::spec::Specs;
@@ -266,5 +267,18 @@ fn no_message_about_a_setting_is_a_regular_expression() {
     for input in &specs.blueprint.inputs {
         let in_words = input.limits.pattern.is_none() || input.limits.form.is_some();
         assert!(in_words, "{} has a pattern and no form", input.path.join("."));
+    }
+    for resource_type in specs.types.values() {
+        resource_type.attributes.values().for_each(|attribute| must_say_in_words(&resource_type.name, attribute));
+    }
+}
+
+fn must_say_in_words(name: &TypeName, attribute: &Attribute) {
+    let in_words = attribute.limits.pattern.is_none() || attribute.limits.form.is_some();
+    assert!(in_words, "{name} has a pattern and no form: {}", attribute.doc);
+    match &attribute.shape {
+        Shape::List(element) | Shape::Map(element) => must_say_in_words(name, element),
+        Shape::Object(attributes) => attributes.values().for_each(|attribute| must_say_in_words(name, attribute)),
+        _ => {}
     }
 }
