@@ -385,11 +385,30 @@ fn foreign(world: &World<'_>, account: Option<&str>) -> Diagnostics {
     problems
 }
 
+/// Patches of resources that this file does not ask for.
+fn idle_patches(world: &World<'_>, graph: &Graph<'_>) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    for (name, resource) in &world.specs.blueprint.resources {
+        for patch in &resource.patches {
+            let is_patched = |address: &Address| {
+                (&address.type_name, &address.name) == (&name.0, &name.1)
+                    && patch.key.as_ref().is_none_or(|key| address.key.as_ref() == Some(key))
+            };
+            if !graph.nodes.keys().any(is_patched) {
+                let message = format!("this patch has no effect: no {}.{} is made with these settings", name.0, name.1);
+                problems.push(Diagnostic::warning("unknown-patch", message).at(&patch.node.location, ""));
+            }
+        }
+    }
+    problems
+}
+
 /// Makes the plan of an apply. Warnings of checks come with it.
 pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result<(Plan, Diagnostics), Diagnostics> {
     let mut checks = late_checks(world);
     checks.extend(frozen(world, &gathered.state).0);
     checks.extend(foreign(world, gathered.account.as_deref()).0);
+    checks.extend(idle_patches(world, graph).0);
     let situation = Situation {
         state: &gathered.state,
         observations: gathered.observations.as_ref(),

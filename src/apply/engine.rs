@@ -27,7 +27,7 @@ use super::queue::{Queue, Stage};
 use super::{Done, Failure, Outcome, Report, Run, Stop, Unsaved};
 use crate::address::{Address, Identity};
 use crate::diagnostic::Location;
-use crate::plan::diff::{self, Sides};
+use crate::plan::diff::{self, Course, Sides};
 use crate::plan::order::{Steps, Verb};
 use crate::plan::{self, Action, Cause, Change};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, ProviderError, Target, Update};
@@ -562,7 +562,8 @@ impl<'a> Engine<'a> {
         let inputs = self.run.state.rows.get(&address).map(|row| row.inputs.clone()).unwrap_or_default();
         let sides = Sides { desired: &wanted, recorded: &inputs, observed: Some(observed) };
         let differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &|_| false);
-        let comparable = differences.iter().filter(|difference| !difference.sensitive);
+        let comparable =
+            differences.iter().filter(|difference| !difference.sensitive && difference.course == Course::Change);
         let (fixed, changed): (Vec<_>, Vec<_>) = comparable.partition(|difference| difference.immutable);
         if let Some(difference) = fixed.first() {
             let path = difference.path.join(".");

@@ -166,6 +166,7 @@ pub mod tests {
             expected_seconds: 0,
             critical_path: Vec::new(),
             cost: None,
+            raised: Vec::new(),
         };
         Steps::of(&plan, &State::new("l", "i", "r"), types).expect("no cycle")
     }

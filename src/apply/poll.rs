@@ -15,6 +15,7 @@ use super::queue::Stage;
 use crate::address::Address;
 use crate::plan::order::Verb;
 use crate::provider::{ErrorKind, Observation, Observations, ProviderError, Target};
+use crate::spec::types::{Condition, Remedy};
 use crate::state::Record;
 use crate::value::{Tree, Value};
 
@@ -205,16 +206,28 @@ impl Engine<'_> {
             .map(str::to_owned);
         if let (Some(ready), Some(status)) = (&resource_type.ready, &status) {
             self.tell_status(index, status);
-            if ready.failed.contains(status) {
-                let reason = ready.reason.as_ref().and_then(|name| attributes.get(name)).and_then(Tree::as_text);
-                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                self.fail(index, format!("AWS reports it as {status}{reason}"), false);
+            let condition = ready.condition(status);
+            let is_over = match condition {
+                Condition::Failed(_) | Condition::Stopped(_) => ready.report(&attributes),
+                Condition::Good | Condition::Passing | Condition::Going => None,
+            };
+            if let Some(report) = is_over {
+                let advice = match condition {
+                    Condition::Failed(Remedy::Tell(_)) | Condition::Stopped(_) => {
+                        let advice = condition.advice().unwrap_or_default();
+                        let region =
+                            self.run.state.rows.get(&address).map(|row| row.region.as_str()).unwrap_or_default();
+                        format!("; {}", resource_type.advice(advice, &attributes, region))
+                    }
+                    _ => String::new(),
+                };
+                self.fail(index, format!("AWS reports it as {report}{advice}"), false);
                 return;
             }
         }
         let is_ready = match (&resource_type.ready, &status) {
             (None, _) => true,
-            (Some(ready), Some(status)) => ready.values.contains(status),
+            (Some(ready), Some(status)) => ready.good.contains(status),
             (Some(_), None) => false,
         };
         if is_ready {

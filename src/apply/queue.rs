@@ -158,6 +158,7 @@ mod tests {
             expected_seconds: 0,
             critical_path: Vec::new(),
             cost: None,
+            raised: Vec::new(),
         }
     }
 

@@ -120,6 +120,12 @@ async fn find(
     // During a replacement the old object answers to the same tags.
     let old: Vec<_> =
         state.rows.get(address).into_iter().flat_map(|row| row.replaced.iter().chain(&row.identity).cloned()).collect();
+    // What takes the place of something that was gone may have its name, and so its identity.
+    let is_again = intent.old_is_gone
+        && state.rows.get(address).and_then(|row| row.identity.as_ref()).is_some_and(|old| found.contains(old));
+    if is_again {
+        return Ok(mark(state, address, Status::Updating, "an interrupted run had made it again; it is adopted"));
+    }
     let mut new: Vec<_> = found.into_iter().filter(|identity| !old.contains(identity)).collect();
     match (new.pop(), new.is_empty()) {
         (None, _) => Ok(None),

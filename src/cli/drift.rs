@@ -41,7 +41,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Resu
     } else {
         let title = title(ui, &project, gathered.state.serial);
         ui.data(&render::drift::drift(found, &title, &project.specs.types, &ui.render_options()))?;
-        if found.is_present() {
+        let is_only_failing = found.somebody.is_empty() && found.left_over.is_empty() && !found.failing.is_empty();
+        if is_only_failing {
+            ui.say("\n`mastoform plan` says what an apply does about it.");
+        } else if found.is_present() {
             ui.say(
                 "\n`mastoform apply` sets it back; `mastoform drift --accept` writes it into mastodon.toml instead.",
             );
@@ -137,12 +140,15 @@ fn accept(
     found: &Drift,
 ) -> Result<Exit, CommandError> {
     let mut open = differences(plan);
-    // Of what AWS did by itself, what an apply would set back.
-    let is_open = |finding: &&Finding| match &finding.what {
-        What::Attribute { path, .. } => open.contains(&(finding.address.clone(), path.join("."))),
-        What::Gone | What::Foreign { .. } | What::Busy { .. } => false,
+    // Of what AWS did by itself, what the file says otherwise: a version that was raised.
+    let types = &project.specs.types;
+    let is_sayable = |finding: &&Finding| match &finding.what {
+        What::Attribute { path, .. } => {
+            types.get(&finding.address.type_name).is_some_and(|found| !found.is_computed(path))
+        }
+        What::Gone | What::Foreign { .. } | What::Busy { .. } | What::Reported { .. } => false,
     };
-    let wanted: Vec<&Finding> = found.somebody.iter().chain(found.aws.iter().filter(is_open)).collect();
+    let wanted: Vec<&Finding> = found.somebody.iter().chain(found.aws.iter().filter(is_sayable)).collect();
     if wanted.is_empty() {
         ui.say("There is nothing to accept.");
         return Ok(Exit::Done);
@@ -158,7 +164,7 @@ fn accept(
                 && matches!(&finding.what, What::Attribute { path, .. } if edit.path.as_ref() == Some(path))
         });
         let (what, verdict) = match &finding.what {
-            What::Gone | What::Foreign { .. } | What::Busy { .. } => (
+            What::Gone | What::Foreign { .. } | What::Busy { .. } | What::Reported { .. } => (
                 finding.address.to_string(),
                 Verdict::Impossible("it is gone; take away what asks for it, or let `apply` make it again"),
             ),

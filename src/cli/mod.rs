@@ -258,7 +258,7 @@ pub struct DriftArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Exit with 3 if somebody changed something
+    /// Exit with 3 if somebody changed something, or something is not in order
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Write what somebody changed into mastodon.toml, where that can say it

@@ -298,15 +298,15 @@ impl InputReader<'_> {
                     .at(&node.location, reason.as_str()),
             );
         }
-        if self.check_shape(input, &input.shape, node) {
+        if self.check_shape(input, &input.shape, node, &name) {
             self.written.insert(name, node.value());
         } else {
             self.poisoned.insert(name);
         }
     }
 
-    fn check_shape(&mut self, input: &Input, shape: &InputShape, node: &Node) -> bool {
-        let name = input.name();
+    /// `name` is that of the input, with the key of an entry or the number of an item.
+    fn check_shape(&mut self, input: &Input, shape: &InputShape, node: &Node, name: &str) -> bool {
         let fits = match (shape, &node.content) {
             (InputShape::Text | InputShape::Enum, Content::Text(_))
             | (InputShape::Integer, Content::Integer(_))
@@ -314,16 +314,23 @@ impl InputReader<'_> {
             | (InputShape::Bool, Content::Bool(_))
             | (InputShape::Spread, Content::Integer(_) | Content::Number(_)) => true,
             (InputShape::Spread, Content::List(items)) if do_not_fall(items) => {
-                let wrong = items.iter().filter(|item| !self.check_shape(input, shape, item)).count();
+                let wrong = items.iter().filter(|item| !self.check_shape(input, shape, item, name)).count();
                 return wrong == 0;
             }
             (InputShape::List(element), Content::List(items)) => {
                 // Every item is checked, so that every problem shows.
-                let wrong = items.iter().filter(|item| !self.check_shape(input, element, item)).count();
+                let mut numbered = items.iter().enumerate();
+                let wrong = numbered
+                    .by_ref()
+                    .filter(|(number, item)| !self.check_shape(input, element, item, &format!("{name}.{number}")))
+                    .count();
                 return wrong == 0;
             }
             (InputShape::Map(element), Content::Table(entries)) => {
-                let wrong = entries.iter().filter(|entry| !self.check_shape(input, element, &entry.node)).count();
+                let wrong = entries
+                    .iter()
+                    .filter(|entry| !self.check_shape(input, element, &entry.node, &format!("{name}.{}", entry.key)))
+                    .count();
                 return wrong == 0;
             }
             _ => false,
@@ -346,6 +353,14 @@ impl InputReader<'_> {
             );
             return false;
         }
+        // An entry of a table may be empty, such as a variable.
+        if value.as_text() == Some("") && matches!(input.shape, InputShape::Text) {
+            let text = format!("`{name}` must not be empty");
+            let hint =
+                if input.required { input.doc.clone() } else { "leave the line out to have the default".to_owned() };
+            self.problems.push(Diagnostic::error("out-of-range", text).at(&node.location, "").hint(hint));
+            return false;
+        }
         if let Some(complaint) = input.limits.complaint(&value) {
             self.problems.push(
                 Diagnostic::error("out-of-range", format!("`{name}` {complaint}"))
@@ -353,6 +368,15 @@ impl InputReader<'_> {
                     .hint(input.doc.clone()),
             );
             return false;
+        }
+        if let Some(text) =
+            value.as_text().filter(|text| !input.known.is_empty() && !input.known.iter().any(|known| known == text))
+        {
+            self.problems.push(
+                Diagnostic::warning("out-of-range", format!("no `{name}` called `{text}` is known"))
+                    .at(&node.location, "it is either new or misspelled")
+                    .suggest(text, input.known.iter().map(String::as_str)),
+            );
         }
         true
     }

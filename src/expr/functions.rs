@@ -10,7 +10,7 @@ use super::evaluate::from_cel;
 
 /// Names of the functions, for messages and documentation.
 #[cfg(test)]
-pub const NAMES: [&str; 8] = ["json", "sha256", "cidr_subnet", "shorten", "merge", "slug", "keys", "values"];
+pub const NAMES: [&str; 9] = ["json", "sha256", "cidr_subnet", "shorten", "merge", "slug", "keys", "values", "window"];
 
 /// A context with CEL's functions and ours.
 pub fn context() -> Context<'static, 'static> {
@@ -24,6 +24,7 @@ pub fn context() -> Context<'static, 'static> {
         context.add_function("keys", keys),
         context.add_function("values", values),
         context.add_function("slug", |text: Arc<String>| -> String { slug(&text) }),
+        context.add_function("window", window),
     ];
     debug_assert!(declared.iter().all(Result::is_ok), "BUG: a function is declared twice");
     context
@@ -133,6 +134,38 @@ fn cidr_subnet(range: Arc<String>, bits: i64, number: i64) -> Result<CelValue, E
     Ok(format!("{}/{finer}", std::net::Ipv4Addr::from(start)).into())
 }
 
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const MINUTES_OF_DAY: i64 = 24 * 60;
+
+/// `window("mon:23:30-tue:00:30")` is `{start: 1410, length: 60}`, in minutes: of the week, or of every day if it names no
+/// days.
+fn window(text: Arc<String>) -> Result<CelValue, ExecutionError> {
+    let error = || failed("window", "not a window such as 02:00-03:00 or sun:04:00-sun:05:00");
+    let minute = |text: &str| -> Option<(i64, i64)> {
+        let (rest, minute) = text.rsplit_once(':')?;
+        let (day, hour) = rest.split_once(':').map_or((None, rest), |(day, hour)| (Some(day), hour));
+        let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
+        let is_time = (0..24).contains(&hour) && (0..60).contains(&minute);
+        let time = is_time.then_some(hour * 60 + minute)?;
+        match day {
+            None => Some((time, MINUTES_OF_DAY)),
+            Some(day) => {
+                let number = DAYS.iter().position(|known| *known == day.to_ascii_lowercase())?;
+                Some((number as i64 * MINUTES_OF_DAY + time, 7 * MINUTES_OF_DAY))
+            }
+        }
+    };
+    let (start, end) = text.split_once('-').ok_or_else(error)?;
+    let ((start, cycle), (end, same)) = minute(start).zip(minute(end)).ok_or_else(error)?;
+    if cycle != same {
+        return Err(error());
+    }
+    let length = (end - start).rem_euclid(cycle);
+    let entries = [("start", start), ("length", length)];
+    let table = entries.into_iter().map(|(key, minutes)| (Key::from(key), CelValue::from(minutes))).collect();
+    Ok(CelValue::Map(Map { map: Arc::new(table) }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +181,20 @@ mod tests {
     #[test]
     fn slugs_have_single_hyphens() {
         assert_eq!(slug("Social.Example..org."), "social-example-org");
+    }
+
+    #[test]
+    fn windows_are_minutes() {
+        let is = |text: &str| {
+            let shown = window(Arc::new(text.to_owned())).map(|value| from_cel(&value).expect("plain"));
+            shown.map(|value| value.to_string()).unwrap_or_default()
+        };
+        assert_eq!(is("02:00-03:30"), r#"{"length": 90, "start": 120}"#);
+        assert_eq!(is("23:45-00:15"), r#"{"length": 30, "start": 1425}"#);
+        assert_eq!(is("Sun:23:30-mon:00:30"), r#"{"length": 60, "start": 10050}"#);
+        for wrong in ["", "02:00", "02:00-sun:03:00", "24:00-01:00", "02:60-03:00", "son:01:00-son:02:00", "a:b-c:d"] {
+            assert_eq!(is(wrong), "", "{wrong}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::cost::Cost;
+use super::diff::Difference;
 use crate::address::{Address, Identity};
 use crate::alphabet;
 use crate::spec::types::{Impact, Milestone, Order, ResourceType, Types};
@@ -47,12 +48,32 @@ pub struct Plan {
     /// What it does to the bill. Plans of before do not say it, nor does one that changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// What AWS has raised by itself beyond the file, and what stays so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<Raised>,
+}
+
+/// A version that AWS has raised by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raised {
+    pub address: Address,
+    pub path: Vec<String>,
+    pub wanted: Value,
+    pub is: Value,
+}
+
+impl Raised {
+    pub(super) fn of(address: &Address, difference: &Difference) -> Option<Self> {
+        let (wanted, is) = (difference.after.as_ref()?.plain()?, difference.before.clone()?);
+        Some(Self { address: address.clone(), path: difference.path.clone(), wanted, is })
+    }
 }
 
 impl Plan {
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do, and nothing in the way.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.refusals.is_empty()
     }
 
     /// How many changes there are of each kind, and how many objects go.
@@ -233,6 +254,8 @@ pub enum Cause {
     Orphan,
     /// An earlier run was interrupted or failed here.
     Interrupted,
+    /// The cloud reports that it failed by itself: the status, and the reason if it gives one.
+    Reported { status: String },
     /// It was found in the cloud, with the tags of this instance, and no state had it.
     Found,
     /// It was made by a version that did not put the lineage on it.

@@ -38,9 +38,21 @@ pub struct Difference {
     pub is_drift: bool,
     /// It is both: the wish has changed, and what is there is not what was recorded either.
     pub also_drifted: bool,
+    pub course: Course,
     pub immutable: bool,
     pub sensitive: bool,
     pub impact: Impact,
+}
+
+/// What a difference is about, of versions that the cloud raises by itself and never lowers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// The cloud can be asked for it.
+    Change,
+    /// The cloud is beyond a wish that was met before. There is nothing to ask for.
+    Raised,
+    /// The wish is below what is there, and below what was recorded. The cloud would refuse.
+    Lowered,
 }
 
 /// Flags that a nested attribute takes over from what it is part of.
@@ -50,6 +62,8 @@ struct Inherited {
     sensitive: bool,
     write_only: bool,
     impact: Impact,
+    /// What it does to people if it is taken away.
+    unset: Option<Impact>,
 }
 
 impl Inherited {
@@ -59,6 +73,7 @@ impl Inherited {
             sensitive: self.sensitive || attribute.sensitive,
             write_only: self.write_only || attribute.write_only,
             impact: self.impact.max(attribute.impact),
+            unset: self.unset.max(attribute.impact_of(None)),
         }
     }
 }
@@ -89,7 +104,8 @@ pub fn diff(
         if ignore.contains(name) || attribute.computed {
             continue;
         }
-        let inherited = Inherited { immutable: false, sensitive: false, write_only: false, impact: Impact::None };
+        let inherited =
+            Inherited { immutable: false, sensitive: false, write_only: false, impact: Impact::None, unset: None };
         let observed = match sides.observed {
             Some(observed) => observed.get(name),
             None => sides.recorded.get(name),
@@ -255,8 +271,18 @@ impl Comparison<'_> {
                 }
                 None => !(self.is_changing)(wanted) && unknown_same(wanted, is),
             };
-        if !equal {
-            self.push(attribute, inherited, Some(wanted.clone()), recorded, observed);
+        if equal {
+            return;
+        }
+        let is_below = |other: &Value| wanted.plain().is_some_and(|plain| attribute.is_raised(&plain, other));
+        let course = match (is_below(is), recorded.is_some_and(is_below)) {
+            (true, false) => Course::Raised,
+            (true, true) => Course::Lowered,
+            (false, _) => Course::Change,
+        };
+        self.push(attribute, inherited, Some(wanted.clone()), recorded, observed);
+        if let Some(difference) = self.differences.last_mut() {
+            difference.course = course;
         }
     }
 
@@ -269,6 +295,10 @@ impl Comparison<'_> {
         before: Option<&Value>,
     ) {
         let was = recorded.cloned().unwrap_or_default();
+        let by_value = match &after {
+            None => inherited.unset,
+            Some(after) => attribute.impact_of(Some(after)),
+        };
         let wish_unchanged = match &after {
             None => was.is_null(),
             // To set nothing and to set AWS's default is one wish.
@@ -283,9 +313,10 @@ impl Comparison<'_> {
             is_drift: wish_unchanged,
             also_drifted: !wish_unchanged
                 && recorded.zip(before).is_some_and(|(recorded, before)| !same(recorded, before, attribute)),
+            course: Course::Change,
             immutable: inherited.immutable,
             sensitive: inherited.sensitive,
-            impact: inherited.impact,
+            impact: by_value.unwrap_or(inherited.impact),
         });
     }
 }
@@ -381,7 +412,7 @@ pub fn same(wanted: &Value, is: &Value, attribute: &Attribute) -> bool {
     }
 }
 
-/// An IAM document in one spelling: every single string a list, a single statement a list, lists of strings sorted.
+/// An IAM document in one spelling: every single string a list, a single statement a list, lists sorted.
 fn policy_form(value: &Value) -> Value {
     policy_part("", value)
 }
@@ -394,9 +425,8 @@ fn policy_part(key: &str, value: &Value) -> Value {
         }
         Tree::List(items) => {
             let mut items: Vec<Value> = items.iter().map(|item| policy_part("", item)).collect();
-            if items.iter().all(|item| item.as_text().is_some()) {
-                items.sort_by(|left, right| left.as_text().cmp(&right.as_text()));
-            }
+            // Nor does the order of statements mean anything. No other list of an IAM document has one.
+            items.sort_by_cached_key(ToString::to_string);
             Tree::List(items)
         }
         // Conditions may be written as booleans; AWS gives them back as strings.
@@ -425,7 +455,8 @@ doc = "A thing."
 identity = ["name"]
 [thing.attributes]
 name = { type = "string", immutable = true }
-version = { type = "string", compare = "version_prefix", impact = "outage" }
+version = { type = "string", compare = "version_prefix", changed_by_aws = true, impact = "outage" }
+count = { type = "integer", default = 1, impact = { 0 = "lasting", "*" = "rolling" } }
 size = { type = "number" }
 flag = { type = "bool", default = false }
 limits.min = { type = "number", immutable = true }
@@ -439,6 +470,7 @@ password = { type = "string", sensitive = true, write_only = true }
 [thing.attributes.parts]
 type = "list"
 keyed_by = "name"
+impact = { unset = "lasting", "*" = "brief" }
 [thing.attributes.parts.of]
 name = { type = "string" }
 port = { type = "integer" }
@@ -460,6 +492,60 @@ port = { type = "integer" }
 
     fn paths(desired: &str, recorded: &str, observed: Option<&str>) -> Vec<String> {
         differences(desired, recorded, observed).iter().map(|difference| difference.path.join(".")).collect()
+    }
+
+    #[test]
+    fn the_order_of_statements_means_nothing() {
+        let policy =
+            |statements: [&str; 2]| format!(r#"{{"policy": {{"Statement": [{}, {}]}}}}"#, statements[0], statements[1]);
+        let (allow, deny) = (r#"{"Sid": "a", "Effect": "Allow"}"#, r#"{"Sid": "b", "Effect": "Deny"}"#);
+        let (one, other) = (policy([allow, deny]), policy([deny, allow]));
+        assert_eq!(paths(&one, &one, Some(&other)), Vec::<String>::new());
+        assert_eq!(paths(&one, &one, Some(&policy([deny, deny]))), ["policy.Statement"]);
+    }
+
+    #[test]
+    fn what_a_change_does_to_people_may_depend_on_the_value() {
+        let impact = |desired: &str, recorded: &str| {
+            let differences = differences(desired, recorded, None);
+            differences.iter().map(|difference| difference.impact).collect::<Vec<_>>()
+        };
+        assert_eq!(impact(r#"{"count": 0}"#, r#"{"count": 1}"#), [Impact::Lasting]);
+        assert_eq!(impact(r#"{"count": 2}"#, r#"{"count": 1}"#), [Impact::Rolling]);
+        assert_eq!(impact("{}", r#"{"count": 2}"#), [Impact::Rolling], "back to the default");
+        let part = r#"{"parts": [{"name": "web", "port": 80}]}"#;
+        assert_eq!(impact(part, r#"{"parts": [{"name": "web", "port": 81}]}"#), [Impact::Brief]);
+        assert_eq!(impact(part, r#"{"parts": []}"#), [Impact::Brief]);
+        assert_eq!(impact(r#"{"parts": []}"#, part), [Impact::Lasting]);
+        assert_eq!(impact("{}", part), [Impact::Lasting]);
+    }
+
+    #[test]
+    fn a_version_that_the_cloud_raised_stays_and_none_is_lowered() {
+        let courses = |wanted: &str, recorded: &str, is: &str| {
+            let version = |version: &str| format!(r#"{{"version": "{version}"}}"#);
+            let recorded = if recorded.is_empty() { "{}".to_owned() } else { version(recorded) };
+            let differences = differences(&version(wanted), &recorded, Some(&version(is)));
+            differences.iter().map(|difference| difference.course).collect::<Vec<_>>()
+        };
+        for (wanted, recorded, is, expected) in [
+            ("17.9", "17.9", "17.10", Some(Course::Raised)),
+            ("17.9", "17.9", "18.1", Some(Course::Raised)),
+            ("17.10", "17.9", "17.12", Some(Course::Raised)),
+            ("17.9", "", "17.10", Some(Course::Raised)),
+            ("17", "17", "17.10", None),
+            ("17", "17.9", "17.10", None),
+            ("17.10", "17.9", "17.10", None),
+            ("17.9", "17.9", "17.7", Some(Course::Change)),
+            ("18.1", "17.9", "17.10", Some(Course::Change)),
+            ("16.8", "17.9", "17.9", Some(Course::Lowered)),
+            ("17.8", "17.9", "17.10", Some(Course::Lowered)),
+            ("16", "17", "17.9", Some(Course::Lowered)),
+            ("17.x", "17.x", "17.9", Some(Course::Change)),
+        ] {
+            let found = courses(wanted, recorded, is);
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{wanted} {recorded} {is}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A plan says what an apply would do; this sorts the same differences by who made them. What somebody changed in AWS is
 //! drift. What AWS changes by itself is not: versions it raises in maintenance windows (`changed_by_aws` in the types),
-//! facts it sets, a change of its own that is going on. Nor is what AWS has announced: maintenance, and changes that wait
+//! facts it sets, a change of its own that is going on. What AWS reports as failed, stopped or being deleted stands apart:
+//! nobody may have changed it, and yet it is not as it was applied. No drift either is what AWS has announced: maintenance, and changes that wait
 //! for its window. And what was edited in the file is waiting, not drifting.
 //!
 //! Read off a plan, the state and the observations it was made from; nothing is asked, and nothing can be changed.
@@ -11,13 +12,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::change::{Action, Cause, Change, Plan};
+use super::change::{Action, Cause, Change, Plan, Raised};
+use super::condition::{self, Verdict};
 use super::walk::merged;
 use crate::address::{Address, Identity};
 use crate::provider::{Announcement, Observation, Observations};
 use crate::spec::Types;
-use crate::spec::types::ResourceType;
-use crate::state::{State, Status};
+use crate::spec::types::{Condition, ResourceType};
+use crate::state::{Row, State, Status};
 use crate::value::{Tree, Value};
 
 /// Everything that is not as recorded.
@@ -27,6 +29,8 @@ pub struct Drift {
     pub somebody: Vec<Finding>,
     /// What AWS changed by itself.
     pub aws: Vec<Finding>,
+    /// What AWS reports as failed, stopped or being deleted.
+    pub failing: Vec<Finding>,
     /// What will happen by itself, and when.
     pub announced: Vec<Announcement>,
     /// What the file says otherwise and was not applied yet.
@@ -48,9 +52,9 @@ pub struct LeftOver {
 }
 
 impl Drift {
-    /// Whether somebody changed anything, or something exists that nobody knows of.
+    /// Whether somebody changed anything, something is not in order, or something exists that nobody knows of.
     pub fn is_present(&self) -> bool {
-        !self.somebody.is_empty() || !self.left_over.is_empty()
+        !self.somebody.is_empty() || !self.failing.is_empty() || !self.left_over.is_empty()
     }
 }
 
@@ -74,6 +78,12 @@ pub enum What {
     Foreign { identity: Identity },
     /// A change that nobody here began is going on.
     Busy { status: String },
+    /// It is not in order: its status with the reason, and what a person has to do, if it takes one.
+    Reported {
+        status: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        advice: Option<String>,
+    },
 }
 
 /// Something the file wants otherwise than it was applied.
@@ -105,6 +115,10 @@ pub fn drift(
     for change in &plan.changes {
         sort(change, state, types, &mut drift);
     }
+    for Raised { address, path, wanted, is } in &plan.raised {
+        let what = What::Attribute { path: path.clone(), recorded: wanted.clone(), observed: is.clone() };
+        drift.aws.push(Finding { address: address.clone(), what });
+    }
     for (address, row) in &state.rows {
         if let (Some(Observation::Foreign(_)), Some(identity)) = (observations.get(address), row.identity.clone()) {
             drift.somebody.push(Finding { address: address.clone(), what: What::Foreign { identity } });
@@ -116,6 +130,8 @@ pub fn drift(
         {
             drift.aws.push(Finding { address: address.clone(), what: What::Busy { status } });
         }
+        let finding = |what: What| Finding { address: address.clone(), what };
+        drift.failing.extend(reported(resource_type, row, &observed.attributes).map(finding));
         let facts = merged(&row.facts, &observed.attributes, resource_type);
         for (name, recorded) in row.facts.as_map().into_iter().flatten() {
             let is_fact = resource_type
@@ -131,6 +147,7 @@ pub fn drift(
     }
     drift.somebody.retain(|finding| !awaits(finding, announcements));
     drift.somebody.sort_by(|left, right| left.address.cmp(&right.address));
+    drift.failing.sort_by(|left, right| left.address.cmp(&right.address));
     drift.aws.sort_by(|left, right| left.address.cmp(&right.address));
     drift.announced.sort_by(|left, right| left.address.cmp(&right.address));
     drift.yours.sort_by(|left, right| left.address.cmp(&right.address));
@@ -146,12 +163,20 @@ fn awaits(finding: &Finding, announcements: &[Announcement]) -> bool {
     })
 }
 
-/// The status of something that was ready and is not any more, without having failed.
+/// The status of something that was ready and is passing through something that ends by itself.
 fn busy(resource_type: &ResourceType, observed: &Value) -> Option<String> {
-    let ready = resource_type.ready.as_ref()?;
-    let status = observed.get(&ready.attribute)?.as_text()?;
-    let is_known = |list: &[String]| list.iter().any(|value| value == status);
-    (!is_known(&ready.values) && !is_known(&ready.failed)).then(|| status.to_owned())
+    let status = resource_type.ready.as_ref()?.status(observed)?;
+    (resource_type.condition(observed) == Some(Condition::Passing)).then(|| status.to_owned())
+}
+
+/// What the cloud reports of something that is not in order.
+fn reported(resource_type: &ResourceType, row: &Row, observed: &Value) -> Option<What> {
+    let verdict = condition::verdict(resource_type, row, Some(observed));
+    if verdict == Verdict::Fine {
+        return None;
+    }
+    let status = resource_type.ready.as_ref()?.report(observed)?;
+    Some(What::Reported { status, advice: condition::advice(verdict) })
 }
 
 fn sort(change: &Change, state: &State, types: &Types, drift: &mut Drift) {
@@ -187,11 +212,14 @@ fn sort(change: &Change, state: &State, types: &Types, drift: &mut Drift) {
             };
             let what = What::Attribute { path: attribute.path.clone(), recorded, observed };
             let finding = Finding { address: address.clone(), what };
-            let by_aws = types
-                .get(&address.type_name)
-                .and_then(|resource_type| resource_type.attribute(&attribute.path))
-                .is_some_and(|attribute| attribute.changed_by_aws);
-            if by_aws { drift.aws.push(finding) } else { drift.somebody.push(finding) }
+            let described = types.get(&address.type_name).and_then(|found| found.attribute(&attribute.path));
+            let is_raised = match (&finding.what, described) {
+                (What::Attribute { recorded, observed, .. }, Some(described)) => {
+                    described.is_raised(recorded, observed)
+                }
+                _ => false,
+            };
+            if is_raised { drift.aws.push(finding) } else { drift.somebody.push(finding) }
         }
         if let Cause::Written { location } = &attribute.cause {
             let path = Some(attribute.path.clone());

@@ -1,7 +1,8 @@
 //! Plans: what would be done, in which order and why. Pure: same inputs, same bytes.
 //!
 //! [`resolve`] makes the graph of desired resources, [`diff`] compares one of them with what is recorded and observed,
-//! `keep` leaves existing resources their names, [`ties`] knows what cannot be deleted yet, [`walk`] goes through the
+//! `keep` leaves existing resources their names, [`ties`] knows what cannot be deleted yet, [`condition`]
+//! what a reported status means, [`walk`] goes through the
 //! graph and makes a [`Plan`] of [`change`]s, [`gates`] completes each with what must not slip through, [`order`] turns
 //! changes into steps with their dependencies, [`check`] proves that the plan keeps the rules. [`cost`] says what it does to the bill. [`saved`] keeps a plan in a
 //! file, [`stale`] says whether it still holds, [`drift`] sorts its differences by who made them,
@@ -9,6 +10,7 @@
 
 pub mod change;
 pub mod check;
+pub mod condition;
 pub mod cost;
 pub mod diff;
 pub mod drift;
@@ -20,6 +22,7 @@ pub mod resolve;
 pub mod saved;
 pub mod stale;
 pub mod ties;
+mod twins;
 pub mod walk;
 
 use std::sync::Arc;

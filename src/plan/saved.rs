@@ -22,7 +22,7 @@ use crate::address::Address;
 use crate::config::Config;
 use crate::provider::{Observation, Observations};
 use crate::spec::Specs;
-use crate::spec::types::{Attribute, Shape};
+use crate::spec::types::{Attribute, Condition, Shape};
 use crate::state::{State, sha256};
 use crate::value::{Tree, Value};
 
@@ -99,8 +99,9 @@ fn relevant(
         }
     }
     if let Some(ready) = &resource_type.ready
-        && let Some(status) = attributes.get(&ready.attribute).and_then(Tree::as_text)
-        && !ready.values.iter().any(|value| value == status)
+        && let Some(status) = ready.status(attributes)
+        // What ends by itself may have ended by the time of the apply.
+        && !matches!(ready.condition(status), Condition::Good | Condition::Passing)
     {
         kept.insert(ready.attribute.clone(), status.into());
     }
@@ -333,6 +334,7 @@ pub(super) mod tests {
             expected_seconds: 60,
             critical_path: Vec::new(),
             cost: Some(cost()),
+            raised: Vec::new(),
         };
         let basis = Basis {
             account: Some("123456789012".to_owned()),

@@ -8,17 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Reasons, Refusal};
-use super::diff::{self, Difference, Sides};
+use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Raised, Reasons, Refusal};
+use super::condition::{self, Intent, Verdict};
+use super::diff::{self, Course, Difference, Sides};
 use super::gates::{self, Wishes};
 use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
-use super::{cost, keep, order, ties};
+use super::{cost, keep, order, ties, twins};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
 use crate::provider::{Holder, Observation, Observations, Owner, ownership};
 use crate::spec::blueprint::ResourceName;
-use crate::spec::types::{Attribute, Impact, Milestone, Order, ResourceType, Shape, Types};
+use crate::spec::types::{Attribute, Condition, Impact, Milestone, Order, ResourceType, Shape, Types};
 use crate::state::{Row, State, Status};
 use crate::value::{Planned, Tree, Value};
 
@@ -32,6 +33,10 @@ struct Settled<'a> {
     is_new: bool,
     /// It is changed in any way by this plan.
     is_changed: bool,
+    /// What the file wants lower than the cloud allows.
+    lowered: Vec<Difference>,
+    /// What the cloud has raised beyond the file.
+    raised: Vec<Difference>,
 }
 
 /// Where the computed attributes of a resource come from.
@@ -169,6 +174,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
     let mut orders: BTreeMap<Address, Order> = BTreeMap::new();
     let mut refusals = Vec::new();
     let mut unchanged = 0;
+    let mut raised = Vec::new();
     for address in &graph.order {
         let Some(desired) = graph.nodes.get(address) else { continue };
         let scope = ResourceScope { world, each: desired.each.as_ref(), facts: &walked };
@@ -195,6 +201,11 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         if stays {
             refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
         }
+        let troubled = troubled(address, desired.resource_type, situation, change.as_ref());
+        let is_troubled = troubled.is_some();
+        refusals.extend(troubled);
+        refusals.extend(change.as_ref().and_then(|change| lowered(change, &settled.lowered)));
+        raised.extend(settled.raised.iter().filter_map(|difference| Raised::of(address, difference)));
         if let Some(mut change) = change {
             gates::complete(&mut change, desired.resource_type, situation.state.rows.is_empty());
             if let Action::Replace { order, .. } = &change.action {
@@ -204,11 +215,13 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
                 refusals.extend(gates::refusal(&change, &protection_hint(world, address)));
             }
             changes.push(change);
-        } else if !is_foreign {
+        } else if !is_foreign && !is_troubled {
             unchanged += 1;
         }
         walked.settle(address, settled);
     }
+    let settled = walked.settled.iter().map(|(address, settled)| (address, settled.resource_type, &*settled.desired));
+    problems.extend(twins::twins(graph, settled));
     let orphans = || situation.state.rows.iter().rev().filter(|(address, _)| !graph.nodes.contains_key(*address));
     let wishes = Wishes::of(Some(world), orphans().map(|(address, _)| address));
     for (address, row) in orphans() {
@@ -216,7 +229,9 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         if change.causes == [Cause::Orphan] {
             change.causes.extend(walked.existence_cause(world, address, &situation.state.settings));
         }
-        gates::complete_removal(&mut change, row, world.specs.types.get(&address.type_name), &wishes);
+        let resource_type = world.specs.types.get(&address.type_name);
+        gates::complete_removal(&mut change, row, resource_type, &wishes);
+        refusals.extend(undeletable(&change, resource_type, row, situation));
         if change.protect {
             refusals.extend(gates::refusal(&change, &protection_hint(world, address)));
         }
@@ -234,6 +249,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         expected_seconds: 0,
         critical_path: Vec::new(),
         cost: None,
+        raised,
     };
     let mut plan = order::with_duration(plan, situation.state, &world.specs.types);
     if !plan.is_empty() && !problems.has_errors() {
@@ -254,7 +270,9 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Opt
     let wishes = Wishes::of(world, situation.state.rows.keys());
     for (address, row) in &situation.state.rows {
         let mut change = removal(address, row, situation, types, Cause::Destroy);
-        gates::complete_removal(&mut change, row, types.get(&address.type_name), &wishes);
+        let resource_type = types.get(&address.type_name);
+        gates::complete_removal(&mut change, row, resource_type, &wishes);
+        refusals.extend(undeletable(&change, resource_type, row, situation));
         if change.protect {
             let place = world.map_or_else(|| "mastodon.toml".to_owned(), |world| protection_hint(world, address));
             refusals.extend(gates::refusal(&change, &place));
@@ -273,6 +291,7 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Opt
         expected_seconds: 0,
         critical_path: Vec::new(),
         cost: None,
+        raised: Vec::new(),
     };
     let mut plan = order::with_duration(plan, situation.state, types);
     // What a month brings is in the file; without one nobody knows.
@@ -295,6 +314,65 @@ fn held_back(
 ) -> Vec<Refusal> {
     let Some(row) = state.rows.get(address) else { return Vec::new() };
     ties::ties(resource_type, row, orders, state).iter().map(|tie| ties::refusal(address, tie)).collect()
+}
+
+/// What the cloud shows of a resource.
+fn observed<'a>(address: &Address, situation: &Situation<'a>) -> Option<&'a Value> {
+    match situation.observations?.get(address)? {
+        Observation::Found(observed) => Some(&observed.attributes),
+        _ => None,
+    }
+}
+
+/// Why a person has to act before the plan of a resource can be carried out.
+fn troubled(
+    address: &Address,
+    resource_type: &ResourceType,
+    situation: &Situation<'_>,
+    change: Option<&Change>,
+) -> Option<Refusal> {
+    let row = situation.state.rows.get(address)?;
+    let intent = match change.map(|change| &change.action) {
+        Some(Action::Update { attributes }) if !attributes.is_empty() => Intent::Change,
+        Some(Action::Replace { .. }) => Intent::Remove,
+        Some(Action::Create | Action::Delete | Action::Adopt | Action::Forget | Action::Update { .. }) | None => {
+            Intent::Keep
+        }
+    };
+    condition::refusal(address, resource_type, row, observed(address, situation), intent)
+}
+
+/// Why a version cannot be lowered. What is made anew may have any.
+fn lowered(change: &Change, lowered: &[Difference]) -> Option<Refusal> {
+    if !matches!(change.action, Action::Update { .. }) {
+        return None;
+    }
+    let difference = lowered.first()?;
+    let spelled = |value: &Value| value.as_text().map_or_else(|| value.to_string(), str::to_owned);
+    let (is, wanted) = (difference.before.as_ref()?, difference.after.as_ref()?.plain()?);
+    let (is, wanted, name) = (spelled(is), spelled(&wanted), difference.path.join("."));
+    let written = change.attributes.iter().find(|attribute| attribute.path == difference.path);
+    let place = written.and_then(|attribute| match &attribute.cause {
+        Cause::Written { location } => Some(format!(" in {location}")),
+        _ => None,
+    });
+    Some(Refusal {
+        address: change.address.clone(),
+        reason: format!("{} has {name} {is}, and AWS never lowers it to {wanted}", change.address),
+        hint: format!("say {is} or more{}", place.unwrap_or_default()),
+        otherwise: None,
+    })
+}
+
+/// Why a person has to act before something can be deleted.
+fn undeletable(
+    change: &Change,
+    resource_type: Option<&ResourceType>,
+    row: &Row,
+    situation: &Situation<'_>,
+) -> Option<Refusal> {
+    change.deletions().next()?;
+    condition::refusal(&change.address, resource_type?, row, observed(&change.address, situation), Intent::Remove)
 }
 
 /// Why a resource that the state names and the file wants cannot be planned for: it is not this instance's.
@@ -378,6 +456,8 @@ fn settle<'a>(
         facts: Computed::Nowhere,
         is_new: true,
         is_changed: true,
+        lowered: Vec::new(),
+        raised: Vec::new(),
     };
     let observation = situation.observations.and_then(|all| all.get(address));
     let row = match row {
@@ -424,13 +504,17 @@ fn settle<'a>(
         changing
     };
     let sides = Sides { desired: &attributes, recorded: &row.inputs, observed };
-    let differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &is_changing);
-    let failed = failed_status(resource_type, row, observed);
+    let mut differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &is_changing);
+    settled.raised = differences.extract_if(.., |difference| difference.course == Course::Raised).collect();
+    let lowered = differences.iter().filter(|difference| difference.course == Course::Lowered);
+    settled.lowered = lowered.cloned().collect();
+    let verdict = condition::verdict(resource_type, row, observed);
     let left_off = left_off(row.status, resource_type, observed);
-    let unfinished = left_off != LeftOff::Nowhere || not_ready(resource_type, observed);
+    let unfinished = left_off != LeftOff::Nowhere;
     let mut ties = ties::ties(resource_type, row, orders, situation.state);
     ties.retain(|tie| tie.is_fixed);
-    let is_settled = !marks && failed.is_none() && !unfinished && row.replaced.is_empty() && ties.is_empty();
+    let is_failed = matches!(verdict, Verdict::Again | Verdict::Anew);
+    let is_settled = !marks && !is_failed && !unfinished && row.replaced.is_empty() && ties.is_empty();
     if differences.is_empty() && is_settled && row.protect == desired.protect {
         return (Settled { facts, is_new: false, is_changed: false, ..settled }, None);
     }
@@ -450,9 +534,16 @@ fn settle<'a>(
         .filter(|attribute| attribute.forces_replacement)
         .map(|attribute| attribute.path.join("."))
         .collect();
-    if let Some(status) = &failed {
-        reasons.push(format!("AWS reports it as {status}"));
-        change.causes.push(Cause::Interrupted);
+    let failure = || match row.status {
+        Status::Ready => {
+            let report = resource_type.ready.as_ref().zip(observed).and_then(|(ready, shown)| ready.report(shown));
+            Cause::Reported { status: report.unwrap_or_default() }
+        }
+        _ => Cause::Interrupted,
+    };
+    if verdict == Verdict::Anew {
+        reasons.push(condition::report(resource_type, observed));
+        change.causes.push(failure());
     }
     for tie in ties {
         if !reasons.contains(&tie.attribute) {
@@ -496,11 +587,14 @@ fn settle<'a>(
         change.action = Action::Update { attributes: touched.into_iter().collect() };
         return (settled, Some(change));
     }
-    if is_failed(resource_type, observed) {
+    if verdict == Verdict::Again {
         // The last change was accepted and went wrong: asking for the same once more is what can mend it.
-        change.action = Action::Update { attributes: changeable(resource_type, &attributes) };
-        change.causes = vec![Cause::Interrupted];
-        change.impact = Impact::Rolling;
+        let again = changeable(resource_type, &attributes);
+        let worst = again.iter().filter_map(|name| resource_type.attributes.get(name)).map(|found| found.impact).max();
+        // Nothing gets another value, but what depends on these values may start anew.
+        change.impact = worst.unwrap_or_default().min(Impact::Brief);
+        change.action = Action::Update { attributes: again };
+        change.causes = vec![failure()];
         return (settled, Some(change));
     }
     if marks {
@@ -557,11 +651,6 @@ fn replace_order(
     if same_name || below_is_deleted_first { Order::DeleteFirst } else { desired.replace }
 }
 
-fn status_of<'a>(resource_type: &ResourceType, observed: Option<&'a Value>) -> Option<&'a str> {
-    let ready = resource_type.ready.as_ref()?;
-    observed?.get(&ready.attribute)?.as_text()
-}
-
 /// What the last run that touched a resource left to be done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LeftOff {
@@ -589,31 +678,18 @@ fn changeable(resource_type: &ResourceType, attributes: &Planned) -> Vec<String>
     let set = attributes.as_map().into_iter().flatten().filter(|(_, value)| !value.is_null());
     let fits = |name: &&String| {
         resource_type.attributes.get(*name).is_some_and(|attribute| {
-            !attribute.immutable && !attribute.computed && !attribute.sensitive && !attribute.write_only
+            let is_settable = !attribute.immutable && !attribute.computed;
+            // A version is only sent when it is raised.
+            is_settable && !attribute.sensitive && !attribute.write_only && !attribute.changed_by_aws
         })
     };
     set.map(|(name, _)| name).filter(fits).cloned().collect()
 }
 
-fn is_failed(resource_type: &ResourceType, observed: Option<&Value>) -> bool {
-    let status = resource_type.ready.as_ref().zip(status_of(resource_type, observed));
-    status.is_some_and(|(ready, status)| ready.failed.iter().any(|failed| failed == status))
-}
-
-/// The status of a creation that failed. A failed change of something that lives is no reason to take it away.
-fn failed_status(resource_type: &ResourceType, row: &Row, observed: Option<&Value>) -> Option<String> {
-    let never_lived = matches!(row.status, Status::Creating | Status::Failed);
-    let status = status_of(resource_type, observed)?;
-    (never_lived && is_failed(resource_type, observed)).then(|| status.to_owned())
-}
-
+/// Whether its status is neither a good nor a failed one. A type without a status is always ready.
 fn not_ready(resource_type: &ResourceType, observed: Option<&Value>) -> bool {
-    match (resource_type.ready.as_ref(), status_of(resource_type, observed)) {
-        (Some(ready), Some(status)) => {
-            !ready.values.iter().any(|value| value == status) && !ready.failed.iter().any(|value| value == status)
-        }
-        _ => false,
-    }
+    let condition = observed.and_then(|observed| resource_type.condition(observed));
+    condition.is_some_and(|condition| !matches!(condition, Condition::Good | Condition::Failed(_)))
 }
 
 /// Computed attributes: those observed now over those recorded.

@@ -189,6 +189,7 @@ mod tests {
             refusals: Vec::new(),
             expected_seconds: 0,
             critical_path: Vec::new(),
+            raised: Vec::new(),
             cost: Some(cost),
         }
     }

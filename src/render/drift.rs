@@ -20,9 +20,11 @@ pub const FORMAT: u64 = 1;
 /// Everything, with headings, without a newline at the end. `title` says whose drift it is.
 pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> String {
     let mut text = format!("{}\n", paint(Role::Heading, title));
-    for (heading, findings) in
-        [("Somebody changed, outside of mastoform:", &drift.somebody), ("AWS changed by itself:", &drift.aws)]
-    {
+    for (heading, findings) in [
+        ("Not in order, as AWS reports it:", &drift.failing),
+        ("Somebody changed, outside of mastoform:", &drift.somebody),
+        ("AWS changed by itself:", &drift.aws),
+    ] {
         if !findings.is_empty() {
             text.push_str(&format!("\n{heading}\n"));
             text.push_str(&found(findings, types, options));
@@ -68,6 +70,9 @@ pub fn numbers(drift: &Drift) -> String {
         if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
     };
     let mut parts = Vec::new();
+    if !drift.failing.is_empty() {
+        parts.push(format!("{} not in order", drift.failing.len()));
+    }
     for (findings, whose) in [(&drift.somebody, "somebody"), (&drift.aws, "AWS")] {
         if !findings.is_empty() {
             parts.push(format!("{} by {whose}", count(findings.len(), "change", "changes")));
@@ -103,6 +108,12 @@ fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
                 }
                 What::Busy { status } => {
                     text.push_str(&format!("  {heading} is {}: a change is going on there\n", printable(status)));
+                }
+                What::Reported { status, advice } => {
+                    text.push_str(&format!("  {heading} is {}\n", printable(status)));
+                    if let Some(advice) = advice {
+                        text.push_str(&format!("      {}\n", printable(advice)));
+                    }
                 }
                 What::Attribute { path, recorded, observed } => {
                     rows.push((paths::display(path, resource_type), recorded, observed));
@@ -174,6 +185,7 @@ pub fn drift_json(drift: &Drift, instance: &str, region: &str, serial: u64) -> J
         "serial": serial,
         "somebody": drift.somebody,
         "aws": drift.aws,
+        "failing": drift.failing,
         "announced": drift.announced,
         "yours": drift.yours,
         "left_over": drift.left_over,
@@ -199,6 +211,10 @@ mod tests {
         Drift {
             somebody: vec![finding(What::Gone), finding(What::Attribute { path: path.clone(), recorded, observed })],
             aws: vec![finding(What::Busy { status: "upgrading".to_owned() })],
+            failing: vec![
+                finding(What::Reported { status: "stopped".to_owned(), advice: Some("start it".to_owned()) }),
+                finding(What::Reported { status: "FAILED: no image".to_owned(), advice: None }),
+            ],
             announced: vec![Announcement {
                 address: address.clone(),
                 what: "a modification waits".to_owned(),
@@ -219,6 +235,10 @@ mod tests {
         assert_eq!(
             stripped(&drift(&everything(), "social", &Types::new(), &Options { ascii: true, ..Options::default() })),
             "social\n\n\
+             Not in order, as AWS reports it:\n\
+             \x20 rds.cluster.database is stopped\n\
+             \x20     start it\n\
+             \x20 rds.cluster.database is FAILED: no image\n\n\
              Somebody changed, outside of mastoform:\n\
              \x20 rds.cluster.database is gone\n\
              \x20 rds.cluster.database\n\
@@ -233,9 +253,9 @@ mod tests {
              \x20     port  mastodon.toml:3\n\n\
              Left over, with the tags of this instance and in no state:\n\
              \x20 arn:aws:s3:::old  (made as s3.bucket.old, costs about $1.16 a month)\n\n\
-             Drift: 2 changes by somebody, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait, 1 left over."
+             Drift: 2 not in order, 2 changes by somebody, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait, 1 left over."
         );
-        let calm = Drift { somebody: Vec::new(), left_over: Vec::new(), ..everything() };
+        let calm = Drift { somebody: Vec::new(), failing: Vec::new(), left_over: Vec::new(), ..everything() };
         assert_eq!(summary(&calm), "No drift, 1 change by AWS, 1 announcement by AWS, 2 edits of yours wait.");
         assert_eq!(summary(&Drift::default()), "No drift: everything is as it was applied.");
     }

@@ -264,7 +264,7 @@ fn impact_class(impact: Impact) -> &'static str {
     match impact {
         Impact::None | Impact::Rolling => "good",
         Impact::Brief => "brief",
-        Impact::Outage | Impact::DataLoss => "bad",
+        Impact::Outage | Impact::Lasting | Impact::DataLoss => "bad",
     }
 }
 

@@ -302,6 +302,7 @@ mod tests {
             expected_seconds: 60,
             critical_path: Vec::new(),
             cost: None,
+            raised: Vec::new(),
         }
     }
 

@@ -277,6 +277,9 @@ impl<'a> Outline<'a> {
             (Action::Delete, Some(Cause::Orphan)) => {
                 Some(format!("{} no longer wants it", written.map_or("mastodon.toml", String::as_str)))
             }
+            (Action::Update { .. }, Some(Cause::Reported { status })) => {
+                Some(format!("AWS reports it as {status}; the same is asked for once more"))
+            }
             (Action::Update { attributes }, Some(Cause::Interrupted)) if !attributes.is_empty() => {
                 Some("the last change of it failed, and is asked for once more".to_owned())
             }
@@ -385,6 +388,7 @@ impl<'a> Outline<'a> {
             Cause::New => "new".to_owned(),
             Cause::Orphan => "not wanted any more".to_owned(),
             Cause::Interrupted => "left by an interrupted run".to_owned(),
+            Cause::Reported { status } => format!("AWS reports it as {}", printable(status)),
             Cause::Found => "found in AWS".to_owned(),
             Cause::Unmarked => "made before resources carried the lineage".to_owned(),
             Cause::Foreign => "not this instance's".to_owned(),

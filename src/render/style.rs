@@ -88,7 +88,7 @@ pub fn role_of_impact(impact: Impact) -> Option<Role> {
     match impact {
         Impact::None | Impact::Rolling => None,
         Impact::Brief => Some(Role::Warning),
-        Impact::Outage | Impact::DataLoss => Some(Role::Error),
+        Impact::Outage | Impact::Lasting | Impact::DataLoss => Some(Role::Error),
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Input {
     pub required: bool,
     /// It can never be changed after the first apply.
     pub frozen: bool,
+    /// Values that are known to exist. Another one is warned of, with the most similar one.
+    pub known: Vec<String>,
     /// It is an ARN, or a table or list of them, of the account that the instance is in.
     pub own_account: bool,
     /// No two instances have the same.
@@ -289,6 +291,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let frozen = reader.flag("frozen", false);
     let own_account = reader.flag("own_account", false);
     let unique = reader.flag("unique", false);
+    let known = reader.texts("known");
     let limits = Limits::read(&mut reader);
     reader.used.extend(["default", "values", "example"]);
     reader.refuse_others();
@@ -317,6 +320,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
         default,
         required,
         frozen,
+        known,
         own_account,
         unique,
         doc,

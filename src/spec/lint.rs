@@ -63,6 +63,7 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
     linter.refers_to();
     super::permissions::lint(types, &mut linter.problems);
     super::price_lint::silent(types, &mut linter.problems);
+    super::ready::lint(types, &mut linter.problems);
     linter.problems
 }
 

@@ -13,6 +13,7 @@ pub mod permissions;
 pub mod price_lint;
 pub mod prices;
 pub mod pricing;
+mod ready;
 pub mod references;
 pub mod types;
 

@@ -12,10 +12,11 @@ use regex::Regex;
 
 use super::permissions::Permissions;
 use super::pricing::{self, Pricing};
+pub use super::ready::{Condition, Ready, Remedy};
 use crate::address::{Identity, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
-use crate::value::Value;
+use crate::value::{Planned, Tree, Value};
 
 /// Keys the engine reads itself on a resource; no attribute may have such a name.
 pub const RESERVED: [&str; 7] = ["when", "each", "after", "region", "lifecycle", "lookup", "doc"];
@@ -32,6 +33,8 @@ pub struct ResourceType {
     pub cfn: Option<String>,
     /// Attributes whose values, joined by `|`, identify a resource for AWS.
     pub identity: Vec<String>,
+    /// Attributes that no two resources have all alike: the cloud refuses the second one.
+    pub unique: Vec<String>,
     /// Never created, only looked up.
     pub lookup_only: bool,
     pub taggable: bool,
@@ -160,18 +163,6 @@ pub struct Upheaval {
     pub delete: Option<Impact>,
 }
 
-/// When a resource counts as ready: the value of its status attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ready {
-    pub attribute: String,
-    pub values: Vec<String>,
-    pub failed: Vec<String>,
-    /// Values that mean it is irrevocably being deleted and need not be waited for.
-    pub gone: Vec<String>,
-    /// The attribute in which the cloud says why it failed.
-    pub reason: Option<String>,
-}
-
 /// Which comes first when a resource is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -197,12 +188,14 @@ pub enum Impact {
     Rolling,
     Brief,
     Outage,
+    /// An outage that no time ends, but another change.
+    Lasting,
     DataLoss,
 }
 
 impl Impact {
     /// All, from harmless to worst.
-    pub const ALL: [Self; 5] = [Self::None, Self::Rolling, Self::Brief, Self::Outage, Self::DataLoss];
+    pub const ALL: [Self; 6] = [Self::None, Self::Rolling, Self::Brief, Self::Outage, Self::Lasting, Self::DataLoss];
 
     /// As the specs and JSON spell it.
     pub fn name(self) -> &'static str {
@@ -211,6 +204,7 @@ impl Impact {
             Self::Rolling => "rolling",
             Self::Brief => "brief",
             Self::Outage => "outage",
+            Self::Lasting => "lasting",
             Self::DataLoss => "data_loss",
         }
     }
@@ -226,6 +220,7 @@ impl Impact {
             Self::Rolling => "rolling, no interruption",
             Self::Brief => "brief interruption",
             Self::Outage => "outage",
+            Self::Lasting => "outage until it is undone",
             Self::DataLoss => "data loss",
         }
     }
@@ -236,7 +231,7 @@ impl Impact {
 pub enum Compare {
     /// `17` and `17.5` are the same wish.
     VersionPrefix,
-    /// IAM documents: one string and a list of one string are the same, lists of strings have no order.
+    /// IAM documents: one string and a list of one string are the same, lists have no order.
     Policy,
     CaseInsensitive,
 }
@@ -286,11 +281,14 @@ pub struct Attribute {
     pub compare: Option<Compare>,
     pub default_from_aws: bool,
     pub volatile: bool,
-    /// AWS changes it by itself, such as a version that it raises in a maintenance window.
+    /// A version that AWS raises by itself, in a maintenance window, and never lowers.
     pub changed_by_aws: bool,
     /// It is compared also where nobody sets it: what is there without being asked for is a difference.
     pub watched: bool,
+    /// What a change does to people, whatever the new value.
     pub impact: Impact,
+    /// What a change does to people that leads to one of these values. [`UNSET`]: to none.
+    pub impact_by_value: BTreeMap<String, Impact>,
     /// AWS's own default, which an attribute removed from the file goes back to.
     pub default: Option<Value>,
     pub values: Vec<Value>,
@@ -348,6 +346,7 @@ impl ResourceType {
             Impact::None | Impact::Rolling => None,
             Impact::Brief => Some("Some requests may fail for a moment."),
             Impact::Outage => Some("A part of the instance does not work for some minutes."),
+            Impact::Lasting => Some("A part of the instance does not work until this is undone."),
             Impact::DataLoss => Some("What is stored there is lost."),
         })
     }
@@ -415,6 +414,27 @@ impl Attribute {
         }
     }
 
+    /// What a change to this value does to people.
+    pub fn impact_of(&self, value: Option<&Planned>) -> Option<Impact> {
+        let key = match value {
+            None | Some(Tree::Null) => UNSET.to_owned(),
+            Some(value) => match value.plain()? {
+                Tree::Text(text) => text,
+                plain => plain.to_string(),
+            },
+        };
+        self.impact_by_value.get(&key).copied()
+    }
+
+    /// Whether `is` is a higher version than `wanted`, and the cloud lowers it never: `17.10` for `17.9`, not for `17`.
+    pub fn is_raised(&self, wanted: &Value, is: &Value) -> bool {
+        let parts = |value: &Value| -> Option<Vec<u64>> {
+            value.as_text()?.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()
+        };
+        let beyond = |(wanted, is): (Vec<u64>, Vec<u64>)| is > wanted && !is.starts_with(&wanted);
+        self.changed_by_aws && parts(wanted).zip(parts(is)).is_some_and(beyond)
+    }
+
     /// The attribute of what stands under `key` in this one.
     pub fn child(&self, key: &str) -> Option<&Attribute> {
         match &self.shape {
@@ -470,6 +490,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     }
     let cfn = reader.text("cfn");
     let identity = reader.texts("identity");
+    let unique = reader.texts("unique");
     let lookup_only = reader.flag("lookup_only", false);
     let taggable = reader.flag("taggable", true);
     let proof = proof(&mut reader, taggable || lookup_only);
@@ -487,19 +508,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         }
     };
     reader.used.push("ready");
-    let ready = entry.node.get("ready").map(|node| {
-        let mut ready =
-            Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`ready`", used: Vec::new() };
-        let result = Ready {
-            attribute: ready.text("attribute").unwrap_or_default(),
-            values: ready.texts("values"),
-            failed: ready.texts("failed"),
-            gone: ready.texts("gone"),
-            reason: ready.text("reason"),
-        };
-        ready.refuse_others();
-        result
-    });
+    let ready = entry.node.get("ready").map(|node| Ready::read(node, &mut *reader.diagnostics));
     reader.used.push("permissions");
     let permissions = match entry.node.get("permissions") {
         Some(node) => super::permissions::read(node, &mut *reader.diagnostics),
@@ -521,8 +530,11 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         );
     }
     let known_attribute = |wanted: &String| attributes.contains_key(wanted);
-    let missing =
-        identity.iter().chain(ready.as_ref().map(|ready| &ready.attribute)).find(|wanted| !known_attribute(wanted));
+    let missing = identity
+        .iter()
+        .chain(&unique)
+        .chain(ready.as_ref().map(|ready| &ready.attribute))
+        .find(|wanted| !known_attribute(wanted));
     if let Some(missing) = missing {
         diagnostics.push(
             Diagnostic::error("unknown-attribute", format!("type `{name}` has no attribute `{missing}`"))
@@ -543,6 +555,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         doc,
         cfn,
         identity,
+        unique,
         lookup_only,
         taggable,
         proof,
@@ -561,7 +574,30 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
 }
 
 /// What a message says an impact must be.
-const IMPACTS: &str = "`none`, `rolling`, `brief`, `outage` or `data_loss`";
+const IMPACTS: &str = "`none`, `rolling`, `brief`, `outage`, `lasting` or `data_loss`";
+
+/// The key of an impact by value that stands for no value: what is set, or an entry of it, is taken away.
+pub const UNSET: &str = "unset";
+
+/// `impact = "brief"` of an attribute, or by the new value: `impact = { 0 = "lasting", "*" = "rolling" }`.
+fn impacts(reader: &mut Reader<'_>) -> (Impact, BTreeMap<String, Impact>) {
+    reader.used.push("impact");
+    let Some(node) = reader.table.get("impact") else { return (Impact::None, BTreeMap::new()) };
+    let named = |node: &Node| node.text().and_then(Impact::named);
+    if let Some(impact) = named(node) {
+        return (impact, BTreeMap::new());
+    }
+    let entries = node.entries().iter();
+    let by_value: Option<BTreeMap<String, Impact>> =
+        entries.map(|entry| Some((entry.key.clone(), named(&entry.node)?))).collect();
+    match by_value.filter(|by_value| by_value.contains_key("*")) {
+        Some(mut by_value) => (by_value.remove("*").unwrap_or_default(), by_value),
+        None => {
+            reader.wrong("impact", &format!("{IMPACTS}, or a table of these by value, with `*` for any other"));
+            (Impact::None, BTreeMap::new())
+        }
+    }
+}
 
 /// `impact = { replace = "outage", delete = "outage" }` of a type.
 fn upheaval(reader: &mut Reader<'_>) -> Upheaval {
@@ -703,14 +739,13 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
             None
         }
     };
-    result.impact = match reader.text("impact").map(|name| Impact::named(&name)) {
-        None => Impact::None,
-        Some(Some(impact)) => impact,
-        Some(None) => {
-            reader.wrong("impact", IMPACTS);
-            Impact::None
-        }
-    };
+    (result.impact, result.impact_by_value) = impacts(&mut reader);
+    if result.changed_by_aws && result.compare != Some(Compare::VersionPrefix) {
+        reader.wrong(
+            "changed_by_aws",
+            "of a version, which AWS raises and never lowers: with `compare = \"version_prefix\"`",
+        );
+    }
     reader.used.extend(["default", "values", "cfn"]);
     if let Some(complaint) = result.deletion.as_ref().and_then(|manner| undecided(manner, node, &result)) {
         reader.wrong("decides_deletion", complaint);
@@ -804,6 +839,7 @@ impl Attribute {
             changed_by_aws: false,
             watched: false,
             impact: Impact::None,
+            impact_by_value: BTreeMap::new(),
             default: None,
             values: Vec::new(),
             limits: Limits::default(),
@@ -1055,6 +1091,9 @@ mod tests {
             ("{ type = \"bool\", decides_deletion = \"yes\" }".to_owned(), "a table of phrases by value"),
             ("{ type = \"bool\", stays = { true = \"it\" } }".to_owned(), "beside `decides_deletion`"),
             ("{ type = \"bool\", security = \"much\" }".to_owned(), "true, or \"whole\""),
+            ("{ type = \"bool\", impact = \"bad\" }".to_owned(), "or a table of these by value"),
+            ("{ type = \"bool\", impact = { false = \"outage\" } }".to_owned(), "with `*` for any other"),
+            ("{ type = \"string\", changed_by_aws = true }".to_owned(), "with `compare = \"version_prefix\"`"),
             ("{ type = \"bool\", watched = true }".to_owned(), "needs a `default` to be compared with"),
             (
                 format!("{{ part = {{ type = \"bool\", default = false, {flag} }} }}"),

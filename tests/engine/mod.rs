@@ -5,6 +5,7 @@ mod cost;
 mod crash;
 pub mod critical_path;
 mod damage;
+mod doings;
 mod failures;
 mod gates;
 mod names;
@@ -448,7 +449,7 @@ async fn what_is_ready_at_once_is_seen_at_once() {
 doc = "A thing that is ready at once."
 identity = ["name"]
 expect = { create = "0s", update = "0s", delete = "0s" }
-ready = { attribute = "status", values = ["active"] }
+ready = { attribute = "status", good = ["active"] }
 [thing.price]
 free = "It is not real."
 [thing.permissions]
@@ -456,7 +457,7 @@ unscoped = ["x:CreateThing"]
 create = ["x:CreateThing"]
 [thing.attributes]
 name = { type = "string", required = true, immutable = true, doc = "Its name." }
-status = { type = "string", computed = true, volatile = true, doc = "How it is." }
+status = { type = "string", computed = true, volatile = true, values = ["active"], doc = "How it is." }
 "#;
     let types = OverlayFile { name: "types/quick.toml".into(), types_of: Some("quick".into()), text: QUICK.into() };
     let own = "[quick.thing.one]\nname = \"one\"\n";

@@ -53,6 +53,7 @@ cases! { "plans", tell:
     narrow_ascii
     new_version
     policy_drift
+    not_in_order
     policy_unknown
     policy_of_something_new
     text_of_many_lines

@@ -6,6 +6,7 @@ mod prices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mastoform::address::TypeName;
 use mastoform::diagnostic::SourceFile;
 use mastoform::document::{self, Content, Node};
 use mastoform::spec::Specs;
@@ -234,6 +235,7 @@ fn every_type_with_tags_tells_them_and_can_be_marked() {
 /// What a change of this attribute, or of a part of it, may do to people.
 fn impacts(attribute: &Attribute, found: &mut BTreeSet<Impact>) {
     found.insert(attribute.impact);
+    found.extend(attribute.impact_by_value.values().copied());
     match &attribute.shape {
         Shape::List(element) | Shape::Map(element) => impacts(element, found),
         Shape::Object(attributes) => attributes.values().for_each(|attribute| impacts(attribute, found)),
@@ -259,4 +261,26 @@ fn whatever_disturbs_people_says_what_they_notice() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_message_about_a_setting_is_a_regular_expression() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    for input in &specs.blueprint.inputs {
+        let in_words = input.limits.pattern.is_none() || input.limits.form.is_some();
+        assert!(in_words, "{} has a pattern and no form", input.path.join("."));
+    }
+    for resource_type in specs.types.values() {
+        resource_type.attributes.values().for_each(|attribute| must_say_in_words(&resource_type.name, attribute));
+    }
+}
+
+fn must_say_in_words(name: &TypeName, attribute: &Attribute) {
+    let in_words = attribute.limits.pattern.is_none() || attribute.limits.form.is_some();
+    assert!(in_words, "{name} has a pattern and no form: {}", attribute.doc);
+    match &attribute.shape {
+        Shape::List(element) | Shape::Map(element) => must_say_in_words(name, element),
+        Shape::Object(attributes) => attributes.values().for_each(|attribute| must_say_in_words(name, attribute)),
+        _ => {}
+    }
 }

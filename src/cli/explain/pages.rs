@@ -55,6 +55,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "state-unfaithful",
     "syntax",
     "twin",
+    "twin-resources",
     "unknown-attribute",
     "unknown-key",
     "unknown-output",

@@ -49,6 +49,10 @@ pub fn change(
             field(name, described, wanted)?;
         }
         frozen(name, described, before.get(name), wanted)?;
+        let is = before.get(name).unwrap_or(&Tree::Null);
+        if wanted.plain().is_some_and(|plain| described.is_raised(&plain, is)) {
+            return complain("InvalidParameterCombination", name, "can only be raised");
+        }
     }
     Ok(())
 }

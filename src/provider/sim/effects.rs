@@ -15,7 +15,7 @@ use crate::provider::{
 };
 use crate::secret::SecretText;
 use crate::spec::references::references;
-use crate::spec::types::{Attribute, Milestone, Ready, ResourceType, Shape};
+use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape};
 use crate::value::{Tree, Value};
 
 impl Sim {
@@ -35,6 +35,11 @@ impl Sim {
             let shape = resource_type.attributes.get(&ready.attribute).map(|attribute| &attribute.shape);
             let value = if matches!(shape, Some(Shape::Bool)) { (status == "true").into() } else { status.into() };
             shown.set(&[&ready.attribute], value);
+            let reason = ready.reason.as_ref().filter(|_| stage == Stage::Failed);
+            let spoken = reason.and_then(|name| Some((name, resource_type.attributes.get(name)?.format.as_deref()?)));
+            if let Some((reason, words)) = spoken {
+                shown.set(&[reason], words.into());
+            }
         }
         shown
     }
@@ -117,6 +122,13 @@ impl Sim {
                 None => Ok(self.created(resource_type, identity, object, now)),
             };
         }
+        let is_alike = |object: &Object| {
+            let same = |name: &String| object.attributes.get(name) == stored.get(name);
+            object.region == creation.region && object.phase != Phase::Deleting && resource_type.unique.iter().all(same)
+        };
+        if !resource_type.unique.is_empty() && world.cloud.of_type(type_name).any(|(_, object)| is_alike(object)) {
+            return refuse(ErrorKind::Conflict, "Duplicate", format!("another {type_name} has the same values"));
+        }
         self.resolve(world, Operation::Create, resource_type, &stored)?;
         let subject = creation.address.to_string();
         let family = format!("{type_name} {} {}", creation.region, synthesis::named_by(resource_type, &stored));
@@ -156,6 +168,7 @@ impl Sim {
         };
         match (object.stage(now), object.phase) {
             (Stage::Ready, _) | (Stage::Failed, Phase::Updating) => {}
+            (Stage::Failed, _) if resource_type.takes_changes_when_failed() => {}
             (Stage::Failed, _) => return refuse(ErrorKind::Invalid, "InvalidState", "has failed"),
             _ => return refuse(ErrorKind::NotYet, "InvalidState", "is busy"),
         }
@@ -202,6 +215,11 @@ impl Sim {
         };
         if object.phase == Phase::Deleting && !matches!(object.stage(now), Stage::Failed) {
             return Ok(Deletion::Accepted);
+        }
+        let is_stopped = resource_type.condition(&self.shown(type_name, object, now));
+        if matches!(is_stopped, Some(Condition::Stopped(_))) {
+            let message = format!("{type_name} {} is not available", target.identity);
+            return Err(refusal(Operation::Delete, type_name, ErrorKind::NotYet, "InvalidState", message));
         }
         if let Some((by_type, by)) = world.cloud.dependent(&self.types, type_name, &target.identity) {
             let message = format!("{type_name} {} is in use by {by_type} {by}", target.identity);
@@ -427,30 +445,21 @@ fn afflict(resource_type: &ResourceType, object: &mut Object, struck: Option<&Fa
 }
 
 /// The status a type with `ready` shows.
-fn status<'a>(resource_type: &'a ResourceType, stage: Stage<'a>) -> Option<String> {
+fn status<'a>(resource_type: &'a ResourceType, stage: Stage<'a>) -> Option<&'a str> {
     let ready = resource_type.ready.as_ref()?;
-    let phase = match stage {
-        Stage::Ready => return ready.values.first().cloned(),
-        Stage::Failed => return Some(ready.failed.first().map_or("failed", String::as_str).to_owned()),
-        Stage::Stuck(status) => return Some(status.to_owned()),
+    let first = |list: &'a [String]| list.first().map(String::as_str);
+    let (words, list): (&[&str], _) = match stage {
+        Stage::Ready => return first(&ready.good),
+        Stage::Failed => return Some(ready.failed.first().map_or("failed", |(status, _)| status)),
+        Stage::Stuck(status) => return Some(status),
         Stage::Gone => return None,
-        Stage::Changing(phase) => phase,
+        Stage::Changing(Phase::Creating) => (&["creating"], &ready.passing),
+        Stage::Changing(Phase::Updating) => (&["updating", "modifying"], &ready.passing),
+        Stage::Changing(Phase::Deleting) => (&["deleting"], &ready.going),
     };
-    let word = match phase {
-        Phase::Creating => "creating",
-        Phase::Updating => "updating",
-        Phase::Deleting => "deleting",
-    };
-    let allowed = resource_type.attributes.get(&ready.attribute).map(|attribute| attribute.values.as_slice());
-    let mut between = allowed.unwrap_or_default().iter().filter_map(Tree::as_text).filter(|text| {
-        [&ready.values, &ready.failed, &ready.gone].iter().all(|settled| !settled.iter().any(|value| value == text))
-    });
-    let listed = between.clone().find(|text| text.eq_ignore_ascii_case(word)).or_else(|| between.next());
-    let loud = ready
-        .values
-        .first()
-        .is_some_and(|value| value.chars().any(char::is_uppercase) && *value == value.to_uppercase());
-    Some(listed.map_or_else(|| if loud { word.to_uppercase() } else { word.to_owned() }, str::to_owned))
+    let fits = |status: &&String| words.contains(&status.to_ascii_lowercase().as_str());
+    let fitting = list.iter().find(fits).map(String::as_str);
+    fitting.or_else(|| first(list)).or_else(|| first(&ready.passing)).or_else(|| words.first().copied())
 }
 
 /// Removes computed attributes that cannot be read before their object is ready.

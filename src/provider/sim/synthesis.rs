@@ -139,15 +139,18 @@ pub struct Forge<'a> {
 }
 
 impl Forge<'_> {
-    /// `given` with defaults and computed attributes, but without the status.
+    /// `given` with defaults and computed attributes, but without the status and its reason.
     pub fn complete(&self, given: Value) -> Value {
         let Tree::Map(given) = given else { return self.complete(Tree::Map(BTreeMap::new())) };
         let mut result = Tree::Map(filled_fields(&self.resource_type.attributes, given));
         let mut pending = Vec::new();
         computed_paths(&self.resource_type.attributes, &mut Vec::new(), &mut pending);
-        let status = self.resource_type.ready.as_ref().map(|ready| ready.attribute.as_str());
+        let ready = self.resource_type.ready.as_ref();
+        let status = ready.map(|ready| ready.attribute.as_str());
+        let reason = ready.and_then(|ready| ready.reason.as_deref());
         pending.retain(|(path, attribute)| {
-            let is_status = path.len() == 1 && path.first().map(String::as_str) == status;
+            let name = path.first().map(String::as_str);
+            let is_status = path.len() == 1 && (name == status || name == reason);
             !attribute.sensitive && !is_status && result.at(path).is_none()
         });
         // Formats may name other computed attributes: each round makes those that need nothing more.
@@ -179,7 +182,7 @@ impl Forge<'_> {
         }
         if let Some(ready) = &self.resource_type.ready
             && given.get(&ready.attribute).is_none()
-            && let Some(first) = ready.values.first()
+            && let Some(first) = ready.good.first()
         {
             given.set(&[&ready.attribute], first.as_str().into());
         }

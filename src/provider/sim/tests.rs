@@ -33,6 +33,7 @@ doc = "A rule: neither tags nor a name."
 identity = ["id"]
 taggable = false
 proof = { parent = "group" }
+unique = ["group", "port"]
 
 [rule.attributes]
 group = { type = "string", required = true, refers_to = "toy.group" }
@@ -43,7 +44,7 @@ id    = { type = "string", computed = true, known = "created", format = "rule-{h
 doc = "A store: named, slow, with a status."
 identity = ["name"]
 expect = { create = "4m", update = "2m", delete = "6m" }
-ready = { attribute = "status", values = ["available"], failed = ["broken"], gone = ["deleting"] }
+ready = { attribute = "status", good = ["available"], passing = ["creating", "updating"], failed.anew = ["broken"], stopped = { asleep = "wake it" }, going = ["deleting"], gone = ["deleting"] }
 
 [store.attributes]
 name       = { type = "string", required = true, immutable = true }
@@ -52,13 +53,13 @@ mode       = { type = "string", values = ["fast", "safe"] }
 groups     = { type = "list", of = "string", unordered = true, refers_to = "toy.group" }
 limits.low = { type = "integer", default = 3 }
 limits.arn = { type = "string", computed = true, format = "{arn}/limits" }
-version    = { type = "string", compare = "version_prefix" }
+version    = { type = "string", compare = "version_prefix", changed_by_aws = true }
 password   = { type = "string", sensitive = true, write_only = true }
 generate   = { type = "map", of = "string", immutable = true, write_only = true }
 values     = { type = "map", of = "string", computed = true, known = "created", sensitive = true }
 arn        = { type = "string", computed = true, known = "created", format = "arn:toy:{region}:{account}:store/{name}" }
 endpoint   = { type = "string", computed = true, format = "{name}.{hex8}.example" }
-status     = { type = "string", computed = true, volatile = true }
+status     = { type = "string", computed = true, volatile = true, values = ["available", "creating", "updating", "broken", "asleep", "deleting"] }
 
 [definition]
 doc = "Numbered revisions of a family."
@@ -313,6 +314,8 @@ async fn an_interrupted_creation_is_found_by_its_tags_or_by_what_it_is() {
     assert_eq!(found("toy.group.a", r#"{"title": "abc"}"#).await, std::slice::from_ref(&group.identity));
     assert_eq!(found("toy.group.b", r#"{"title": "abc"}"#).await, []);
     assert_eq!(found("toy.rule.a", &rule).await, [made.identity]);
+    let twin = code(bench.create("toy.rule.b", &rule).await);
+    assert_eq!(twin, (ErrorKind::Conflict, "Duplicate".to_owned()), "a rule is what it allows");
     assert_eq!(found("toy.policy.a", r#"{"name": "p"}"#).await.len(), 1);
     // Somebody else has the name.
     assert_eq!(found("toy.policy.other", r#"{"name": "p"}"#).await, []);
@@ -372,6 +375,16 @@ async fn faults_strike_the_calls_they_are_for() {
     bench.pass(4);
     assert_eq!(bench.status(&failing).await.as_deref(), Some("broken"));
     assert_eq!(code(bench.update(&failing, "{}", &[]).await).0, ErrorKind::Invalid);
+
+    let raised = bench.made("toy.store.d", r#"{"name": "d", "version": "17.9"}"#).await;
+    bench.pass(4);
+    let lowered = bench.update(&raised, r#"{"name": "d", "version": "17.8"}"#, &["version"]).await;
+    assert_eq!(code(lowered), (ErrorKind::Invalid, "InvalidParameterCombination".to_owned()));
+
+    bench.fault(Operation::Create, Fault::StickIn("asleep".to_owned()));
+    let asleep = bench.made("toy.store.c", r#"{"name": "c"}"#).await;
+    let refused = bench.sim.delete(&asleep).await.expect_err("it is asleep");
+    assert_eq!(refused.kind, ErrorKind::NotYet);
 
     bench.fault(Operation::Create, Fault::StickIn("pondering".to_owned()));
     let stuck = bench.made("toy.store.b", r#"{"name": "b"}"#).await;

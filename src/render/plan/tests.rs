@@ -122,6 +122,7 @@ pub(super) fn plan_of(changes: Vec<Change>) -> Plan {
         expected_seconds: 360,
         critical_path: Vec::new(),
         cost: None,
+        raised: Vec::new(),
     }
 }
 

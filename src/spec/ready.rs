@@ -1,0 +1,268 @@
+//! What the statuses of a type mean: `[type.ready]`.
+//!
+//! A resource type lists the statuses that its cloud can report in `values` of the status attribute, and says of each
+//! what kind it is. The linter refuses a list that leaves one out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::types::{Attribute, Reader, ResourceType, Shape, Types, placeholders};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::document::Node;
+use crate::value::{Tree, Value};
+
+/// When a resource counts as ready, and what its other statuses mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// The attribute that holds the status.
+    pub attribute: String,
+    /// It can be used.
+    pub good: Vec<String>,
+    /// It ends by itself: a change, a backup, maintenance.
+    pub passing: Vec<String>,
+    /// It does not end by itself, and the status is about the resource.
+    pub failed: Vec<(String, Remedy)>,
+    /// Somebody has to act before the cloud takes any change; with what to do.
+    pub stopped: BTreeMap<String, String>,
+    /// It is being deleted.
+    pub going: Vec<String>,
+    /// Those of `going` that cannot be called off and need not be waited for.
+    pub gone: Vec<String>,
+    /// The attribute in which the cloud says why it failed.
+    pub reason: Option<String>,
+}
+
+/// What helps against a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// To ask for the same once more.
+    Again,
+    /// Nothing but another resource in its place.
+    Anew,
+    /// What a person has to do.
+    Tell(String),
+}
+
+/// What a status means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition<'a> {
+    Good,
+    /// Also what nobody has classified: a new word of the cloud is no reason to act.
+    Passing,
+    Failed(&'a Remedy),
+    /// With what a person has to do.
+    Stopped(&'a str),
+    Going,
+}
+
+impl<'a> Condition<'a> {
+    /// What a person has to do, if it takes one.
+    pub fn advice(self) -> Option<&'a str> {
+        match self {
+            Self::Failed(Remedy::Tell(advice)) => Some(advice),
+            Self::Stopped(advice) => Some(advice),
+            Self::Good | Self::Passing | Self::Going | Self::Failed(Remedy::Again | Remedy::Anew) => None,
+        }
+    }
+}
+
+impl Ready {
+    /// Reads the table `ready` of a type.
+    pub(super) fn read(node: &Node, diagnostics: &mut Diagnostics) -> Self {
+        let mut reader = Reader { diagnostics, table: node, what: "`ready`", used: vec!["failed"] };
+        let mut result = Self {
+            attribute: reader.text("attribute").unwrap_or_default(),
+            good: reader.texts("good"),
+            passing: reader.texts("passing"),
+            failed: Vec::new(),
+            stopped: advice(&mut reader, "stopped"),
+            going: reader.texts("going"),
+            gone: reader.texts("gone"),
+            reason: reader.text("reason"),
+        };
+        reader.refuse_others();
+        if let Some(failed) = node.get("failed") {
+            let mut remedies =
+                Reader { diagnostics: &mut *reader.diagnostics, table: failed, what: "`failed`", used: Vec::new() };
+            let again = remedies.texts("again").into_iter().map(|status| (status, Remedy::Again));
+            let anew = remedies.texts("anew").into_iter().map(|status| (status, Remedy::Anew));
+            let told = advice(&mut remedies, "tell").into_iter().map(|(status, what)| (status, Remedy::Tell(what)));
+            result.failed.extend(again.chain(anew).chain(told));
+            remedies.refuse_others();
+        }
+        result
+    }
+
+    /// What a status means.
+    pub fn condition(&self, status: &str) -> Condition<'_> {
+        if self.good.iter().any(|good| good == status) {
+            Condition::Good
+        } else if let Some((_, remedy)) = self.failed.iter().find(|(failed, _)| failed == status) {
+            Condition::Failed(remedy)
+        } else if let Some(advice) = self.stopped.get(status) {
+            Condition::Stopped(advice)
+        } else if self.going.iter().any(|going| going == status) {
+            Condition::Going
+        } else {
+            Condition::Passing
+        }
+    }
+
+    /// The status that a resource with these attributes shows.
+    pub fn status<'a>(&self, attributes: &'a Value) -> Option<&'a str> {
+        attributes.get(&self.attribute)?.as_text()
+    }
+
+    /// How the cloud reports a resource with these attributes: its status, and the reason if it gives one.
+    pub fn report(&self, attributes: &Value) -> Option<String> {
+        let status = self.status(attributes)?;
+        let reason = self.reason.as_ref().and_then(|name| attributes.get(name)).and_then(Tree::as_text);
+        Some(match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
+            Some(reason) => format!("{status}: {}", reason.trim_end_matches('.')),
+            None => status.to_owned(),
+        })
+    }
+
+    /// Every status with a meaning.
+    pub fn classified(&self) -> impl Iterator<Item = &String> {
+        let lists = self.good.iter().chain(&self.passing).chain(&self.going);
+        lists.chain(self.failed.iter().map(|(status, _)| status)).chain(self.stopped.keys())
+    }
+}
+
+impl ResourceType {
+    /// What a resource with these attributes is in; `None` if its type has no status, or none is shown.
+    pub fn condition(&self, attributes: &Value) -> Option<Condition<'_>> {
+        let ready = self.ready.as_ref()?;
+        Some(ready.condition(ready.status(attributes)?))
+    }
+
+    /// Whether one that failed takes a change: something else than another one in its place helps.
+    pub fn takes_changes_when_failed(&self) -> bool {
+        let failed = self.ready.as_ref().and_then(|ready| ready.failed.first());
+        failed.is_some_and(|(_, remedy)| *remedy != Remedy::Anew)
+    }
+
+    /// An advice with its placeholders filled: attributes of the type, and `{region}`.
+    pub fn advice(&self, advice: &str, attributes: &Value, region: &str) -> String {
+        let mut text = advice.to_owned();
+        for name in placeholders(advice) {
+            let value = match name {
+                "region" => region.to_owned(),
+                name => attributes.get(name).map_or_else(String::new, |value| match value.as_text() {
+                    Some(text) => text.to_owned(),
+                    None => value.to_string(),
+                }),
+            };
+            text = text.replace(&format!("{{{name}}}"), &value);
+        }
+        text
+    }
+}
+
+/// A table of statuses, each with what a person has to do.
+fn advice(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, String> {
+    reader.used.push(key);
+    let Some(node) = reader.table.get(key) else { return BTreeMap::new() };
+    let entries = node.entries().iter();
+    let found: Option<BTreeMap<String, String>> =
+        entries.map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned()))).collect();
+    found.filter(|found| !found.is_empty()).unwrap_or_else(|| {
+        reader.wrong(key, "a table that says for each status what to do");
+        BTreeMap::new()
+    })
+}
+
+/// Whether every status has one meaning, and every name in `ready` is an attribute.
+pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
+    for resource_type in types.values() {
+        let Some(ready) = &resource_type.ready else { continue };
+        let mut complain = |message: String, label: &str| {
+            problems.push(Diagnostic::error("blueprint", message).at(&resource_type.location, label));
+        };
+        let name = &resource_type.name;
+        let is_text = |attribute: &&Attribute| attribute.computed && matches!(attribute.shape, Shape::Text);
+        if let Some(reason) = &ready.reason
+            && resource_type.attributes.get(reason).filter(is_text).is_none()
+        {
+            complain(
+                format!("type `{name}` has no attribute `{reason}` that the cloud sets and that is a string"),
+                "`ready.reason` names it",
+            );
+        }
+        let unknown = ready.stopped.values().chain(ready.failed.iter().filter_map(|(_, remedy)| match remedy {
+            Remedy::Tell(advice) => Some(advice),
+            Remedy::Again | Remedy::Anew => None,
+        }));
+        let is_known = |name: &&str| *name == "region" || resource_type.attributes.contains_key(*name);
+        for placeholder in unknown.flat_map(|advice| placeholders(advice)).filter(|name| !is_known(name)) {
+            complain(format!("type `{name}` has no attribute `{placeholder}`"), "an advice in `ready` names it");
+        }
+        let Some(attribute) = resource_type.attributes.get(&ready.attribute) else { continue };
+        if matches!(attribute.shape, Shape::Bool) {
+            continue;
+        }
+        let listed: BTreeSet<&str> = attribute.values.iter().filter_map(Tree::as_text).collect();
+        let mut classified = BTreeSet::new();
+        for status in ready.classified() {
+            if !classified.insert(status.as_str()) {
+                complain(format!("the status `{status}` of `{name}` has two meanings"), "in its `ready`");
+            } else if !listed.contains(status.as_str()) {
+                let values = format!("`values` of `{}`", ready.attribute);
+                complain(format!("the status `{status}` of `{name}` is not among the {values}"), "in its `ready`");
+            }
+        }
+        for status in listed.difference(&classified) {
+            let meanings = "it is good, passing, failed, stopped or going";
+            complain(format!("`ready` of `{name}` does not say what the status `{status}` means"), meanings);
+        }
+        if let Some(status) = ready.gone.iter().find(|status| !ready.going.contains(status)) {
+            complain(format!("`ready.gone` of `{name}` has `{status}`, which is not `going`"), "");
+        }
+        if ready.good.is_empty() {
+            complain(format!("`ready` of `{name}` says of no status that it is good"), "");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::{OverlayFile, Specs};
+
+    /// What is wrong with a type that has these statuses, and says this of them.
+    fn problems(values: &str, ready: &str) -> String {
+        let text = format!(
+            "[thing]\ndoc = \"A thing.\"\nidentity = [\"name\"]\n[thing.price]\nfree = \"It is not real.\"\n[thing.ready]\nattribute = \"status\"\n{ready}\n\
+             [thing.attributes]\nname = {{ type = \"string\", doc = \"Its name.\" }}\n\
+             why = {{ type = \"string\", computed = true, doc = \"Why.\" }}\n\
+             status = {{ type = \"string\", computed = true, doc = \"How it is.\", values = {values} }}\n"
+        );
+        let overlay = OverlayFile { name: "specs/types/a.toml".into(), types_of: Some("a".into()), text };
+        Specs::read(&[overlay]).map_or_else(|problems| problems.to_string(), |specs| specs.lint().to_string())
+    }
+
+    #[test]
+    fn every_status_has_one_meaning() {
+        let good = "good = [\"up\"]\n";
+        assert_eq!(problems(r#"["up"]"#, good), "");
+        let all = format!(
+            "{good}passing = [\"rising\"]\nfailed.again = [\"bad\"]\nfailed.anew = [\"dead\"]\n\
+             failed.tell.ill = \"look at {{name}} in {{region}}\"\nstopped.off = \"switch it on\"\n\
+             going = [\"leaving\"]\ngone = [\"leaving\"]\nreason = \"why\""
+        );
+        assert_eq!(problems(r#"["up", "rising", "bad", "dead", "ill", "off", "leaving"]"#, &all), "");
+        for (values, ready, expected) in [
+            (r#"["up", "ill"]"#, good.to_owned(), "does not say what the status `ill` means"),
+            (r#"["up"]"#, format!("{good}going = [\"away\"]"), "`away` of `a.thing` is not among the `values`"),
+            (r#"["up"]"#, format!("{good}passing = [\"up\"]"), "the status `up` of `a.thing` has two meanings"),
+            (r#"["up"]"#, format!("{good}gone = [\"up\"]"), "has `up`, which is not `going`"),
+            (r#"["up"]"#, "passing = [\"up\"]".to_owned(), "says of no status that it is good"),
+            (r#"["up"]"#, format!("{good}reason = \"because\""), "has no attribute `because` that the cloud sets"),
+            (r#"["up"]"#, format!("{good}reason = \"name\""), "has no attribute `name` that the cloud sets"),
+            (r#"["up", "off"]"#, format!("{good}stopped.off = \"ask {{whom}}\""), "has no attribute `whom`"),
+            (r#"["up", "off"]"#, format!("{good}stopped = [\"off\"]"), "a table that says for each status what to do"),
+        ] {
+            let said = problems(values, &ready);
+            assert!(said.contains(expected), "{ready}: {said}");
+        }
+    }
+}
