@@ -32,6 +32,10 @@ case "${MASTOFORM_VERSION:-}" in
 *) from=$releases/download/$MASTOFORM_VERSION ;;
 esac
 bin=${MASTOFORM_BIN:-$HOME/.local/bin}
+case "$bin" in
+/*) ;;
+*) bin=$PWD/$bin ;;
+esac
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -41,10 +45,13 @@ for file in "$name.tar.gz" "$name.tar.gz.sha256"; do
 done
 cd "$folder"
 if command -v sha256sum >/dev/null; then
-    sha256sum --check --status "$name.tar.gz.sha256" || fail "the download does not match its checksum"
+    found=$(sha256sum "$name.tar.gz")
 else
-    shasum -a 256 --check --status "$name.tar.gz.sha256" || fail "the download does not match its checksum"
+    found=$(shasum -a 256 "$name.tar.gz")
 fi
+# Whatever file the checksum names, it is that of the download.
+expected=$(cut -d ' ' -f 1 "$name.tar.gz.sha256")
+test "${found%% *}" = "$expected" || fail "the download does not match its checksum"
 tar -xzf "$name.tar.gz"
 mkdir -p "$bin"
 install -m 755 "$name/mastoform" "$bin/mastoform"

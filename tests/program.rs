@@ -166,6 +166,7 @@ fn every_shell_gets_its_completions() {
 fn every_command_has_a_manual_page() {
     let names = data(Path::new("/"), &["man", "--list"]);
     assert!(names.lines().any(|name| name == "iam-policy"), "{names}");
+    assert!(names.lines().any(|name| name == "state-list") && !names.contains("help"), "{names}");
     for name in names.lines() {
         let page = data(Path::new("/"), &["man", name]);
         assert!(page.starts_with(".ie") || page.contains(".TH mastoform"), "{name}: {page}");

@@ -50,7 +50,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         let provider = cloud::connect(ui, options, &project.types_of_cloud, &paths, &region).await?;
         let mut proposal = Proposal::make(project, &read_only(&provider), arguments.adopt_own).await?;
         say_notes(ui, &proposal.gathered);
-        say_newer(ui, &*read_only(&provider), &proposal).await;
+        let newest = say_newer(ui, &*read_only(&provider), &proposal.gathered, &proposal.plan).await;
         ui.diagnostics(&proposal.warnings);
         let plan = match &saved {
             Some(saved) => {
@@ -107,6 +107,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         }
         let Proposal { project, mut gathered, .. } = proposal;
         give_lineage(&mut gathered)?;
+        // Whoever has the state that was newer is told in turn.
+        gathered.state.serial = gathered.state.serial.max(newest.unwrap_or_default());
         let lookups = gathered.lookups.clone();
         let world = project.world(&lookups);
         let graph = resolve(&world, &project.specs)?;

@@ -99,7 +99,9 @@ fn alternatives(
         }
         let source = SourceFile::new(format!("{} with {name}", project.config.source.name), text);
         let (other, _) = library.project(&source, options)?;
-        Ok::<_, CommandError>(Alternative { name, doc: doc.to_owned(), total: estimated(&other)?.total() })
+        let estimate = estimated(&other)?;
+        let (total, gaps) = (estimate.total(), estimate.gaps.len());
+        Ok::<_, CommandError>(Alternative { name, doc: doc.to_owned(), total, gaps })
     };
     let mut found = Vec::new();
     for asked in &arguments.compare {

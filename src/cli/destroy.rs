@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::apply::{Work, carry_out, confirm_name, deletes, holder, losses, say_lost, tell};
 use super::error::{CommandError, Exit};
 use super::files::Project;
-use super::plan::{say_notes, write_page};
+use super::plan::{say_newer, say_notes, write_page};
 use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
 use crate::plan::Plan;
 use crate::plan::drift::LeftOver;
@@ -17,7 +17,7 @@ use crate::render;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered, neighbours};
 use crate::spec::{Specs, Types};
-use crate::state::{Lock, State, history};
+use crate::state::{Journal, Lock, Paths, Record, State, history};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
     let mut specs = files::read_specs(options)?;
@@ -26,7 +26,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
     let Some(recorded) = State::read(&paths.state())? else {
         paths.refuse_lost()?;
         return Err(CommandError::failure(format!("there is no state {}", paths.state().display()))
-            .hint(if paths.journal().exists() {
+            .hint(if begun_from_a_state(&paths)? {
+                "a command was interrupted and its state is gone: take it back with `mastoform state restore`, or go on with \
+                 what lives with `mastoform apply --adopt-own` once the journal is moved away"
+            } else if paths.journal().exists() {
                 "a first apply was interrupted before it had recorded anything: run `mastoform apply`, which takes it up again"
             } else {
                 "nothing was ever applied from here"
@@ -54,6 +57,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             let drawing = Drawing::of_plan(&plan, &specs.blueprint.resources);
             write_page(ui, path, &plan, &specs.types, &drawing)?;
         }
+        say_newer(ui, &*read_only(&provider), &gathered, &plan).await;
         ui.data(render::plan(&plan, &specs.types, &ui.render_options()).trim_end())?;
         if !plan.refusals.is_empty() {
             return Ok(Exit::Refused);
@@ -126,6 +130,12 @@ fn say_what_stays(ui: &Ui, plan: &Plan, types: &Types) {
 }
 
 /// What the plan is made from.
+/// Whether there is the journal of a command that went on from a state.
+fn begun_from_a_state(paths: &Paths) -> Result<bool, CommandError> {
+    let entries = Journal::read(&paths.journal())?.entries;
+    Ok(matches!(entries.first().map(|entry| &entry.record), Some(Record::Begin { base: Some(_), .. })))
+}
+
 fn basis(specs: &Specs, gathered: &Gathered) -> Basis {
     Basis::of(specs, None, &gathered.state, &gathered.lookups, gathered.observations.as_ref())
 }

@@ -75,7 +75,7 @@ pub(super) fn propose(
             let (types, paths) = (&project.types_of_cloud, &project.paths);
             let reader = cloud::connect_to_read(ui, options, types, paths, &project.config.region).await?;
             let proposal = Proposal::from(project, &reader, read).await?;
-            say_newer(ui, &*reader, &proposal).await;
+            say_newer(ui, &*reader, &proposal.gathered, &proposal.plan).await;
             Ok::<_, CommandError>(proposal)
         })?
     };
@@ -86,19 +86,23 @@ pub(super) fn propose(
 
 /// Warns if a newer state than this one was applied. A stale checkout looks as if somebody had changed things in AWS, and
 /// an apply would take a colleague's work back. Asked only where there is something to do.
-pub(super) async fn say_newer(ui: &Ui, reader: &dyn Reader, proposal: &Proposal) {
-    let state = &proposal.gathered.state;
-    if proposal.plan.is_empty() || proposal.gathered.on_disk.is_none() {
-        return;
+///
+/// Gives the newest serial that was applied, where it is newer.
+pub(super) async fn say_newer(ui: &Ui, reader: &dyn Reader, gathered: &Gathered, plan: &Plan) -> Option<u64> {
+    let state = &gathered.state;
+    if plan.is_empty() || gathered.on_disk.is_none() {
+        return None;
     }
     // Whoever may not read the note is no worse off than without it.
-    let Ok(Some(known)) = reader.registration(&state.region, &state.instance).await else { return };
+    let known = reader.registration(&state.region, &state.instance).await.ok().flatten()?;
     if known.lineage == state.lineage && known.serial > state.serial {
         ui.warn(&format!(
             "this is state {} of {}, and state {} was applied at {}: pull the newest one first, or this plan takes that work back",
             state.serial, state.instance, known.serial, known.applied
         ));
+        return Some(known.serial);
     }
+    None
 }
 
 pub(super) fn exit(ui: &Ui, plan: &Plan, types: &Types, arguments: &PlanArguments) -> Exit {

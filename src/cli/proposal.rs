@@ -512,6 +512,11 @@ pub(super) mod tests {
         plan::run(&ui, &options, &PlanArguments::default()).unwrap_or_else(|error| panic!("{error}"));
         let said = err.take();
         assert!(said.contains("this is state 1 of social, and state 2 was applied at "), "{said}");
+        // If they go on all the same, whoever has the other state is told in turn.
+        fs_err::write(&options.file, EXAMPLE.replace("max_capacity = 1", "max_capacity = 5")).expect("written");
+        assert_eq!(apply::run(&ui, &options, &go).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let serial = |path: &Path| State::read(path).expect("a state").expect("there").serial;
+        assert_eq!(serial(&state), 3, "it is above both");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct Cost {
     pub groups: Vec<Share>,
     /// The resources whose cost changes. What is no resource has no name.
     pub resources: Vec<Share>,
-    /// What has no price, of what is there after the plan.
+    /// What has no price, of what is there before or after the plan.
     pub gaps: Vec<cost::Gap>,
 }
 
@@ -62,7 +62,10 @@ impl Cost {
             after: after.total(),
             groups: groups.filter(|share| share.before != share.after || share.after != Amounts::default()).collect(),
             resources: resources.filter(|share| share.before != share.after).collect(),
-            gaps: after.gaps.clone(),
+            gaps: {
+                let gone = before.gaps.iter().filter(|gap| !after.gaps.contains(gap));
+                after.gaps.iter().chain(gone).cloned().collect()
+            },
         }
     }
 

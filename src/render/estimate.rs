@@ -36,6 +36,8 @@ pub struct Alternative {
     /// What it means for people; empty if nobody says.
     pub doc: String,
     pub total: Amounts,
+    /// How many things have no price with these settings.
+    pub gaps: usize,
 }
 
 /// Everything that there is to say of an instance's cost.
@@ -284,13 +286,20 @@ fn alternatives(bill: &Bill<'_>, form: Form) -> String {
         paint(Role::Quiet, &columns("", ["low", "typical", "high"])),
         paint(Role::Heading, &row("As the file says", total)),
     ];
-    for Alternative { name, doc, total: other } in bill.alternatives {
+    for Alternative { name, doc, total: other, gaps } in bill.alternatives {
         let difference = *other - total;
-        let said = match (difference.typical.is_nothing(), difference.high.is_nothing()) {
+        let said = match (*gaps, bill.estimate.gaps.len()) {
+            (0, 0) => None,
+            // Amounts that leave out different things cannot be compared.
+            (0, _) => Some("not to be compared: not everything has a price now".to_owned()),
+            (1, _) => Some("without 1 thing that has no price".to_owned()),
+            (many, _) => Some(format!("without {many} things that have no price")),
+        };
+        let said = said.unwrap_or_else(|| match (difference.typical.is_nothing(), difference.high.is_nothing()) {
             (true, true) => "as now".to_owned(),
             (true, false) => format!("at most {}", difference.high.signed()),
             (false, _) => difference.typical.signed(),
-        };
+        });
         lines.push(row(name, *other) + &format!("  {said}"));
         let doc = (!doc.is_empty()).then(|| wrap(doc, form.columns.saturating_sub(2)));
         lines.extend(doc.into_iter().flatten().map(|line| format!("  {}", paint(Role::Quiet, &line))));

@@ -408,7 +408,8 @@ impl JournalError {
             Self::Foreign { .. } => "use the version of mastoform that was interrupted",
             Self::OtherState { .. } => {
                 "bring back the state file that the interrupted run left (`mastoform state restore`), or move the journal \
-                 away to go on without it; what it alone knew is then found by its name and its ownership tags"
+                 away to go on without it; what it alone knew is then found by its name and its ownership tags. Without any \
+                 state, `apply --adopt-own` then goes on with what lives"
             }
             Self::Damaged { .. } | Self::Illegal { .. } => {
                 "move the journal away to go on without it; what it alone knew is then found by its name and its ownership tags"

@@ -98,6 +98,8 @@ impl Ledger {
         if !reading.entries.is_empty() {
             ledger.write(state)?;
             base = Some(state.digest());
+            // The new journal goes on from this state, so this is the one to take back if the file gets lost.
+            State::back_up(&paths.state(), &paths.backup())?;
             ledger.remove()?;
             ledger.journal = Journal::open(&paths.journal())?.0;
         }
@@ -234,6 +236,11 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!((entries.len(), base), (1, Some(written.digest())));
+        assert_eq!(
+            State::read(&paths.backup()).unwrap(),
+            Some(written),
+            "what the journal goes on from can be taken back"
+        );
     }
 
     #[test]

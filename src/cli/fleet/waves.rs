@@ -18,7 +18,7 @@ use crate::cli::apply::{
     Episode, counted, give_lineage, holder, keep_what_was_folded, listen, losses, register, say_unsaved,
 };
 use crate::cli::files::Project;
-use crate::cli::plan::say_notes;
+use crate::cli::plan::{say_newer, say_notes};
 use crate::cli::progress::plain;
 use crate::cli::proposal::{self, Proposal};
 use crate::cli::{ApplyArguments, CommandError, DestroyArguments, Exit, Ui, cloud};
@@ -55,6 +55,8 @@ struct Task<'a> {
     /// What was shown, and what it was made from.
     plan: Plan,
     basis: Basis,
+    /// The serial of a newer state that was applied elsewhere.
+    newest: Option<u64>,
     /// Held from before the plan was made until the run ends.
     _lock: Lock,
     /// Only what an interrupted run left in the journal goes into the state file.
@@ -268,11 +270,11 @@ async fn show<'a>(
                 Ok(None) => continue,
                 Ok(Some((lock, gathered))) => {
                     say_notes(ui, &gathered);
-                    plan(deed, member, &gathered).map(|(plan, basis, warnings)| (lock, plan, basis, warnings))
+                    plan(deed, member, &gathered).map(|(plan, basis, warnings)| (lock, gathered, plan, basis, warnings))
                 }
                 Err(error) => Err(error),
             };
-            let (lock, plan, basis, warnings) = match planned {
+            let (lock, gathered, plan, basis, warnings) = match planned {
                 Ok(planned) => planned,
                 Err(error) => {
                     fleet.complain(&name, &error);
@@ -282,6 +284,10 @@ async fn show<'a>(
                 }
             };
             ui.diagnostics(&warnings);
+            let newest = match clouds.of(ui, member).await {
+                Ok(provider) => say_newer(ui, &*read_only(&provider), &gathered, &plan).await,
+                Err(_) => None,
+            };
             refused |= !plan.refusals.is_empty();
             if !plan.is_empty() {
                 ui.data(render::plan(&plan, member.types(), &ui.render_options()).trim_end())?;
@@ -300,7 +306,7 @@ async fn show<'a>(
             }
             rows.push((name, Planned::of(&plan)));
             if !plan.is_empty() || member.project.paths.journal().exists() {
-                tasks.push(Task { member, is_quiet: plan.is_empty(), plan, basis, _lock: lock });
+                tasks.push(Task { member, is_quiet: plan.is_empty(), plan, basis, newest, _lock: lock });
             }
         }
     }
@@ -415,6 +421,7 @@ async fn carry_out(
     };
     let project = project.as_ref().unwrap_or(&member.project);
     give_lineage(&mut gathered)?;
+    gathered.state.serial = gathered.state.serial.max(task.newest.unwrap_or_default());
     let lookups = gathered.lookups.clone();
     let world = project.world(&lookups);
     let graph = match deed {
