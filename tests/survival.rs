@@ -186,7 +186,7 @@ fn the_second_signal_leaves_at_once_and_says_what_goes_on() {
     signal(&apply, "-INT");
     assert_eq!(apply.wait().expect("it ends").code(), Some(130));
     let rest = everything(&mut stderr);
-    assert!(rest.contains("Still going on by itself: ") && rest.contains("it goes on from here"), "{rest}");
+    assert!(rest.contains("Still going on by itself: ") && rest.contains("it continues from here"), "{rest}");
     data(folder.path(), &[&FAST[..], &["apply", "--yes", "-q"]].concat());
     nothing_is_left_to_do(folder.path());
 }

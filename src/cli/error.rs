@@ -245,7 +245,7 @@ fn provider_hint(error: &ProviderError) -> Option<String> {
         ErrorKind::Denied => denied(&error.operation),
         ErrorKind::Quota => "ask for a higher limit in the console of AWS Service Quotas".to_owned(),
         ErrorKind::Throttled | ErrorKind::NotYet | ErrorKind::Network => {
-            "run the command again; it goes on from here".to_owned()
+            "run the command again; it continues from here".to_owned()
         }
         ErrorKind::Conflict => "something with this name exists already and is not ours".to_owned(),
         ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unknown => return None,
