@@ -115,7 +115,11 @@ impl Specs {
         let own = self.files.get(self.embedded..).unwrap_or_default();
         if !own.is_empty() || self.prices.is_own() {
             match self.prices.table() {
-                Ok(table) => problems.extend(price_lint::rules(&self.types, &self.blueprint, table, Some(own)).0),
+                // Against another table every rule is looked at, also those of the program.
+                Ok(table) => {
+                    let files = (!self.prices.is_own()).then_some(own);
+                    problems.extend(price_lint::rules(&self.types, &self.blueprint, table, files).0);
+                }
                 Err(wrong) => problems.extend(wrong.0),
             }
         }
