@@ -643,30 +643,34 @@ impl<'a> Engine<'a> {
 
     pub(super) fn ready(&mut self, index: usize) {
         let address = self.steps.step(index).address.clone();
-        let adopted = matches!(self.steps.step(index).verb, Verb::Adopt).then(|| self.adopted(&address)).flatten();
-        if let Some(row) = self.run.state.rows.get_mut(&address) {
-            // An adoption has no intent in the journal: the next run would make it again.
-            row.status = Status::Ready;
-            row.problem = None;
-            if let Some((inputs, depends_on)) = adopted {
-                row.inputs = inputs;
-                row.depends_on = depends_on;
-                self.dependents.note(&address, &row.depends_on);
-            }
-        }
         if self.run.ledger.progress(&address).is_open() {
             let facts = self.run.state.rows.get(&address).map(|row| row.facts.clone()).unwrap_or_default();
             self.happened(Record::Ready { address, facts });
+        } else {
+            self.adopt(index, &address);
         }
         self.finish_step(index);
+    }
+
+    /// What an adoption ends with. It has no intent in the journal: after a crash the next run makes it again.
+    fn adopt(&mut self, index: usize, address: &Address) {
+        let adopted = matches!(self.steps.step(index).verb, Verb::Adopt).then(|| self.adopted(address)).flatten();
+        let Some(row) = self.run.state.rows.get_mut(address) else { return };
+        row.status = Status::Ready;
+        row.problem = None;
+        if let Some((inputs, depends_on)) = adopted {
+            row.inputs = inputs;
+            row.depends_on = depends_on;
+            self.dependents.note(address, &row.depends_on);
+        }
     }
 
     fn deleting(&mut self, index: usize, deletion: Deletion) {
         let Some(resource_type) = self.resource_type(index) else { return };
         let address = self.steps.step(index).address.clone();
-        let progress = self.run.ledger.progress(&address);
-        if let (Progress::Intended { .. }, Some(identity)) =
-            (progress, progress.intent().and_then(|intent| intent.identity.clone()))
+        // A deletion that is asked for again was accepted before.
+        if let Progress::Intended { intent } = self.run.ledger.progress(&address)
+            && let Some(identity) = intent.identity.clone()
         {
             self.happened(Record::Did { address, identity, facts: Value::Null });
             self.save();

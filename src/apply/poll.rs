@@ -15,11 +15,11 @@ use super::queue::Stage;
 use crate::address::Address;
 use crate::plan::order::Verb;
 use crate::provider::{ErrorKind, Observation, Observations, ProviderError, Target};
-use crate::spec::types::{Condition, Remedy};
+use crate::spec::types::Condition;
 use crate::state::Record;
 use crate::value::{Tree, Value};
 
-/// How soon after a creation or a change it is looked at for the first time, in the cloud's time.
+/// The time from an accepted call to the first look, in the cloud's time.
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 
 impl Engine<'_> {
@@ -212,15 +212,9 @@ impl Engine<'_> {
                 Condition::Good | Condition::Passing | Condition::Going => None,
             };
             if let Some(report) = is_over {
-                let advice = match condition {
-                    Condition::Failed(Remedy::Tell(_)) | Condition::Stopped(_) => {
-                        let advice = condition.advice().unwrap_or_default();
-                        let region =
-                            self.run.state.rows.get(&address).map(|row| row.region.as_str()).unwrap_or_default();
-                        format!("; {}", resource_type.advice(advice, &attributes, region))
-                    }
-                    _ => String::new(),
-                };
+                let region = self.run.state.rows.get(&address).map(|row| row.region.as_str()).unwrap_or_default();
+                let told = |advice| format!("; {}", resource_type.advice(advice, &attributes, region));
+                let advice = condition.advice().map(told).unwrap_or_default();
                 self.fail(index, format!("AWS reports it as {report}{advice}"), false);
                 return;
             }
@@ -254,10 +248,11 @@ impl Engine<'_> {
         if row.facts == facts {
             return;
         }
-        row.facts = facts.clone();
-        let Some(identity) = row.identity.clone() else { return };
-        if self.run.ledger.progress(address).is_open() {
-            self.happened(Record::Did { address: address.clone(), identity, facts });
+        match row.identity.clone() {
+            Some(identity) if self.run.ledger.progress(address).is_open() => {
+                self.happened(Record::Did { address: address.clone(), identity, facts });
+            }
+            _ => row.facts = facts,
         }
     }
 

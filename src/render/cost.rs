@@ -15,10 +15,7 @@ pub fn sentence(plan: &Plan) -> Option<String> {
     let cost = plan.cost.as_ref()?;
     let nothing = Amounts::default();
     let (difference, then) = (cost.difference(), cost.after.typical);
-    let high = match difference.high {
-        high if high == difference.typical => String::new(),
-        high => format!(", on the high side {}", high.signed()),
-    };
+    let high = on_the_high_side(difference);
     let source = format!("(estimate, prices of {})", printable(&cost.collected));
     if cost.before == nothing && cost.after == nothing && !cost.gaps.is_empty() {
         let number = cost.gaps.len();
@@ -47,17 +44,21 @@ pub fn sentence(plan: &Plan) -> Option<String> {
     Some(format!("{text}{gaps}"))
 }
 
+/// `, on the high side + $9.00`, where that is another amount than the typical one.
+fn on_the_high_side(difference: Amounts) -> String {
+    match difference.high {
+        high if high == difference.typical => String::new(),
+        high => format!(", on the high side {}", high.signed()),
+    }
+}
+
 /// A line per resource whose cost changes: its name, with the high side where that differs, and by how much.
 pub fn by_resource(cost: &Cost) -> Vec<(String, String)> {
     let line = |share: &Share| {
         let name =
             if share.name.is_empty() { "beside the resources".to_owned() } else { printable(&share.name).into_owned() };
         let difference = share.after - share.before;
-        let high = match difference.high {
-            high if high == difference.typical => String::new(),
-            high => format!(", on the high side {}", high.signed()),
-        };
-        (format!("{name}{high}"), difference.typical.signed())
+        (format!("{name}{}", on_the_high_side(difference)), difference.typical.signed())
     };
     cost.resources.iter().map(line).collect()
 }
