@@ -15,7 +15,7 @@ use super::progress::Live;
 use super::proposal::{self, Proposal};
 use super::{
     ApplyArguments, GlobalOptions, Ui, cloud, output,
-    plan::{say_newer, say_notes},
+    plan::{newer, say_newer, say_notes},
 };
 use crate::apply::{self, Failure, Outcome, Report, Run, Stop};
 use crate::diagnostic::Diagnostic;
@@ -50,7 +50,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         let provider = cloud::connect(ui, options, &project.types_of_cloud, &paths, &region).await?;
         let mut proposal = Proposal::make(project, &read_only(&provider), arguments.adopt_own).await?;
         say_notes(ui, &proposal.gathered);
-        let newest = say_newer(ui, &*read_only(&provider), &proposal.gathered, &proposal.plan).await;
+        let newer = newer(&*read_only(&provider), &proposal.gathered, &proposal.plan).await;
+        if let Some(newer) = &newer {
+            say_newer(ui, &proposal.gathered.state, newer);
+        }
         ui.diagnostics(&proposal.warnings);
         let plan = match &saved {
             Some(saved) => {
@@ -107,8 +110,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         }
         let Proposal { project, mut gathered, .. } = proposal;
         give_lineage(&mut gathered)?;
-        // Whoever has the state that was newer is told in turn.
-        gathered.state.serial = gathered.state.serial.max(newest.unwrap_or_default());
+        go_beyond(&mut gathered, newer.as_ref());
         let lookups = gathered.lookups.clone();
         let world = project.world(&lookups);
         let graph = resolve(&world, &project.specs)?;
@@ -168,6 +170,13 @@ pub(super) fn give_lineage(gathered: &mut Gathered) -> Result<(), CommandError> 
         gathered.state.lineage = new_lineage()?;
     }
     Ok(())
+}
+
+/// Goes on from the newest serial, so that whoever has the newer state is told in turn.
+pub(super) fn go_beyond(gathered: &mut Gathered, newer: Option<&Registration>) {
+    if let Some(newer) = newer {
+        gathered.state.serial = gathered.state.serial.max(newer.serial);
+    }
 }
 
 /// Without anything to do, what an interrupted run left in the journal still belongs in the state.
@@ -366,7 +375,7 @@ pub(super) fn say_unsaved(ui: &Ui, report: &Report, paths: &Paths) {
     }
 }
 
-/// How long a step takes at least to be named as the longest.
+/// The shortest time of a step that is named as the longest.
 const WORTH_A_WORD: Duration = Duration::from_secs(60);
 
 /// Says what has failed, with the line that asks for it where that is known.

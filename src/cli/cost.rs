@@ -22,7 +22,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &CostArguments) -> Resul
     Ok(Exit::Done)
 }
 
-/// What an instance costs, with what its state remembers of AWS's answers.
+/// The estimate of an instance, with the answers of AWS that its state remembers.
 pub(super) fn estimated(project: &Project) -> Result<Estimate, CommandError> {
     let state = State::read(&project.paths.state())?;
     let lookups = state.map(|state| state.lookups).unwrap_or_default();
@@ -80,7 +80,7 @@ fn assumptions(project: &Project) -> Vec<Assumption> {
     of_month.map(assumption).collect()
 }
 
-/// What it would cost with other settings: those that were asked for, and the choices of the blueprint.
+/// The amounts with other settings: those that were asked for, and the choices of the blueprint.
 fn alternatives(
     options: &GlobalOptions,
     project: &Project,

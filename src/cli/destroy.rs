@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::apply::{Work, carry_out, confirm_name, deletes, holder, losses, say_lost, tell};
 use super::error::{CommandError, Exit};
 use super::files::Project;
-use super::plan::{say_newer, say_notes, write_page};
+use super::plan::{newer, say_newer, say_notes, write_page};
 use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
 use crate::plan::Plan;
 use crate::plan::drift::LeftOver;
@@ -57,7 +57,9 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             let drawing = Drawing::of_plan(&plan, &specs.blueprint.resources);
             write_page(ui, path, &plan, &specs.types, &drawing)?;
         }
-        say_newer(ui, &*read_only(&provider), &gathered, &plan).await;
+        if let Some(newer) = newer(&*read_only(&provider), &gathered, &plan).await {
+            say_newer(ui, &gathered.state, &newer);
+        }
         ui.data(render::plan(&plan, &specs.types, &ui.render_options()).trim_end())?;
         if !plan.refusals.is_empty() {
             return Ok(Exit::Refused);
@@ -130,7 +132,7 @@ fn say_what_stays(ui: &Ui, plan: &Plan, types: &Types) {
 }
 
 /// What the plan is made from.
-/// Whether there is the journal of a command that went on from a state.
+/// Tells if there is the journal of a command that went on from a state.
 fn begun_from_a_state(paths: &Paths) -> Result<bool, CommandError> {
     let entries = Journal::read(&paths.journal())?.entries;
     Ok(matches!(entries.first().map(|entry| &entry.record), Some(Record::Begin { base: Some(_), .. })))

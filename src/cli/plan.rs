@@ -8,13 +8,14 @@ use super::{CommandError, Exit, FailOn, GlobalOptions, PlanArguments, Ui, cloud}
 use crate::file::{self, Kind};
 use crate::plan::change::Widening;
 use crate::plan::{Plan, owner};
-use crate::provider::Reader;
+use crate::provider::{Reader, Registration};
 use crate::refresh::Stranger;
 use crate::render;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered};
 use crate::spec::Types;
 use crate::spec::types::Impact;
+use crate::state::State;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
@@ -75,7 +76,9 @@ pub(super) fn propose(
             let (types, paths) = (&project.types_of_cloud, &project.paths);
             let reader = cloud::connect_to_read(ui, options, types, paths, &project.config.region).await?;
             let proposal = Proposal::from(project, &reader, read).await?;
-            say_newer(ui, &*reader, &proposal.gathered, &proposal.plan).await;
+            if let Some(newer) = newer(&*reader, &proposal.gathered, &proposal.plan).await {
+                say_newer(ui, &proposal.gathered.state, &newer);
+            }
             Ok::<_, CommandError>(proposal)
         })?
     };
@@ -84,25 +87,25 @@ pub(super) fn propose(
     Ok(proposal)
 }
 
-/// Warns if a newer state than this one was applied. A stale checkout looks as if somebody had changed things in AWS, and
-/// an apply would take a colleague's work back. Asked only where there is something to do.
+/// The note about a newer state than this one that was applied, if there is one. Asked only where there is something to do.
 ///
-/// Gives the newest serial that was applied, where it is newer.
-pub(super) async fn say_newer(ui: &Ui, reader: &dyn Reader, gathered: &Gathered, plan: &Plan) -> Option<u64> {
+/// A stale checkout looks as if somebody had changed things in AWS, and an apply would take a colleague's work back.
+pub(super) async fn newer(reader: &dyn Reader, gathered: &Gathered, plan: &Plan) -> Option<Registration> {
     let state = &gathered.state;
     if plan.is_empty() || gathered.on_disk.is_none() {
         return None;
     }
-    // Whoever may not read the note is no worse off than without it.
+    // A denied read of the note leaves things as they would be without it.
     let known = reader.registration(&state.region, &state.instance).await.ok().flatten()?;
-    if known.lineage == state.lineage && known.serial > state.serial {
-        ui.warn(&format!(
-            "this is state {} of {}, and state {} was applied at {}: pull the newest one first, or this plan takes that work back",
-            state.serial, state.instance, known.serial, known.applied
-        ));
-        return Some(known.serial);
-    }
-    None
+    (known.lineage == state.lineage && known.serial > state.serial).then_some(known)
+}
+
+/// Warns of a newer state.
+pub(super) fn say_newer(ui: &Ui, state: &State, newer: &Registration) {
+    ui.warn(&format!(
+        "this is state {} of {}, and state {} was applied at {}: pull the newest one first, or this plan takes that work back",
+        state.serial, state.instance, newer.serial, newer.applied
+    ));
 }
 
 pub(super) fn exit(ui: &Ui, plan: &Plan, types: &Types, arguments: &PlanArguments) -> Exit {

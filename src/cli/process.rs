@@ -1,4 +1,4 @@
-//! What the process asks of the system: nothing may look into its memory, which holds secrets for moments, and it may
+//! Requests of the process to the system: nothing may look into its memory, which holds secrets for moments, and it may
 //! open as many files as it is allowed.
 
 /// Leaves no copy of the memory behind when the program dies: no core file, and nothing that another program of the

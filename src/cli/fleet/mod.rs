@@ -209,6 +209,16 @@ impl<'ui> Fleet<'ui> {
         }
     }
 
+    /// An instance as its file is now. The specs of an overlay are read again; those of the program stay what they are.
+    fn again(&self, member: &Member) -> Result<Project, CommandError> {
+        let source = files::read_file(&member.options.file)?;
+        let (project, _) = match member.options.specs {
+            Some(_) => Library::read(&member.options)?.project(&source, &member.options)?,
+            None => self.library.project(&source, &member.options)?,
+        };
+        Ok(project)
+    }
+
     fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|pattern| pattern.matches(name))
     }

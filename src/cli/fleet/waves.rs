@@ -15,10 +15,10 @@ use super::table::{self, Planned};
 use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
 use crate::apply::{self, Event, Outcome, Progress, Run, Stop};
 use crate::cli::apply::{
-    Episode, counted, give_lineage, holder, keep_what_was_folded, listen, losses, register, say_unsaved,
+    Episode, counted, give_lineage, go_beyond, holder, keep_what_was_folded, listen, losses, register, say_unsaved,
 };
 use crate::cli::files::Project;
-use crate::cli::plan::{say_newer, say_notes};
+use crate::cli::plan::{newer, say_newer, say_notes};
 use crate::cli::progress::plain;
 use crate::cli::proposal::{self, Proposal};
 use crate::cli::{ApplyArguments, CommandError, DestroyArguments, Exit, Ui, cloud};
@@ -26,7 +26,7 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::resolve::resolve;
 use crate::plan::saved::Basis;
 use crate::plan::{Plan, stale};
-use crate::provider::{Provider, Reader, read_only};
+use crate::provider::{Provider, Reader, Registration, read_only};
 use crate::render;
 use crate::render::style::Role;
 use crate::session::{self, Gathered};
@@ -52,11 +52,11 @@ impl Deed {
 /// An instance with something to do, and what was shown of it.
 struct Task<'a> {
     member: &'a Member,
-    /// What was shown, and what it was made from.
+    /// The plan that was shown, and the basis it was made from.
     plan: Plan,
     basis: Basis,
-    /// The serial of a newer state that was applied elsewhere.
-    newest: Option<u64>,
+    /// The note about a newer state that was applied elsewhere.
+    newer: Option<Registration>,
     /// Held from before the plan was made until the run ends.
     _lock: Lock,
     /// Only what an interrupted run left in the journal goes into the state file.
@@ -194,7 +194,7 @@ fn run(
                 let stop = stop.clone();
                 waiting.push(Box::pin(async move {
                     let name = task.member.name();
-                    let done = carry_out(ui, deed, task, provider, stop, at_once).await;
+                    let done = carry_out(fleet, deed, task, provider, stop, at_once).await;
                     done.unwrap_or_else(|error| {
                         fleet.complain(name, &error);
                         Line {
@@ -231,9 +231,6 @@ fn not_begun(name: &str, exit: Exit) -> Line {
     Line { name: name.to_owned(), exit, role: Role::Quiet, word: "not begun", note: String::new() }
 }
 
-/// What was learned of an instance, under its lock; nothing if there is nothing to destroy.
-type Looked = Result<Option<(Lock, Gathered)>, CommandError>;
-
 /// What there is to do.
 enum Shown<'a> {
     Tasks(Vec<Task<'a>>),
@@ -253,28 +250,24 @@ async fn show<'a>(
     let mut rows = Vec::new();
     let (mut refused, mut failed) = (false, 0);
     for some in members.chunks(PLANNED_AT_ONCE) {
-        let mut waiting: Vec<Waiting<'_, Looked>> = Vec::new();
+        let mut waiting: Vec<Waiting<'_, Result<Option<Looked>, CommandError>>> = Vec::new();
         for member in some {
             let provider = clouds.of(ui, member).await;
-            waiting.push(Box::pin(async move {
-                let Some(lock) = lock(deed, member)? else { return Ok(None) };
-                let gathered = gather(deed, member, &read_only(&provider?)).await?;
-                Ok(gathered.map(|gathered| (lock, gathered)))
-            }));
+            waiting.push(Box::pin(async move { look(deed, member, &read_only(&provider?)).await }));
         }
-        for (member, gathered) in some.iter().zip(all(waiting).await) {
+        for (member, looked) in some.iter().zip(all(waiting).await) {
             let name = member.name().to_owned();
             fleet.warn(member);
-            let planned = match gathered {
+            let planned = match looked {
                 // Nothing was ever made of it.
                 Ok(None) => continue,
-                Ok(Some((lock, gathered))) => {
+                Ok(Some(Looked { lock, gathered, planned, newer })) => {
                     say_notes(ui, &gathered);
-                    plan(deed, member, &gathered).map(|(plan, basis, warnings)| (lock, gathered, plan, basis, warnings))
+                    planned.map(|planned| (lock, gathered.state, planned, newer))
                 }
                 Err(error) => Err(error),
             };
-            let (lock, gathered, plan, basis, warnings) = match planned {
+            let (lock, state, (plan, basis, warnings), newer) = match planned {
                 Ok(planned) => planned,
                 Err(error) => {
                     fleet.complain(&name, &error);
@@ -284,10 +277,9 @@ async fn show<'a>(
                 }
             };
             ui.diagnostics(&warnings);
-            let newest = match clouds.of(ui, member).await {
-                Ok(provider) => say_newer(ui, &*read_only(&provider), &gathered, &plan).await,
-                Err(_) => None,
-            };
+            if let Some(newer) = &newer {
+                say_newer(ui, &state, newer);
+            }
             refused |= !plan.refusals.is_empty();
             if !plan.is_empty() {
                 ui.data(render::plan(&plan, member.types(), &ui.render_options()).trim_end())?;
@@ -306,7 +298,7 @@ async fn show<'a>(
             }
             rows.push((name, Planned::of(&plan)));
             if !plan.is_empty() || member.project.paths.journal().exists() {
-                tasks.push(Task { member, is_quiet: plan.is_empty(), plan, basis, newest, _lock: lock });
+                tasks.push(Task { member, is_quiet: plan.is_empty(), plan, basis, newer, _lock: lock });
             }
         }
     }
@@ -343,6 +335,29 @@ fn lock(deed: Deed, member: &Member) -> Result<Option<Lock>, CommandError> {
     Ok(Some(Lock::acquire(&paths.lock(), &holder(&format!("mastoform {}", deed.word())))?))
 }
 
+/// An instance, locked and planned.
+struct Looked {
+    lock: Lock,
+    gathered: Gathered,
+    planned: Result<Planning, CommandError>,
+    newer: Option<Registration>,
+}
+
+/// The plan of an instance, the basis it was made from, and warnings.
+type Planning = (Plan, Basis, Diagnostics);
+
+/// Locks an instance, learns everything about it and plans it; nothing if it is to be destroyed and was never made.
+async fn look(deed: Deed, member: &Member, reader: &Arc<dyn Reader>) -> Result<Option<Looked>, CommandError> {
+    let Some(lock) = lock(deed, member)? else { return Ok(None) };
+    let Some(gathered) = gather(deed, member, reader).await? else { return Ok(None) };
+    let planned = plan(deed, member, &gathered);
+    let newer = match &planned {
+        Ok((plan, ..)) => newer(&**reader, &gathered, plan).await,
+        Err(_) => None,
+    };
+    Ok(Some(Looked { lock, gathered, planned, newer }))
+}
+
 /// Learns everything about an instance; nothing if it is to be destroyed and has no state.
 async fn gather(deed: Deed, member: &Member, reader: &Arc<dyn Reader>) -> Result<Option<Gathered>, CommandError> {
     if deed == Deed::Apply {
@@ -354,8 +369,8 @@ async fn gather(deed: Deed, member: &Member, reader: &Arc<dyn Reader>) -> Result
     Ok(Some(session::gather(reader, &project.specs.types, None, read).await?))
 }
 
-/// The plan of an instance, what it was made from, and warnings.
-fn plan(deed: Deed, member: &Member, gathered: &Gathered) -> Result<(Plan, Basis, Diagnostics), CommandError> {
+/// Plans an instance.
+fn plan(deed: Deed, member: &Member, gathered: &Gathered) -> Result<Planning, CommandError> {
     let project = &member.project;
     let world = project.world(&gathered.lookups);
     let basis = |desired| {
@@ -388,11 +403,18 @@ struct Confirmed {
 /// # Errors
 ///
 /// With exit code 5 and everything that has changed since the plan was shown.
-async fn confirm(deed: Deed, task: &Task<'_>, provider: &Arc<dyn Provider>) -> Result<Option<Confirmed>, CommandError> {
+async fn confirm(
+    fleet: &Fleet<'_>,
+    deed: Deed,
+    task: &Task<'_>,
+    provider: &Arc<dyn Provider>,
+) -> Result<Option<Confirmed>, CommandError> {
     let member = task.member;
     let then = stale::Proposal { plan: &task.plan, basis: &task.basis };
     if deed == Deed::Apply {
-        let now = Proposal::again(&member.options, &read_only(provider), false).await?;
+        // A file that cannot be read any more is a changed one.
+        let project = fleet.again(member).map_err(|error| error.with_exit(Exit::Stale))?;
+        let now = Proposal::make(project, &read_only(provider), false).await?;
         now.must_confirm(then, Some(&member.project.config.source.text))?;
         let Proposal { project, gathered, plan, .. } = now;
         return Ok(Some(Confirmed { project: Some(project), gathered, plan }));
@@ -406,22 +428,22 @@ async fn confirm(deed: Deed, task: &Task<'_>, provider: &Arc<dyn Provider>) -> R
 
 /// Does what was shown of one instance.
 async fn carry_out(
-    ui: &Ui,
+    fleet: &Fleet<'_>,
     deed: Deed,
     task: &Task<'_>,
     provider: Arc<dyn Provider>,
     stop: watch::Receiver<Stop>,
     at_once: usize,
 ) -> Result<Line, CommandError> {
-    let member = task.member;
+    let (ui, member) = (fleet.ui, task.member);
     let name = member.name().to_owned();
     let line = |exit, role, word, note: String| Line { name: name.clone(), exit, role, word, note };
-    let Some(Confirmed { project, mut gathered, plan }) = confirm(deed, task, &provider).await? else {
+    let Some(Confirmed { project, mut gathered, plan }) = confirm(fleet, deed, task, &provider).await? else {
         return Ok(line(Exit::Done, Role::Quiet, "nothing to do", String::new()));
     };
     let project = project.as_ref().unwrap_or(&member.project);
     give_lineage(&mut gathered)?;
-    gathered.state.serial = gathered.state.serial.max(task.newest.unwrap_or_default());
+    go_beyond(&mut gathered, task.newer.as_ref());
     let lookups = gathered.lookups.clone();
     let world = project.world(&lookups);
     let graph = match deed {
