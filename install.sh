@@ -49,7 +49,7 @@ if command -v sha256sum >/dev/null; then
 else
     found=$(shasum -a 256 "$name.tar.gz")
 fi
-# Whatever file the checksum names, it is that of the download.
+# The checksum is compared with the download, whichever file it names.
 expected=$(cut -d ' ' -f 1 "$name.tar.gz.sha256")
 test "${found%% *}" = "$expected" || fail "the download does not match its checksum"
 tar -xzf "$name.tar.gz"

@@ -1,4 +1,4 @@
-//! What resources cost a month: an estimate, line by line.
+//! The monthly cost of resources: an estimate, line by line.
 //!
 //! [`estimate`] is a pure function of a set of resources, the rules of their types, the list prices, and what the settings
 //! say a month brings. It knows no resource and no price by itself: rules are `specs/types` ([`crate::spec::pricing`]),
@@ -43,10 +43,10 @@ pub enum Attributes<'a> {
     Recorded { inputs: &'a Value, facts: &'a Value },
 }
 
-/// What is priced.
+/// The resources to be priced, by address.
 pub type Resources<'a> = BTreeMap<&'a Address, Resource<'a>>;
 
-/// What resources are priced with.
+/// Prices, rules and settings that an estimate is made with.
 pub struct Market<'a> {
     pub types: &'a Types,
     pub blueprint: &'a Blueprint,
@@ -67,7 +67,7 @@ pub struct Line {
     pub group: String,
     pub doc: String,
     pub quantity: Spread<f64>,
-    /// What the quantity counts: `GB-month`.
+    /// The unit of the quantity: `GB-month`.
     pub unit: String,
     pub per: Per,
     /// The keys of the prices.
@@ -78,7 +78,7 @@ pub struct Line {
     /// The quantity is assumed, because what it depends on is known only after apply.
     pub assumed: bool,
     pub amount: Amounts,
-    /// What the free allowance of an account took off, and its name.
+    /// The free allowance of an account by name, and the amount it took off.
     pub free: Option<(String, Amounts)>,
 }
 
@@ -92,7 +92,7 @@ pub struct Gap {
     pub why: String,
 }
 
-/// What some resources cost a month.
+/// The monthly cost of some resources.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
     pub lines: Vec<Line>,
@@ -124,7 +124,7 @@ impl Estimate {
 }
 
 impl<'a> Market<'a> {
-    /// What is needed to price the resources of an instance.
+    /// The market of an instance.
     ///
     /// # Errors
     ///
@@ -139,13 +139,13 @@ impl<'a> Market<'a> {
         Ok(Self { types: &specs.types, blueprint: &specs.blueprint, table, evaluator, settings, region })
     }
 
-    /// What a month brings, as the settings say it: by name.
+    /// The usage of a month by name, as the settings say it.
     fn usage(&self, name: &[String]) -> Option<&'a Value> {
         self.settings.get(USAGE)?.at(name)
     }
 }
 
-/// What the resources cost, and with them what an instance costs beside them. Where there are none, there is no instance.
+/// The cost of the resources and the expenses of an instance beside them. Without resources there is no instance.
 pub fn estimate(market: &Market<'_>, resources: &Resources<'_>) -> Estimate {
     let mut work = Work::new(market, resources);
     for item in market.blueprint.expenses.iter().filter(|_| !resources.is_empty()) {
@@ -155,7 +155,7 @@ pub fn estimate(market: &Market<'_>, resources: &Resources<'_>) -> Estimate {
     work.done()
 }
 
-/// What the resources alone cost, without what an instance costs beside them.
+/// The cost of the resources alone, without the expenses of an instance beside them.
 pub fn of_resources(market: &Market<'_>, resources: &Resources<'_>) -> Estimate {
     let mut work = Work::new(market, resources);
     work.resources();
@@ -165,9 +165,9 @@ pub fn of_resources(market: &Market<'_>, resources: &Resources<'_>) -> Estimate 
 struct Work<'a> {
     market: &'a Market<'a>,
     resources: &'a Resources<'a>,
-    /// How many resources there are of each type.
+    /// The number of resources of each type.
     counts: BTreeMap<&'a crate::address::TypeName, u32>,
-    /// What is left of the free allowances.
+    /// The rest of each free allowance.
     free: BTreeMap<&'a str, [f64; 3]>,
     estimate: Estimate,
 }
@@ -294,7 +294,7 @@ impl Attributes<'_> {
             Self::Desired(planned) => {
                 let mut open = *planned;
                 for key in path {
-                    // What is not known as a whole is not known in its parts.
+                    // A value that is unknown as a whole is unknown in its parts.
                     if let Tree::Leaf(unknown) = open {
                         return Some(Tree::Leaf(Late::Unknown(unknown.clone())));
                     }
@@ -308,7 +308,7 @@ impl Attributes<'_> {
     }
 }
 
-/// What an attribute is when nobody sets it.
+/// The value of an attribute that nobody sets.
 fn default_of(resource_type: &ResourceType, path: &[String]) -> Tree<Late> {
     let attribute = resource_type.attribute(path);
     match attribute {

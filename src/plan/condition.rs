@@ -1,4 +1,4 @@
-//! What the cloud reports of a resource, and what follows from it for a plan.
+//! The condition of a resource as the cloud reports it, and its consequence for a plan.
 //!
 //! A plan and [`super::drift`] both ask here, so they never contradict each other: what a plan has no step for and no
 //! refusal against is in order, or is passing through something that ends by itself.
@@ -9,7 +9,7 @@ use crate::spec::types::{Condition, Remedy, ResourceType};
 use crate::state::{Row, Status};
 use crate::value::Value;
 
-/// What a plan does about the condition of a resource.
+/// The answer of a plan to the condition of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing: it is in order, or on its way.
@@ -26,7 +26,7 @@ pub enum Verdict {
     Leaving,
 }
 
-/// What follows from the status that a resource shows.
+/// The verdict on the status that a resource shows.
 pub fn verdict(resource_type: &ResourceType, row: &Row, observed: Option<&Value>) -> Verdict {
     let Some(observed) = observed else { return Verdict::Fine };
     let Some(condition) = resource_type.condition(observed) else { return Verdict::Fine };
@@ -52,13 +52,13 @@ pub fn verdict(resource_type: &ResourceType, row: &Row, observed: Option<&Value>
     }
 }
 
-/// How the cloud reports it, in words: `AWS reports it as stopped`.
+/// The report of the cloud in words: `AWS reports it as stopped`.
 pub fn report(resource_type: &ResourceType, observed: Option<&Value>) -> String {
     let report = resource_type.ready.as_ref().zip(observed).and_then(|(ready, observed)| ready.report(observed));
     format!("AWS reports it as {}", report.unwrap_or_default())
 }
 
-/// What a person has to do about a verdict, if anything.
+/// The advice to a person that a verdict takes, if any.
 pub fn advice(verdict: Verdict) -> Option<String> {
     match verdict {
         Verdict::Fine | Verdict::Again | Verdict::Anew => None,
@@ -67,7 +67,7 @@ pub fn advice(verdict: Verdict) -> Option<String> {
     }
 }
 
-/// What a plan does with a resource, as far as it matters here.
+/// The way a plan treats a resource, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// It stays as it is.

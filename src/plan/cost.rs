@@ -1,4 +1,4 @@
-//! What a plan does to the bill: what the resources cost before it, and what they will cost after it.
+//! The effect of a plan on the bill: the cost of the resources before it and after it.
 //!
 //! Both sides are estimates of [`crate::cost`], with the same prices and the same usage: what a month brings is not
 //! what a plan changes.
@@ -17,7 +17,7 @@ use crate::spec::pricing::Pricing;
 use crate::state::State;
 use crate::value::Planned;
 
-/// What a plan does to the bill, a month.
+/// The effect of a plan on the bill, a month.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
@@ -29,7 +29,7 @@ pub struct Cost {
     pub groups: Vec<Share>,
     /// The resources whose cost changes. What is no resource has no name.
     pub resources: Vec<Share>,
-    /// What has no price, of what is there before or after the plan.
+    /// Resources without a price, of those before and after the plan.
     pub gaps: Vec<cost::Gap>,
 }
 
@@ -44,7 +44,7 @@ pub struct Share {
 }
 
 impl Cost {
-    /// What becomes of one estimate when another takes its place.
+    /// The effect of one estimate taking the place of another.
     pub fn between(market: &Market<'_>, before: &Estimate, after: &Estimate) -> Self {
         let share = |name: &str, before, after| Share { name: name.to_owned(), before, after };
         let groups = market.table.groups.iter();
@@ -69,13 +69,13 @@ impl Cost {
         }
     }
 
-    /// What is added to the bill; below zero if it gets smaller.
+    /// The amount that is added to the bill; below zero if it gets smaller.
     pub fn difference(&self) -> Amounts {
         self.after - self.before
     }
 }
 
-/// What the state remembers, as far as it exists.
+/// The resources that the state remembers and that exist.
 pub fn recorded(state: &State) -> Resources<'_> {
     let existing = state.rows.iter().filter(|(_, row)| row.identity.is_some());
     let resources = existing.map(|(address, row)| {
@@ -85,7 +85,7 @@ pub fn recorded(state: &State) -> Resources<'_> {
     resources.collect()
 }
 
-/// What the file wants, with its attributes as far as they are known.
+/// The resources that the file wants, with their attributes as far as they are known.
 pub fn desired<'a>(
     graph: &'a Graph<'_>,
     attributes: impl IntoIterator<Item = (&'a Address, &'a Planned)>,
@@ -98,7 +98,7 @@ pub fn desired<'a>(
     resources.collect()
 }
 
-/// What a plan does to the bill that makes `after` of what the state remembers.
+/// The effect on the bill of a plan that makes `after` of the resources in the state.
 ///
 /// # Errors
 ///
