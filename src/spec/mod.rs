@@ -108,18 +108,15 @@ impl Specs {
         self.digest.get_or_init(|| digest(self.files.iter().map(|file| file.text.as_str())))
     }
 
-    /// Everything that does not make sense. Rules of prices are read where they are not those of the program, which its
-    /// own tests have read: it takes as long as all the rest.
+    /// Everything that does not make sense. The rules of prices are read in the user's own files alone: reading them
+    /// takes as long as all the rest, and the program's tests have read its own. With a table of the user's, a rule of
+    /// the program may name a price that is not there: an estimate says so as a gap.
     pub fn lint(&self) -> Diagnostics {
         let mut problems = lint::lint(&self.types, &self.blueprint);
         let own = self.files.get(self.embedded..).unwrap_or_default();
         if !own.is_empty() || self.prices.is_own() {
             match self.prices.table() {
-                // Against another table every rule is looked at, also those of the program.
-                Ok(table) => {
-                    let files = (!self.prices.is_own()).then_some(own);
-                    problems.extend(price_lint::rules(&self.types, &self.blueprint, table, files).0);
-                }
+                Ok(table) => problems.extend(price_lint::rules(&self.types, &self.blueprint, table, Some(own)).0),
                 Err(wrong) => problems.extend(wrong.0),
             }
         }

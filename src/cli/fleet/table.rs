@@ -41,8 +41,11 @@ impl Planned {
             notes.push("security".to_owned());
         }
         let cost = plan.cost.as_ref().map_or(Money::NOTHING, |cost| cost.difference().typical);
-        if !cost.is_nothing() {
-            notes.push(format!("{} a month", cost.signed()));
+        let gaps = plan.cost.as_ref().map_or(0, |cost| cost.gaps.len());
+        match (cost.is_nothing(), gaps) {
+            (true, 0) => {}
+            (false, 0) => notes.push(format!("{} a month", cost.signed())),
+            (_, gaps) => notes.push(format!("{} a month without {gaps} that have no price", cost.signed())),
         }
         if refused {
             notes.push("refused".to_owned());
