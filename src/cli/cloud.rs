@@ -10,6 +10,7 @@ use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::provider::sim::{Options, Sim};
 use crate::provider::{Provider, Reader, read_only};
+use crate::spec::blueprint::Law;
 use crate::spec::{Specs, Types};
 use crate::state::Paths;
 
@@ -24,11 +25,24 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// What a simulated cloud is made of: the types with the times that the specs say, and what fails in it.
+#[derive(Clone, Debug)]
+pub struct Nature {
+    pub types: Arc<Types>,
+    pub laws: Vec<Law>,
+}
+
+impl Nature {
+    pub fn of(specs: &Specs) -> Self {
+        Self { types: Arc::clone(&specs.types), laws: specs.blueprint.laws.clone() }
+    }
+}
+
 /// The cloud of the options.
 pub async fn connect(
     ui: &Ui,
     options: &GlobalOptions,
-    types: &Arc<Types>,
+    nature: &Nature,
     paths: &Paths,
     region: &str,
 ) -> Result<Arc<dyn Provider>, CommandError> {
@@ -38,9 +52,10 @@ pub async fn connect(
             speed: options.sandbox_speed.unwrap_or(SANDBOX_SPEED),
             clock: Arc::new(since_epoch),
             trace: ui.calls().clone(),
+            laws: nature.laws.clone(),
             ..Options::default()
         };
-        let sim = Sim::open(Arc::clone(types), Some(paths.folder().join("cloud.json")), sandbox)?;
+        let sim = Sim::open(Arc::clone(&nature.types), Some(paths.folder().join("cloud.json")), sandbox)?;
         return Ok(Arc::new(sim));
     }
     aws(ui, region).await
@@ -50,11 +65,11 @@ pub async fn connect(
 pub async fn connect_to_read(
     ui: &Ui,
     options: &GlobalOptions,
-    types: &Arc<Types>,
+    nature: &Nature,
     paths: &Paths,
     region: &str,
 ) -> Result<Arc<dyn Reader>, CommandError> {
-    Ok(read_only(&connect(ui, options, types, paths, region).await?))
+    Ok(read_only(&connect(ui, options, nature, paths, region).await?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the edge: the simulated cloud lives by the wall clock")]

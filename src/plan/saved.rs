@@ -321,6 +321,8 @@ pub(super) mod tests {
             Action::Delete,
             Action::Adopt,
             Action::Forget,
+            Action::Run,
+            Action::Skip,
         ];
         let plan = Plan {
             purpose: Purpose::Apply,

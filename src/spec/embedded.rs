@@ -30,6 +30,7 @@ pub const BLUEPRINT: &[(&str, &str)] = &[
     ("config", include_str!("../../specs/mastodon/config.toml")),
     ("load_balancer", include_str!("../../specs/mastodon/load_balancer.toml")),
     ("compute", include_str!("../../specs/mastodon/compute.toml")),
+    ("jobs", include_str!("../../specs/mastodon/jobs.toml")),
     ("checks", include_str!("../../specs/mastodon/checks.toml")),
     ("outputs", include_str!("../../specs/mastodon/outputs.toml")),
     ("costs", include_str!("../../specs/mastodon/costs.toml")),

@@ -19,7 +19,7 @@ use crate::document::{Content, Entry, Node};
 use crate::value::{Planned, Tree, Value};
 
 /// Keys the engine reads itself on a resource; no attribute may have such a name.
-pub const RESERVED: [&str; 7] = ["when", "each", "after", "region", "lifecycle", "lookup", "doc"];
+pub const RESERVED: [&str; 8] = ["when", "each", "after", "first", "region", "lifecycle", "lookup", "doc"];
 
 /// All resource types by name.
 pub type Types = BTreeMap<TypeName, ResourceType>;
@@ -37,6 +37,9 @@ pub struct ResourceType {
     pub unique: Vec<String>,
     /// Never created, only looked up.
     pub lookup_only: bool,
+    /// One is done, not kept: it runs to an end. Its immutable attributes are what makes it run again when they change;
+    /// all others are used when it runs.
+    pub once: bool,
     pub taggable: bool,
     /// How a resource of the type is known to be this instance's.
     pub proof: Proof,
@@ -108,11 +111,11 @@ impl ResourceType {
         }
     }
 
-    /// Whether two of these with the same names cannot exist at once.
+    /// Whether two of these with the same names cannot exist at once. What is done has been done many times.
     pub fn is_named(&self) -> bool {
         let formats = self.identity.iter().filter_map(|name| self.attributes.get(name)?.format.as_deref());
         let is_revised = formats.flat_map(placeholders).any(|placeholder| placeholder == "revision");
-        !is_revised && !self.naming().is_empty()
+        !self.once && !is_revised && !self.naming().is_empty()
     }
 }
 
@@ -492,6 +495,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     let identity = reader.texts("identity");
     let unique = reader.texts("unique");
     let lookup_only = reader.flag("lookup_only", false);
+    let once = reader.flag("once", false);
     let taggable = reader.flag("taggable", true);
     let proof = proof(&mut reader, taggable || lookup_only);
     let data_bearing = reader.flag("data_bearing", false);
@@ -557,6 +561,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         identity,
         unique,
         lookup_only,
+        once,
         taggable,
         proof,
         data_bearing,

@@ -127,12 +127,16 @@ impl Sim {
         world.cloud.objects.get_mut(&type_name).is_some_and(|objects| objects.remove(&identity).is_some())
     }
 
-    /// Everything that exists now, except for what only lookups brought into being.
+    /// Everything that exists now, except for what only lookups brought into being, and jobs that have ended.
     pub fn objects(&self) -> Vec<Entry> {
         let now = self.now();
         let mut world = self.world();
         world.cloud.sweep(now);
+        let has_ended = |type_name: &TypeName, object: &Object| {
+            self.types.get(type_name).is_some_and(|found| object.has_ended(found, now))
+        };
         let objects = world.cloud.iter().filter(|(_, _, object)| !object.outside);
+        let objects = objects.filter(|(type_name, _, object)| !has_ended(type_name, object));
         let entries = objects.map(|(type_name, identity, object)| Entry {
             type_name: type_name.clone(),
             identity: identity.clone(),

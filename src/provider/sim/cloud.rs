@@ -71,6 +71,9 @@ pub struct Object {
     /// What is announced for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announced: Vec<Announcement>,
+    /// Why it failed, where that is not what the type usually says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 impl Object {
@@ -91,6 +94,12 @@ impl Object {
         self.changed_at = now;
         self.settles_at = now.saturating_add(duration);
         self.ending = Ending::Well;
+        self.said = None;
+    }
+
+    /// Whether it is a job that has come to its end: nothing of it lives on.
+    pub fn has_ended(&self, resource_type: &ResourceType, now: Duration) -> bool {
+        resource_type.once && matches!(self.stage(now), Stage::Ready | Stage::Failed)
     }
 
     /// Looks at it once: whether it can be seen.
@@ -198,12 +207,18 @@ impl Cloud {
         self.objects.get(type_name).into_iter().flatten()
     }
 
-    /// The first object that refers to the one named, other than itself.
-    pub fn dependent(&self, types: &Types, type_name: &TypeName, identity: &Identity) -> Option<(TypeName, Identity)> {
+    /// The first object that refers to the one named, other than itself and jobs that have ended.
+    pub fn dependent(
+        &self,
+        types: &Types,
+        type_name: &TypeName,
+        identity: &Identity,
+        now: Duration,
+    ) -> Option<(TypeName, Identity)> {
         let mut found = None;
         for (other_type, other, object) in self.iter() {
             let Some(resource_type) = types.get(other_type) else { continue };
-            if (other_type, other) == (type_name, identity) || found.is_some() {
+            if (other_type, other) == (type_name, identity) || found.is_some() || object.has_ended(resource_type, now) {
                 continue;
             }
             references(&resource_type.attributes, &object.attributes, &mut |naming| {

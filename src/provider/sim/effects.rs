@@ -8,12 +8,14 @@ use super::cloud::{self, Cloud, Ending, Object, Phase, Stage};
 use super::faults::{Fault, Operation};
 use super::synthesis::{self, Forge};
 use super::{ACCOUNT, Outcome, Sim, World, complained, lost, refusal, refused};
-use crate::address::{Identity, TypeName};
+use crate::address::{Address, Identity, TypeName};
+use crate::provider::ownership;
 use crate::provider::{
     Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Tags, Target,
     Update,
 };
 use crate::secret::SecretText;
+use crate::spec::blueprint::{Law, ResourceName};
 use crate::spec::references::references;
 use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape};
 use crate::value::{Tree, Value};
@@ -36,9 +38,11 @@ impl Sim {
             let value = if matches!(shape, Some(Shape::Bool)) { (status == "true").into() } else { status.into() };
             shown.set(&[&ready.attribute], value);
             let reason = ready.reason.as_ref().filter(|_| stage == Stage::Failed);
-            let spoken = reason.and_then(|name| Some((name, resource_type.attributes.get(name)?.format.as_deref()?)));
+            let usual = |name: &String| Some(resource_type.attributes.get(name)?.format.as_deref()?.into());
+            let spoken =
+                reason.and_then(|name| Some((name, object.said.clone().map(Value::from).or_else(|| usual(name))?)));
             if let Some((reason, words)) = spoken {
-                shown.set(&[reason], words.into());
+                shown.set(&[reason], words);
             }
         }
         shown
@@ -129,6 +133,12 @@ impl Sim {
         if !resource_type.unique.is_empty() && world.cloud.of_type(type_name).any(|(_, object)| is_alike(object)) {
             return refuse(ErrorKind::Conflict, "Duplicate", format!("another {type_name} has the same values"));
         }
+        let is_at_work = |object: &Object| {
+            object.region == creation.region && object.tags == creation.tags && !object.has_ended(resource_type, now)
+        };
+        if resource_type.once && world.cloud.of_type(type_name).any(|(_, object)| is_at_work(object)) {
+            return refuse(ErrorKind::NotYet, "AlreadyRunning", format!("another {} is at work", creation.address));
+        }
         self.resolve(world, Operation::Create, resource_type, &stored)?;
         let subject = creation.address.to_string();
         let family = format!("{type_name} {} {}", creation.region, synthesis::named_by(resource_type, &stored));
@@ -142,6 +152,7 @@ impl Sim {
         object.begin(Phase::Creating, now, self.takes(resource_type, resource_type.expect.create));
         afflict(resource_type, &mut object, struck);
         let identity = forge(&mut world.cloud, resource_type, &creation.region, &subject, &family, stored, &mut object);
+        self.judge(&world.cloud, &mut object, now);
         let created = self.created(resource_type, &identity, &object, now);
         world.cloud.insert(type_name, identity, object);
         self.save(world, Operation::Create, type_name)?;
@@ -196,10 +207,36 @@ impl Sim {
         self.resolve(world, Operation::Update, resource_type, &patch)?;
         if let Some(object) = world.cloud.get_mut(type_name, &update.target.identity) {
             object.attributes = attributes;
+            let was_failed = object.stage(now) == Stage::Failed;
             object.begin(Phase::Updating, now, self.takes(resource_type, resource_type.expect.update));
             afflict(resource_type, object, struck);
+            // What works goes on working.
+            if was_failed {
+                let mut judged = object.clone();
+                self.judge(&world.cloud, &mut judged, now);
+                world.cloud.insert(type_name, update.target.identity.clone(), judged);
+            }
         }
         self.save(world, Operation::Update, type_name)
+    }
+
+    /// Lets an object fail that a law forbids to work yet.
+    fn judge(&self, cloud: &Cloud, object: &mut Object, now: Duration) {
+        let Some(address) = &object.address else { return };
+        let is_meant = |name: &ResourceName, other: &Address| (&other.type_name, &other.name) == (&name.0, &name.1);
+        let is_kept = |law: &Law| {
+            let mut done = cloud.of_type(&law.without.0).filter(|(_, job)| {
+                let is_own = |tag: &str| job.tags.get(tag) == object.tags.get(tag);
+                job.region == object.region && is_own(ownership::INSTANCE) && is_own(ownership::LINEAGE)
+            });
+            done.any(|(_, job)| {
+                job.stage(now) == Stage::Ready && job.address.as_ref().is_some_and(|job| is_meant(&law.without, job))
+            })
+        };
+        let laws = self.options.laws.iter().filter(|law| is_meant(&law.resource, address));
+        let Some(broken) = laws.filter(|law| !is_kept(law)).next_back() else { return };
+        object.ending = Ending::Failed;
+        object.said = Some(broken.reason.clone());
     }
 
     pub(super) fn delete_now(&self, target: &Target, struck: Option<&Fault>) -> Outcome<Deletion> {
@@ -221,7 +258,7 @@ impl Sim {
             let message = format!("{type_name} {} is not available", target.identity);
             return Err(refusal(Operation::Delete, type_name, ErrorKind::NotYet, "InvalidState", message));
         }
-        if let Some((by_type, by)) = world.cloud.dependent(&self.types, type_name, &target.identity) {
+        if let Some((by_type, by)) = world.cloud.dependent(&self.types, type_name, &target.identity, now) {
             let message = format!("{type_name} {} is in use by {by_type} {by}", target.identity);
             return Err(refusal(Operation::Delete, type_name, ErrorKind::NotYet, "DependencyViolation", message));
         }
@@ -292,6 +329,10 @@ impl Sim {
         world.cloud.sweep(now);
         let ours = |object: &Object| {
             let named = || synthesis::natural_name(resource_type, &object.attributes) == natural;
+            // Whatever was done before carries the same tags.
+            if resource_type.once && !creation.token.is_empty() {
+                return object.token == creation.token;
+            }
             if resource_type.taggable {
                 // A name alone proves nothing: without tags to look for, only the holder of the name is asked for.
                 let tagged = creation.tags.iter().all(|(key, value)| object.tags.get(key) == Some(value));
@@ -411,6 +452,7 @@ pub(super) fn blank(now: Duration) -> Object {
         hidden: 0,
         outside: false,
         announced: Vec::new(),
+        said: None,
     }
 }
 

@@ -11,6 +11,8 @@
 //! - Names are unique: a second creation with the same identity, or with the same attributes in the format of its
 //!   identity, is a conflict. Where there is no such name, a second creation with the same token is the first one.
 //! - What an attribute `refers_to` must exist, and cannot be deleted while something that refers to it lives.
+//! - A job (a type that is `once`) ends after its time; it is never made twice at once, and nothing lives on of it.
+//! - What a law of the [`Options`] says fails as long as the job that it names has not ended well.
 //! - Whatever a lookup asks for exists, unless a fault says otherwise, and is the same every time.
 //! - Secrets are neither kept nor observed. A revealed one is made from the seed, the identity and the path.
 //!
@@ -49,6 +51,7 @@ use crate::provider::{
     ProviderError, Registration, Tags, Target, Update,
 };
 use crate::secret::SecretText;
+use crate::spec::blueprint::Law;
 use crate::spec::types::{ResourceType, Types};
 use crate::value::Value;
 
@@ -74,6 +77,8 @@ pub struct Options {
     /// How long each call takes, on tokio's clock.
     pub latency: Duration,
     pub clock: Clock,
+    /// What fails as long as something else has not been done.
+    pub laws: Vec<Law>,
     /// Where calls are counted as AWS would count them: one read for all targets of a type and region.
     pub trace: Calls,
 }
@@ -81,7 +86,14 @@ pub struct Options {
 impl Default for Options {
     /// Real speed on tokio's clock, 20 ms of latency.
     fn default() -> Self {
-        Self { seed: 1, speed: 1.0, latency: Duration::from_millis(20), clock: tokio_clock(), trace: Calls::new() }
+        Self {
+            seed: 1,
+            speed: 1.0,
+            latency: Duration::from_millis(20),
+            clock: tokio_clock(),
+            laws: Vec::new(),
+            trace: Calls::new(),
+        }
     }
 }
 

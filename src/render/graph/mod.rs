@@ -306,12 +306,13 @@ impl Drawing {
 /// Which action is shown of several in one node.
 fn weight(action: &Action) -> u8 {
     match action {
-        Action::Forget => 0,
+        Action::Forget | Action::Skip => 0,
         Action::Adopt => 1,
         Action::Create => 2,
-        Action::Update { .. } => 3,
-        Action::Replace { .. } => 4,
-        Action::Delete => 5,
+        Action::Run => 3,
+        Action::Update { .. } => 4,
+        Action::Replace { .. } => 5,
+        Action::Delete => 6,
     }
 }
 
