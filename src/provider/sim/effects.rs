@@ -17,7 +17,7 @@ use crate::provider::{
 use crate::secret::SecretText;
 use crate::spec::blueprint::{Law, ResourceName};
 use crate::spec::references::references;
-use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape};
+use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape, Types};
 use crate::value::{Tree, Value};
 
 impl Sim {
@@ -471,6 +471,33 @@ pub(super) fn forge(
     let forge = Forge { resource_type, region, seed: cloud.seed, subject, birth: *birth, revision: *revision };
     object.attributes = forge.complete(given);
     cloud::identity(resource_type, &object.attributes).unwrap_or_else(|| Identity::new(format!("{subject}#{birth}")))
+}
+
+/// Gives objects that an earlier version has made the attributes that the cloud sets and that were not known then.
+pub(super) fn grow(cloud: &mut Cloud, types: &Types) {
+    let seed = cloud.seed;
+    for (type_name, objects) in &mut cloud.objects {
+        let Some(resource_type) = types.get(type_name) else { continue };
+        for (identity, object) in objects {
+            let is_missing = |(name, attribute): &(&String, &Attribute)| {
+                let is_lasting = attribute.computed && !attribute.sensitive && !attribute.volatile;
+                is_lasting && attribute.format.is_some() && object.attributes.get(name).is_none()
+            };
+            let missing: Vec<String> =
+                resource_type.attributes.iter().filter(is_missing).map(|(name, _)| name.clone()).collect();
+            if missing.is_empty() || object.outside {
+                continue;
+            }
+            let (region, subject) = (object.region.as_str(), identity.as_str());
+            let forge = Forge { resource_type, region, seed, subject, birth: 0, revision: 1 };
+            let grown = forge.complete(object.attributes.clone());
+            for name in missing {
+                if let Some(value) = grown.get(&name) {
+                    object.attributes.set(&[&name], value.clone());
+                }
+            }
+        }
+    }
 }
 
 /// Gives an object the fault that came with a call. A type without `ready` has no status to get stuck in, and one without

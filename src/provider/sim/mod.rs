@@ -138,10 +138,11 @@ impl Sim {
     /// Opens the cloud kept in the file at `path`, or an empty one that is kept there after each change. Without a path
     /// it lives in memory.
     pub fn open(types: Arc<Types>, path: Option<PathBuf>, options: Options) -> io::Result<Self> {
-        let cloud = match &path {
+        let mut cloud = match &path {
             Some(path) => Cloud::load(path, options.seed, (options.clock)())?,
             None => Cloud { seed: options.seed, ..Cloud::default() },
         };
+        effects::grow(&mut cloud, &types);
         let world = Mutex::new(World { cloud, ..World::default() });
         let opened = (options.clock)();
         Ok(Self { types, path, options, opened, world, crashed: watch::Sender::new(false) })

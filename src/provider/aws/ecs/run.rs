@@ -213,8 +213,7 @@ async fn report(clients: &Clients, target: &Target, task: &Task) -> Result<Obser
     let ended = outcome(task, container);
     let mut report = Report::new().set_if("arn", task.task_arn()).set("outcome", ended.word());
     if let Outcome::Failed(reason) = ended {
-        let log = recorded.table("log")?;
-        let lines = match (log.optional_text("group")?, log.optional_text("stream_prefix")?) {
+        let lines = match (recorded.optional_text("log_group")?, recorded.optional_text("log_prefix")?) {
             (Some(group), Some(prefix)) => {
                 let id = last_part(target.identity.as_str());
                 last_lines(clients, group, &format!("{prefix}/{container}/{id}")).await
