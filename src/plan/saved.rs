@@ -64,7 +64,7 @@ impl Basis {
         }
         Self {
             account: state.account.clone(),
-            specs: specs.files.iter().map(|file| (file.name.clone(), sha256(file.text.as_bytes()))).collect(),
+            specs: specs.digests().map(|(name, sha256)| (name.to_owned(), sha256)).collect(),
             settings: desired.map(|(config, _)| config.values.clone()).unwrap_or_default(),
             lookups: lookups.clone(),
             observed,

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use super::embedded;
 use super::types::Reader;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile};
-use crate::document::{self, Entry, Node};
+use crate::document::{self, Entry, Node, prepared};
 
 /// The version of the form this program reads.
 const FORMAT: f64 = 1.0;
@@ -51,8 +51,12 @@ impl Prices {
     /// Everything that is wrong with its form.
     pub fn table(&self) -> Result<&Table, Diagnostics> {
         let table = match &self.own {
-            Some(own) => own.table.get_or_init(|| read(&own.source)),
-            None => EMBEDDED.get_or_init(|| read(&SourceFile::new("specs/prices.toml", embedded::PRICES))),
+            Some(own) => own.table.get_or_init(|| read(&document::parse(&own.source)?)),
+            None => EMBEDDED.get_or_init(|| {
+                let source = SourceFile::new("specs/prices.toml", embedded::PRICES.text);
+                let prepared = prepared::read(&source, embedded::PRICES.document);
+                read(&prepared.map_or_else(|| document::parse(&source), Ok)?)
+            }),
         };
         table.as_ref().map_err(Clone::clone)
     }
@@ -160,17 +164,16 @@ impl Table {
 }
 
 /// Reads the table and checks its form.
-fn read(source: &Arc<SourceFile>) -> Result<Table, Diagnostics> {
-    let document = document::parse(source)?;
+fn read(document: &Node) -> Result<Table, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let mut top = Reader {
         diagnostics: &mut diagnostics,
-        table: &document,
+        table: document,
         what: "the table of prices",
         used: vec!["meta", "groups", "sources", "free", "places", "price"],
     };
     top.refuse_others();
-    let (collected, hours) = meta(&document, &mut diagnostics);
+    let (collected, hours) = meta(document, &mut diagnostics);
     let texts = |node: Option<&Node>| -> Vec<(String, String)> {
         let entries = node.map(Node::entries).unwrap_or_default();
         entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned()))).collect()
@@ -181,7 +184,7 @@ fn read(source: &Arc<SourceFile>) -> Result<Table, Diagnostics> {
         collected,
         hours,
         groups: texts(document.get("groups")),
-        free: free(&document, &mut diagnostics),
+        free: free(document, &mut diagnostics),
         places: places.collect(),
         prices: BTreeMap::new(),
     };
