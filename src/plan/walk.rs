@@ -170,7 +170,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
     let mut walked = Walked { instances, ..Walked::default() };
     let owner = super::owner(situation.state);
     let mut problems = Diagnostics::default();
-    let mut changes: Vec<Change> = Vec::new();
+    let mut changes: Vec<Change> = Vec::with_capacity(graph.order.len());
     let mut orders: BTreeMap<Address, Order> = BTreeMap::new();
     let mut refusals = Vec::new();
     let mut unchanged = 0;
