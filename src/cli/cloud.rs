@@ -17,7 +17,7 @@ use crate::state::Paths;
 pub const SANDBOX_SPEED: f64 = 120.0;
 
 /// How long AWS takes to answer a call from somewhere else in the world; the sandbox is faster at that too.
-const ANSWER: Duration = Duration::from_millis(200);
+const ANSWER: Duration = Duration::from_millis(240);
 
 /// Steps in flight at once.
 pub const AT_ONCE: usize = 16;

@@ -293,7 +293,7 @@ pub(super) mod tests {
                 path: vec!["serverless_v2".to_owned(), "max".to_owned()],
                 before: Some(value(serde_json::json!(1))),
                 after: Some(Tree::Leaf(unknown.clone())),
-                cause: Cause::Cascade { address: address() },
+                cause: Cause::Cascade { address: Box::new(address()) },
                 also_drifted: true,
                 forces_replacement: false,
                 sensitive: true,

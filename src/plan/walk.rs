@@ -549,7 +549,7 @@ fn settle<'a>(
         if !reasons.contains(&tie.attribute) {
             reasons.push(tie.attribute);
         }
-        change.causes.push(Cause::Cascade { address: tie.to });
+        change.causes.push(Cause::Cascade { address: Box::new(tie.to) });
     }
     if left_off == LeftOff::Leaving {
         reasons.push("an interrupted run was deleting it".to_owned());
@@ -747,7 +747,7 @@ fn cause(
         });
     }
     if let Some(address) = origin {
-        return Cause::Cascade { address };
+        return Cause::Cascade { address: Box::new(address) };
     }
     let name = difference.path.first();
     let patched = desired.patches.iter().any(|patch| name.is_some_and(|name| patch.attributes.contains_key(name)));
@@ -762,7 +762,7 @@ fn cause(
             let read = read_resources(desired, &world.specs.blueprint, name);
             // Names have the same order as the addresses they are part of, so this is the first of all addresses.
             if let Some(address) = read.iter().find_map(|name| walked.changed.get(name)) {
-                return Cause::Cascade { address: address.clone() };
+                return Cause::Cascade { address: Box::new(address.clone()) };
             }
         }
         if let Some(input) = inputs.first() {

@@ -59,6 +59,9 @@ use crate::value::Value;
 /// The only account there is.
 pub const ACCOUNT: &str = "123456789012";
 
+/// What tokio's clock counts in.
+const TICK: Duration = Duration::from_millis(1);
+
 /// The time since some epoch.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
@@ -291,8 +294,12 @@ impl Sim {
     }
 
     async fn travel(&self) {
-        if !self.options.latency.is_zero() {
-            tokio::time::sleep(self.options.latency / 2).await;
+        let way = self.options.latency / 2;
+        if way >= TICK {
+            tokio::time::sleep(way).await;
+        } else if !way.is_zero() {
+            // Too short to be slept, but all who are on their way arrive before the first is answered.
+            tokio::task::yield_now().await;
         }
         if *self.crashed.borrow() {
             std::future::pending::<()>().await;
@@ -460,7 +467,7 @@ impl Drop for Sim {
 
 /// The file of the cloud cannot be read or written.
 fn unkept(operation: Operation, type_name: &TypeName, error: &io::Error) -> ProviderError {
-    let message = format!("the simulated cloud cannot be kept: {error}");
+    let message = format!("the simulated cloud cannot be read or kept: {error}");
     refusal(operation, type_name, ErrorKind::Unknown, "InternalFailure", message)
 }
 
