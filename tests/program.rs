@@ -98,6 +98,37 @@ fn a_killed_apply_is_taken_up_again() {
     assert!(!journal.exists());
 }
 
+/// Two commands work on two instances at once, in one simulated cloud: each finds everything that it has made.
+#[test]
+fn commands_at_once_share_the_sandbox() {
+    let folder = fast_folder();
+    let names = ["alpha", "beta"];
+    for name in names {
+        let text = EXAMPLE
+            .replace("name   = \"social\"", &format!("name   = \"{name}\""))
+            .replace("social.", &format!("{name}."));
+        fs_err::write(folder.path().join(format!("{name}.toml")), text).expect("written");
+    }
+    let words = |name: &str, words: &[&str]| {
+        let file = format!("{name}.toml");
+        [&FAST[..], &["-f", &file], words].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let applies = names.map(|name| {
+        let words = words(name, &["apply", "--yes", "-q"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        program(folder.path(), &words).stdout(std::process::Stdio::null()).spawn().expect("it starts")
+    });
+    for mut apply in applies {
+        assert!(apply.wait().expect("a child").success());
+    }
+    for name in names {
+        let words = words(name, &["plan", "--json"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let plan: Json = serde_json::from_str(&data(folder.path(), &words)).expect("JSON");
+        assert_eq!(plan["changes"], Json::Array(Vec::new()), "{name}");
+    }
+}
+
 #[test]
 fn the_schema_accepts_the_example_and_nothing_wrong() {
     let folder = project();

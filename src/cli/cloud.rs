@@ -17,6 +17,9 @@ use crate::state::Paths;
 /// How much faster than AWS the sandbox is unless told otherwise: a first apply takes about ten seconds.
 pub const SANDBOX_SPEED: f64 = 120.0;
 
+/// How long AWS takes to answer a call from somewhere else in the world; the sandbox is faster at that too.
+const ANSWER: Duration = Duration::from_millis(240);
+
 /// Steps in flight at once.
 pub const AT_ONCE: usize = 16;
 
@@ -48,8 +51,10 @@ pub async fn connect(
 ) -> Result<Arc<dyn Provider>, CommandError> {
     if options.sandbox {
         paths.make_folder()?;
+        let speed = options.sandbox_speed.unwrap_or(SANDBOX_SPEED);
         let sandbox = Options {
-            speed: options.sandbox_speed.unwrap_or(SANDBOX_SPEED),
+            speed,
+            latency: Duration::try_from_secs_f64(ANSWER.as_secs_f64() / speed).unwrap_or_default(),
             clock: Arc::new(since_epoch),
             trace: ui.calls().clone(),
             laws: nature.laws.clone(),

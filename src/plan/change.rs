@@ -258,8 +258,8 @@ pub enum Cause {
     Written { location: String },
     /// Somebody changed it in AWS.
     Drift,
-    /// Another resource's change makes it necessary.
-    Cascade { address: Address },
+    /// Another resource's change makes it necessary. It stands apart, so that the causes of all attributes stay small.
+    Cascade { address: Box<Address> },
     /// The file does not want it any more.
     Orphan,
     /// An earlier run was interrupted or failed here.

@@ -201,7 +201,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
     let mut walked = Walked { instances, ..Walked::default() };
     let owner = super::owner(situation.state);
     let mut problems = Diagnostics::default();
-    let mut changes: Vec<Change> = Vec::new();
+    let mut changes: Vec<Change> = Vec::with_capacity(graph.order.len());
     let mut orders: BTreeMap<Address, Order> = BTreeMap::new();
     let mut refusals = Vec::new();
     let mut unchanged = 0;
@@ -554,7 +554,7 @@ fn settle<'a>(
         if !reasons.contains(&tie.attribute) {
             reasons.push(tie.attribute);
         }
-        change.causes.push(Cause::Cascade { address: tie.to });
+        change.causes.push(Cause::Cascade { address: Box::new(tie.to) });
     }
     if left_off == LeftOff::Leaving {
         reasons.push("an interrupted run was deleting it".to_owned());
@@ -775,7 +775,7 @@ fn cause(
         });
     }
     if let Some(address) = origin {
-        return Cause::Cascade { address };
+        return Cause::Cascade { address: Box::new(address) };
     }
     let name = difference.path.first();
     let patched = desired.patches.iter().any(|patch| name.is_some_and(|name| patch.attributes.contains_key(name)));
@@ -790,7 +790,7 @@ fn cause(
             let read = read_resources(desired, &world.specs.blueprint, name);
             // Names have the same order as the addresses they are part of, so this is the first of all addresses.
             if let Some(address) = read.iter().find_map(|name| walked.changed.get(name)) {
-                return Cause::Cascade { address: address.clone() };
+                return Cause::Cascade { address: Box::new(address.clone()) };
             }
         }
         if let Some(input) = inputs.first() {

@@ -269,7 +269,7 @@ mod tests {
                         Some(text()),
                         Some(unknown(&mut text)),
                         vec!["value".to_owned()],
-                        Cause::Cascade { address: address(text()) },
+                        Cause::Cascade { address: Box::new(address(text())) },
                     ),
                 ],
                 unchanged_attributes: 3,

@@ -231,8 +231,8 @@ impl Resource {
 }
 
 /// Reads one file of the blueprint into `blueprint`.
-pub fn read(document: &Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
-    for entry in document.entries() {
+pub fn read(document: Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    for entry in document.into_entries() {
         match entry.key.as_str() {
             "instance" => {
                 for item in entry.node.entries() {
@@ -265,8 +265,9 @@ pub fn read(document: &Node, blueprint: &mut Blueprint, diagnostics: &mut Diagno
             "choice" => entry.node.entries().iter().for_each(|item| read_choice(item, blueprint, diagnostics)),
             "output" => entry.node.entries().iter().for_each(|item| read_output(item, blueprint, diagnostics)),
             service => {
-                for kind in entry.node.entries() {
-                    for item in kind.node.entries() {
+                let service = service.to_owned();
+                for kind in entry.node.into_entries() {
+                    for item in kind.node.into_entries() {
                         if !item.node.is_table() {
                             diagnostics.push(
                                 Diagnostic::error("blueprint", "a resource is a table `[service.kind.name]`")
@@ -274,12 +275,13 @@ pub fn read(document: &Node, blueprint: &mut Blueprint, diagnostics: &mut Diagno
                             );
                             continue;
                         }
-                        let type_name = TypeName::new(service, kind.key.as_str());
-                        let resource = read_resource(type_name.clone(), item, diagnostics);
-                        let name = (type_name, item.key.clone());
-                        if let Some(earlier) = blueprint.resources.insert(name, resource) {
-                            diagnostics.push(twice("resource", item, &earlier.location));
+                        let type_name = TypeName::new(service.as_str(), kind.key.as_str());
+                        let name = (type_name.clone(), item.key.clone());
+                        if let Some(earlier) = blueprint.resources.get(&name) {
+                            diagnostics.push(twice("resource", &item, &earlier.location));
                         }
+                        let resource = read_resource(type_name, item, diagnostics);
+                        blueprint.resources.insert(name, resource);
                     }
                 }
             }
@@ -474,7 +476,7 @@ fn read_output(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagn
     }
 }
 
-fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -> Resource {
+fn read_resource(type_name: TypeName, entry: Entry, diagnostics: &mut Diagnostics) -> Resource {
     let table = &entry.node;
     let when = table.get("when").and_then(|node| {
         let parsed = match node.text() {
@@ -524,7 +526,7 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
     let each_templates = spellings.into_values().cloned().collect();
     Resource {
         type_name,
-        name: entry.key.clone(),
+        name: entry.key,
         attributes,
         when,
         each,
@@ -538,8 +540,8 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
         lookup,
         first,
         patches: Vec::new(),
-        node: entry.node.clone(),
-        location: entry.key_location.clone(),
+        node: entry.node,
+        location: entry.key_location,
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use super::embedded;
 use super::types::Reader;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile};
-use crate::document::{self, Entry, Node};
+use crate::document::{self, Entry, Node, prepared};
 
 /// The version of the form this program reads.
 const FORMAT: f64 = 1.0;
@@ -52,7 +52,7 @@ impl Prices {
     pub fn table(&self) -> Result<&Table, Diagnostics> {
         let table = match &self.own {
             Some(own) => own.table.get_or_init(|| {
-                let mut table = read(&own.source)?;
+                let mut table = read(&document::parse(&own.source)?)?;
                 for (name, title) in &embedded_table().as_ref().map_err(Clone::clone)?.groups {
                     if table.groups.iter().all(|(known, _)| known != name) {
                         table.groups.push((name.clone(), title.clone()));
@@ -68,7 +68,11 @@ impl Prices {
 
 /// The table that is part of the program.
 fn embedded_table() -> &'static Result<Table, Diagnostics> {
-    EMBEDDED.get_or_init(|| read(&SourceFile::new("specs/prices.toml", embedded::PRICES)))
+    EMBEDDED.get_or_init(|| {
+        let source = SourceFile::new("specs/prices.toml", embedded::PRICES.text);
+        let prepared = prepared::read(&source, embedded::PRICES.document);
+        read(&prepared.map_or_else(|| document::parse(&source), Ok)?)
+    })
 }
 
 /// All prices.
@@ -173,24 +177,23 @@ impl Table {
 }
 
 /// Reads the table and checks its form.
-fn read(source: &Arc<SourceFile>) -> Result<Table, Diagnostics> {
-    let document = document::parse(source)?;
+fn read(document: &Node) -> Result<Table, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let mut top = Reader {
         diagnostics: &mut diagnostics,
-        table: &document,
+        table: document,
         what: "the table of prices",
         used: vec!["meta", "groups", "sources", "free", "places", "price"],
     };
     top.refuse_others();
-    let (collected, hours) = meta(&document, &mut diagnostics);
+    let (collected, hours) = meta(document, &mut diagnostics);
     let groups = document.get("groups").map(|node| texts(node, "a title", &mut diagnostics)).unwrap_or_default();
     let mut places = BTreeMap::new();
     for entry in document.get("places").map(Node::entries).unwrap_or_default() {
         let of_region = texts(&entry.node, "the name of a place", &mut diagnostics);
         places.insert(entry.key.clone(), of_region.into_iter().collect());
     }
-    let free = free(&document, &mut diagnostics);
+    let free = free(document, &mut diagnostics);
     let mut table = Table { collected, hours, groups, free, places, prices: BTreeMap::new() };
     if let Some(prices) = document.get("price") {
         collect(prices, &mut Vec::new(), &mut table, &mut diagnostics);

@@ -214,7 +214,7 @@ async fn a_service_whose_database_nobody_has_prepared_fails_and_the_next_apply_m
     let paths = instance.paths();
     let mut state = instance.state().expect("a state");
     state.rows.retain(|address, _| {
-        address.type_name.to_string() != "ecs.run" && address.type_name.kind != "cluster_snapshot"
+        address.type_name.to_string() != "ecs.run" && &*address.type_name.kind != "cluster_snapshot"
     });
     let known: std::collections::BTreeSet<_> = state.rows.keys().chain(state.lookups.keys()).cloned().collect();
     state.rows.values_mut().for_each(|row| row.depends_on.retain(|needed| known.contains(needed)));

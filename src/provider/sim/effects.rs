@@ -65,7 +65,7 @@ impl Sim {
             if referred.lookup_only || is_foreign(referred, identity.as_str()) {
                 continue;
             }
-            if !world.cloud.get_mut(&type_name, &identity).is_some_and(Object::look) {
+            if !world.cloud.look(&type_name, &identity) {
                 let message = format!("{type_name} {identity} does not exist");
                 let error = refusal(operation, &resource_type.name, ErrorKind::NotYet, "DependencyNotFound", message);
                 return Err(ProviderError { attribute: Some(attribute), ..error });
@@ -97,7 +97,7 @@ impl Sim {
             .map_err(|complaint| complained(Operation::Create, type_name, complaint))?;
         let stored = synthesis::stored(resource_type, &creation.attributes);
         let now = self.now();
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Create, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let natural = synthesis::natural_name(resource_type, &stored);
@@ -167,7 +167,7 @@ impl Sim {
         };
         let resource_type = self.resource_type(Operation::Update, type_name)?;
         let now = self.now();
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Update, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let Some(object) = world
@@ -243,7 +243,7 @@ impl Sim {
         let type_name = &target.address.type_name;
         let resource_type = self.resource_type(Operation::Delete, type_name)?;
         let now = self.now();
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Delete, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let wanted = world.cloud.get_mut(type_name, &target.identity);
@@ -284,7 +284,7 @@ impl Sim {
             }
         }
         let now = self.now();
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Lookup, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let matching = world.cloud.of_type(type_name).filter(|(_, object)| {
@@ -325,7 +325,7 @@ impl Sim {
         let stored = synthesis::stored(resource_type, &creation.attributes);
         let natural = synthesis::natural_name(resource_type, &stored);
         let now = self.now();
-        let mut world = self.world();
+        let mut world = self.news(Operation::Find, type_name)?;
         world.cloud.sweep(now);
         let ours = |object: &Object| {
             let named = || synthesis::natural_name(resource_type, &object.attributes) == natural;
@@ -357,7 +357,7 @@ impl Sim {
         if !resource_type.taggable {
             return refuse(ErrorKind::Invalid, "InvalidAction", "cannot carry tags");
         }
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Mark, type_name)?;
         let world = &mut *guard;
         match world.cloud.get_mut(type_name, &target.identity).filter(|object| object.region == target.region) {
             Some(object) => object.tags.extend(tags.clone()),
@@ -366,20 +366,19 @@ impl Sim {
         self.save(world, Operation::Mark, type_name)
     }
 
-    pub(super) fn census_now(&self, region: &str, tags: &Tags) -> Vec<Belonging> {
+    pub(super) fn census_now(&self, region: &str, tags: &Tags) -> Outcome<Vec<Belonging>> {
         let now = self.now();
-        let mut world = self.world();
+        let mut world = self.news(Operation::Find, &TypeName::new("tag", "resources"))?;
         world.cloud.sweep(now);
         let carries =
             |object: &Object| tags.iter().all(|(key, value)| object.tags.get(key) == Some(value)) && !object.outside;
         let found = world.cloud.iter().filter(|(_, _, object)| object.region == region && carries(object));
-        found
-            .map(|(type_name, identity, object)| Belonging {
-                name: Self::full_name(type_name, identity, object),
-                region: region.to_owned(),
-                tags: object.tags.clone(),
-            })
-            .collect()
+        let belonging = found.map(|(type_name, identity, object)| Belonging {
+            name: Self::full_name(type_name, identity, object),
+            region: region.to_owned(),
+            tags: object.tags.clone(),
+        });
+        Ok(belonging.collect())
     }
 
     /// The ARN of an object; one made of its type and identity, if it shows none.
@@ -399,10 +398,10 @@ impl Sim {
             return refuse(ErrorKind::Invalid, "InvalidParameterValue", format!("{name} is not a secret"));
         }
         let now = self.now();
-        let mut world = self.world();
+        let mut world = self.news(Operation::Reveal, type_name)?;
         world.cloud.sweep(now);
         let seed = world.cloud.seed;
-        match world.cloud.get_mut(type_name, &target.identity).filter(|object| object.region == target.region) {
+        match world.cloud.get(type_name, &target.identity).filter(|(_, object)| object.region == target.region) {
             Some(_) => Ok(synthesis::secret(seed, target.identity.as_str(), path)),
             None => refuse(ErrorKind::NotFound, "NotFound", format!("{type_name} {} does not exist", target.identity)),
         }
@@ -420,14 +419,19 @@ impl Sim {
         let now = self.now();
         world.cloud.sweep(now);
         let type_name = &target.address.type_name;
-        let found = world.cloud.get_mut(type_name, &target.identity);
-        let Some(object) = found.filter(|object| object.region == target.region) else { return Observation::Gone };
-        if let Some(resource_type) = self.types.get(type_name) {
-            afflict(resource_type, object, struck);
-        }
-        if !object.look() {
+        let is_there = |(_, object): &(&Identity, &Object)| object.region == target.region;
+        if world.cloud.get(type_name, &target.identity).filter(is_there).is_none() {
             return Observation::Gone;
         }
+        if let (Some(resource_type), Some(_)) = (self.types.get(type_name), struck)
+            && let Some(object) = world.cloud.get_mut(type_name, &target.identity)
+        {
+            afflict(resource_type, object, struck);
+        }
+        if !world.cloud.look(type_name, &target.identity) {
+            return Observation::Gone;
+        }
+        let Some((_, object)) = world.cloud.get(type_name, &target.identity) else { return Observation::Gone };
         let attributes = self.shown(type_name, object, now);
         let object_tags = object.tags.clone();
         let is_taggable = self.types.get(type_name).is_some_and(|resource_type| resource_type.taggable);
@@ -466,36 +470,38 @@ pub(super) fn forge(
     given: Value,
     object: &mut Object,
 ) -> Identity {
-    let birth = cloud.births.entry(subject.to_owned()).and_modify(|count| *count += 1).or_insert(0);
-    let revision = cloud.revisions.entry(family.to_owned()).and_modify(|last| *last += 1).or_insert(1);
-    let forge = Forge { resource_type, region, seed: cloud.seed, subject, birth: *birth, revision: *revision };
+    let birth = cloud.bear(subject);
+    let revision = cloud.revise(family);
+    let forge = Forge { resource_type, region, seed: cloud.seed, subject, birth, revision };
     object.attributes = forge.complete(given);
     cloud::identity(resource_type, &object.attributes).unwrap_or_else(|| Identity::new(format!("{subject}#{birth}")))
 }
 
 /// Gives objects that an earlier version has made the attributes that the cloud sets and that were not known then.
 pub(super) fn grow(cloud: &mut Cloud, types: &Types) {
-    let seed = cloud.seed;
-    for (type_name, objects) in &mut cloud.objects {
+    let mut grown = Vec::new();
+    for (type_name, identity, object) in cloud.iter().filter(|(_, _, object)| !object.outside) {
         let Some(resource_type) = types.get(type_name) else { continue };
-        for (identity, object) in objects {
-            let is_missing = |(name, attribute): &(&String, &Attribute)| {
-                let is_lasting = attribute.computed && !attribute.sensitive && !attribute.volatile;
-                is_lasting && attribute.format.is_some() && object.attributes.get(name).is_none()
-            };
-            let missing: Vec<String> =
-                resource_type.attributes.iter().filter(is_missing).map(|(name, _)| name.clone()).collect();
-            if missing.is_empty() || object.outside {
-                continue;
-            }
-            let (region, subject) = (object.region.as_str(), identity.as_str());
-            let forge = Forge { resource_type, region, seed, subject, birth: 0, revision: 1 };
-            let grown = forge.complete(object.attributes.clone());
-            for name in missing {
-                if let Some(value) = grown.get(&name) {
-                    object.attributes.set(&[&name], value.clone());
-                }
-            }
+        let is_missing = |(name, attribute): &(&String, &Attribute)| {
+            let is_lasting = attribute.computed && !attribute.sensitive && !attribute.volatile;
+            is_lasting && attribute.format.is_some() && object.attributes.get(name).is_none()
+        };
+        let missing: Vec<&String> = resource_type.attributes.iter().filter(is_missing).map(|(name, _)| name).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let (region, subject) = (object.region.as_str(), identity.as_str());
+        let forge = Forge { resource_type, region, seed: cloud.seed, subject, birth: 0, revision: 1 };
+        let complete = forge.complete(object.attributes.clone());
+        let mut attributes = object.attributes.clone();
+        for (name, value) in missing.into_iter().filter_map(|name| Some((name, complete.get(name)?))) {
+            attributes.set(&[name], value.clone());
+        }
+        grown.push((type_name.clone(), identity.clone(), attributes));
+    }
+    for (type_name, identity, attributes) in grown {
+        if let Some(object) = cloud.get_mut(&type_name, &identity) {
+            object.attributes = attributes;
         }
     }
 }

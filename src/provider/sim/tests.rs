@@ -265,7 +265,7 @@ async fn an_errand_ends_and_lets_go_and_never_runs_twice_at_once() {
     assert_eq!(bench.shown(&errand).await.and_then(|shown| shown.get("outcome").cloned()), Some("done".into()));
     assert_ne!(bench.sim.create(&other).await.expect("free").identity, made.identity);
     bench.pass(2);
-    assert!(bench.sim.objects().iter().all(|entry| entry.type_name.kind != "errand"), "nothing lives on of it");
+    assert!(bench.sim.objects().iter().all(|entry| &*entry.type_name.kind != "errand"), "nothing lives on of it");
     bench.sim.delete(&group).await.expect("nobody uses it any more");
 }
 

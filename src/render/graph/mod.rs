@@ -110,7 +110,7 @@ impl Drawing {
                 (Some(resource), _) => topic_of(resource),
                 (None, Action::Delete | Action::Forget) => UNWANTED.to_owned(),
                 // Of specs that are not at hand.
-                (None, _) => type_name.service.clone(),
+                (None, _) => type_name.service.to_string(),
             }
         };
         let changes = plan.changes.iter();
