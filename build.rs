@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Files of specs/mastodon by topic, in the order in which inputs are shown.
-const BLUEPRINT: [&str; 15] = [
+const BLUEPRINT: [&str; 16] = [
     "inputs",
     "network",
     "access",
@@ -29,6 +29,7 @@ const BLUEPRINT: [&str; 15] = [
     "compute",
     "jobs",
     "checks",
+    "releases",
     "outputs",
     "costs",
 ];

@@ -20,6 +20,7 @@ use mastoform::provider::{Provider, read_only};
 use mastoform::session;
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Moment, Paths, Write};
+use mastoform::value::Value;
 use tokio::sync::watch;
 
 const EXAMPLE: &str = include_str!("../mastodon.toml");
@@ -105,7 +106,8 @@ async fn measured(size: usize, kept: Option<&Path>) -> (usize, f64, Written) {
     let folder = tempfile::tempdir().expect("a folder");
     let paths = Paths::new(folder.path(), "many");
     let nothing = BTreeMap::new();
-    let early = World { specs: &specs, config: &config, lookups: &nothing, evaluator: &evaluator };
+    let early =
+        World { specs: &specs, config: &config, lookups: &nothing, previous: &Value::Null, evaluator: &evaluator };
     let read = session::read_state(&paths, &config.name, &config.region, "lineage").expect("a state");
     let mut gathered = session::gather(&read_only(&provider), &specs.types, Some(&early), read).await.expect("answers");
     let lookups = gathered.lookups.clone();

@@ -553,7 +553,8 @@ mod tests {
         let source = SourceFile::new("mastodon.toml", text);
         let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator).expect("valid by itself");
         let lookups = BTreeMap::new();
-        let world = World { specs: &specs, config: &config, lookups: &lookups, evaluator: &evaluator };
+        let world =
+            World { specs: &specs, config: &config, lookups: &lookups, previous: &Value::Null, evaluator: &evaluator };
         let told = |account: Option<&str>| foreign(&world, account).to_string();
         assert_eq!(told(None), "", "offline nobody knows");
         assert_eq!(

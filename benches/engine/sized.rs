@@ -68,7 +68,13 @@ impl Sized {
     }
 
     fn world(&self) -> World<'_> {
-        World { specs: &self.specs, config: &self.config, lookups: &self.lookups, evaluator: &self.evaluator }
+        World {
+            specs: &self.specs,
+            config: &self.config,
+            lookups: &self.lookups,
+            previous: &Value::Null,
+            evaluator: &self.evaluator,
+        }
     }
 
     pub fn graph(&self) -> Graph<'_> {

@@ -111,8 +111,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         let Proposal { project, mut gathered, .. } = proposal;
         give_lineage(&mut gathered)?;
         go_beyond(&mut gathered, newer.as_ref());
-        let lookups = gathered.lookups.clone();
-        let world = project.world(&lookups);
+        let (lookups, previous) = (gathered.lookups.clone(), gathered.state.settings.clone());
+        let world = project.world(&lookups, &previous);
         let graph = resolve(&world, &project.specs)?;
         let types = &project.specs.types;
         let work = Work {

@@ -27,7 +27,7 @@ pub(super) fn estimated(project: &Project, home: &str) -> Result<Estimate, Comma
     let state = State::read(&project.paths.state())?;
     let at_home = state.filter(|_| project.config.region == home);
     let lookups = at_home.map(|state| state.lookups).unwrap_or_default();
-    let world = project.world(&lookups);
+    let world = project.world(&lookups, &Value::Null);
     let graph = resolve(&world, &project.specs)?;
     Ok(session::cost(&world, &graph)?)
 }

@@ -114,7 +114,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
 /// Plans with what the file says, if it can be read and is about this instance.
 fn plan_now(options: &GlobalOptions, specs: &Specs, gathered: &Gathered, name: &str) -> Result<Plan, CommandError> {
     let project = Project::read(options).ok().map(|(project, _)| project).filter(|project| project.config.name == name);
-    let world = project.as_ref().map(|project| project.world(&gathered.lookups));
+    let world = project.as_ref().map(|project| project.world(&gathered.lookups, &gathered.state.settings));
     Ok(session::plan_destroy(specs, gathered, name, world.as_ref())?)
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn examine(
     read: Remembered,
 ) -> Result<Examined, CommandError> {
     let nothing = BTreeMap::new();
-    let world = project.world(&nothing);
+    let world = project.world(&nothing, &Value::Null);
     let targets = refresh::targets(&project.specs.types, &read.state);
     let types = Arc::clone(&project.specs.types);
     let recorded = read.state.clone();
@@ -103,7 +103,12 @@ pub(super) async fn examine(
     let mut found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
     found.left_over = left_over.found;
     if !found.left_over.is_empty() {
-        cost::price_left_over(&project.world(&gathered.lookups), &gathered.state, &plan, &mut found.left_over)?;
+        cost::price_left_over(
+            &project.world(&gathered.lookups, &gathered.state.settings),
+            &gathered.state,
+            &plan,
+            &mut found.left_over,
+        )?;
     }
     Ok(Examined { gathered, plan, found })
 }
@@ -116,7 +121,7 @@ pub(super) fn title(ui: &Ui, project: &Project, serial: u64) -> String {
 }
 
 fn plan_of(project: &Project, gathered: &Gathered) -> Result<Plan, CommandError> {
-    let world = project.world(&gathered.lookups);
+    let world = project.world(&gathered.lookups, &gathered.state.settings);
     let graph = resolve(&world, &project.specs)?;
     Ok(session::plan(&world, &graph, gathered)?.0)
 }
@@ -153,7 +158,7 @@ fn accept(
         ui.say("There is nothing to accept.");
         return Ok(Exit::Done);
     }
-    let world = project.world(&gathered.lookups);
+    let world = project.world(&gathered.lookups, &gathered.state.settings);
     let graph = resolve(&world, &project.specs)?;
     let name = &project.config.source.name;
     let mut text = project.config.source.text.clone();
@@ -278,7 +283,7 @@ mod tests {
         let read = session::read_state(&project.paths, "social", "eu-central-1", "").expect("a state");
         let nothing = BTreeMap::new();
         let reader = read_only(&bench.provider);
-        let gathered = session::survey(&reader, &project.world(&nothing), read).await.expect("a survey");
+        let gathered = session::survey(&reader, &project.world(&nothing, &Value::Null), read).await.expect("a survey");
         let Proposal { plan, .. } = bench.propose().await;
         let observations = gathered.observations.clone().unwrap_or_default();
         let Announced { announcements, failures } =
@@ -314,7 +319,7 @@ mod tests {
             "social\n\nSomebody changed, outside of mastoform:\n\
              \x20 elb.listener_rule.streaming is gone\n\
              \x20 elb.target_group.web\n\
-             \x20     health_check.interval  30 → 10\n\
+             \x20     health_check.interval  15 → 10\n\
              \x20 logs.log_group.mastodon\n\
              \x20     retention_days  14 → 30\n"
         );

@@ -141,9 +141,9 @@ impl Project {
         }
     }
 
-    /// What stands behind references.
-    pub fn world<'a>(&'a self, lookups: &'a BTreeMap<Address, Value>) -> World<'a> {
-        World { specs: &self.specs, config: &self.config, lookups, evaluator: &self.evaluator }
+    /// What stands behind references: answers of lookups, and the settings of the last complete apply.
+    pub fn world<'a>(&'a self, lookups: &'a BTreeMap<Address, Value>, previous: &'a Value) -> World<'a> {
+        World { specs: &self.specs, config: &self.config, lookups, previous, evaluator: &self.evaluator }
     }
 }
 

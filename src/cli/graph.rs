@@ -13,7 +13,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &GraphArguments) -> Resu
     }
     let (project, _) = Project::read(options)?;
     let lookups = State::read(&project.paths.state())?.map(|state| state.lookups).unwrap_or_default();
-    let resolved = resolve(&project.world(&lookups), &project.specs)?;
+    let resolved = resolve(&project.world(&lookups, &crate::value::Value::Null), &project.specs)?;
     print(ui, arguments, &Drawing::new(&resolved, None, arguments.all), &project.config.name)
 }
 

@@ -68,7 +68,7 @@ fn policies(
         lookups: state.lookups.clone(),
         ..Gathered::offline(State::new("", config.name.as_str(), config.region.as_str()))
     };
-    let world = project.world(&gathered.lookups);
+    let world = project.world(&gathered.lookups, &gathered.state.settings);
     let graph = resolve(&world, &project.specs)?;
     let (plan, _) = session::plan(&world, &graph, &gathered)?;
     let desired: BTreeMap<_, _> =
@@ -92,7 +92,7 @@ fn looked_up(project: &Project) -> Result<BTreeMap<TypeName, BTreeSet<String>>, 
         regions.entry(resource.type_name.clone()).or_default().insert(project.config.region.clone());
     }
     let nothing = BTreeMap::new();
-    for lookup in wanted_lookups(&project.world(&nothing))? {
+    for lookup in wanted_lookups(&project.world(&nothing, &crate::value::Value::Null))? {
         regions.entry(lookup.address.type_name).or_default().insert(lookup.region);
     }
     Ok(regions)

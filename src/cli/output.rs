@@ -21,7 +21,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &OutputArguments) -> Res
     let (project, _) = Project::read(options)?;
     let state = files::read_state(ui, &project.paths)?
         .unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));
-    let world = project.world(&state.lookups);
+    let world = project.world(&state.lookups, &state.settings);
     let graph = resolve(&world, &project.specs)?;
     let outputs = session::outputs(&world, &graph, &state)?;
     match (&arguments.name, arguments.json) {

@@ -43,14 +43,20 @@ impl Proposal {
         read: session::Remembered,
     ) -> Result<Self, CommandError> {
         let nothing = BTreeMap::new();
-        let gathered = session::gather(reader, &project.specs.types, Some(&project.world(&nothing)), read).await?;
+        let gathered = session::gather(
+            reader,
+            &project.specs.types,
+            Some(&project.world(&nothing, &crate::value::Value::Null)),
+            read,
+        )
+        .await?;
         Self::of(project, gathered)
     }
 
     /// Plans from what was gathered.
     pub fn of(project: Project, gathered: Gathered) -> Result<Self, CommandError> {
         let (plan, basis, warnings) = {
-            let world = project.world(&gathered.lookups);
+            let world = project.world(&gathered.lookups, &gathered.state.settings);
             let graph = resolve(&world, &project.specs)?;
             let (plan, warnings) = session::plan(&world, &graph, &gathered)?;
             let observations = gathered.observations.as_ref();
@@ -74,7 +80,8 @@ impl Proposal {
 
     /// The graph, coloured by the plan.
     pub fn drawing(&self, all: bool) -> Result<Drawing, CommandError> {
-        let graph = resolve(&self.project.world(&self.gathered.lookups), &self.project.specs)?;
+        let graph =
+            resolve(&self.project.world(&self.gathered.lookups, &self.gathered.state.settings), &self.project.specs)?;
         Ok(Drawing::new(&graph, Some(&self.plan), all))
     }
 
@@ -216,8 +223,8 @@ pub(super) mod tests {
             if gathered.on_disk.is_none() {
                 gathered.state.lineage = "lineage".to_owned();
             }
-            let lookups = gathered.lookups.clone();
-            let world = project.world(&lookups);
+            let (lookups, previous) = (gathered.lookups.clone(), gathered.state.settings.clone());
+            let world = project.world(&lookups, &previous);
             let graph = resolve(&world, &project.specs).expect("a graph");
             let (ui, ..) = ui(false, "");
             let work = Work {
@@ -271,8 +278,8 @@ pub(super) mod tests {
         let target = "elb.target_group.web";
         assert!(bench.sim.change_behind_our_back(target, &["health_check", "interval"], Value::Integer(10)));
         let said = bench.complaint(&then).await;
-        assert!(said.contains("elb.target_group.web: health_check.interval was 30 and is 10 now"), "{said}");
-        bench.sim.change_behind_our_back(target, &["health_check", "interval"], Value::Integer(30));
+        assert!(said.contains("elb.target_group.web: health_check.interval was 15 and is 10 now"), "{said}");
+        bench.sim.change_behind_our_back(target, &["health_check", "interval"], Value::Integer(15));
 
         assert!(bench.sim.remove_behind_our_back("elb.listener_rule.streaming"));
         let said = bench.complaint(&then).await;
@@ -312,8 +319,8 @@ pub(super) mod tests {
         bench.edit("max_capacity = 1", "max_capacity = 4");
         let then = bench.propose().await;
         let Proposal { project, mut gathered, .. } = bench.propose().await;
-        let lookups = gathered.lookups.clone();
-        let world = project.world(&lookups);
+        let (lookups, previous) = (gathered.lookups.clone(), gathered.state.settings.clone());
+        let world = project.world(&lookups, &previous);
         let graph = resolve(&world, &project.specs).expect("a graph");
         let types = &project.specs.types;
         let (mut tried, mut silent) = (BTreeSet::new(), Vec::new());

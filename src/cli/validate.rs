@@ -26,11 +26,11 @@ pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
 /// warnings.
 pub(super) fn check(project: &Project) -> Result<(Option<usize>, Diagnostics), CommandError> {
     // The last answers of lookups, where there are any: some resources may depend on them.
-    let lookups = match State::read(&project.paths.state()) {
-        Ok(Some(state)) => state.lookups,
+    let (lookups, previous) = match State::read(&project.paths.state()) {
+        Ok(Some(state)) => (state.lookups, state.settings),
         Ok(None) | Err(_) => Default::default(),
     };
-    let world = project.world(&lookups);
+    let world = project.world(&lookups, &previous);
     match resolve(&world, &project.specs) {
         Ok(graph) => {
             let nothing = State::new("", project.config.name.as_str(), project.config.region.as_str());

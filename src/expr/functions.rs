@@ -10,7 +10,19 @@ use super::evaluate::from_cel;
 
 /// Names of the functions, for messages and documentation.
 #[cfg(test)]
-pub const NAMES: [&str; 9] = ["json", "sha256", "cidr_subnet", "shorten", "merge", "slug", "keys", "values", "window"];
+pub const NAMES: [&str; 11] = [
+    "json",
+    "sha256",
+    "cidr_subnet",
+    "shorten",
+    "merge",
+    "slug",
+    "keys",
+    "values",
+    "window",
+    "version",
+    "compare_versions",
+];
 
 /// A context with CEL's functions and ours.
 pub fn context() -> Context<'static, 'static> {
@@ -25,6 +37,10 @@ pub fn context() -> Context<'static, 'static> {
         context.add_function("values", values),
         context.add_function("slug", |text: Arc<String>| -> String { slug(&text) }),
         context.add_function("window", window),
+        context.add_function("version", |text: Arc<String>| -> CelValue { numbers(&text) }),
+        context.add_function("compare_versions", |left: Arc<String>, right: Arc<String>| -> i64 {
+            version(&left).cmp(&version(&right)) as i64
+        }),
     ];
     debug_assert!(declared.iter().all(Result::is_ok), "BUG: a function is declared twice");
     context
@@ -59,6 +75,20 @@ fn shorten(text: &str, max: i64) -> String {
     }
     let kept: String = text.chars().take(max.saturating_sub(7)).collect();
     format!("{}-{}", kept.trim_end_matches('-'), &hex(&Sha256::digest(text.as_bytes()))[..6])
+}
+
+/// `version(text)`: the numbers of a version, `[4, 7, 3]` of `v4.7.3` and of `4.7.3-beta.1`; three at least.
+/// `compare_versions(a, b)` compares them: -1, 0 or 1.
+fn version(text: &str) -> Vec<i64> {
+    let plain = text.strip_prefix('v').unwrap_or(text);
+    let numbers = plain.split(|letter: char| !letter.is_ascii_digit() && letter != '.').next().unwrap_or_default();
+    let mut numbers: Vec<i64> = numbers.split('.').map_while(|part| part.parse().ok()).collect();
+    numbers.resize(numbers.len().max(3), 0);
+    numbers
+}
+
+fn numbers(text: &str) -> CelValue {
+    version(text).into_iter().map(CelValue::from).collect::<Vec<_>>().into()
 }
 
 /// `slug(text)`: lower case, everything but letters and digits becomes a single hyphen.
@@ -181,6 +211,15 @@ mod tests {
     #[test]
     fn slugs_have_single_hyphens() {
         assert_eq!(slug("Social.Example..org."), "social-example-org");
+    }
+
+    #[test]
+    fn versions_are_numbers() {
+        assert_eq!(version("v4.7.3"), [4, 7, 3]);
+        assert_eq!(version("4.10.0-beta.2"), [4, 10, 0]);
+        assert_eq!(version("v5"), [5, 0, 0]);
+        assert_eq!(version("latest"), [0, 0, 0]);
+        assert!(version("v4.10.0") > version("v4.9.12"), "as numbers, not as texts");
     }
 
     #[test]

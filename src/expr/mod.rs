@@ -62,6 +62,8 @@ pub struct Expression {
 pub enum Root {
     /// An input.
     Config,
+    /// An input as it was at the last complete apply.
+    Previous,
     Local,
     /// The entry of the `each` that the resource stands for: `each.key`, `each.value`.
     Each,
@@ -101,6 +103,7 @@ impl fmt::Display for Reference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.root {
             Root::Config => formatter.write_str("config")?,
+            Root::Previous => formatter.write_str("previous")?,
             Root::Local => formatter.write_str("local")?,
             Root::Each => formatter.write_str("each")?,
             Root::Given(word) => formatter.write_str(word)?,
@@ -398,6 +401,7 @@ fn reference(segments: &[Segment], location: &Location) -> Result<Reference, Str
     }
     match segments {
         [Segment::Field(root), ..] if root == "config" => Ok(make(Root::Config, 1)),
+        [Segment::Field(root), ..] if root == "previous" => Ok(make(Root::Previous, 1)),
         [Segment::Field(root), ..] if root == "local" => Ok(make(Root::Local, 1)),
         [Segment::Field(root), ..] if root == "each" => Ok(make(Root::Each, 1)),
         [Segment::Field(service), Segment::Field(kind), Segment::Field(name), rest @ ..] => {

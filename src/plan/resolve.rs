@@ -74,6 +74,8 @@ pub struct World<'a> {
     pub config: &'a Config,
     /// Answers of lookups by address. One that is missing is not known.
     pub lookups: &'a BTreeMap<Address, Value>,
+    /// The settings of the last complete apply. Null before the first, and where nobody remembers.
+    pub previous: &'a Value,
     pub evaluator: &'a Evaluator,
 }
 
@@ -124,6 +126,7 @@ impl Scope for ResourceScope<'_> {
     fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
         match &reference.root {
             Root::Config => Ok(self.world.config.values.at(&reference.path).map(Value::lift).unwrap_or_default()),
+            Root::Previous => Ok(self.world.previous.at(&reference.path).map(Value::lift).unwrap_or_default()),
             Root::Each => Ok(match (self.each, reference.path.split_first()) {
                 (Some((key, _)), Some((word, _))) if word == "key" => Tree::Text(key.clone()),
                 (Some((_, value)), Some((_, rest))) => value.at(rest).map(Value::lift).unwrap_or_default(),
@@ -418,7 +421,7 @@ fn collect<'specs>(
                     }
                 }
             }
-            Root::Config | Root::Each | Root::Given(_) => {}
+            Root::Config | Root::Previous | Root::Each | Root::Given(_) => {}
         }
     }
 }
@@ -562,7 +565,7 @@ fn inputs_of<'specs>(
                     seen.remove(name.as_str());
                 }
             }
-            Root::Given(_) => {}
+            Root::Previous | Root::Given(_) => {}
             Root::Resource { type_name, name, .. } => {
                 // Whether it exists at all is decided by settings too.
                 let resource = blueprint.resources.get(&(type_name.clone(), name.clone()));

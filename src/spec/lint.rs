@@ -15,7 +15,8 @@ use crate::value::Tree;
 
 /// Checks types and blueprint against each other.
 pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
-    let mut linter = Linter { types, blueprint, used_inputs: BTreeSet::new(), problems: Diagnostics::default() };
+    let mut linter =
+        Linter { types, blueprint, used_inputs: BTreeSet::new(), problems: Diagnostics::default(), looks_back: false };
     linter.instance();
     for resource in blueprint.resources.values() {
         linter.resource(resource);
@@ -30,8 +31,10 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
         }
     }
     for check in &blueprint.checks {
+        linter.looks_back = true;
         linter.template(&check.assert, None);
         linter.tree(&check.message, None);
+        linter.looks_back = false;
         for path in &check.points_at {
             let segments: Vec<String> = path.split('.').map(str::to_owned).collect();
             if linter.input(&segments).is_none() {
@@ -79,6 +82,8 @@ struct Linter<'specs> {
     blueprint: &'specs Blueprint,
     used_inputs: BTreeSet<Vec<String>>,
     problems: Diagnostics,
+    /// What is looked at may read the settings of the last apply.
+    looks_back: bool,
 }
 
 impl<'specs> Linter<'specs> {
@@ -127,7 +132,13 @@ impl<'specs> Linter<'specs> {
             );
             return;
         };
-        for template in resource.templates() {
+        if let Some(when) = &resource.when {
+            self.looks_back = true;
+            self.template(when, Some(resource));
+            self.looks_back = false;
+        }
+        let whens = resource.when.iter().count();
+        for template in resource.templates().into_iter().skip(whens) {
             self.template(template, Some(resource));
         }
         if resource_type.lookup_only && resource.lookup.is_none() {
@@ -337,7 +348,7 @@ impl<'specs> Linter<'specs> {
                 local.tree.each_leaf(&mut |template| templates.push(template));
                 templates.into_iter().find_map(|template| self.secret_in(template, seen))
             }
-            Root::Config | Root::Each | Root::Given(_) => None,
+            Root::Config | Root::Previous | Root::Each | Root::Given(_) => None,
         })
     }
 
@@ -370,6 +381,14 @@ impl<'specs> Linter<'specs> {
                     )
                 }
             },
+            Root::Previous if !self.looks_back => Some(
+                Diagnostic::error("unknown-reference", "`previous` is for checks and for `when`")
+                    .at(&reference.location, "what it was made of would change with every apply"),
+            ),
+            Root::Previous => self.input(&reference.path).is_none().then(|| {
+                Diagnostic::error("unknown-reference", format!("there is no input `{}`", reference.path.join(".")))
+                    .at(&reference.location, "")
+            }),
             Root::Local => match reference.path.first() {
                 Some(name) if self.blueprint.locals.contains_key(name) => None,
                 name => Some(
@@ -654,7 +673,7 @@ pub fn collect_resources<'specs>(
                     }
                 }
             }
-            Root::Config | Root::Each | Root::Given(_) => {}
+            Root::Config | Root::Previous | Root::Each | Root::Given(_) => {}
         }
     }
 }

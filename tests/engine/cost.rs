@@ -13,6 +13,7 @@ use mastoform::session::{self, Gathered};
 use mastoform::spec::pricing::Pricing;
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::State;
+use mastoform::value::Value;
 
 use super::completed;
 use crate::support::instance::{EXAMPLE, Instance, Script, example};
@@ -22,7 +23,7 @@ fn estimate_over(overlay: &[OverlayFile], text: &str) -> Estimate {
     let Script { specs, config, evaluator } =
         &Script::read(overlay, text).unwrap_or_else(|problems| panic!("{problems}"));
     let nothing = BTreeMap::new();
-    let world = World { specs, config, lookups: &nothing, evaluator };
+    let world = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
     let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
     session::cost(&world, &graph).unwrap_or_else(|problems| panic!("{problems}"))
 }
@@ -229,7 +230,13 @@ async fn a_plan_that_does_nothing_reads_no_prices() {
         let evaluator = Evaluator::new();
         let source = SourceFile::new("mastodon.toml", text);
         let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator).expect("valid");
-        let world = World { specs: &specs, config: &config, lookups: &gathered.lookups, evaluator: &evaluator };
+        let world = World {
+            specs: &specs,
+            config: &config,
+            lookups: &gathered.lookups,
+            previous: &Value::Null,
+            evaluator: &evaluator,
+        };
         let graph = resolve(&world, &specs).unwrap_or_else(|problems| panic!("{problems}"));
         session::plan(&world, &graph, &gathered)
             .map(|(plan, _)| plan.is_empty())
@@ -298,7 +305,7 @@ fn a_plan_costs_the_difference_of_the_two_totals() {
 async fn what_is_left_over_costs_what_has_its_address_costs() {
     let Script { specs, config, evaluator } = &Script::read(&[], EXAMPLE).expect("valid");
     let lookups = BTreeMap::new();
-    let world = World { specs, config, lookups: &lookups, evaluator };
+    let world = World { specs, config, lookups: &lookups, previous: &Value::Null, evaluator };
     let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
     let state = State::new("lineage", "social", "eu-central-1");
     let (plan, _) = session::plan(&world, &graph, &Gathered::offline(state.clone())).expect("a plan");

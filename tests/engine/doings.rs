@@ -28,7 +28,7 @@ async fn look(instance: &Instance, text: &str) -> (Plan, Drift) {
 
 async fn look_by(instance: &Instance, Script { specs, config, evaluator }: &Script) -> (Plan, Drift) {
     let nothing = BTreeMap::new();
-    let early = World { specs, config, lookups: &nothing, evaluator };
+    let early = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
     let reader: Arc<dyn Provider> = instance.sim.clone();
     let read = session::read_state(&instance.paths(), &config.name, &config.region, "lineage").expect("a state");
     let gathered = session::gather(&read_only(&reader), &specs.types, Some(&early), read).await;

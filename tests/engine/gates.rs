@@ -71,7 +71,8 @@ async fn plan_destroy(instance: &Instance, text: &str) -> Plan {
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     let lookups = gathered.lookups.clone();
-    let world = World { specs: &specs, config: &config, lookups: &lookups, evaluator: &evaluator };
+    let world =
+        World { specs: &specs, config: &config, lookups: &lookups, previous: &Value::Null, evaluator: &evaluator };
     session::plan_destroy(&specs, &gathered, "social", Some(&world)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 

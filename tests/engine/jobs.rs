@@ -231,3 +231,20 @@ async fn a_service_whose_database_nobody_has_prepared_fails_and_the_next_apply_m
     );
     assert!(is_done(&instance, &broken).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_version_may_go_up_by_one_minor_and_never_down() {
+    let instance = living(&version("v4.6.5")).await;
+    let refused = |to: &str| {
+        let (instance, text) = (&instance, version(to));
+        async move { instance.go(&text, false).await.err().map(|problems| problems.to_string()).unwrap_or_default() }
+    };
+    let lowered = refused("v4.5.9").await;
+    assert!(lowered.starts_with("mastodon.toml:"), "{lowered}");
+    assert!(lowered.contains("brought to v4.6.5, and it cannot go back to v4.5.9"), "{lowered}");
+    assert!(refused("v4.8.0").await.contains("from v4.6.5 to v4.8.0 leaves out a minor version"));
+    assert!(refused("v5.1.0").await.contains("leaves out a minor version"));
+    for fine in ["v4.6.4", "v4.6.9", "v4.7.6", "v5.0.0"] {
+        assert_eq!(refused(fine).await, "", "{fine}");
+    }
+}

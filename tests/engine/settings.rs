@@ -6,6 +6,7 @@ use mastoform::expr::Evaluator;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::session;
 use mastoform::spec::Specs;
+use mastoform::value::Value;
 
 use super::{changed, completed};
 use crate::support::instance::{EXAMPLE, Instance, Script};
@@ -169,7 +170,7 @@ fn nothing_is_set_to_an_empty_text_but_a_variable() {
 #[test]
 fn what_is_wrong_is_said_in_words_and_names_the_entry() {
     for (line, expected) in [
-        ("version = \"4.8.0\"", "`version` must be v and three numbers, from v4.5.0 on, such as v4.7.3"),
+        ("version = \"4.8.0\"", "`version` must be v and three numbers, from v4.5.0 on, such as v4.7.6"),
         ("web_domain = \"https://a.example/\"", "`web_domain` must be a host name in lower case and without https://"),
         ("extra_env = { FOO = 3 }", "`extra_env.FOO` must be a string"),
     ] {
@@ -223,6 +224,7 @@ async fn a_patch_of_what_is_not_made_is_warned_of() {
         specs: &script.specs,
         config: &script.config,
         lookups: &gathered.lookups,
+        previous: &Value::Null,
         evaluator: &script.evaluator,
     };
     let graph = resolve(&world, &script.specs).unwrap_or_else(|problems| panic!("{problems}"));

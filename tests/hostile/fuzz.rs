@@ -245,7 +245,8 @@ fn planned(specs: &Specs, text: &str) -> bool {
     };
     let gathered = Gathered::offline(State::new("l", config.name.clone(), config.region.clone()));
     let lookups = BTreeMap::new();
-    let world = World { specs: &specs, config: &config, lookups: &lookups, evaluator: &evaluator };
+    let world =
+        World { specs: &specs, config: &config, lookups: &lookups, previous: &Value::Null, evaluator: &evaluator };
     let graph = match resolve(&world, &specs) {
         Ok(graph) => graph,
         Err(problems) => return problems.render().is_empty(),
@@ -348,7 +349,7 @@ async fn states() {
         let _ = render::state::list(&state);
         let _ = state.rows.iter().map(|(address, row)| render::state::show(address, row).len()).sum::<usize>();
         let lookups = state.lookups.clone();
-        let world = World { specs, config, lookups: &lookups, evaluator };
+        let world = World { specs, config, lookups: &lookups, previous: &Value::Null, evaluator };
         let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
         let gathered = Gathered::offline(state);
         if let Ok((plan, _)) = session::plan(&world, &graph, &gathered) {

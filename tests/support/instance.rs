@@ -113,7 +113,7 @@ impl Instance {
     pub async fn gather(&self, text: &str, takes_over: bool) -> Result<Gathered, SessionError> {
         let Script { specs, config, evaluator } = &Script::read(&[], text).expect("a valid file");
         let nothing = BTreeMap::new();
-        let world = World { specs, config, lookups: &nothing, evaluator };
+        let world = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
         let read = session::read_state(&self.paths(), &config.name, &config.region, self.lineage)?;
         let provider: Arc<dyn Provider> = self.sim.clone();
         session::gather(&read_only(&provider), &specs.types, Some(&world), read.taking_over(takes_over)).await
@@ -124,7 +124,7 @@ impl Instance {
         let Script { specs, config, evaluator } = &Script::read(&[], text).expect("a valid file");
         let mut gathered = self.gather(text, true).await.unwrap_or_else(|error| panic!("{error}"));
         let lookups = gathered.lookups.clone();
-        let world = World { specs, config, lookups: &lookups, evaluator };
+        let world = World { specs, config, lookups: &lookups, previous: &Value::Null, evaluator };
         let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
         let (plan, _) = session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}"));
         let desired = Some((&world, &graph));
@@ -166,13 +166,14 @@ impl Instance {
     ) -> Result<(Plan, Option<Outcome>, Drawing), Diagnostics> {
         let Script { specs, config, evaluator } = script;
         let nothing = BTreeMap::new();
-        let early = World { specs, config, lookups: &nothing, evaluator };
+        let early = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
         let read = session::read_state(&self.paths(), &config.name, &config.region, self.lineage).expect("a state");
         let mut gathered = session::gather(&read_only(&provider), &specs.types, Some(&early), read)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let lookups = gathered.lookups.clone();
-        let world = World { lookups: &lookups, ..early };
+        let previous = gathered.state.settings.clone();
+        let world = World { lookups: &lookups, previous: &previous, ..early };
         let graph = resolve(&world, specs)?;
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
         let drawing = Drawing::new(&graph, Some(&plan), false);

@@ -289,7 +289,7 @@ fn references(
                     resources.insert(reference.to_string());
                 }
                 Root::Local => inner.extend(reference.path.first().cloned()),
-                Root::Config | Root::Each | Root::Given(_) => {}
+                Root::Config | Root::Previous | Root::Each | Root::Given(_) => {}
             }
         }
     });

@@ -32,7 +32,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ExplainArguments) -> Re
     let state = files::read_state(ui, &project.paths)?
         .unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));
     let lookups = state.lookups.clone();
-    let world = project.world(&lookups);
+    let world = project.world(&lookups, &state.settings);
     let graph = resolve(&world, &project.specs)?;
     let subject = Subject { options, project: &project, state: &state, graph: &graph };
     let name = what.strip_prefix(INPUT).unwrap_or(what);
@@ -86,7 +86,7 @@ fn unknown(subject: &Subject<'_>, what: &str) -> Diagnostic {
 /// The plan of a project over a state, without asking the cloud. `None` if the file would not be valid.
 fn offline(project: &Project, state: &State) -> Option<Plan> {
     let gathered = Gathered::offline(state.clone());
-    let world = project.world(&gathered.lookups);
+    let world = project.world(&gathered.lookups, &gathered.state.settings);
     let graph = resolve(&world, &project.specs).ok()?;
     session::plan(&world, &graph, &gathered).ok().map(|(plan, _)| plan)
 }

@@ -52,7 +52,13 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
 pub(super) async fn gather(member: &Member, reader: &Arc<dyn Reader>) -> Result<Gathered, CommandError> {
     let nothing = BTreeMap::new();
     let read = read_state(member)?;
-    Ok(session::gather(reader, &member.project.specs.types, Some(&member.project.world(&nothing)), read).await?)
+    Ok(session::gather(
+        reader,
+        &member.project.specs.types,
+        Some(&member.project.world(&nothing, &crate::value::Value::Null)),
+        read,
+    )
+    .await?)
 }
 
 /// A state that does not exist yet has no lineage: an apply chooses one.
@@ -63,7 +69,7 @@ fn read_state(member: &Member) -> Result<Remembered, SessionError> {
 
 /// The plan of an instance, and the warnings of its checks.
 pub(super) fn plan(member: &Member, gathered: &Gathered) -> Result<(Plan, Diagnostics), CommandError> {
-    let world = member.project.world(&gathered.lookups);
+    let world = member.project.world(&gathered.lookups, &gathered.state.settings);
     let graph = resolve(&world, &member.project.specs)?;
     Ok(session::plan(&world, &graph, gathered)?)
 }

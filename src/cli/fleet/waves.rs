@@ -372,7 +372,7 @@ async fn gather(deed: Deed, member: &Member, reader: &Arc<dyn Reader>) -> Result
 /// Plans an instance.
 fn plan(deed: Deed, member: &Member, gathered: &Gathered) -> Result<Planning, CommandError> {
     let project = &member.project;
-    let world = project.world(&gathered.lookups);
+    let world = project.world(&gathered.lookups, &gathered.state.settings);
     let basis = |desired| {
         let observations = gathered.observations.as_ref();
         Basis::of(&project.specs, desired, &gathered.state, &gathered.lookups, observations)
@@ -444,8 +444,8 @@ async fn carry_out(
     let project = project.as_ref().unwrap_or(&member.project);
     give_lineage(&mut gathered)?;
     go_beyond(&mut gathered, task.newer.as_ref());
-    let lookups = gathered.lookups.clone();
-    let world = project.world(&lookups);
+    let (lookups, previous) = (gathered.lookups.clone(), gathered.state.settings.clone());
+    let world = project.world(&lookups, &previous);
     let graph = match deed {
         Deed::Apply => Some(resolve(&world, &project.specs)?),
         Deed::Destroy => None,
