@@ -38,6 +38,8 @@ pub enum Exit {
     Gated,
     /// Ctrl-C.
     Interrupted,
+    /// What was run ended with this.
+    Program(u8),
 }
 
 impl Exit {
@@ -52,6 +54,7 @@ impl Exit {
             Self::Partial => 6,
             Self::Gated => 7,
             Self::Interrupted => 130,
+            Self::Program(code) => code,
         }
     }
 }

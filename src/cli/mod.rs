@@ -32,6 +32,7 @@ mod process;
 pub mod progress;
 mod proposal;
 mod restore;
+mod run;
 mod schema;
 mod show;
 mod state;
@@ -143,6 +144,8 @@ pub enum Command {
     Destroy(DestroyArguments),
     /// Show what you need to know of the instance: addresses, DNS records
     Output(OutputArguments),
+    /// Run a command beside what runs, in a task of its own
+    Run(RunArguments),
     /// Tell where a value comes from and what would happen if it changed, or what a code means
     Explain(ExplainArguments),
     /// Estimate what the instance costs a month, before anything is built
@@ -283,6 +286,16 @@ pub struct OutputArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The instance's name, for a command that cannot be undone
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// The command with its arguments: mastoform run -- bin/tootctl media usage
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -482,6 +495,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Drift(arguments) => drift::run(ui, global, arguments),
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
+        Command::Run(arguments) => run::run(ui, global, arguments),
         Command::Explain(arguments) => explain::run(ui, global, arguments),
         Command::Cost(arguments) => cost::run(ui, global, arguments),
         Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),

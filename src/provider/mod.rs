@@ -265,6 +265,11 @@ pub trait Provider: Send + Sync {
     /// Reads a sensitive attribute, by its path of keys, at the moment it is needed.
     async fn reveal(&self, target: &Target, path: &[String]) -> Result<SecretText, ProviderError>;
 
+    /// What a program has printed, from where an earlier answer ended. A cloud that runs no programs has nothing.
+    async fn printed(&self, _: &Target, _: Option<&str>) -> Result<Printed, ProviderError> {
+        Ok(Printed::default())
+    }
+
     /// How much faster than the wall clock this cloud lives: waits are divided by it. 1 for real clouds.
     fn time_lapse(&self) -> f64 {
         1.0
@@ -274,6 +279,14 @@ pub trait Provider: Send + Sync {
     fn patience(&self) -> Duration {
         Duration::from_secs(120)
     }
+}
+
+/// What a program has printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Printed {
+    pub lines: Vec<String>,
+    /// From where to ask for more; `None`: from the beginning.
+    pub next: Option<String>,
 }
 
 /// What kind of failure an error is: decides what the engine does next.

@@ -27,8 +27,23 @@ pub struct Blueprint {
     pub expenses: Vec<Item>,
     /// Other settings whose cost is worth knowing.
     pub choices: Vec<Choice>,
+    /// What can be run beside what is kept, by the name of the command.
+    pub commands: BTreeMap<String, Tool>,
     /// What does not work in a simulated cloud, as it would not in the real one.
     pub laws: Vec<Law>,
+}
+
+/// A job that runs what a person asks for.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    /// What the job is made of, but for what is asked for.
+    pub resource: Resource,
+    /// The list that holds what is asked for, word by word.
+    pub takes: String,
+    /// The attribute in which the cloud says what the program ended with.
+    pub exit_code: String,
+    /// Words that take the instance's name beside them.
+    pub dangers: Vec<String>,
 }
 
 /// Something that fails as long as something else has not been done: a program whose database has no tables.
@@ -261,6 +276,7 @@ pub fn read(document: Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnos
                     blueprint.expenses.extend(pricing::item(item, diagnostics));
                 }
             }
+            "command" => entry.node.entries().iter().for_each(|item| read_tool(item, blueprint, diagnostics)),
             "sandbox" => entry.node.entries().iter().for_each(|item| read_law(item, blueprint, diagnostics)),
             "choice" => entry.node.entries().iter().for_each(|item| read_choice(item, blueprint, diagnostics)),
             "output" => entry.node.entries().iter().for_each(|item| read_output(item, blueprint, diagnostics)),
@@ -432,6 +448,25 @@ fn read_choice(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagn
         return;
     }
     blueprint.choices.push(Choice { name: entry.key.clone(), set, doc, location: entry.key_location.clone() });
+}
+
+fn read_tool(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    let mut reader = Reader { diagnostics, table: &entry.node, what: "`command`", used: vec!["attributes"] };
+    let kind = reader.text("type").and_then(|text| text.split_once('.').map(|(a, b)| TypeName::new(a, b)));
+    let (takes, exit_code, doc) = (reader.text("takes"), reader.text("exit_code"), reader.text("doc"));
+    let dangers = reader.texts("dangers");
+    reader.refuse_others();
+    let attributes = entry.node.entries().iter().find(|item| item.key == "attributes");
+    match (kind, takes, exit_code, doc, attributes) {
+        (Some(kind), Some(takes), Some(exit_code), Some(_), Some(attributes)) => {
+            let resource = Resource { name: entry.key.clone(), ..read_resource(kind, attributes.clone(), diagnostics) };
+            blueprint.commands.insert(entry.key.clone(), Tool { resource, takes, exit_code, dangers });
+        }
+        _ => diagnostics.push(
+            Diagnostic::error("blueprint", "a command needs `type`, `takes`, `exit_code`, `doc` and `attributes`")
+                .at(&entry.key_location, ""),
+        ),
+    }
 }
 
 fn read_law(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {

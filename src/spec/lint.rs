@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::blueprint::{Blueprint, First, InputShape, Resource, ResourceName};
+use super::blueprint::{Blueprint, First, InputShape, Resource, ResourceName, Tool};
 use super::types::{Attribute, ResourceType, Shape, Types};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY};
@@ -52,6 +52,10 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
         linter.tree(&output.value, None);
         output.value.each_leaf(&mut |template| linter.refuse_secret(template, "outputs are shown"));
     }
+    for tool in blueprint.commands.values() {
+        linter.resource(&tool.resource);
+        linter.tool(tool);
+    }
     for law in &blueprint.laws {
         for name in [&law.resource, &law.without] {
             if !blueprint.resources.contains_key(name) {
@@ -87,6 +91,21 @@ struct Linter<'specs> {
 }
 
 impl<'specs> Linter<'specs> {
+    /// What a person asks for goes into a list of a job, and the cloud says what became of it.
+    fn tool(&mut self, tool: &Tool) {
+        let Some(resource_type) = self.types.get(&tool.resource.type_name) else { return };
+        let takes = resource_type.attributes.get(&tool.takes);
+        let is_list = takes.is_some_and(|found| !found.computed && matches!(found.shape, Shape::List(_)));
+        let ends = resource_type.attributes.get(&tool.exit_code);
+        let is_number = ends.is_some_and(|found| found.computed && matches!(found.shape, Shape::Integer));
+        if !resource_type.once || !is_list || !is_number {
+            let message = format!("`{}` cannot run what a person asks for", resource_type.name);
+            self.problems.push(Diagnostic::error("blueprint", message).at(&tool.resource.location, "").hint(
+                "it takes a type that is `once`, with a list for `takes` and a computed integer for `exit_code`",
+            ));
+        }
+    }
+
     /// What counts as done is something that is done, and it stands in the order of a plan after what it is skipped for.
     fn first(&mut self, resource: &Resource, resource_type: &ResourceType) {
         let Some(first) = &resource.first else { return };

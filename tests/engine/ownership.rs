@@ -484,10 +484,15 @@ fn made_before() -> Instance {
 
 const BEFORE: &str = include_str!("before/mastodon.toml");
 
+/// The same with the version that was the default then.
+fn before() -> String {
+    format!("version = \"v4.7.3\"\n{BEFORE}")
+}
+
 #[tokio::test]
 async fn an_instance_made_before_is_marked_in_one_apply_and_replaces_nothing() {
     let instance = made_before();
-    let (plan, outcome) = instance.go(BEFORE, true).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let (plan, outcome) = instance.go(&before(), true).await.unwrap_or_else(|problems| panic!("{problems}"));
     let marked = plan.changes.iter().filter(|change| change.marks).count();
     assert!(marked > 45, "{marked}");
     for change in &plan.changes {
@@ -500,8 +505,20 @@ async fn an_instance_made_before_is_marked_in_one_apply_and_replaces_nothing() {
     for entry in instance.sim.objects().iter().filter(|entry| entry.object.tags.contains_key(INSTANCE)) {
         assert_eq!(entry.object.tags.get(LINEAGE), Some(&state.lineage), "{}", entry.identity);
     }
-    let (plan, _) = instance.go(BEFORE, false).await.expect("plans");
+    let (plan, _) = instance.go(&before(), false).await.expect("plans");
     assert_eq!(changed(&plan), Vec::<String>::new(), "{:#?}", plan.changes);
+}
+
+#[tokio::test]
+async fn an_instance_made_before_is_upgraded_with_its_migrations() {
+    let instance = made_before();
+    let (plan, outcome) = instance.go(BEFORE, true).await.unwrap_or_else(|problems| panic!("{problems}"));
+    completed(outcome);
+    let of = |address: &str| plan.changes.iter().find(|change| change.address.to_string() == address).map(|change| &change.action);
+    assert_eq!(of("ecs.run.prepare"), Some(&Action::Skip), "its database has tables");
+    for job in ["rds.cluster_snapshot.before_upgrade", "ecs.run.migrate_before", "ecs.run.migrate_after"] {
+        assert_eq!(of(job), Some(&Action::Run), "{job}: the default version is another one now");
+    }
 }
 
 #[tokio::test]
@@ -515,11 +532,11 @@ async fn an_instance_made_before_can_be_destroyed_at_once() {
 #[tokio::test]
 async fn an_instance_made_before_is_taken_over_and_marked() {
     let second = made_before().beside("new");
-    let (plan, outcome) = second.take_over(BEFORE).await;
+    let (plan, outcome) = second.take_over(&before()).await;
     completed(Some(outcome));
     assert!(plan.changes.iter().any(|change| change.marks));
     assert!(plan.changes.iter().all(|change| !matches!(change.action, Action::Replace { .. } | Action::Delete)));
-    let (plan, _) = second.go(BEFORE, false).await.expect("plans");
+    let (plan, _) = second.go(&before(), false).await.expect("plans");
     assert_eq!(changed(&plan), Vec::<String>::new(), "{:#?}", plan.changes);
 }
 

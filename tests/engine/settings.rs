@@ -25,7 +25,7 @@ fn said(lines: &str) -> Result<String, String> {
 
 #[test]
 fn images_are_named_by_tag_or_by_digest() {
-    for image in ["ghcr.io/mastodon/mastodon:v4.7.3", "registry.example:5000/fork:v1", "glitch:v4.7.3"] {
+    for image in ["ghcr.io/mastodon/mastodon:v4.7.6", "registry.example:5000/fork:v1", "glitch:v4.7.6"] {
         assert_eq!(said(&format!("image = \"{image}\"")), Ok(String::new()), "{image}");
     }
     for setting in ["image", "streaming_image", "psql.image"] {
@@ -35,6 +35,16 @@ fn images_are_named_by_tag_or_by_digest() {
             let problems = said(&format!("{setting} = \"{wrong}\"")).expect_err(wrong);
             assert!(problems.contains(setting) && problems.contains("mastodon.toml:1"), "{problems}");
         }
+    }
+}
+
+#[test]
+fn releases_that_are_not_secure_are_warned_of() {
+    let of = |version: &str| said(&format!("version = \"{version}\"")).expect("valid");
+    assert!(of("v4.7.3").contains("v4.7.3 has known holes: v4.7.6 or newer has not"), "{}", of("v4.7.3"));
+    assert!(of("v4.7.1").contains("avoid v4.7.1: it loses threads"), "{}", of("v4.7.1"));
+    for fine in ["v4.7.6", "v4.7.12", "v4.8.0", "v4.6.5"] {
+        assert_eq!(of(fine), "", "{fine}");
     }
 }
 
@@ -139,9 +149,9 @@ fn regions_are_known_or_warned_of_and_those_of_other_partitions_are_refused() {
 
 #[test]
 fn images_of_different_versions_are_warned_of() {
-    let warnings = said("image = \"ghcr.io/fork/mastodon:v4.7.4\"").expect("a warning");
+    let warnings = said("image = \"ghcr.io/fork/mastodon:v4.7.7\"").expect("a warning");
     assert!(warnings.contains("image and streaming_image are of different versions"), "{warnings}");
-    let both = "version = \"v4.7.4\"\nimage = \"ghcr.io/fork/mastodon:v4.7.4-glitch\"";
+    let both = "version = \"v4.7.7\"\nimage = \"ghcr.io/fork/mastodon:v4.7.7-glitch\"";
     assert_eq!(said(both), Ok(String::new()));
     for tag in ["main", "stable", "latest"] {
         let problems = said(&format!("image = \"ghcr.io/fork/mastodon:{tag}\"")).expect_err(tag);

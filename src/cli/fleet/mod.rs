@@ -378,7 +378,7 @@ fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
         Exit::Stale => 5,
         Exit::Partial => 6,
         Exit::Failure => 7,
-        Exit::Interrupted => 8,
+        Exit::Interrupted | Exit::Program(_) => 8,
     };
     exits.into_iter().max_by_key(rank).unwrap_or(Exit::Done)
 }

@@ -19,7 +19,8 @@ use super::tags::{self, Tags};
 use super::wave::wave;
 use crate::address::Identity;
 use crate::provider::{
-    Announced, Created, Creation, Deletion, Lookup, Observation, Observations, Observed, ProviderError, Target, Update,
+    Announced, Created, Creation, Deletion, Lookup, Observation, Observations, Observed, Printed, ProviderError,
+    Target, Update,
 };
 use crate::secret::SecretText;
 use crate::value::{Tree, Value};
@@ -88,6 +89,11 @@ pub trait Handler: Send + Sync {
     /// Puts tags on a resource, beside those it has.
     async fn mark(&self, _: &Clients, _: &Target, _: &Tags) -> Result<(), ProviderError> {
         Err(unsupported(self.type_name(), "mark"))
+    }
+
+    /// Reads what a program has printed, from where an earlier answer ended.
+    async fn printed(&self, _: &Clients, _: &Target, _: Option<&str>) -> Result<Printed, ProviderError> {
+        Err(unsupported(self.type_name(), "printed"))
     }
 
     /// Reads a sensitive attribute.

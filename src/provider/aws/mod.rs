@@ -71,7 +71,7 @@ use self::trace::Calls;
 use self::wave::{Together, wave};
 use super::{
     Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Observed,
-    Owner, Provider, ProviderError, Registration, Tags, Target, Update,
+    Owner, Printed, Provider, ProviderError, Registration, Tags, Target, Update,
 };
 use crate::address::{Address, Identity, TypeName};
 use crate::secret::SecretText;
@@ -376,6 +376,11 @@ impl Provider for Aws {
     async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError> {
         let (handler, clients) = self.at(&target.address, &target.region)?;
         handler.delete(&clients, target).await
+    }
+
+    async fn printed(&self, target: &Target, from: Option<&str>) -> Result<Printed, ProviderError> {
+        let (handler, clients) = self.at(&target.address, &target.region)?;
+        handler.printed(&clients, target, from).await
     }
 
     async fn reveal(&self, target: &Target, path: &[String]) -> Result<SecretText, ProviderError> {

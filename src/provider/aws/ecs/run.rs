@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, ContainerOverride, DesiredStatus, KeyValuePair, LaunchType,
+    AssignPublicIp, AwsVpcConfiguration, Container, ContainerOverride, DesiredStatus, KeyValuePair, LaunchType,
     NetworkConfiguration, Task, TaskField, TaskOverride,
 };
 
@@ -28,7 +28,9 @@ use crate::provider::aws::handler::{Handler, created, observation, observed, tag
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::{try_wave, wave};
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{
+    Created, Creation, Deletion, ErrorKind, Observations, Observed, Printed, ProviderError, Target, Update,
+};
 
 const DESCRIBE: &str = "ecs:DescribeTasks";
 const LIST: &str = "ecs:ListTasks";
@@ -96,6 +98,17 @@ impl Handler for Run {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         tag(clients, target.identity.as_str(), tags).await
+    }
+
+    async fn printed(&self, clients: &Clients, target: &Target, from: Option<&str>) -> Result<Printed, ProviderError> {
+        let Some((group, stream)) = log(target)? else { return Ok(Printed::default()) };
+        let request = clients.logs().get_log_events().log_group_name(group).log_stream_name(stream);
+        let request = request.start_from_head(true).set_next_token(from.map(str::to_owned));
+        // There is no stream before the first line.
+        let answer = request.send().await.map_err(failed(LOG)).or_absent()?;
+        let Some(answer) = answer else { return Ok(Printed { next: from.map(str::to_owned), ..Printed::default() }) };
+        let lines = answer.events().iter().filter_map(|event| event.message()).map(str::to_owned).collect();
+        Ok(Printed { lines, next: answer.next_forward_token })
     }
 
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
@@ -211,18 +224,32 @@ async fn report(clients: &Clients, target: &Target, task: &Task) -> Result<Obser
     let recorded = recorded(target, DESCRIBE);
     let container = recorded.optional_text("container")?.unwrap_or_default();
     let ended = outcome(task, container);
-    let mut report = Report::new().set_if("arn", task.task_arn()).set("outcome", ended.word());
+    let mut report = Report::new()
+        .set_if("arn", task.task_arn())
+        .set("outcome", ended.word())
+        .set_if("exit_code", program(task, container).and_then(|program| program.exit_code()));
     if let Outcome::Failed(reason) = ended {
-        let lines = match (recorded.optional_text("log_group")?, recorded.optional_text("log_prefix")?) {
-            (Some(group), Some(prefix)) => {
-                let id = last_part(target.identity.as_str());
-                last_lines(clients, group, &format!("{prefix}/{container}/{id}")).await
-            }
-            _ => None,
+        let lines = match log(target)? {
+            Some((group, stream)) => last_lines(clients, group, &stream).await,
+            None => None,
         };
         report = report.set("outcome_reason", lines.map_or(reason.clone(), |lines| format!("{reason}\n{lines}")));
     }
     Ok(tagged(observed(target.identity.as_str(), report), present(task.tags())))
+}
+
+/// The container that runs the program.
+fn program<'task>(task: &'task Task, container: &str) -> Option<&'task Container> {
+    task.containers().iter().find(|found| found.name() == Some(container))
+}
+
+/// Where the program prints to: a log group, and a stream in it.
+fn log(target: &Target) -> Result<Option<(&str, String)>, ProviderError> {
+    let recorded = recorded(target, LOG);
+    let (group, prefix) = (recorded.optional_text("log_group")?, recorded.optional_text("log_prefix")?);
+    let container = recorded.optional_text("container")?;
+    let stream = |prefix, container| format!("{prefix}/{container}/{}", last_part(target.identity.as_str()));
+    Ok(group.zip(prefix.zip(container)).map(|(group, (prefix, container))| (group, stream(prefix, container))))
 }
 
 /// What has become of a task.
@@ -256,7 +283,7 @@ fn outcome(task: &Task, container: &str) -> Outcome {
         STOPPED | "DELETED" => {}
         _ => return Outcome::Pending,
     }
-    let program = task.containers().iter().find(|found| found.name() == Some(container));
+    let program = program(task, container);
     match program.and_then(|program| program.exit_code()) {
         Some(0) => Outcome::Succeeded,
         Some(code) => Outcome::Failed(format!("the program ended with {code}")),
@@ -281,7 +308,6 @@ async fn last_lines(clients: &Clients, group: &str, stream: &str) -> Option<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::types::Container;
 
     fn task(status: &str, exit_code: Option<i32>) -> Task {
         let container = Container::builder().name("job").set_exit_code(exit_code).reason("CannotPullContainerError");

@@ -1,0 +1,251 @@
+//! `mastoform run -- COMMAND`: a command in a task of its own, beside what runs. What it prints is shown as it comes, and its
+//! exit code is the command's.
+//!
+//! What it is made of is data: `[command.run]` of the blueprint. Nothing of it is remembered: a task that runs when this
+//! program dies comes to its end by itself.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::apply::new_lineage;
+use super::files::{self, Project};
+use super::{CommandError, Exit, GlobalOptions, RunArguments, Ui, cloud};
+use crate::address::Address;
+use crate::apply::late::{Existing, Revealed};
+use crate::expr::Late;
+use crate::inert::printable;
+use crate::plan::resolve::{ResourceScope, resolve};
+use crate::plan::{self};
+use crate::provider::{Creation, ErrorKind, Observation, Printed, Provider, ProviderError, Target};
+use crate::spec::blueprint::Tool;
+use crate::spec::types::{Condition, ResourceType};
+use crate::state::State;
+use crate::value::{Known, Tree, Value};
+
+/// The name of the command in the blueprint.
+const NAME: &str = "run";
+/// Between two looks at what runs, in the cloud's time.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How often a start is tried that may succeed later.
+const TRIES: u32 = 20;
+
+pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RunArguments) -> Result<Exit, CommandError> {
+    let project = Project::load(ui, options)?;
+    let config = &project.config;
+    let state = files::read_state(ui, &project.paths)?.ok_or_else(|| {
+        CommandError::failure(format!("there is no {}", project.paths.state().display()))
+            .hint("nothing was applied from here yet")
+    })?;
+    let Some(tool) = project.specs.blueprint.commands.get(NAME) else {
+        return Err(CommandError::failure("these specs do not say what a command is run with"));
+    };
+    let danger = tool.dangers.iter().find(|danger| arguments.command.contains(danger));
+    if let Some(danger) = danger.filter(|_| arguments.confirm.as_deref() != Some(&config.name)) {
+        return Err(CommandError::failure(format!("`{danger}` cannot be undone"))
+            .with_exit(Exit::Refused)
+            .hint(format!("if it is meant, add --confirm {}", config.name)));
+    }
+    let attributes = attributes(&project, &state, tool, &arguments.command)?;
+    cloud::runtime()?.block_on(async {
+        let provider = cloud::connect(ui, options, &project.nature, &project.paths, &config.region).await?;
+        let account = provider.account().await?;
+        if let Some(expected) = state.account.as_ref().filter(|expected| **expected != account.id) {
+            return Err(CommandError::failure(format!(
+                "the state belongs to account {expected}, and these credentials to account {}",
+                account.id
+            )));
+        }
+        let token: String = new_lineage()?;
+        let key = token.chars().take(8).collect();
+        let address = Address::new(tool.resource.type_name.clone(), NAME, Some(key));
+        let tags = plan::owner(&state).tags(&address);
+        let region = config.region.clone();
+        let creation = Creation { address, region, attributes: attributes.clone(), tags, token };
+        let work = Work { ui, provider, tool, types: &project.nature.types[&tool.resource.type_name] };
+        let started = work.start(&creation).await?;
+        let recorded = attributes.plain().unwrap_or_default();
+        let Creation { address, region, .. } = creation;
+        let target = Target { address, region, identity: started, recorded, owner: None };
+        tokio::select! {
+            ended = work.follow(&target) => ended,
+            _ = tokio::signal::ctrl_c() => {
+                work.provider.delete(&target).await?;
+                ui.warn("it was stopped");
+                Ok(Exit::Interrupted)
+            }
+        }
+    })
+}
+
+/// What the task is made of, from what the state knows.
+fn attributes(project: &Project, state: &State, tool: &Tool, command: &[String]) -> Result<Known, CommandError> {
+    let world = project.world(&state.lookups, &state.settings);
+    let graph = resolve(&world, &project.specs)?;
+    let revealed = Revealed::new();
+    let existing = Existing { state, graph: &graph, revealed: &revealed };
+    let scope = ResourceScope { world: &world, each: None, facts: &existing };
+    let entries = project.evaluator.entries(&tool.resource.attributes, &scope)?;
+    let mut missing = None;
+    let known = Tree::Map(entries).try_convert(&mut |late| match late {
+        Late::Unknown(unknown) => {
+            missing = unknown.references.first().map(|reference| reference.address.clone());
+            Ok::<Known, Infallible>(Tree::Null)
+        }
+        Late::Secret(_) => Ok(Tree::Null),
+    });
+    let mut known: Known = match known {
+        Ok(known) => known,
+        Err(never) => match never {},
+    };
+    if let Some(address) = missing {
+        return Err(CommandError::failure(format!("{address} is not there yet")).hint("run `mastoform apply` first"));
+    }
+    let words = command.iter().map(|word| Tree::Text(word.clone())).collect();
+    known.set(&[&tool.takes], Tree::List(words));
+    Ok(known)
+}
+
+struct Work<'a> {
+    ui: &'a Ui,
+    provider: Arc<dyn Provider>,
+    tool: &'a Tool,
+    types: &'a ResourceType,
+}
+
+impl Work<'_> {
+    async fn pause(&self) {
+        sleep(PAUSE.div_f64(self.provider.time_lapse())).await;
+    }
+
+    /// Starts the task. A lost answer is asked for again: the token makes the second one the first.
+    async fn start(&self, creation: &Creation) -> Result<crate::address::Identity, CommandError> {
+        let mut tries = 0;
+        loop {
+            match self.provider.create(creation).await {
+                Ok(created) => return Ok(created.identity),
+                Err(error) if tries < TRIES && (error.kind.is_transient() || error.kind == ErrorKind::Network) => {
+                    tries += 1;
+                    self.ui.warn(&format!("{error}; it is tried again"));
+                    self.pause().await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Shows what it prints until it ends.
+    async fn follow(&self, target: &Target) -> Result<Exit, CommandError> {
+        let mut next = None;
+        let mut status = String::new();
+        loop {
+            let shown = match self.provider.observe(std::slice::from_ref(target)).await.remove(&target.address) {
+                Some(Observation::Found(observed)) => observed.attributes,
+                Some(Observation::Failed(error)) if error.kind.is_transient() => Value::Null,
+                Some(Observation::Failed(error)) => return Err(error.into()),
+                // What was just started may not be visible yet.
+                Some(Observation::Gone | Observation::Foreign(_)) | None => Value::Null,
+            };
+            self.print(target, &mut next).await?;
+            let now = self.types.ready.as_ref().and_then(|ready| ready.status(&shown)).unwrap_or_default();
+            if now != status {
+                self.ui.say(&format!("{} is {now}", target.address));
+                now.clone_into(&mut status);
+            }
+            match self.types.condition(&shown) {
+                Some(Condition::Good | Condition::Failed(_)) => return self.end(target, &shown, &mut next).await,
+                _ => self.pause().await,
+            }
+        }
+    }
+
+    async fn print(&self, target: &Target, next: &mut Option<String>) -> Result<(), CommandError> {
+        loop {
+            let Printed { lines, next: later } = match self.provider.printed(target, next.as_deref()).await {
+                Ok(printed) => printed,
+                Err(ProviderError { kind, .. }) if kind.is_transient() => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            let is_all = lines.is_empty();
+            for line in lines {
+                self.ui.data(printable(line.trim_end()).as_ref())?;
+            }
+            *next = later;
+            if is_all {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The last lines come a moment after the end.
+    async fn end(&self, target: &Target, shown: &Value, next: &mut Option<String>) -> Result<Exit, CommandError> {
+        self.pause().await;
+        self.print(target, next).await?;
+        let code = shown.get(&self.tool.exit_code).and_then(Value::as_number);
+        match (self.types.condition(shown), code) {
+            (_, Some(code)) => Ok(Exit::Program(code.clamp(0.0, 255.0) as u8)),
+            (Some(Condition::Good), None) => Ok(Exit::Done),
+            _ => {
+                let report = self.types.ready.as_ref().and_then(|ready| ready.report(shown)).unwrap_or_default();
+                Err(CommandError::failure(report))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::proposal::tests::Bench;
+    use crate::cli::ui::captured::ui;
+
+    fn go(folder: &std::path::Path, confirm: Option<&str>, command: &[&str]) -> (Result<Exit, String>, String) {
+        let mut options = crate::cli::files::tests::options(folder);
+        (options.sandbox, options.sandbox_speed) = (true, Some(10_000.0));
+        let (ui, _, err) = ui(false, "");
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        let arguments = RunArguments { confirm: confirm.map(str::to_owned), command };
+        let outcome = run(&ui, &options, &arguments).map_err(|error| error.to_string());
+        (outcome, err.take())
+    }
+
+    #[tokio::test]
+    async fn what_it_runs_with_is_what_the_state_knows() {
+        let bench = Bench::new();
+        bench.apply().await;
+        let (project, _) = Project::read(&bench.options).unwrap_or_else(|error| panic!("{error}"));
+        let state = State::read(&project.paths.state()).expect("a state").expect("one");
+        let tool = &project.specs.blueprint.commands[NAME];
+        let words = ["bin/tootctl".to_owned(), "media".to_owned()];
+        let made = attributes(&project, &state, tool, &words).unwrap_or_else(|error| panic!("{error}"));
+        let text = |name: &str| made.get(name).and_then(Tree::as_text).unwrap_or_default().to_owned();
+        assert_eq!(text("cluster"), "social");
+        assert!(text("task_definition").ends_with("task-definition/social-job:1"), "{}", text("task_definition"));
+        assert_eq!(
+            made.get("command").and_then(Tree::plain).map(|words| words.to_string()).as_deref(),
+            Some(r#"["bin/tootctl", "media"]"#)
+        );
+    }
+
+    #[test]
+    fn nothing_runs_before_an_apply_and_nothing_dangerous_without_the_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs_err::write(folder.path().join("mastodon.toml"), include_str!("../../mastodon.toml")).expect("written");
+        let (before, _) = go(folder.path(), None, &["bin/tootctl", "version"]);
+        assert!(before.expect_err("nothing is there").starts_with("there is no "));
+        let mut options = crate::cli::files::tests::options(folder.path());
+        (options.sandbox, options.sandbox_speed) = (true, Some(10_000.0));
+        let (silent, ..) = ui(false, "");
+        let arguments = crate::cli::ApplyArguments { yes: true, ..Default::default() };
+        let applied = crate::cli::apply::run(&silent, &options, &arguments);
+        assert_eq!(applied.map_err(|error| error.to_string()), Ok(Exit::Done));
+        let (done, said) = go(folder.path(), None, &["bin/tootctl", "version"]);
+        assert_eq!(done, Ok(Exit::Done), "{said}");
+        let (refused, _) = go(folder.path(), None, &["bin/tootctl", "self-destruct"]);
+        assert_eq!(refused, Err("`self-destruct` cannot be undone".to_owned()));
+        let (meant, _) = go(folder.path(), Some("social"), &["bin/tootctl", "self-destruct"]);
+        assert_eq!(meant, Ok(Exit::Done));
+    }
+}
