@@ -2,6 +2,7 @@
 //!
 //! Knows no clock: times are those since the apply started, and they are told. Fed with the events of the apply.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::Event;
@@ -25,11 +26,33 @@ pub struct Forecast<'steps> {
     /// How much faster than its estimates this cloud lives.
     lapse: f64,
     stages: Vec<Stage>,
+    /// The steps of each address, in their order.
+    numbers: BTreeMap<&'steps Address, Vec<usize>>,
+    /// Steps that wait, by the time of the longest chain that they begin.
+    waiting: BTreeSet<(u64, usize)>,
+    running: BTreeSet<usize>,
 }
 
 impl<'steps> Forecast<'steps> {
     pub fn new(steps: &'steps Steps, lapse: f64) -> Self {
-        Self { steps, lapse, stages: vec![Stage::Waiting; steps.len()] }
+        let mut numbers: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
+        for index in 0..steps.len() {
+            numbers.entry(&steps.step(index).address).or_default().push(index);
+        }
+        let waiting = (0..steps.len()).map(|index| (steps.step(index).priority, index)).collect();
+        let stages = vec![Stage::Waiting; steps.len()];
+        Self { steps, lapse, stages, numbers, waiting, running: BTreeSet::new() }
+    }
+
+    fn enter(&mut self, index: usize, stage: Stage) {
+        self.waiting.remove(&(self.steps.step(index).priority, index));
+        self.running.remove(&index);
+        match stage {
+            Stage::Waiting => _ = self.waiting.insert((self.steps.step(index).priority, index)),
+            Stage::Running { .. } => _ = self.running.insert(index),
+            Stage::Over => {}
+        }
+        self.stages[index] = stage;
     }
 
     /// Takes an event into account that happened `now`.
@@ -38,23 +61,23 @@ impl<'steps> Forecast<'steps> {
             Event::Started { address, verb, .. } => {
                 let found = self.find(address, |stage| stage == Stage::Waiting, Some(*verb));
                 if let Some(index) = found {
-                    self.stages[index] = Stage::Running { since: now };
+                    self.enter(index, Stage::Running { since: now });
                 }
             }
             Event::Finished { address, verb, .. } => {
                 let is_running = |stage| matches!(stage, Stage::Running { .. });
                 if let Some(index) = self.find(address, is_running, Some(*verb)) {
-                    self.stages[index] = Stage::Over;
+                    self.enter(index, Stage::Over);
                 }
             }
             Event::Failed { address, .. } => {
                 if let Some(index) = self.find(address, |stage| stage != Stage::Over, None) {
-                    self.stages[index] = Stage::Over;
+                    self.enter(index, Stage::Over);
                 }
             }
             Event::Skipped { address, .. } => {
                 while let Some(index) = self.find(address, |stage| stage == Stage::Waiting, None) {
-                    self.stages[index] = Stage::Over;
+                    self.enter(index, Stage::Over);
                 }
             }
             Event::Status { .. } | Event::Created { .. } | Event::Retrying { .. } | Event::Stopping { .. } => {}
@@ -62,25 +85,23 @@ impl<'steps> Forecast<'steps> {
     }
 
     fn find(&self, address: &Address, wanted: impl Fn(Stage) -> bool, verb: Option<&str>) -> Option<usize> {
-        (0..self.steps.len()).find(|index| {
-            let step = self.steps.step(*index);
-            step.address == *address && wanted(self.stages[*index]) && verb.is_none_or(|verb| does(&step.verb, verb))
+        let mut numbers = self.numbers.get(address)?.iter().copied();
+        numbers.find(|index| {
+            wanted(self.stages[*index]) && verb.is_none_or(|verb| does(&self.steps.step(*index).verb, verb))
         })
     }
 
     /// How long it still takes if everything takes as long as expected. What is late counts as about to be done.
     pub fn remaining(&self, now: Duration) -> Duration {
-        let seconds = (0..self.steps.len()).map(|index| match self.stages[index] {
-            Stage::Over => 0.0,
-            Stage::Waiting => self.lived(self.steps.step(index).priority),
-            Stage::Running { since } => {
-                let own = self.lived(self.steps.step(index).expected_seconds);
-                let left = (own - now.saturating_sub(since).as_secs_f64()).max(0.0);
-                let after = self.waiting_after(index).filter(|(_, milestone)| *milestone == Milestone::Ready);
-                left + after.map(|(next, _)| self.lived(self.steps.step(next).priority)).fold(0.0, f64::max)
-            }
+        let running = self.running.iter().map(|index| {
+            let Stage::Running { since } = self.stages[*index] else { return 0.0 };
+            let own = self.lived(self.steps.step(*index).expected_seconds);
+            let left = (own - now.saturating_sub(since).as_secs_f64()).max(0.0);
+            let after = self.waiting_after(*index).filter(|(_, milestone)| *milestone == Milestone::Ready);
+            left + after.map(|(next, _)| self.lived(self.steps.step(next).priority)).fold(0.0, f64::max)
         });
-        Duration::from_secs_f64(seconds.fold(0.0, f64::max))
+        let waiting = self.waiting.last().map(|(priority, _)| self.lived(*priority));
+        Duration::from_secs_f64(running.chain(waiting).fold(0.0, f64::max))
     }
 
     /// Seconds of the clock that so many expected ones take.
@@ -110,7 +131,7 @@ impl<'steps> Forecast<'steps> {
 
     /// How many steps wait.
     pub fn waiting(&self) -> usize {
-        self.stages.iter().filter(|stage| **stage == Stage::Waiting).count()
+        self.waiting.len()
     }
 }
 

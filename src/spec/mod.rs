@@ -1,8 +1,8 @@
 //! The specs: everything this program knows of Mastodon and of AWS's attributes, as data.
 //!
 //! `specs/types/*.toml` describe AWS's resource types ([`types`]), `specs/mastodon/*.toml` describe the instance
-//! ([`blueprint`]), `specs/prices.toml` says what AWS charges ([`prices`]). All are part of the binary; a folder given by
-//! `--specs` lies over them.
+//! ([`blueprint`]), `specs/prices.toml` says what AWS charges ([`prices`]). All are part of the binary, as `build.rs` has
+//! prepared them; a folder given by `--specs` lies over them.
 //!
 //! [`Specs::read`] is pure: it is given texts. [`Specs::lint`] says whether they make sense.
 
