@@ -514,7 +514,9 @@ async fn an_instance_made_before_is_upgraded_with_its_migrations() {
     let instance = made_before();
     let (plan, outcome) = instance.go(BEFORE, true).await.unwrap_or_else(|problems| panic!("{problems}"));
     completed(outcome);
-    let of = |address: &str| plan.changes.iter().find(|change| change.address.to_string() == address).map(|change| &change.action);
+    let of = |address: &str| {
+        plan.changes.iter().find(|change| change.address.to_string() == address).map(|change| &change.action)
+    };
     assert_eq!(of("ecs.run.prepare"), Some(&Action::Skip), "its database has tables");
     for job in ["rds.cluster_snapshot.before_upgrade", "ecs.run.migrate_before", "ecs.run.migrate_after"] {
         assert_eq!(of(job), Some(&Action::Run), "{job}: the default version is another one now");
