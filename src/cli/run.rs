@@ -17,8 +17,8 @@ use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
 use crate::expr::Late;
 use crate::inert::printable;
+use crate::plan;
 use crate::plan::resolve::{ResourceScope, resolve};
-use crate::plan::{self};
 use crate::provider::{Creation, ErrorKind, Observation, Printed, Provider, ProviderError, Target};
 use crate::spec::blueprint::Tool;
 use crate::spec::types::{Condition, ResourceType};
@@ -185,8 +185,8 @@ impl Work<'_> {
         self.print(target, next).await?;
         let code = shown.get(&self.tool.exit_code).and_then(Value::as_number);
         match (self.types.condition(shown), code) {
+            (Some(Condition::Good), _) => Ok(Exit::Done),
             (_, Some(code)) => Ok(Exit::Program(code.clamp(0.0, 255.0) as u8)),
-            (Some(Condition::Good), None) => Ok(Exit::Done),
             _ => {
                 let report = self.types.ready.as_ref().and_then(|ready| ready.report(shown)).unwrap_or_default();
                 Err(CommandError::failure(report))
