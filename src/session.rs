@@ -293,6 +293,19 @@ pub async fn survey(
     Ok(Gathered { on_disk, is_as_read, lookups, observations, account, ..Gathered::offline(state) })
 }
 
+/// Learns what the cloud shows of everything the state knows of, and nothing else: no lookup is asked, and what an
+/// interrupted run left in the journal is not folded.
+///
+/// # Errors
+///
+/// Credentials of another account; a resource that cannot be read.
+pub async fn inspect(reader: &Arc<dyn Reader>, types: &Types, state: &State) -> Result<Observations, SessionError> {
+    let targets = refresh::targets(state);
+    let (account, observed) = tokio::join!(reader.account(), refresh::observe(&**reader, types, &targets));
+    check_identity(state, None, Some(&account.map_err(SessionError::Account)?))?;
+    Ok(observed?)
+}
+
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
 pub fn gather_offline(config: Option<&Config>, remembered: Remembered) -> Result<Gathered, SessionError> {
     let Remembered { state, on_disk, .. } = remembered;

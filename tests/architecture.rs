@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// For each module, the modules it may use.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("secret", &[]),
     ("file", &[]),
     ("inert", &[]),
@@ -37,6 +37,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         ],
     ),
     ("refresh", &["plan", "state", "provider", "spec", "value", "address", "diagnostic"]),
+    ("export", &["plan", "state", "provider", "expr", "spec", "value", "address", "diagnostic"]),
     ("apply", &["plan", "state", "provider", "expr", "spec", "value", "secret", "address", "diagnostic"]),
     (
         "session",
@@ -75,6 +76,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
+            "export",
             "session",
             "apply",
             "refresh",

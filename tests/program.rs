@@ -182,7 +182,7 @@ fn every_command_has_a_manual_page() {
 #[cfg(feature = "aws")]
 #[test]
 fn a_type_without_a_handler_is_refused_before_anything_is_asked() {
-    const TYPES: &str = "[queue]\ndoc = \"A queue.\"\nidentity = [\"name\"]\n[queue.price]\nunknown = \"Nobody has looked.\"\n\
+    const TYPES: &str = "[queue]\ndoc = \"A queue.\"\nidentity = [\"name\"]\ncfn = false\nterraform = false\n[queue.price]\nunknown = \"Nobody has looked.\"\n\
         [queue.permissions]\nunscoped = [\"sqs:CreateQueue\"]\ncreate = [\"sqs:CreateQueue\"]\n\
         [queue.attributes]\nname = { type = \"string\", required = true, immutable = true, doc = \"Its name.\" }\n";
     let folder = project();

@@ -19,6 +19,7 @@ mod drift;
 pub mod error;
 mod events;
 mod explain;
+mod export;
 pub mod files;
 pub mod fleet;
 mod git;
@@ -149,6 +150,9 @@ pub enum Command {
     Cost(CostArguments),
     /// Print the IAM policy that the other commands need for this file
     IamPolicy(IamPolicyArguments),
+    /// Write the instance as files of another tool, to hand it over
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Look into the state
     #[command(subcommand)]
     State(StateCommand),
@@ -323,6 +327,23 @@ pub struct IamPolicyArguments {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// As a template of CloudFormation, and the list of resources to import
+    #[command(name = "cloudformation")]
+    CloudFormation(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The folder to write; it is made, and none of the files may be there
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Write the values of the state and ask AWS nothing
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub enum StateCommand {
     /// List all resources
     List {
@@ -485,6 +506,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Explain(arguments) => explain::run(ui, global, arguments),
         Command::Cost(arguments) => cost::run(ui, global, arguments),
         Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),
+        Command::Export(command) => export::run(ui, global, command),
         Command::State(command) => state::run(ui, global, command),
         Command::Schema => schema::run(ui, global),
         Command::Graph(arguments) => graph::run(ui, global, arguments),

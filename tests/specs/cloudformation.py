@@ -15,6 +15,7 @@ The tables [deviation."service.kind.attribute"] at the end of the file are writt
 """
 
 import json
+import re
 import tomllib
 from importlib.metadata import version
 from importlib.resources import files
@@ -64,8 +65,23 @@ def named_types():
     """The CloudFormation types that specs/types names, each with our attributes."""
     for path in sorted((ROOT / "specs/types").glob("*.toml")):
         for kind, table in tomllib.loads(path.read_text()).items():
-            if "cfn" in table:
-                yield table["cfn"], table["attributes"]
+            for name in names(table.get("cfn", False)):
+                yield name, table["attributes"]
+
+
+def names(cfn):
+    """The names in a type's `cfn`: a name, or a table with names by the value of an attribute."""
+    kind = cfn.get("type", {}) if isinstance(cfn, dict) else cfn
+    if isinstance(kind, dict):
+        return [name for key, name in sorted(kind.items()) if key != "by"]
+    return [kind] if kind else []
+
+
+def plain(cfn):
+    """The paths in an attribute's `cfn`, without what stands behind names: LoadBalancerAttributes.Value."""
+    if isinstance(cfn, dict):
+        cfn = [cfn["path"]] if "path" in cfn else [path for key, path in sorted(cfn.items()) if key != "by"]
+    return [re.sub(r"\[[^]]*\]|\{[^}]*\}|\?", "", path) for path in ([cfn] if isinstance(cfn, str) else cfn)]
 
 
 def wanted(attributes, prefix=""):
@@ -78,7 +94,7 @@ def wanted(attributes, prefix=""):
             continue
         cfn = attribute.get("cfn", pascal(name) if not prefix else prefix.split(".")[0])
         if cfn is not False:
-            yield cfn
+            yield from plain(cfn)
 
 
 def pascal(name):

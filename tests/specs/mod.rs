@@ -10,6 +10,7 @@ use mastoform::address::TypeName;
 use mastoform::diagnostic::SourceFile;
 use mastoform::document::{self, Content, Node};
 use mastoform::spec::Specs;
+use mastoform::spec::counterpart::pascal;
 use mastoform::spec::types::{Attribute, Impact, ResourceType, Shape};
 
 const TABLE: &str = include_str!("cloudformation.toml");
@@ -53,24 +54,15 @@ fn schemas() -> Schemas {
     Schemas { by_name, deviations }
 }
 
-fn pascal(name: &str) -> String {
-    name.split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at(word.len().min(1));
-            format!("{}{rest}", first.to_uppercase())
-        })
-        .collect()
-}
-
 /// Calls `visit` with every attribute that CloudFormation has: our path, its path, and whether ours is immutable.
 fn visit(path: &str, cfn: &str, attribute: &Attribute, immutable: bool, found: &mut Vec<(String, String, bool)>) {
     let immutable = immutable || attribute.immutable;
     match &attribute.shape {
         Shape::Object(children) => {
             for (name, child) in children {
-                if !child.outside_cfn {
+                if !child.cfn.is_absent {
                     // A nested name that gives its whole way is not prefixed again.
-                    let own = child.cfn.clone().unwrap_or_else(|| pascal(name));
+                    let own = child.cfn.plain().unwrap_or_else(|| pascal(name));
                     visit(&format!("{path}.{name}"), &own, child, immutable, found);
                 }
             }
@@ -81,8 +73,8 @@ fn visit(path: &str, cfn: &str, attribute: &Attribute, immutable: bool, found: &
 
 fn attributes(resource_type: &ResourceType) -> Vec<(String, String, bool)> {
     let mut found = Vec::new();
-    for (name, attribute) in resource_type.attributes.iter().filter(|(_, attribute)| !attribute.outside_cfn) {
-        let cfn = attribute.cfn.clone().unwrap_or_else(|| pascal(name));
+    for (name, attribute) in resource_type.attributes.iter().filter(|(_, attribute)| !attribute.cfn.is_absent) {
+        let cfn = attribute.cfn.plain().unwrap_or_else(|| pascal(name));
         if !attribute.computed {
             visit(name, &cfn, attribute, false, &mut found);
         }
@@ -96,7 +88,7 @@ fn every_attribute_is_one_of_cloudformation() {
     let specs = Specs::read(&[]).expect("valid specs");
     let mut wrong = Vec::new();
     for resource_type in specs.types.values() {
-        let Some(cfn) = &resource_type.cfn else { continue };
+        let [cfn, ..] = resource_type.cfn.names()[..] else { continue };
         let schema = schemas.by_name.get(cfn).unwrap_or_else(|| panic!("no schema of {cfn}"));
         let ends = |name: &str| {
             schema.properties.iter().any(|property| {
@@ -104,8 +96,16 @@ fn every_attribute_is_one_of_cloudformation() {
                     || property.to_lowercase().ends_with(&format!(".{}", name.to_lowercase()))
             })
         };
+        // A map of texts, of which AWS's schema names no keys.
+        let is_free = |name: &str| {
+            let free = |(map, _): (&str, &str)| {
+                let below = format!(".{map}.");
+                ends(map) && !schema.properties.iter().any(|property| format!(".{property}").contains(&below))
+            };
+            name.rsplit_once('.').is_some_and(free)
+        };
         for (path, name, _) in attributes(resource_type) {
-            if !ends(&name) {
+            if !ends(&name) && !is_free(&name) {
                 wrong.push(format!("{}.{path}: {cfn} has no {name}", resource_type.name));
             }
         }
@@ -119,7 +119,9 @@ fn what_is_immutable_here_is_create_only_there() {
     let specs = Specs::read(&[]).expect("valid specs");
     let mut wrong = BTreeSet::new();
     for resource_type in specs.types.values().filter(|resource_type| !resource_type.lookup_only) {
-        let Some(schema) = resource_type.cfn.as_ref().and_then(|cfn| schemas.by_name.get(cfn)) else { continue };
+        let Some(schema) = resource_type.cfn.names().first().and_then(|cfn| schemas.by_name.get(*cfn)) else {
+            continue;
+        };
         for (path, name, immutable) in attributes(resource_type) {
             let is_in = |list: &BTreeSet<String>| {
                 list.iter().any(|property| {

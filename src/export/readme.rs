@@ -1,0 +1,174 @@
+//! The page beside the files of an export: what to do with them, and what is not in them.
+
+use super::cloudformation::{self, Body, LONGEST_BODY, MOST_IMPORTED, SHORT};
+use super::{Instance, Omission};
+
+/// The page for CloudFormation.
+pub fn cloudformation(instance: &Instance<'_>, export: &cloudformation::Export, body: Body) -> String {
+    let (name, region) = (&instance.state.instance, &instance.state.region);
+    let count = export.imports.as_array().map_or(0, Vec::len);
+    let given = match body {
+        Body::Template => "--template-body file://template.json".to_owned(),
+        Body::Short => format!("--template-body file://{SHORT}"),
+        Body::Bucket => "--template-url https://BUCKET.s3.amazonaws.com/template.json".to_owned(),
+    };
+    let stack = format!("--region {region} --stack-name {name}");
+    let mut steps = Steps::default();
+    steps.before();
+    if body == Body::Bucket {
+        steps.add(
+            &format!(
+                "AWS takes a template of {LONGEST_BODY} bytes from a command line, and this one is longer. Put it into a bucket of \
+                 yours, and write the name of the bucket for BUCKET here and below."
+            ),
+            &["aws s3 cp template.json s3://BUCKET/template.json"],
+        );
+    }
+    if count > MOST_IMPORTED {
+        steps.add(
+            &format!(
+                "One import takes {MOST_IMPORTED} resources. Do the next two steps several times, each time with a part of \
+                 the list, and with a template that has these and those imported before."
+            ),
+            &[],
+        );
+    }
+    steps.add(
+        "Make a change set that imports, and look at it: it says `Import` for every resource, and nothing else.",
+        &[
+            &format!("aws cloudformation create-change-set {stack} --change-set-name import \\"),
+            "  --change-set-type IMPORT --resources-to-import file://resources-to-import.json \\",
+            &format!("  {given} --capabilities CAPABILITY_NAMED_IAM"),
+            &format!("aws cloudformation wait change-set-create-complete {stack} --change-set-name import"),
+            &format!("aws cloudformation describe-change-set {stack} --change-set-name import"),
+        ],
+    );
+    steps.add(
+        "Import. Nothing in AWS changes by it.",
+        &[
+            &format!("aws cloudformation execute-change-set {stack} --change-set-name import"),
+            &format!("aws cloudformation wait stack-import-complete {stack}"),
+        ],
+    );
+    steps.add(
+        "An import compares no values. Let AWS compare them now, before the first update of the stack. The second command \
+         should list nothing. What it lists would be changed by an update: write what AWS has into the template first. \
+         Values that AWS never tells, such as passwords, are not compared.",
+        &[
+            &format!("aws cloudformation detect-stack-drift {stack}"),
+            &format!("aws cloudformation describe-stack-resource-drifts {stack} \\"),
+            "  --stack-resource-drift-status-filters MODIFIED DELETED",
+        ],
+    );
+    steps.after();
+    let mut text = head(instance, "CloudFormation", count);
+    if body == Body::Short {
+        text.push_str(&format!(
+            "`{SHORT}` is `template.json` without spaces: AWS takes {LONGEST_BODY} bytes from a command line, not more.\n\n"
+        ));
+    }
+    text.push_str(&steps.text);
+    text.push_str(
+        "## Going back\n\n\
+         Every resource has `DeletionPolicy: Retain`: deleting the stack lets go of all of them and deletes none. Then\n\
+         `mastoform state hand-over --take-back` goes on where it stopped.\n\n\
+         ## What to know\n\n\
+         - A resource can be in one stack only.\n\
+         - Passwords are dynamic references: AWS reads them from where they are, when a stack is updated. Leave them so.\n\
+         - The stack has no outputs, because an import refuses them. Add them with a later update.\n\
+         - What mastoform looked up, such as the network and certificates, is written as AWS names it. It is not in the\n  \
+         stack.\n\n",
+    );
+    text.push_str(&lost(&export.omissions));
+    text
+}
+
+/// What the pages begin with.
+pub(super) fn head(instance: &Instance<'_>, tool: &str, count: usize) -> String {
+    let state = instance.state;
+    let source = if instance.is_observed {
+        "Their values are those that the cloud reported when this was written."
+    } else {
+        "Their values are those of the state, for nobody asked AWS: export again without `--offline` before you import."
+    };
+    let account = state.account.as_deref().unwrap_or("unknown");
+    format!(
+        "# {} for {tool}\n\n\
+         This is everything that mastoform runs as {} in {}, account {account}, as of serial {}:\n\
+         {count} resources. No secret is in these files.\n\n\
+         {source}\n\n",
+        state.instance, state.instance, state.region, state.serial,
+    )
+}
+
+/// Steps with numbers, each a sentence or two and commands.
+#[derive(Default)]
+pub(super) struct Steps {
+    pub text: String,
+    count: usize,
+}
+
+/// Columns of a line.
+const WIDTH: usize = 110;
+
+impl Steps {
+    pub fn add(&mut self, sentence: &str, commands: &[&str]) {
+        if self.count == 0 {
+            self.text.push_str("## Steps\n\n");
+        }
+        self.count += 1;
+        let mut line = format!("{}. ", self.count);
+        for word in sentence.split(' ') {
+            if line.chars().count() + word.chars().count() >= WIDTH {
+                self.text.push_str(line.trim_end());
+                self.text.push('\n');
+                line = "   ".to_owned();
+            }
+            line.push_str(word);
+            line.push(' ');
+        }
+        self.text.push_str(line.trim_end());
+        self.text.push_str("\n\n");
+        for command in commands {
+            self.text.push_str(&format!("       {command}\n"));
+        }
+        if !commands.is_empty() {
+            self.text.push('\n');
+        }
+    }
+
+    /// What comes first, whatever the tool.
+    pub fn before(&mut self) {
+        self.add(
+            "`mastoform drift` must find none, and `mastoform plan` nothing to do. Apply what they list, or take it back, and \
+             export again.",
+            &[],
+        );
+        self.add(
+            "Mark the instance as handed over. From then on mastoform refuses to change it, so that two masters do not undo \
+             one another's work. `plan`, `drift` and `export` go on.",
+            &["mastoform state hand-over"],
+        );
+    }
+
+    /// What comes last.
+    pub fn after(&mut self) {
+        self.add("Take away the permissions that mastoform had, once nobody runs it here any more.", &[]);
+    }
+}
+
+/// What is not in the files.
+pub(super) fn lost(omissions: &[Omission]) -> String {
+    let mut text = "## What is not in these files\n\n\
+        What mastoform does and nobody does afterwards: it checks settings before they are applied, orders changes, waits\n\
+        until a change has arrived and tells what went wrong, makes secrets, names what a deletion leaves behind, and tells\n\
+        what AWS changed by itself from what somebody did.\n"
+        .to_owned();
+    if !omissions.is_empty() {
+        text.push_str("\n| what | why |\n| --- | --- |\n");
+        for Omission { what, why } in omissions {
+            text.push_str(&format!("| `{}` | {why} |\n", what.replace('|', "\\|")));
+        }
+    }
+    text
+}
