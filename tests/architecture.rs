@@ -37,7 +37,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
         ],
     ),
     ("refresh", &["plan", "state", "provider", "spec", "value", "address", "diagnostic"]),
-    ("export", &["plan", "state", "provider", "expr", "spec", "value", "address", "diagnostic"]),
+    ("export", &["plan", "state", "provider", "expr", "spec", "value", "address", "diagnostic", "inert"]),
     ("apply", &["plan", "state", "provider", "expr", "spec", "value", "secret", "address", "diagnostic"]),
     (
         "session",

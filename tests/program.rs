@@ -28,13 +28,14 @@ fn as_json(toml: &str) -> Json {
 fn no_secret_is_said_or_kept() {
     let folder = project();
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
-    let all: [&[&str]; 9] = [
+    let all: [&[&str]; 10] = [
         &["plan", "--out", "state/first.plan"],
         &["apply", "state/first.plan", "--yes", "--json", "-vv"],
         &["plan", "--json"],
         &["output", "--json"],
         &["state", "list", "--json"],
         &["drift", "--json", "-vv"],
+        &["export", "cloudformation", "state/cloudformation", "-vv"],
         &["explain", "rds.cluster.database.master_password"],
         &["show", "state/first.plan", "--json"],
         &["apply", "--yes", "-vv"],

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value as Json, json};
 
 use crate::address::Address;
+use crate::inert::json_guarded;
 use crate::spec::counterpart::{Kind, Tool};
 use crate::value::Tree;
 
@@ -56,7 +57,7 @@ pub fn files(subject: &Subject<'_>) -> Result<Vec<File>, ExportError> {
     let instance = Instance::new(subject, Tool::CloudFormation)?;
     let export = export(&instance);
     let template = layout::json(&export.template);
-    let short = export.template.to_string();
+    let short = json_guarded(&export.template.to_string());
     let body = match (template.len(), short.len()) {
         (..=LONGEST_BODY, _) => Body::Template,
         (_, ..=LONGEST_BODY) => Body::Short,

@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use crate::inert::json_guarded;
+
 /// Columns of a line.
 const WIDTH: usize = 110;
 
@@ -13,7 +15,7 @@ pub fn json(document: &Json) -> String {
     let mut text = String::new();
     write(document, 0, 0, &mut text);
     text.push('\n');
-    text
+    json_guarded(&text)
 }
 
 /// `before` is how much of the line is taken.

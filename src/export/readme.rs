@@ -2,6 +2,7 @@
 
 use super::cloudformation::{self, Body, LONGEST_BODY, MOST_IMPORTED, SHORT};
 use super::{Instance, Omission};
+use crate::inert::markdown_code;
 
 /// The page for CloudFormation.
 pub fn cloudformation(instance: &Instance<'_>, export: &cloudformation::Export, body: Body) -> String {
@@ -167,7 +168,7 @@ pub(super) fn lost(omissions: &[Omission]) -> String {
     if !omissions.is_empty() {
         text.push_str("\n| what | why |\n| --- | --- |\n");
         for Omission { what, why } in omissions {
-            text.push_str(&format!("| `{}` | {why} |\n", what.replace('|', "\\|")));
+            text.push_str(&format!("| <code>{}</code> | {why} |\n", markdown_code(what)));
         }
     }
     text

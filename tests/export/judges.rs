@@ -1,0 +1,127 @@
+//! Judges that know AWS and not this program: cfn-lint has AWS's schemas of every resource, region by region; checkov has
+//! rules of people who look after security. Both read what is exported.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use mastoform::export::cloudformation;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{Made, ODD, REGIONS, all, made};
+use crate::support::instance::{EXAMPLE, fast_folder};
+use crate::support::python;
+
+/// What cfn-lint has to say of the templates in a folder, as one of a region: code, and what it says.
+fn linted(folder: &Path, region: &str) -> Vec<String> {
+    let python = python::environment("cfn-lint", include_str!("../support/requirements-cfn-lint.txt"));
+    let mut templates: Vec<_> =
+        fs_err::read_dir(folder).expect("a folder").map(|entry| entry.expect("one").path()).collect();
+    templates.sort();
+    assert!(!templates.is_empty());
+    let command = ["-c", "from cfnlint.runner import main; main()", "--format", "json", "--regions", region, "--"];
+    let output = Command::new(python).args(command).args(&templates).output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let findings: Json = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text} {}", String::from_utf8_lossy(&output.stderr)));
+    let findings = findings.as_array().expect("a list").iter().map(|finding| {
+        let said = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+        let file = said("Filename").rsplit('/').next().unwrap_or_default().to_owned();
+        let path = finding["Location"]["Path"].to_string();
+        format!("{} {file} {path}: {}", finding["Rule"]["Id"].as_str().unwrap_or_default(), said("Message"))
+    });
+    findings.collect()
+}
+
+fn template(made: &Made) -> String {
+    let files = cloudformation::files(&made.subject()).unwrap_or_else(|error| panic!("{error}"));
+    files.into_iter().find(|file| file.name == "template.json").expect("a template").text
+}
+
+#[tokio::test]
+async fn cfn_lint_finds_nothing_in_any_template() {
+    for region in REGIONS {
+        let folder = fast_folder();
+        for (name, text, overlay) in all() {
+            let made = made(text, &overlay, region).await;
+            fs_err::write(folder.path().join(format!("{name}.json")), template(&made)).expect("written");
+        }
+        assert_eq!(linted(folder.path(), region), Vec::<String>::new(), "{region}");
+    }
+}
+
+/// The judge looks: what AWS would refuse is found.
+#[tokio::test]
+async fn cfn_lint_finds_a_version_and_a_retention_that_aws_does_not_have() {
+    let made = made(EXAMPLE, &[], REGIONS[0]).await;
+    let mut patched: Json = serde_json::from_str(&template(&made)).expect("JSON");
+    let mut patch = |resource: &str, property: &str, value: Json| {
+        let place = &mut patched["Resources"][resource]["Properties"][property];
+        assert!(!place.is_null(), "{resource} has no {property}");
+        *place = value;
+    };
+    patch("RdsClusterDatabase", "EngineVersion", json!("17.99"));
+    patch("LogsLogGroupMastodon", "RetentionInDays", json!(15));
+    let folder = fast_folder();
+    fs_err::write(folder.path().join("patched.json"), patched.to_string()).expect("written");
+    let found = linted(folder.path(), REGIONS[0]);
+    let codes: Vec<&str> = found.iter().filter_map(|finding| finding.split(' ').next()).collect();
+    assert_eq!(codes, ["E3030", "E3690"], "{found:#?}");
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Accepted {
+    checkov: BTreeMap<String, Reason>,
+}
+
+/// What is found, and why that is as it should be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    what: String,
+    why: String,
+}
+
+/// The rules that checkov finds broken in a file, each with where.
+fn checked(file: &Path, framework: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let python = python::environment("checkov", include_str!("../support/requirements-checkov.txt"));
+    let output = Command::new(python)
+        .args(["-c", "import sys; from checkov.main import Checkov; sys.exit(Checkov().run())", "--file"])
+        .arg(file)
+        .args(["--framework", framework, "--skip-download", "--output", "json", "--quiet", "--compact"])
+        .output()
+        .expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report: Json = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text} {}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(report["summary"]["parsing_errors"], 0, "{report}");
+    assert!(report["summary"]["passed"].as_u64() > Some(80), "it has looked: {}", report["summary"]);
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for finding in report["results"]["failed_checks"].as_array().expect("a list") {
+        let said = |key: &str| finding[key].as_str().expect("a text").to_owned();
+        found.entry(said("check_id")).or_default().insert(said("resource"));
+    }
+    found
+}
+
+#[tokio::test]
+async fn checkov_finds_what_is_accepted() {
+    let accepted: Accepted = toml::from_str(include_str!("accepted.toml")).expect("a list");
+    let short = |reason: &&Reason| reason.what.is_empty() || reason.why.split(' ').count() < 4;
+    assert!(accepted.checkov.values().find(short).is_none(), "every one has its reason");
+    let folder = fast_folder();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, text) in [("example", EXAMPLE), ("odd", ODD)] {
+        let file = folder.path().join(format!("{name}.json"));
+        fs_err::write(&file, template(&made(text, &[], REGIONS[0]).await)).expect("written");
+        for (rule, places) in checked(&file, "cloudformation") {
+            found.entry(rule).or_default().extend(places);
+        }
+    }
+    let new: Vec<_> = found.iter().filter(|(rule, _)| !accepted.checkov.contains_key(*rule)).collect();
+    assert!(new.is_empty(), "not in accepted.toml: {new:#?}");
+    let gone: Vec<_> = accepted.checkov.keys().filter(|rule| !found.contains_key(*rule)).collect();
+    assert!(gone.is_empty(), "nothing is found any more, so these leave accepted.toml: {gone:#?}");
+}
