@@ -28,7 +28,7 @@ fn as_json(toml: &str) -> Json {
 fn no_secret_is_said_or_kept() {
     let folder = project();
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
-    let all: [&[&str]; 10] = [
+    let all: [&[&str]; 11] = [
         &["plan", "--out", "state/first.plan"],
         &["apply", "state/first.plan", "--yes", "--json", "-vv"],
         &["plan", "--json"],
@@ -36,6 +36,7 @@ fn no_secret_is_said_or_kept() {
         &["state", "list", "--json"],
         &["drift", "--json", "-vv"],
         &["export", "cloudformation", "state/cloudformation", "-vv"],
+        &["export", "terraform", "state/terraform", "-vv"],
         &["explain", "rds.cluster.database.master_password"],
         &["show", "state/first.plan", "--json"],
         &["apply", "--yes", "-vv"],

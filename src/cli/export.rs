@@ -7,10 +7,14 @@ use super::{Exit, ExportCommand, GlobalOptions, Ui, cloud, files};
 use crate::export::{self, File, Subject};
 use crate::file;
 use crate::session;
+use crate::spec::counterpart::Tool;
 use crate::state::{Entry, Journal, State};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, command: &ExportCommand) -> Result<Exit, CommandError> {
-    let ExportCommand::CloudFormation(arguments) = command;
+    let (arguments, tool) = match command {
+        ExportCommand::CloudFormation(arguments) => (arguments, Tool::CloudFormation),
+        ExportCommand::Terraform(arguments) => (arguments, Tool::Terraform),
+    };
     let types = files::read_specs(options)?.types;
     let paths = files::recorded_paths(options)?;
     let Some(state) = State::read(&paths.state())? else {
@@ -35,8 +39,11 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &ExportCommand) -> Result<
         })?)
     };
     let subject = Subject { state: &state, observations: observations.as_ref(), types: &types };
-    let files = export::cloudformation::files(&subject)
-        .map_err(|error| CommandError::failure(error.to_string()).hint(error.hint()))?;
+    let files = match tool {
+        Tool::CloudFormation => export::cloudformation::files(&subject),
+        Tool::Terraform => export::terraform::files(&subject),
+    };
+    let files = files.map_err(|error| CommandError::failure(error.to_string()).hint(error.hint()))?;
     let written = write_files(&arguments.folder, &files)?;
     for (path, bytes) in written {
         ui.data(&format!("{path}  {bytes} bytes"))?;

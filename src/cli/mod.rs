@@ -331,6 +331,8 @@ pub enum ExportCommand {
     /// As a template of CloudFormation, and the list of resources to import
     #[command(name = "cloudformation")]
     CloudFormation(ExportArguments),
+    /// As a configuration of Terraform or OpenTofu, with import blocks
+    Terraform(ExportArguments),
 }
 
 #[derive(Debug, Args)]

@@ -16,10 +16,12 @@
 //! - Nothing is under way: [`Instance::new`] refuses a state with unfinished resources.
 
 pub mod cloudformation;
+mod hcl;
 mod layout;
 pub mod place;
 mod readme;
 pub mod references;
+pub mod terraform;
 
 use std::collections::BTreeMap;
 

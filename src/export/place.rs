@@ -36,7 +36,7 @@ pub fn placed(item: &Item<'_>, tool: Tool) -> Placed {
     let counterpart = item.resource_type.counterpart(tool);
     let mut placer = Placer { item, tool, counterpart, placed: Placed::default() };
     let mut main = Tree::Map(BTreeMap::new());
-    let top = Level { words: Words::Own, ours: String::new(), theirs: String::new() };
+    let top = Level { words: Words::Own, is_entry: false, ours: String::new(), theirs: String::new() };
     placer.level(&item.resource_type.attributes, &item.attributes, &top, &mut main);
     if let Some(path) = &counterpart.tags
         && item.resource_type.taggable
@@ -60,6 +60,8 @@ enum Words {
 /// Attributes that stand together.
 struct Level {
     words: Words,
+    /// They are an entry of a list, of which only what is set is written: AWS keeps no defaults there.
+    is_entry: bool,
     /// Our path to them: `containers[].log`.
     ours: String,
     /// The tool's, where the specs do not say it: `HealthCheck` or `health_check[]`.
@@ -106,14 +108,14 @@ impl Placer<'_> {
             (Tool::Terraform, Words::Own) => join(&level.theirs, "[].", name),
         };
         if let Shape::Object(children) = &attribute.shape {
-            if value.is_some() || children.values().all(has_default) {
-                let level = Level { words: level.words, ours, theirs };
+            if value.is_some() || !level.is_entry && children.values().all(has_default) {
+                let level = Level { ours, theirs, ..*level };
                 self.level(children, value.unwrap_or(&Tree::Null), &level, root);
             }
             return;
         }
-        let default = attribute.default.as_ref().map(Value::lift);
-        let Some(value) = value.cloned().or(default) else { return };
+        let default = attribute.default.as_ref().filter(|_| !level.is_entry || attribute.place(self.tool).is_always);
+        let Some(value) = value.cloned().or(default.map(Value::lift)) else { return };
         if let Some(why) = &attribute.left_out {
             self.placed.left_out.push((ours, why.clone()));
             return;
@@ -172,14 +174,21 @@ impl Placer<'_> {
                 let words = if place.as_document { Words::Document } else { words };
                 let items = items.iter().map(|item| match &element.shape {
                     Shape::Object(children) => {
-                        let level = Level { words, ours: format!("{ours}[]"), theirs: String::new() };
+                        let (ours, theirs) = (format!("{ours}[]"), String::new());
+                        let level = Level { words, is_entry: true, ours, theirs };
                         let mut root = Tree::Map(BTreeMap::new());
                         self.level(children, item, &level, &mut root);
                         root
                     }
                     _ => item.clone(),
                 });
-                let list = Tree::List(items.collect());
+                let items: Vec<Written> = items.collect();
+                // Of blocks there is none, not a list without one.
+                let is_blocks = self.tool == Tool::Terraform && matches!(element.shape, Shape::Object(_));
+                if items.is_empty() && is_blocks && !place.as_document {
+                    return None;
+                }
+                let list = Tree::List(items);
                 if place.as_document { Tree::Leaf(Leaf::Document(Box::new(list))) } else { list }
             }
             (Tree::Map(entries), Shape::Map(element)) if is_document(element) => {
@@ -243,8 +252,12 @@ fn lowered(segments: &[Segment]) -> Vec<Segment> {
         let (first, rest) = name.split_at(name.len().min(1));
         format!("{}{rest}", first.to_lowercase())
     };
-    let lower_keys = |constants: &BTreeMap<String, String>| {
-        constants.iter().map(|(key, value)| (lower(key), value.clone())).collect::<BTreeMap<_, _>>()
+    let lower_keys = |constants: &[(Path, String)]| {
+        let lowered = constants.iter().map(|(path, value)| {
+            let segments = lowered(&path.segments);
+            (Path { segments, ..path.clone() }, value.clone())
+        });
+        lowered.collect::<Vec<_>>()
     };
     let element = |element: &Element| match element {
         Element::With(constants) => Element::With(lower_keys(constants)),
@@ -265,8 +278,12 @@ pub fn put(root: &mut Written, segments: &[Segment], value: Written) {
         *root = Tree::Map(BTreeMap::new());
     }
     let Tree::Map(entries) = root else { return };
-    let made = |constants: &BTreeMap<String, String>| {
-        Tree::Map(constants.iter().map(|(key, value)| (key.clone(), Tree::Text(value.clone()))).collect())
+    let made = |constants: &[(Path, String)]| {
+        let mut table = Tree::Map(BTreeMap::new());
+        for (path, value) in constants {
+            put(&mut table, &path.segments, Tree::Text(value.clone()));
+        }
+        table
     };
     match &first.element {
         // Only a value that is read has a number.
@@ -285,7 +302,9 @@ pub fn put(root: &mut Written, segments: &[Segment], value: Written) {
             let list = entries.entry(first.name.clone()).or_insert_with(|| Tree::List(Vec::new()));
             let Tree::List(items) = list else { return };
             let has_all = |item: &Written| {
-                constants.iter().all(|(key, value)| item.get(key).and_then(Tree::as_text) == Some(value))
+                let plain = |path: &Path| path.segments.first().filter(|_| path.segments.len() == 1).cloned();
+                let mut plain = constants.iter().filter_map(|(path, value)| Some((plain(path)?, value)));
+                plain.all(|(key, value)| item.get(&key.name).and_then(Tree::as_text) == Some(value))
             };
             let at = items.iter().position(|item| !rest.is_empty() && has_all(item)).unwrap_or_else(|| {
                 items.push(made(constants));

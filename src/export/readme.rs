@@ -1,8 +1,11 @@
 //! The page beside the files of an export: what to do with them, and what is not in them.
 
+use std::collections::BTreeSet;
+
 use super::cloudformation::{self, Body, LONGEST_BODY, MOST_IMPORTED, SHORT};
-use super::{Instance, Omission};
+use super::{Instance, Omission, terraform};
 use crate::inert::markdown_code;
+use crate::spec::counterpart::Tool;
 
 /// The page for CloudFormation.
 pub fn cloudformation(instance: &Instance<'_>, export: &cloudformation::Export, body: Body) -> String {
@@ -78,8 +81,57 @@ pub fn cloudformation(instance: &Instance<'_>, export: &cloudformation::Export, 
          - Passwords are dynamic references: AWS reads them from where they are, when a stack is updated. Leave them so.\n\
          - The stack has no outputs, because an import refuses them. Add them with a later update.\n\
          - What mastoform looked up, such as the network and certificates, is written as AWS names it. It is not in the\n  \
-         stack.\n\n",
+         stack.\n",
     );
+    text.push_str(&notes(instance, Tool::CloudFormation));
+    text.push_str(&lost(&export.omissions));
+    text
+}
+
+/// The page for Terraform.
+pub fn terraform(instance: &Instance<'_>, export: &terraform::Export) -> String {
+    let count = export.identifiers.len();
+    let changes = export.untold.len();
+    let mut steps = Steps::default();
+    steps.before();
+    steps.add("Fetch the provider. OpenTofu does the same with `tofu` for `terraform`.", &["terraform init"]);
+    steps.add(
+        &format!(
+            "Look at the plan. It says `{count} to import, 0 to add, {changes} to change, 0 to destroy`, or changes less. The \
+             changes are those below, which change nothing in AWS, and spellings. If it adds, destroys or replaces \
+             anything, do not apply it: write what AWS has into `main.tf` first."
+        ),
+        &["terraform plan -out=import.tfplan"],
+    );
+    steps
+        .add("Import. Keep the state that Terraform writes as you keep your data.", &["terraform apply import.tfplan"]);
+    steps.add("The next plan finds nothing to do. Then `imports.tf` can go.", &["terraform plan", "rm imports.tf"]);
+    steps.after();
+    let mut text = head(instance, "Terraform", count);
+    text.push_str(&steps.text);
+    text.push_str(
+        "## Going back\n\n\
+         `terraform state rm` lets go of a resource and deletes nothing: of all of them, if you remove the state. Then\n\
+         `mastoform state hand-over --take-back` goes on where it stopped.\n\n\
+         ## What to know\n\n\
+         - Terraform 1.6 or later, or OpenTofu 1.6 or later, with version 6 of the provider.\n\
+         - Passwords are not in the configuration, so that they do not get into the state. Terraform leaves them alone.\n\
+         - What mastoform looked up, such as the network and certificates, is written as AWS names it.\n\
+         - The tags of mastoform stay. Take them away later, if you like.\n",
+    );
+    text.push_str(&notes(instance, Tool::Terraform));
+    if changes > 0 {
+        text.push_str(
+            "## What the first plan changes\n\n\
+             These arguments are about how Terraform works, and AWS does not keep them. Terraform writes them into its state.\n\n\
+             | resource | arguments |\n| --- | --- |\n",
+        );
+        for (resource, arguments) in &export.untold {
+            let arguments: Vec<String> = arguments.iter().map(|argument| format!("`{argument}`")).collect();
+            text.push_str(&format!("| `{resource}` | {} |\n", arguments.join(", ")));
+        }
+        text.push('\n');
+    }
     text.push_str(&lost(&export.omissions));
     text
 }
@@ -112,24 +164,31 @@ pub(super) struct Steps {
 /// Columns of a line.
 const WIDTH: usize = 110;
 
+/// A paragraph in lines, the first with one beginning and the others with another.
+fn wrapped(text: &str, first: &str, others: &str) -> String {
+    let mut lines = String::new();
+    let mut line = first.to_owned();
+    for word in text.split(' ') {
+        if line.chars().count() + word.chars().count() >= WIDTH {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            line = others.to_owned();
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    lines.push_str(line.trim_end());
+    lines + "\n"
+}
+
 impl Steps {
     pub fn add(&mut self, sentence: &str, commands: &[&str]) {
         if self.count == 0 {
             self.text.push_str("## Steps\n\n");
         }
         self.count += 1;
-        let mut line = format!("{}. ", self.count);
-        for word in sentence.split(' ') {
-            if line.chars().count() + word.chars().count() >= WIDTH {
-                self.text.push_str(line.trim_end());
-                self.text.push('\n');
-                line = "   ".to_owned();
-            }
-            line.push_str(word);
-            line.push(' ');
-        }
-        self.text.push_str(line.trim_end());
-        self.text.push_str("\n\n");
+        self.text.push_str(&wrapped(sentence, &format!("{}. ", self.count), "   "));
+        self.text.push('\n');
         for command in commands {
             self.text.push_str(&format!("       {command}\n"));
         }
@@ -156,6 +215,14 @@ impl Steps {
     pub fn after(&mut self) {
         self.add("Take away the permissions that mastoform had, once nobody runs it here any more.", &[]);
     }
+}
+
+/// What the types in an export have to say, each once, as points of a list, and the end of it.
+fn notes(instance: &Instance<'_>, tool: Tool) -> String {
+    let types = instance.items.values().map(|item| &item.resource_type.counterpart(tool).note);
+    let notes: BTreeSet<&String> = types.flatten().collect();
+    let lines = notes.into_iter().map(|note| wrapped(note, "- ", "  "));
+    lines.collect::<String>() + "\n"
 }
 
 /// What is not in the files.

@@ -262,3 +262,50 @@ fn what_is_under_way_gone_or_anothers_is_not_exported() {
     assert_eq!(error(&state, Some(&observations)), "toy.store.main is not this instance's: play carries other tags");
     assert_eq!(error(&State::new("lineage", "play", "eu-central-1"), None), "there is nothing to hand over");
 }
+
+fn configuration(state: &State) -> (String, terraform::Export, String) {
+    let types = types();
+    let subject = Subject { state, observations: None, types: &types };
+    let files = terraform::files(&subject).unwrap_or_else(|error| panic!("{error}"));
+    let text = |name: &str| files.iter().find(|file| file.name == name).expect("a file").text.clone();
+    let instance = Instance::new(&subject, Tool::Terraform).expect("an instance");
+    (text("main.tf"), terraform::export(&instance), text("README.md"))
+}
+
+#[test]
+fn terraform_refers_and_leaves_secrets_alone() {
+    let (main, export, readme) = configuration(&state());
+    let store = main.split("\n\n").find(|part| part.starts_with("resource \"aws_toy_store\"")).expect("a store");
+    assert!(store.contains("  store_name = \"play\"\n"), "{store}");
+    assert!(main.contains("  lifecycle {\n    ignore_changes = [password]\n  }\n"), "{main}");
+    assert!(main.contains("  bounds {\n    high = 9\n    kind = \"plain\"\n    low  = 1\n  }\n"), "{main}");
+    assert!(
+        main.contains(
+            "resource \"aws_toy_rule\" \"main_a\" {\n  \
+             document = jsonencode({ Allow = \"${aws_toy_secret.key.arn}/*\", Never = \"$${aws:x}\" })\n  \
+             name     = \"a\"\n  store    = aws_toy_store.main.store_name\n}\n"
+        ),
+        "{main}"
+    );
+    assert!(
+        main.contains("resource \"aws_toy_in\" \"way_in\" {\n  other = \"play\"\n  store = aws_toy_store.main.arn\n")
+    );
+    let id = |address: &str| export.identifiers.get(address).map(String::as_str);
+    assert_eq!(id("aws_toy_store.main"), Some("play"));
+    assert_eq!(id("aws_toy_rule.main_a"), Some("play:a"));
+    assert_eq!(id("aws_toy_in.way_in"), Some("play/r-1"));
+    assert_eq!(export.untold["aws_toy_store.main"], ["at_once"]);
+    for line in ["| `aws_toy_store.main` | `at_once` |", "toy.entry.one</code> | Terraform has no such thing. |"] {
+        assert!(readme.contains(line), "{readme}");
+    }
+}
+
+#[test]
+fn a_resource_elsewhere_has_a_provider_of_its_own() {
+    let mut state = state();
+    let address: Address = "toy.secret.key".parse().expect("an address");
+    state.rows.get_mut(&address).expect("a row").region = "us-east-1".to_owned();
+    let (main, ..) = configuration(&state);
+    assert!(main.contains("provider \"aws\" {\n  alias  = \"us_east_1\"\n  region = \"us-east-1\"\n}\n"), "{main}");
+    assert!(main.contains("resource \"aws_toy_secret\" \"key\" {\n  provider = aws.us_east_1\n"), "{main}");
+}

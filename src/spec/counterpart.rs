@@ -12,7 +12,7 @@
 //! | | means |
 //! | --- | --- |
 //! | `[]` | a list of one element |
-//! | `[Key=idle_timeout]` | the element of a list that has this, and others of the kind beside it |
+//! | `[Key=idle_timeout]` | the element of a list that has this, and others of the kind beside it. What it has is a path, too |
 //! | `[Name=*]` | an element per entry of our map; the key goes into `Name` |
 //! | `[*]` | an element per element of our list |
 //! | `[0]` | the element of this number, of a value that is only read |
@@ -66,6 +66,8 @@ pub struct Counterpart {
     pub tags: Option<Path>,
     /// Resources of the tool that hold a part of ours, by their type.
     pub parts: BTreeMap<String, Part>,
+    /// What whoever goes on there has to know, in a sentence or two.
+    pub note: Option<String>,
 }
 
 /// Which resource of a tool a type is.
@@ -132,6 +134,8 @@ pub struct Place {
     pub as_text: bool,
     /// It is one text of JSON, with the names of CloudFormation beginning in lower case.
     pub as_document: bool,
+    /// In an entry of a list it is written even if nobody sets it, with its default.
+    pub is_always: bool,
     /// Instead of its identity, this attribute of what it names is written.
     pub reference: Option<String>,
 }
@@ -186,9 +190,9 @@ pub enum Element {
     /// A table, if there is one already.
     Present,
     /// A table with these beside.
-    With(BTreeMap<String, String>),
+    With(Vec<(Path, String)>),
     /// The element of a list that has all of these.
-    One(BTreeMap<String, String>),
+    One(Vec<(Path, String)>),
     /// An element per entry of a map; the key goes here.
     EachEntry(String),
     /// An element per element of a list.
@@ -232,19 +236,17 @@ impl fmt::Display for Path {
 }
 
 fn element(text: &str) -> Option<(Element, &str)> {
-    let constants = |inner: &str| -> Option<BTreeMap<String, String>> {
-        let pairs = inner.split(',').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| pair.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))).collect()
-    };
     if let Some(after) = text.strip_prefix('?') {
         return Some((Element::Present, after));
     }
-    if let Some(after) = text.strip_prefix('{') {
-        let (inner, after) = after.split_once('}')?;
+    if text.starts_with('{') {
+        let (inner, after) = enclosed(text)?;
         return Some((Element::With(constants(inner)?), after));
     }
-    let Some(after) = text.strip_prefix('[') else { return Some((Element::Plain, text)) };
-    let (inner, after) = after.split_once(']')?;
+    if !text.starts_with('[') {
+        return Some((Element::Plain, text));
+    }
+    let (inner, after) = enclosed(text)?;
     let element = match inner {
         "*" => Element::EachItem,
         _ if inner.parse::<usize>().is_ok() => Element::Nth(inner.parse().ok()?),
@@ -254,6 +256,33 @@ fn element(text: &str) -> Option<(Element, &str)> {
         },
     };
     Some((element, after))
+}
+
+/// What stands between the bracket that a text begins with and its counterpart, and what follows.
+fn enclosed(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    for (index, letter) in text.char_indices() {
+        match letter {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some((text.get(1..index)?, text.get(index + 1..)?));
+        }
+    }
+    None
+}
+
+/// `Id=a,Filter[].Prefix=`: paths, each with a text.
+fn constants(inner: &str) -> Option<Vec<(Path, String)>> {
+    let pairs = inner.split(',').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (path, value) = pair.split_once('=')?;
+            Some((Path::parse(path)?, value.to_owned()))
+        })
+        .collect()
 }
 
 /// A name in capitals at the start of each word: `engine_version` is `EngineVersion`.
@@ -293,6 +322,7 @@ pub fn read_counterpart(reader: &mut Reader<'_>, tool: Tool) -> Counterpart {
             let used = vec!["type", "id", "tags", "parts", "inside", "path", "value"];
             let mut table = Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "a counterpart", used };
             result.kind = kind(&mut table);
+            result.note = table.text("note");
             result.identifier = match node.get("id").map(|id| &id.content) {
                 None => BTreeMap::new(),
                 Some(Content::Text(text)) => BTreeMap::from([(String::new(), text.clone())]),
@@ -392,6 +422,7 @@ pub fn read_place(reader: &mut Reader<'_>, tool: Tool) -> Place {
             let text = table.text("path");
             place.as_text = table.flag("text", false);
             place.as_document = table.flag("document", false);
+            place.is_always = table.flag("always", false);
             place.reference = table.text("reference");
             let values = node.get("values").map(Node::entries).unwrap_or_default().iter();
             place.values = values.map(|entry| (entry.key.clone(), entry.node.value())).collect();
@@ -514,16 +545,18 @@ mod tests {
     fn a_path_says_what_stands_behind_each_name() {
         let path = Path::parse("Rules[Id=a.b,Status=Enabled].Days").expect("a path");
         assert_eq!(path.plain(), "Rules.Days");
-        let one = [("Id", "a.b"), ("Status", "Enabled")].map(|(key, value)| (key.to_owned(), value.to_owned()));
-        assert_eq!(path.segments[0].element, Element::One(BTreeMap::from(one)));
+        let plain = |name: &str| Path::parse(name).expect("a path");
+        let one = [("Id", "a.b"), ("Status", "Enabled")].map(|(key, value)| (plain(key), value.to_owned()));
+        assert_eq!(path.segments[0].element, Element::One(one.into()));
         assert_eq!(path.segments[1].element, Element::Plain);
         let element = |text: &str| Path::parse(text).map(|path| path.segments[0].element.clone());
-        assert_eq!(element("a[].b"), Some(Element::One(BTreeMap::new())));
+        assert_eq!(element("a[].b"), Some(Element::One(Vec::new())));
         assert_eq!(element("a[*].b"), Some(Element::EachItem));
         assert_eq!(element("a[name=*].b"), Some(Element::EachEntry("name".to_owned())));
         assert_eq!(element("a?.b"), Some(Element::Present));
         assert_eq!(element("a[0].b"), Some(Element::Nth(0)));
-        assert!(matches!(element("a{x=y}.b"), Some(Element::With(_))));
+        assert_eq!(element("a{x=y}.b"), Some(Element::With(vec![(plain("x"), "y".to_owned())])));
+        assert_eq!(element("a[x[].y=z].b"), Some(Element::One(vec![(plain("x[].y"), "z".to_owned())])));
         for wrong in ["", "a.", ".a", "a[", "a[]b", "a[b]"] {
             assert_eq!(Path::parse(wrong), None, "{wrong}");
         }

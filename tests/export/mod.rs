@@ -2,6 +2,7 @@
 
 #[cfg(feature = "python")]
 mod judges;
+mod terraform;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -83,13 +84,18 @@ async fn everything_of_the_specs_is_in_an_export_or_has_no_counterpart() {
     let mut written: BTreeMap<&str, BTreeSet<(String, String)>> = BTreeMap::new();
     for (_, text, overlay) in all() {
         let made = made(text, &overlay, REGIONS[0]).await;
-        let instance = Exported::new(&made.subject(), Tool::CloudFormation).expect("an instance");
-        written.entry("cfn").or_default().extend(cloudformation::export(&instance).attributes);
+        for tool in Tool::ALL {
+            let instance = Exported::new(&made.subject(), tool).expect("an instance");
+            written.entry(tool.key()).or_default().extend(match tool {
+                Tool::CloudFormation => cloudformation::export(&instance).attributes,
+                Tool::Terraform => mastoform::export::terraform::export(&instance).attributes,
+            });
+        }
     }
     let mut missing = Vec::new();
     let specs = Specs::read(&[]).expect("valid specs");
     for resource_type in specs.types.values().filter(|resource_type| !resource_type.lookup_only) {
-        for tool in [Tool::CloudFormation] {
+        for tool in Tool::ALL {
             if matches!(resource_type.counterpart(tool).kind, Kind::None) {
                 continue;
             }
