@@ -60,6 +60,8 @@ pub enum SessionError {
         #[source]
         source: ProviderError,
     },
+    #[error("{instance} was handed over, so it is not changed from here any more")]
+    HandedOver { instance: String },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("{0}")]
@@ -313,9 +315,22 @@ pub fn gather_offline(config: Option<&Config>, remembered: Remembered) -> Result
     Ok(Gathered { on_disk, ..Gathered::offline(state) })
 }
 
+/// Refuses to change what was handed over.
+///
+/// # Errors
+///
+/// `HandedOver`.
+pub fn refuse_handed_over(state: &State) -> Result<(), SessionError> {
+    match state.handed_over {
+        true => Err(SessionError::HandedOver { instance: state.instance.clone() }),
+        false => Ok(()),
+    }
+}
+
 /// Makes ready for an apply: keeps a copy of the state file, makes the state the successor of itself, writes what was
 /// folded from an old journal, and opens a new one. The caller holds the lock. `watch` is for tests.
 pub fn begin(paths: &Paths, gathered: &mut Gathered, watch: Option<Watch>) -> Result<Ledger, SessionError> {
+    refuse_handed_over(&gathered.state)?;
     gathered.state.lookups = gathered.lookups.clone();
     Ok(Ledger::begin(paths, &mut gathered.state, gathered.on_disk.as_deref(), watch)?)
 }

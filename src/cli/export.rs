@@ -8,7 +8,7 @@ use crate::export::{self, File, Subject};
 use crate::file;
 use crate::session;
 use crate::spec::counterpart::Tool;
-use crate::state::{Entry, Journal, State};
+use crate::state::State;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, command: &ExportCommand) -> Result<Exit, CommandError> {
     let (arguments, tool) = match command {
@@ -25,11 +25,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &ExportCommand) -> Result<
     if files::is_busy(ui, &paths)? {
         return Err(CommandError::failure("a command is changing this instance").hint("export when it is done"));
     }
-    let is_begun = |entry: &Entry| entry.record.address().is_some();
-    if Journal::read(&paths.journal())?.entries.iter().any(is_begun) {
-        return Err(CommandError::failure("a command was interrupted, and the state does not have what it did")
-            .hint("`mastoform apply` finishes what was begun; export after that"));
-    }
+    files::refuse_interrupted(&paths, "export")?;
     let observations = if arguments.offline {
         None
     } else {

@@ -363,6 +363,12 @@ pub enum StateCommand {
     },
     /// Take back the last good state file, from the backup or from git
     Restore(RestoreArguments),
+    /// Leave the instance to another tool: from then on apply and destroy refuse to change it
+    HandOver {
+        /// Make it mastoform's again
+        #[arg(long)]
+        take_back: bool,
+    },
 }
 
 #[derive(Debug, Args)]
