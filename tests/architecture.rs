@@ -176,6 +176,33 @@ fn only_specs_and_the_aws_provider_know_mastodon_and_aws_attributes() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Exports are written from what the specs say of each type: none is known by name, neither ours nor another tool's.
+#[test]
+fn no_export_knows_a_type_by_name() {
+    let specs = mastoform::spec::Specs::read(&[]).expect("valid specs");
+    let mut names = BTreeSet::new();
+    for resource_type in specs.types.values() {
+        names.insert(resource_type.name.to_string());
+        for tool in mastoform::spec::counterpart::Tool::ALL {
+            let counterpart = resource_type.counterpart(tool);
+            names.extend(counterpart.names().into_iter().map(str::to_owned));
+            names.extend(counterpart.parts.keys().cloned());
+        }
+    }
+    assert!(names.len() > 60, "{names:?}");
+    let mut wrong = Vec::new();
+    for (name, bytes) in crate::support::case::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/export")) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+        for (number, line) in lines {
+            let known = names.iter().filter(|known| line.contains(known.as_str()));
+            wrong.extend(known.map(|known| format!("{}:{}: {known}", name.display(), number + 1)));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 /// Files are opened by `file`, which follows no link, and programs are run by `cli::git` alone.
 #[test]
 fn files_are_opened_and_programs_run_in_one_place() {

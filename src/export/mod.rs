@@ -29,7 +29,7 @@ use crate::address::{Address, Identity};
 use crate::plan::diff;
 use crate::plan::owner;
 use crate::plan::walk::merged;
-use crate::provider::ownership::Tags;
+use crate::provider::ownership::{RESERVED, Tags};
 use crate::provider::{Observation, Observations};
 use crate::spec::Types;
 use crate::spec::counterpart::Tool;
@@ -183,7 +183,8 @@ impl<'a> Instance<'a> {
                 Some(_) => return Err(ExportError::Gone { address: address.clone() }),
             };
             let values = values(resource_type, row, observed.map(|observed| &observed.attributes));
-            let tags = observed.and_then(|observed| observed.tags.clone()).unwrap_or_else(|| owner.tags(address));
+            let mut tags = observed.and_then(|observed| observed.tags.clone()).unwrap_or_else(|| owner.tags(address));
+            tags.retain(|key, _| !key.starts_with(RESERVED));
             let region = row.region.as_str();
             let attributes = Tree::Null;
             items.insert(address.clone(), Item { resource_type, identity, region, attributes, values, tags });

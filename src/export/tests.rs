@@ -239,6 +239,19 @@ fn a_value_is_what_the_cloud_reports() {
     assert!(store.get("Password").is_some(), "AWS never tells it");
 }
 
+/// Tags are those that are there. Those of AWS's own nobody may write.
+#[test]
+fn tags_are_those_that_somebody_has_set() {
+    let state = state();
+    let address: Address = "toy.store.main".parse().expect("an address");
+    let mut observations = observed(&state, "", Json::Null);
+    let Some(Observation::Found(shown)) = observations.get_mut(&address) else { panic!("not shown") };
+    let tags = [("team", "a"), ("aws:cloudformation:stack-name", "b")];
+    shown.tags = Some(tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    let store = template(&state, Some(&observations)).template["Resources"]["ToyStoreMain"]["Properties"].take();
+    assert_eq!(store["Tags"], json!([{"Key": "team", "Value": "a"}]));
+}
+
 #[test]
 fn what_is_under_way_gone_or_anothers_is_not_exported() {
     let types = types();

@@ -10,8 +10,9 @@ use mastoform::address::TypeName;
 use mastoform::diagnostic::SourceFile;
 use mastoform::document::{self, Content, Node};
 use mastoform::spec::Specs;
-use mastoform::spec::counterpart::pascal;
+use mastoform::spec::counterpart::{leaves, pascal};
 use mastoform::spec::types::{Attribute, Impact, ResourceType, Shape};
+use mastoform::value::Value;
 
 const TABLE: &str = include_str!("cloudformation.toml");
 
@@ -20,11 +21,15 @@ struct Schema {
     /// Replaced in some cases only: being immutable here needs a reason.
     conditional: BTreeSet<String>,
     properties: BTreeSet<String>,
+    /// The values that AWS takes, by property.
+    values: BTreeMap<String, BTreeSet<String>>,
 }
 
 struct Schemas {
     by_name: BTreeMap<String, Schema>,
     deviations: BTreeSet<String>,
+    /// The versions that AWS offers, by engine.
+    versions: BTreeMap<String, BTreeSet<String>>,
 }
 
 fn texts(node: &Node, key: &str) -> BTreeSet<String> {
@@ -38,20 +43,28 @@ fn schemas() -> Schemas {
     let document = document::parse(&SourceFile::new("cloudformation.toml", TABLE)).expect("valid");
     let mut by_name = BTreeMap::new();
     let mut deviations = BTreeSet::new();
+    let mut versions = BTreeMap::new();
+    let all = |node: Option<&Node>| -> BTreeMap<String, BTreeSet<String>> {
+        let tables = node.iter().flat_map(|node| node.entries().iter().map(move |entry| (entry, *node)));
+        tables.map(|(entry, node)| (entry.key.clone(), texts(node, &entry.key))).collect()
+    };
     for entry in document.entries() {
         if entry.key == "deviation" {
             for deviation in entry.node.entries() {
                 assert!(deviation.node.get("why").is_some(), "{} has no reason", deviation.key);
                 deviations.insert(deviation.key.clone());
             }
+        } else if entry.key == "versions" {
+            versions = all(Some(&entry.node));
         } else if entry.node.is_table() {
             let create_only = texts(&entry.node, "create_only");
             let conditional = texts(&entry.node, "conditional_create_only");
             let properties = texts(&entry.node, "properties");
-            by_name.insert(entry.key.clone(), Schema { create_only, conditional, properties });
+            let values = all(entry.node.get("values"));
+            by_name.insert(entry.key.clone(), Schema { create_only, conditional, properties, values });
         }
     }
-    Schemas { by_name, deviations }
+    Schemas { by_name, deviations, versions }
 }
 
 /// Calls `visit` with every attribute that CloudFormation has: our path, its path, and whether ours is immutable.
@@ -148,6 +161,65 @@ fn what_is_immutable_here_is_create_only_there() {
         .filter(|deviation| !wrong.iter().any(|path| path == *deviation || path.starts_with(&format!("{deviation}."))))
         .collect();
     assert!(idle.is_empty(), "these deviations deviate from nothing: {idle:#?}");
+}
+
+/// What the specs let through AWS takes: no value is one that AWS has never had, or has no more.
+#[test]
+fn every_value_is_one_that_aws_takes() {
+    let schemas = schemas();
+    let specs = Specs::read(&[]).expect("valid specs");
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for resource_type in specs.types.values() {
+        for schema in resource_type.cfn.names().iter().filter_map(|cfn| schemas.by_name.get(*cfn)) {
+            for (path, attribute) in leaves(resource_type) {
+                let element = match &attribute.shape {
+                    Shape::List(element) => element,
+                    _ => attribute,
+                };
+                let place = &attribute.cfn;
+                let ours = element.values.iter().filter_map(|value| {
+                    let printed = value.as_text().map_or_else(|| value.to_string(), str::to_owned);
+                    if place.values.is_empty() {
+                        return Some(printed);
+                    }
+                    place.values.get(&printed)?.as_text().map(str::to_owned)
+                });
+                let ours: BTreeSet<String> = ours.collect();
+                // The table has whole paths; those of entries of lists count from the entry.
+                let own = place.plain().unwrap_or_else(|| path.split('.').map(pascal).collect::<Vec<_>>().join("."));
+                let is_it = |listed: &str| listed == own || listed.ends_with(&format!(".{own}")) && path.contains('[');
+                let Some((_, theirs)) = schema.values.iter().find(|(listed, _)| is_it(listed)) else { continue };
+                if ours.is_empty() {
+                    continue;
+                }
+                compared += 1;
+                let strange: Vec<_> = ours.difference(theirs).collect();
+                if !strange.is_empty() {
+                    wrong.push(format!("{}.{path}: {strange:?}", resource_type.name));
+                }
+            }
+        }
+    }
+    assert!(compared > 15, "only {compared} lists are compared");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// The blueprint warns of versions that AWS does not offer, so it has to know those that AWS does.
+#[test]
+fn the_versions_of_the_blueprint_are_those_that_aws_offers() {
+    let schemas = schemas();
+    let specs = Specs::read(&[]).expect("valid specs");
+    let known = specs.blueprint.locals["versions"].tree.plain().expect("no templates");
+    for (engine, offered) in &schemas.versions {
+        let known = known.get(engine).and_then(Value::as_list).expect("a list").iter();
+        let known: BTreeSet<String> = known.filter_map(|version| version.as_text().map(str::to_owned)).collect();
+        let gone: Vec<_> = known.difference(offered).collect();
+        assert!(gone.is_empty(), "AWS offers no {engine} {gone:?} any more");
+        let major = |version: &String| version.split('.').next().and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
+        let oldest = known.iter().map(major).min().expect("a version");
+        let new: Vec<_> = offered.difference(&known).filter(|version| major(version) >= oldest).collect();
+        assert!(new.is_empty(), "specs/mastodon/checks.toml does not know {engine} {new:?}");
+    }
 }
 
 #[test]
