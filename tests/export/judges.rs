@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use mastoform::export::cloudformation;
+use mastoform::address::Address;
+use mastoform::export::{Instance as Exported, cloudformation};
+use mastoform::spec::counterpart::Tool;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -124,4 +126,101 @@ async fn checkov_finds_what_is_accepted() {
     assert!(new.is_empty(), "not in accepted.toml: {new:#?}");
     let gone: Vec<_> = accepted.checkov.keys().filter(|rule| !found.contains_key(*rule)).collect();
     assert!(gone.is_empty(), "nothing is found any more, so these leave accepted.toml: {gone:#?}");
+}
+
+/// moto makes the stack, as far as it can: references lead to what they mean, and what is there then is what our own apply
+/// has made.
+#[tokio::test]
+async fn the_stack_that_moto_makes_is_what_we_have_made() {
+    let made = made(EXAMPLE, &[], REGIONS[0]).await;
+    let folder = fast_folder();
+    let (file, script) = (folder.path().join("template.json"), folder.path().join("stack.py"));
+    fs_err::write(&file, template(&made)).expect("written");
+    fs_err::write(&script, include_str!("stack.py")).expect("written");
+    let python = python::environment("moto", include_str!("../support/requirements.txt"));
+    let output = Command::new(python).arg(script).arg(file).arg(REGIONS[0]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let stack: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+
+    // Gap: moto does not know all types. Those it knows are all there.
+    let gaps = [
+        "AWS::CloudFront::Distribution",
+        "AWS::CloudFront::OriginAccessControl",
+        "AWS::CloudFront::ResponseHeadersPolicy",
+        "AWS::EC2::SecurityGroupEgress",
+        "AWS::ElastiCache::ReplicationGroup",
+        "AWS::RDS::DBCluster",
+        "AWS::RDS::DBInstance",
+        "AWS::S3::BucketPolicy",
+        "AWS::SecretsManager::Secret",
+    ];
+    let instance = Exported::new(&made.subject(), Tool::CloudFormation).expect("an instance");
+    let template = cloudformation::export(&instance).template;
+    let wanted = template["Resources"].as_object().expect("resources").iter();
+    let wanted: BTreeMap<&str, &str> = wanted
+        .map(|(name, found)| (name.as_str(), found["Type"].as_str().expect("a type")))
+        .filter(|(_, kind)| !gaps.contains(kind))
+        .collect();
+    let found = stack["made"].as_object().expect("resources").iter();
+    let found: BTreeMap<&str, &str> =
+        found.map(|(name, kind)| (name.as_str(), kind.as_str().expect("a type"))).collect();
+    assert_eq!(found, wanted);
+
+    // Who may connect to whom, by the names of groups.
+    let ingress = json!([
+        ["social-cache", 6379, 6379, ["social-tasks"]],
+        ["social-database", 5432, 5432, ["social-tasks"]],
+        ["social-load-balancer", 80, 80, ["0.0.0.0/0"]],
+        ["social-load-balancer", 443, 443, ["0.0.0.0/0"]],
+        ["social-tasks", 3000, 3000, ["social-load-balancer"]],
+        ["social-tasks", 4000, 4000, ["social-load-balancer"]],
+    ]);
+    assert_eq!(stack["ingress"], ingress);
+    let redirect =
+        json!({"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}});
+    assert_eq!(stack["listeners"]["80"], redirect);
+    assert!(stack["listeners"]["443"]["TargetGroupArn"].as_str().is_some_and(|arn| arn.contains("/social-web-3000/")));
+    assert_eq!(stack["rules"], json!([["1", ["/api/v1/streaming", "/api/v1/streaming/*"], "social-streaming-4000"]]));
+    assert_eq!(stack["service"], json!({"serviceName": "social", "desiredCount": 1}));
+    assert_eq!(stack["bucket"]["Rules"][0]["ApplyServerSideEncryptionByDefault"], json!({"SSEAlgorithm": "AES256"}));
+    // The rest as the state has it. What refers to something that moto does not make stays as it is.
+    let inputs = |address: &str| made.state.rows[&address.parse::<Address>().expect("an address")].inputs.to_json();
+    assert_eq!(stack["retention"], inputs("logs.log_group.mastodon")["retention_days"]);
+    let group = inputs("elb.target_group.streaming");
+    let check = &group["health_check"];
+    assert_eq!(
+        stack["target_groups"]["social-streaming-4000"],
+        json!([group["port"], check["path"], check["timeout"]])
+    );
+    let is_resolved = |value: &&Json| !value.to_string().contains("GetAtt");
+    let mut parameters = 0;
+    for (address, row) in made.state.rows.iter().filter(|(address, _)| address.type_name.service == "ssm") {
+        let inputs = row.inputs.to_json();
+        let made = &stack["parameters"][inputs["name"].as_str().expect("a name")];
+        if is_resolved(&made) {
+            assert_eq!(*made, inputs["value"], "{address}");
+            parameters += 1;
+        }
+    }
+    assert_eq!(parameters, 12);
+    for container in inputs("ecs.task_definition.mastodon")["containers"].as_array().expect("a list") {
+        let made = &stack["containers"][container["name"].as_str().expect("a name")];
+        for key in ["image", "cpu", "memory", "command", "essential"] {
+            assert_eq!(made[key], container[key], "{key}");
+        }
+        assert_eq!(made["healthCheck"]["command"], container["health_check"]["command"]);
+        assert_eq!(made["logConfiguration"]["options"]["awslogs-group"], container["log"]["group"]);
+        let variables = made["environment"].as_array().expect("a list").iter().filter(is_resolved);
+        let variables: Vec<_> = variables.map(|variable| (&variable["name"], &variable["value"])).collect();
+        assert!(variables.len() > 20, "{variables:?}");
+        for (name, value) in variables {
+            assert_eq!(*value, container["environment"][name.as_str().expect("a name")], "{name}");
+        }
+        let secrets = made["secrets"].as_array().expect("a list").iter().map(|secret| &secret["name"]);
+        let ours = container["secrets"].as_object().expect("a map").keys();
+        assert!(secrets.eq(ours.map(|name| Json::from(name.as_str())).collect::<Vec<_>>().iter()));
+    }
+    let role = stack["roles"]["social-eu-central-1-tasks"]["media"].to_string();
+    assert!(role.contains("arn:aws:s3:::social-example-org-media/*"), "{role}");
 }
