@@ -1,5 +1,5 @@
 //! Judges that know AWS and not this program: cfn-lint has AWS's schemas of every resource, region by region; checkov has
-//! rules of people who look after security. Both read what is exported.
+//! and cdk-nag have rules of people who look after security. All read what is exported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Made, ODD, REGIONS, all, made};
 use crate::support::instance::{EXAMPLE, fast_folder};
-use crate::support::python;
+use crate::support::{npm, python, say};
 
 /// What cfn-lint has to say of the templates in a folder, as one of a region: code, and what it says.
 fn linted(folder: &Path, region: &str) -> Vec<String> {
@@ -76,6 +76,7 @@ async fn cfn_lint_finds_a_version_and_a_retention_that_aws_does_not_have() {
 #[serde(deny_unknown_fields)]
 struct Accepted {
     checkov: BTreeMap<String, Reason>,
+    cdk_nag: BTreeMap<String, Reason>,
 }
 
 /// What is found, and why that is as it should be.
@@ -108,24 +109,58 @@ fn checked(file: &Path, framework: &str) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-#[tokio::test]
-async fn checkov_finds_what_is_accepted() {
-    let accepted: Accepted = toml::from_str(include_str!("accepted.toml")).expect("a list");
-    let short = |reason: &&Reason| reason.what.is_empty() || reason.why.split(' ').count() < 4;
-    assert!(accepted.checkov.values().find(short).is_none(), "every one has its reason");
+/// What some judge finds in the example and the odd instance, by rule.
+async fn found(judge: impl Fn(&Path) -> BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
     let folder = fast_folder();
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, text) in [("example", EXAMPLE), ("odd", ODD)] {
         let file = folder.path().join(format!("{name}.json"));
         fs_err::write(&file, template(&made(text, &[], REGIONS[0]).await)).expect("written");
-        for (rule, places) in checked(&file, "cloudformation") {
+        for (rule, places) in judge(&file) {
             found.entry(rule).or_default().extend(places);
         }
     }
-    let new: Vec<_> = found.iter().filter(|(rule, _)| !accepted.checkov.contains_key(*rule)).collect();
+    found
+}
+
+/// Each finding has its reason, and each reason its finding.
+fn assert_accepted(found: &BTreeMap<String, BTreeSet<String>>, accepted: &BTreeMap<String, Reason>) {
+    let short = |reason: &&Reason| reason.what.is_empty() || reason.why.split(' ').count() < 4;
+    assert!(accepted.values().find(short).is_none(), "every one has its reason");
+    let new: Vec<_> = found.iter().filter(|(rule, _)| !accepted.contains_key(*rule)).collect();
     assert!(new.is_empty(), "not in accepted.toml: {new:#?}");
-    let gone: Vec<_> = accepted.checkov.keys().filter(|rule| !found.contains_key(*rule)).collect();
+    let gone: Vec<_> = accepted.keys().filter(|rule| !found.contains_key(*rule)).collect();
     assert!(gone.is_empty(), "nothing is found any more, so these leave accepted.toml: {gone:#?}");
+}
+
+fn accepted() -> Accepted {
+    toml::from_str(include_str!("accepted.toml")).expect("a list")
+}
+
+#[tokio::test]
+async fn checkov_finds_what_is_accepted() {
+    assert_accepted(&found(|file| checked(file, "cloudformation")).await, &accepted().checkov);
+}
+
+#[tokio::test]
+async fn cdk_nag_finds_what_is_accepted() {
+    let Some(modules) = npm::modules("cdk-nag", include_str!("../support/package-cdk-nag.json")) else {
+        say("npm is not installed here, so cdk-nag was not asked");
+        return;
+    };
+    let script = modules.join("nag.js");
+    fs_err::write(&script, include_str!("nag.js")).expect("written");
+    let judge = |file: &Path| {
+        let output = Command::new("node").arg(&script).arg(file).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let report: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert!(report["looked"].as_u64() > Some(40), "it has looked: {report}");
+        let found: BTreeMap<String, BTreeSet<String>> =
+            serde_json::from_value(report["found"].clone()).expect("resources by rule");
+        found
+    };
+    assert_accepted(&found(judge).await, &accepted().cdk_nag);
 }
 
 /// moto makes the stack, as far as it can: references lead to what they mean, and what is there then is what our own apply

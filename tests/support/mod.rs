@@ -8,6 +8,8 @@ pub mod instance;
 pub mod ministack;
 #[cfg(feature = "aws")]
 pub mod moto;
+#[cfg(feature = "python")]
+pub mod npm;
 pub mod policy;
 #[cfg(feature = "aws")]
 #[expect(dead_code, reason = "the benchmark of the wave needs more of it")]
