@@ -105,6 +105,7 @@ mod tests {
     use super::*;
     use crate::cli::files::tests::options;
     use crate::cli::ui::captured::ui;
+    use crate::session::{self, Gathered, SessionError};
     use crate::state::{Intent, Journal, Record, Verb};
     use crate::value::Value;
 
@@ -153,6 +154,9 @@ mod tests {
         assert!(handed_over.handed_over);
         assert_eq!((handed_over.serial, &handed_over.rows), (before.serial + 1, &before.rows));
         assert!(go(false).contains("is handed over already; nothing was changed"));
+        // Whatever led there: nothing is begun.
+        let begun = session::begin(&paths, &mut Gathered::offline(handed_over.clone()), None);
+        assert!(matches!(begun, Err(SessionError::HandedOver { .. })));
         assert_eq!(read(), handed_over);
         assert!(go(true).contains("is mastoform's again"));
         assert_eq!(State { serial: before.serial, parent: before.parent.clone(), ..read() }, before);

@@ -153,6 +153,12 @@ pub fn export(instance: &Instance<'_>) -> Export {
         omissions.extend(
             placed.left_out.iter().map(|(path, why)| Omission { what: format!("{address}.{path}"), why: why.clone() }),
         );
+        for (name, value) in item.attributes.as_map().into_iter().flatten() {
+            if matches!(value, Tree::Leaf(Leaf::Secret(_))) && writer.json(value).is_none() {
+                let why = "It is a secret that CloudFormation cannot read from where it is.".to_owned();
+                omissions.push(Omission { what: format!("{address}.{name}"), why });
+            }
+        }
         let properties = writer.json(&placed.main).unwrap_or_else(|| json!({}));
         imports.push(json!({
             "ResourceType": type_name,

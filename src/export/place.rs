@@ -314,6 +314,13 @@ pub fn put(root: &mut Written, segments: &[Segment], value: Written) {
                 put(item, rest, value);
             }
         }
+        Element::New => {
+            let list = entries.entry(first.name.clone()).or_insert_with(|| Tree::List(Vec::new()));
+            let Tree::List(items) = list else { return };
+            let mut item = Tree::Map(BTreeMap::new());
+            put(&mut item, rest, value);
+            items.push(item);
+        }
         Element::EachEntry(key) => {
             let Tree::Map(values) = value else { return };
             let items = values.into_iter().map(|(name, value)| {

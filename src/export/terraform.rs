@@ -12,8 +12,8 @@ use super::hcl::{Block, Body, Expression, Piece};
 use super::place::{self, Placed};
 use super::{ExportError, File, Instance, Item, Leaf, Omission, Part, Reference, Subject, Written, readme, references};
 
-/// The version of the provider whose names are written. `tests/specs/terraform.toml` holds what that one has.
-pub const PROVIDER: &str = ">= 6.0";
+/// The versions of the provider whose names are written. `tests/specs/terraform.toml` holds what one of them has.
+pub const PROVIDER: &str = "~> 6.0";
 
 /// The oldest version of Terraform, and of OpenTofu, that has import blocks.
 pub const OLDEST: &str = ">= 1.6";
@@ -90,6 +90,7 @@ pub fn export(instance: &Instance<'_>) -> Export {
         attributes: BTreeSet::new(),
         untold: BTreeMap::new(),
     };
+    let mut taken: BTreeSet<(String, String)> = writer.names.values().cloned().collect();
     for (address, item) in &instance.items {
         let Some((type_name, name)) = writer.names.get(address) else {
             let why = "Terraform has no such thing.".to_owned();
@@ -117,6 +118,7 @@ pub fn export(instance: &Instance<'_>) -> Export {
             let Some(described) = counterpart.parts.get(&part.type_name) else { continue };
             let star = part.star.as_deref();
             let name = star.map_or_else(|| name.clone(), |star| format!("{name}_{}", label(star)));
+            let (_, name) = unlike(part.type_name.clone(), name, &mut taken);
             let mut main = part.main.clone();
             for (argument, template) in &described.arguments {
                 main.set(&[argument], told(address, item, template, star));
@@ -173,15 +175,20 @@ fn names(instance: &Instance<'_>) -> BTreeMap<Address, (String, String)> {
             Some(key) => format!("{}_{}", label(&address.name), label(key).trim_start_matches('_')),
             None => label(&address.name),
         };
-        let mut candidate = (type_name.to_owned(), whole.clone());
-        let mut number = 2;
-        while !taken.insert(candidate.clone()) {
-            candidate.1 = format!("{whole}_{number}");
-            number += 1;
-        }
-        names.insert(address.clone(), candidate);
+        names.insert(address.clone(), unlike(type_name.to_owned(), whole, &mut taken));
     }
     names
+}
+
+/// A type and a label that nobody has taken, and that are taken now.
+fn unlike(type_name: String, label: String, taken: &mut BTreeSet<(String, String)>) -> (String, String) {
+    let mut candidate = (type_name, label.clone());
+    let mut number = 2;
+    while !taken.insert(candidate.clone()) {
+        candidate.1 = format!("{label}_{number}");
+        number += 1;
+    }
+    candidate
 }
 
 /// What an import calls a resource.

@@ -181,8 +181,10 @@ fn a_secret_is_read_from_where_it_is() {
     let elsewhere = json!({"secret": "${size(config.name)}"});
     let address: Address = "toy.store.main".parse().expect("an address");
     state.rows.get_mut(&address).expect("a row").inputs.set(&["password"], value(elsewhere));
-    let store = template(&state, None).template["Resources"]["ToyStoreMain"]["Properties"].take();
+    let mut export = template(&state, None);
+    let store = export.template["Resources"]["ToyStoreMain"]["Properties"].take();
     assert_eq!(store.get("Password"), None, "a secret that CloudFormation cannot read is left out");
+    assert!(export.omissions[0].why.contains("cannot read"), "{:?}", export.omissions);
 }
 
 #[test]
@@ -310,6 +312,22 @@ fn terraform_refers_and_leaves_secrets_alone() {
     assert_eq!(export.untold["aws_toy_store.main"], ["at_once"]);
     for line in ["| `aws_toy_store.main` | `at_once` |", "toy.entry.one</code> | Terraform has no such thing. |"] {
         assert!(readme.contains(line), "{readme}");
+    }
+}
+
+/// Two parts whose labels would be the same.
+#[test]
+fn no_two_resources_have_one_name() {
+    let mut state = state();
+    let main = state.rows.get(&"toy.store.main".parse().expect("an address")).cloned().expect("a row");
+    for (name, rule) in [("a", "b_c"), ("a_b", "c")] {
+        let inputs = value(json!({"name": name, "rules": {rule: {}}}));
+        let address = format!("toy.store.{name}").parse().expect("an address");
+        state.rows.insert(address, Row { identity: Some(Identity::new(name)), inputs, ..main.clone() });
+    }
+    let (main, ..) = configuration(&state);
+    for name in ["a_b_c", "a_b_c_2"] {
+        assert!(main.contains(&format!("resource \"aws_toy_rule\" \"{name}\"")), "{main}");
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `[]` | a list of one element |
 //! | `[Key=idle_timeout]` | the element of a list that has this, and others of the kind beside it. What it has is a path, too |
 //! | `[Name=*]` | an element per entry of our map; the key goes into `Name` |
+//! | `[+]` | an element of its own |
 //! | `[*]` | an element per element of our list |
 //! | `[0]` | the element of this number, of a value that is only read |
 //! | `{Status=Enabled}` | a table that has this besides |
@@ -193,6 +194,8 @@ pub enum Element {
     With(Vec<(Path, String)>),
     /// The element of a list that has all of these.
     One(Vec<(Path, String)>),
+    /// An element of its own, whatever else there is.
+    New,
     /// An element per entry of a map; the key goes here.
     EachEntry(String),
     /// An element per element of a list.
@@ -249,6 +252,7 @@ fn element(text: &str) -> Option<(Element, &str)> {
     let (inner, after) = enclosed(text)?;
     let element = match inner {
         "*" => Element::EachItem,
+        "+" => Element::New,
         _ if inner.parse::<usize>().is_ok() => Element::Nth(inner.parse().ok()?),
         _ => match inner.strip_suffix("=*") {
             Some(key) => Element::EachEntry(key.to_owned()),
@@ -463,6 +467,10 @@ pub fn lint(types: &Types, problems: &mut Diagnostics) {
                     );
                 }
             }
+            if let Some(wrong) = unnamed(resource_type, tool) {
+                let message = format!("`{key}` of `{name}` {wrong}");
+                problems.push(Diagnostic::error("wrong-type", message).at(&resource_type.location, ""));
+            }
             for (path, attribute) in leaves(resource_type) {
                 if let Some(wrong) = complaint(resource_type, tool, attribute) {
                     let message = format!("`{key}` of `{name}.{path}` {wrong}");
@@ -484,6 +492,19 @@ fn named(counterpart: &Counterpart) -> Vec<&str> {
     let templates = parts.flat_map(|part| part.arguments.values().chain([&part.identifier]));
     let templates = templates.chain(counterpart.identifier.values());
     templates.flat_map(|template| placeholders(template)).filter(|name| *name != "*").chain(by).collect()
+}
+
+/// What is wrong with the name of a type in a tool.
+fn unnamed(resource_type: &ResourceType, tool: Tool) -> Option<String> {
+    match &resource_type.counterpart(tool).kind {
+        Kind::By { attribute, names } => {
+            let values = resource_type.attributes.get(attribute).map(|attribute| &attribute.values)?;
+            let missing = values.iter().filter_map(Value::as_text).find(|value| !names.contains_key(*value))?;
+            Some(format!("has no name for `{attribute}` {missing}"))
+        }
+        Kind::Inside { .. } if tool == Tool::Terraform => Some("cannot be inside of another resource".to_owned()),
+        _ => None,
+    }
 }
 
 fn complaint(resource_type: &ResourceType, tool: Tool, attribute: &Attribute) -> Option<String> {
@@ -552,6 +573,7 @@ mod tests {
         let element = |text: &str| Path::parse(text).map(|path| path.segments[0].element.clone());
         assert_eq!(element("a[].b"), Some(Element::One(Vec::new())));
         assert_eq!(element("a[*].b"), Some(Element::EachItem));
+        assert_eq!(element("a[+].b"), Some(Element::New));
         assert_eq!(element("a[name=*].b"), Some(Element::EachEntry("name".to_owned())));
         assert_eq!(element("a?.b"), Some(Element::Present));
         assert_eq!(element("a[0].b"), Some(Element::Nth(0)));
@@ -588,6 +610,16 @@ mod tests {
             ("cfn = { inside = \"it\" }\nterraform = false", plain, "beside the `path` and the attribute"),
             ("cfn = { kind = \"A\" }\nterraform = false", plain, "unknown key `kind`"),
             ("cfn = false\nterraform = { type = \"a\", parts = { b = { c = \"d\" } } }", plain, "each with the `id`"),
+            (
+                "cfn = { type = { by = \"it\", a = \"A\" } }\nterraform = false",
+                "{ type = \"string\", values = [\"a\", \"b\"], doc = \"It.\" }",
+                "has no name for `it` b",
+            ),
+            (
+                "cfn = false\nterraform = { inside = \"it\", path = \"a\", value = \"name\" }",
+                plain,
+                "cannot be inside of another resource",
+            ),
             (none, "{ type = \"string\", cfn = \"A[\", doc = \"It.\" }", "a path such as"),
             (none, "{ type = \"string\", cfn = \"A[*].B\", doc = \"It.\" }", "and is no list"),
             (none, "{ type = \"string\", terraform = \"a[b=*].c\", doc = \"It.\" }", "and is no map"),
