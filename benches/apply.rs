@@ -1,10 +1,12 @@
 //! What an apply of many resources writes, and what its journal costs.
 //!
 //! `cargo bench --no-default-features --bench apply` applies 600, 6,000 and 60,000 resources on the simulated cloud, on a
-//! clock that jumps, with state file and journal on the disk of the folder for temporary files (`TMPDIR`).
+//! clock that jumps, with state file and journal on the disk of the folder for temporary files (`TMPDIR`). Then it does
+//! the same with 600 and 6,000 resources in a cloud that is kept there too, as the sandbox is.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,8 @@ use tokio::sync::watch;
 
 const EXAMPLE: &str = include_str!("../mastodon.toml");
 const SIZES: [usize; 3] = [600, 6_000, 60_000];
+/// Of a cloud that is kept on the disk.
+const KEPT: [usize; 2] = [600, 6_000];
 
 /// What was written.
 #[derive(Default)]
@@ -44,7 +48,7 @@ async fn main() {
         "resources", "apply s", "records", "flushes", "us/record", "journal MB", "states", "states MB", "KB/resource"
     ));
     for size in SIZES {
-        let (resources, seconds, written) = measured(size).await;
+        let (resources, seconds, written) = measured(size, None).await;
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         print(&format!(
             "{resources:>9} {seconds:>9.2} {:>9} {:>9} {:>10.1} {:>12.2} {:>7} {:>12.2} {:>12.2}",
@@ -57,10 +61,32 @@ async fn main() {
             (written.journal_bytes + written.state_bytes) as f64 / 1e3 / resources as f64,
         ));
     }
+    print(&format!("\n{:>9} {:>9} {:>9} {:>9} {:>12}", "resources", "apply s", "CPU s", "exponent", "cloud MB"));
+    let mut before: Option<(usize, f64)> = None;
+    for size in KEPT {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("cloud.json");
+        let begun = processor_time();
+        let (resources, seconds, _) = measured(size, Some(&path)).await;
+        let processor = processor_time().saturating_sub(begun).as_secs_f64();
+        let exponent = before.map_or_else(String::new, |(fewer, less)| {
+            format!("{:.2}", (processor / less).ln() / (resources as f64 / fewer as f64).ln())
+        });
+        let megabytes = fs_err::metadata(&path).expect("a cloud").len() as f64 / 1e6;
+        print(&format!("{resources:>9} {seconds:>9.2} {processor:>9.2} {exponent:>9} {megabytes:>12.2}"));
+        before = Some((resources, processor));
+    }
 }
 
-/// Applies an instance with about so many resources: how many they are, how long it took, what was written.
-async fn measured(size: usize) -> (usize, f64, Written) {
+/// What this program has used of the processor.
+fn processor_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
+}
+
+/// Applies an instance with about so many resources, in a cloud that may be kept in a file: how many they are, how long it
+/// took, what was written.
+async fn measured(size: usize, kept: Option<&Path>) -> (usize, f64, Written) {
     let mut overlay = "[ssm.parameter.many]\nname = \"/many/${each.key}\"\nvalue = \"${each.value}\"\n".to_owned();
     overlay.push_str("[ssm.parameter.many.each]\n");
     for number in 0..size.saturating_sub(57) {
@@ -71,8 +97,10 @@ async fn measured(size: usize) -> (usize, f64, Written) {
     let evaluator = Evaluator::new();
     let source = SourceFile::new("mastodon.toml", EXAMPLE);
     let (config, _) = config::read(&source, &mut specs.blueprint, &evaluator).expect("a valid file");
-    let options = Options { speed: 10_000.0, latency: Duration::ZERO, ..Options::default() };
-    let sim = Sim::open(Arc::clone(&specs.types), None, options).expect("a cloud");
+    // Calls on their way at once are flushed to the disk together; on a clock that jumps the way takes no time.
+    let latency = kept.map_or(Duration::ZERO, |_| Duration::from_millis(20));
+    let options = Options { speed: 10_000.0, latency, ..Options::default() };
+    let sim = Sim::open(Arc::clone(&specs.types), kept.map(Path::to_owned), options).expect("a cloud");
     let provider: Arc<dyn Provider> = Arc::new(sim);
     let folder = tempfile::tempdir().expect("a folder");
     let paths = Paths::new(folder.path(), "many");

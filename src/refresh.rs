@@ -16,7 +16,7 @@ use crate::plan::resolve::{World, wanted_lookups};
 use crate::provider::ownership::{self, Care};
 use crate::provider::{Holder, Lookup, Observation, Observations, Observed, Owner, ProviderError, Reader, Target};
 use crate::spec::types::{Proof, ResourceType, Types};
-use crate::state::{Row, State};
+use crate::state::{Row, State, Status};
 use crate::value::{Tree, Value};
 
 /// How long to wait before looking again for what seems to be gone.
@@ -129,10 +129,13 @@ fn guessed_lookups(world: &World<'_>, remembered: &BTreeMap<Address, Value>) -> 
     }
 }
 
-/// What the state knows of, as targets of an observation.
-pub fn targets(state: &State) -> Vec<Target> {
+/// What the state knows of, as targets of an observation. What has been done is not looked at again.
+pub fn targets(types: &Types, state: &State) -> Vec<Target> {
     let owner = owner(state);
-    let rows = state.rows.iter();
+    let is_done = |address: &Address, row: &Row| {
+        row.status == Status::Ready && types.get(&address.type_name).is_some_and(|found| found.once)
+    };
+    let rows = state.rows.iter().filter(|(address, row)| !is_done(address, row));
     rows.filter_map(|(address, row)| Some(target(&owner, address, row, row.identity.clone()?))).collect()
 }
 

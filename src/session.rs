@@ -211,7 +211,7 @@ pub async fn gather(
     // What the journal speaks of may change by folding it, so it waits.
     let journaled: BTreeSet<&Address> = entries.iter().filter_map(|entry| entry.record.address()).collect();
     let split = |state: &State| -> (Vec<Target>, Vec<Target>) {
-        refresh::targets(state).into_iter().partition(|target| journaled.contains(&target.address))
+        refresh::targets(types, state).into_iter().partition(|target| journaled.contains(&target.address))
     };
     let (_, early) = split(&state);
     let living = async { if is_first { neighbours::living(&**reader, types, &state).await } else { Ok(None) } };
@@ -225,7 +225,7 @@ pub async fn gather(
     match (living?, world) {
         (Some(living), Some(world)) if takes_over => {
             found = take_over(reader, world, &lookups, living, &mut state).await?;
-            observations = refresh::look_at(&**reader, &refresh::targets(&state)).await?;
+            observations = refresh::look_at(&**reader, &refresh::targets(types, &state)).await?;
         }
         (Some(living), _) => return Err(SessionError::Living(Box::new(living))),
         (None, _) => {}
@@ -233,8 +233,9 @@ pub async fn gather(
     let notes = recover::fold(&mut state, &entries, held, &**reader).await?;
     let (late, _) = split(&state);
     observations.extend(refresh::look_at(&**reader, &late).await?);
-    refresh::part_foreign(types, &refresh::targets(&state), &mut observations);
+    refresh::part_foreign(types, &refresh::targets(types, &state), &mut observations);
     let strangers = refresh::part_foreign_leftovers(&**reader, types, &mut state).await?;
+    learn(&mut state, types, &observations);
     let is_folded = !entries.is_empty();
     let is_as_read = !is_folded && strangers.is_empty() && state.account.as_ref() == Some(&account.id);
     state.account = Some(account.id.clone());
@@ -242,6 +243,25 @@ pub async fn gather(
     let account = (!account.is_simulated).then_some(account.id);
     let observations = Some(observations);
     Ok(Gathered { state, on_disk, is_as_read, is_folded, notes, strangers, found, lookups, observations, account })
+}
+
+/// Puts into the state what the cloud shows of resources and no earlier version has recorded. What is recorded stays: if
+/// that differs, it is drift.
+fn learn(state: &mut State, types: &Types, observations: &Observations) {
+    for (address, row) in &mut state.rows {
+        let (Some(Observation::Found(observed)), Some(resource_type)) =
+            (observations.get(address), types.get(&address.type_name))
+        else {
+            continue;
+        };
+        for (name, attribute) in &resource_type.attributes {
+            let is_lasting = attribute.computed && !attribute.volatile && !attribute.sensitive;
+            let shown = observed.attributes.get(name).filter(|value| is_lasting && !value.is_null());
+            if let Some(value) = shown.filter(|_| row.facts.get(name).is_none()) {
+                row.facts.set(&[name], value.clone());
+            }
+        }
+    }
 }
 
 /// Goes on as the instance that lives.
@@ -280,7 +300,7 @@ pub async fn survey(
     let Remembered { mut state, on_disk, .. } = remembered;
     check_identity(&state, Some(world.config), None)?;
     let types = &world.specs.types;
-    let targets = refresh::targets(&state);
+    let targets = refresh::targets(types, &state);
     let lookups = refresh::look_up(reader, world, &state.lookups);
     let (account, lookups, observed) =
         tokio::join!(reader.account(), lookups, refresh::observe(&**reader, types, &targets));
@@ -302,7 +322,7 @@ pub async fn survey(
 ///
 /// Credentials of another account; a resource that cannot be read.
 pub async fn inspect(reader: &Arc<dyn Reader>, types: &Types, state: &State) -> Result<Observations, SessionError> {
-    let targets = refresh::targets(state);
+    let targets = refresh::targets(types, state);
     let (account, observed) = tokio::join!(reader.account(), refresh::observe(&**reader, types, &targets));
     check_identity(state, None, Some(&account.map_err(SessionError::Account)?))?;
     Ok(observed?)

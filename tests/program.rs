@@ -141,6 +141,37 @@ fn a_killed_apply_is_taken_up_again() {
     assert!(!journal.exists());
 }
 
+/// Two commands work on two instances at once, in one simulated cloud: each finds everything that it has made.
+#[test]
+fn commands_at_once_share_the_sandbox() {
+    let folder = fast_folder();
+    let names = ["alpha", "beta"];
+    for name in names {
+        let text = EXAMPLE
+            .replace("name   = \"social\"", &format!("name   = \"{name}\""))
+            .replace("social.", &format!("{name}."));
+        fs_err::write(folder.path().join(format!("{name}.toml")), text).expect("written");
+    }
+    let words = |name: &str, words: &[&str]| {
+        let file = format!("{name}.toml");
+        [&FAST[..], &["-f", &file], words].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let applies = names.map(|name| {
+        let words = words(name, &["apply", "--yes", "-q"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        program(folder.path(), &words).stdout(std::process::Stdio::null()).spawn().expect("it starts")
+    });
+    for mut apply in applies {
+        assert!(apply.wait().expect("a child").success());
+    }
+    for name in names {
+        let words = words(name, &["plan", "--json"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let plan: Json = serde_json::from_str(&data(folder.path(), &words)).expect("JSON");
+        assert_eq!(plan["changes"], Json::Array(Vec::new()), "{name}");
+    }
+}
+
 #[test]
 fn the_schema_accepts_the_example_and_nothing_wrong() {
     let folder = project();
@@ -317,7 +348,7 @@ fn what_is_printed_as_json_is_as_the_schemas_say() {
     let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
     assert_eq!((events[0], events[events.len() - 1]), ("plan", "summary"));
     let count = |name: &str| events.iter().filter(|event| **event == name).count();
-    assert_eq!((count("started"), count("finished")), (58, 58));
+    assert_eq!((count("started"), count("finished")), (64, 64));
     let summary = &lines[lines.len() - 1];
     assert_eq!(summary["outputs"]["url"]["value"], "https://social.example.org");
 
@@ -334,7 +365,7 @@ fn what_is_printed_as_json_is_as_the_schemas_say() {
 
     let history = fs_err::read_to_string(folder.path().join("state/sandbox/social.history.jsonl")).expect("a history");
     let entries: Vec<Json> = history.lines().map(|line| fits("history", line)).collect();
-    assert_eq!((entries.len(), &entries[0]["counts"]["create"]), (1, &Json::from(58)), "nothing done is no history");
+    assert_eq!((entries.len(), &entries[0]["counts"]["create"]), (1, &Json::from(59)), "nothing done is no history");
     assert!(entries[0].get("durations").is_none(), "the times of the sandbox are made up");
 }
 

@@ -32,7 +32,7 @@ use crate::plan::order::{Steps, Verb};
 use crate::plan::{self, Action, Cause, Change};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
-use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Status};
+use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Row, Status};
 use crate::value::{Known, Planned, Value};
 
 /// A call that is made once its intent is on the disk.
@@ -197,10 +197,10 @@ impl<'a> Engine<'a> {
 
     fn verb_word(&self, index: usize) -> &'static str {
         let step = self.steps.step(index);
-        let replaces =
-            self.changes.get(&step.address).is_some_and(|change| matches!(change.action, Action::Replace { .. }));
+        let action = self.changes.get(&step.address).map(|change| &change.action);
         match &step.verb {
-            Verb::Create if replaces => "replace",
+            Verb::Create if matches!(action, Some(Action::Replace { .. })) => "replace",
+            Verb::Create if matches!(action, Some(Action::Run)) => "run",
             Verb::Create if self.taken.contains(&index) => "find",
             Verb::Adopt if self.is_found(index) => "find",
             Verb::Create => "create",
@@ -208,6 +208,7 @@ impl<'a> Engine<'a> {
             Verb::Delete { .. } => "delete",
             Verb::Adopt => "adopt",
             Verb::Forget => "forget",
+            Verb::Skip => "skip",
         }
     }
 
@@ -242,7 +243,22 @@ impl<'a> Engine<'a> {
                 self.dependents.forget(&mut self.run.state, &step.address);
                 self.finish_step(index);
             }
+            Verb::Skip => self.skip(index),
         }
+    }
+
+    /// Remembers something as done that was not run. The journal says nothing of it: after a crash the next plan decides
+    /// anew.
+    fn skip(&mut self, index: usize) {
+        let address = self.steps.step(index).address.clone();
+        let (Some(change), Some((inputs, depends_on))) = (self.changes.get(&address), self.adopted(&address)) else {
+            self.fail(index, "BUG: the plan does not say what counts as done".to_owned(), false);
+            return;
+        };
+        let row = Row::skipped(&address, change.region.clone(), inputs, depends_on);
+        self.dependents.note(&address, &row.depends_on);
+        self.run.state.rows.insert(address, row);
+        self.finish_step(index);
     }
 
     /// Whether a step puts the tags on a resource that say whose it is.
@@ -654,7 +670,10 @@ impl<'a> Engine<'a> {
 
     /// What an adoption ends with. It has no intent in the journal: after a crash the next run makes it again.
     fn adopt(&mut self, index: usize, address: &Address) {
-        let adopted = matches!(self.steps.step(index).verb, Verb::Adopt).then(|| self.adopted(address)).flatten();
+        // What has been done was done with what is recorded.
+        let is_kept = self.resource_type(index).is_some_and(|found| !found.once);
+        let is_adopted = is_kept && matches!(self.steps.step(index).verb, Verb::Adopt);
+        let adopted = is_adopted.then(|| self.adopted(address)).flatten();
         let Some(row) = self.run.state.rows.get_mut(address) else { return };
         row.status = Status::Ready;
         row.problem = None;

@@ -117,11 +117,12 @@ impl<'steps> Forecast<'steps> {
 /// Whether the word of an event means this step.
 fn does(verb: &Verb, word: &str) -> bool {
     match verb {
-        Verb::Create => matches!(word, "create" | "replace"),
+        Verb::Create => matches!(word, "create" | "replace" | "run"),
         Verb::Update { .. } => word == "update",
         Verb::Delete { .. } => word == "delete",
         Verb::Adopt => word == "adopt" || word == "find",
         Verb::Forget => word == "forget",
+        Verb::Skip => word == "skip",
     }
 }
 

@@ -96,7 +96,7 @@ impl Engine<'_> {
         let limit = match self.steps.step(index).verb {
             Verb::Create | Verb::Adopt => resource_type.timeout.create,
             Verb::Update { .. } => resource_type.timeout.update,
-            Verb::Delete { .. } | Verb::Forget => resource_type.timeout.delete,
+            Verb::Delete { .. } | Verb::Forget | Verb::Skip => resource_type.timeout.delete,
         };
         flight.since.elapsed() > limit.div_f64(self.run.provider.time_lapse()).max(Duration::from_secs(20))
     }
@@ -141,7 +141,9 @@ impl Engine<'_> {
             && let Some(status) = attributes.get(&ready.attribute).and_then(Tree::as_text)
         {
             self.tell_status(index, status);
-            if ready.gone.iter().any(|gone| gone == status) {
+            // What is done, not kept, is gone at its end.
+            let has_ended = matches!(ready.condition(status), Condition::Good | Condition::Failed(_));
+            if ready.gone.iter().any(|gone| gone == status) || (resource_type.once && has_ended) {
                 self.gone(index);
                 return;
             }

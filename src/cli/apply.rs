@@ -48,7 +48,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
     files::refuse_handed_over(&paths)?;
     cloud::runtime()?.block_on(async {
         let region = project.config.region.clone();
-        let provider = cloud::connect(ui, options, &project.types_of_cloud, &paths, &region).await?;
+        let provider = cloud::connect(ui, options, &project.nature, &paths, &region).await?;
         let mut proposal = Proposal::make(project, &read_only(&provider), arguments.adopt_own).await?;
         say_notes(ui, &proposal.gathered);
         let newer = newer(&*read_only(&provider), &proposal.gathered, &proposal.plan).await;
@@ -452,6 +452,8 @@ pub(super) fn counted(report: &Report) -> String {
         ("adopt", "adopted"),
         ("find", "found"),
         ("forget", "forgotten"),
+        ("run", "run"),
+        ("skip", "done already"),
     ]
     .into_iter()
     .filter_map(|(verb, word)| counts.get(verb).map(|count| format!("{count} {word}")))

@@ -10,11 +10,15 @@ use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::provider::sim::{Options, Sim};
 use crate::provider::{Provider, Reader, read_only};
+use crate::spec::blueprint::Law;
 use crate::spec::{Specs, Types};
 use crate::state::Paths;
 
 /// How much faster than AWS the sandbox is unless told otherwise: a first apply takes about ten seconds.
 pub const SANDBOX_SPEED: f64 = 120.0;
+
+/// How long AWS takes to answer a call from somewhere else in the world; the sandbox is faster at that too.
+const ANSWER: Duration = Duration::from_millis(240);
 
 /// Steps in flight at once.
 pub const AT_ONCE: usize = 16;
@@ -24,23 +28,39 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// What a simulated cloud is made of: the types with the times that the specs say, and what fails in it.
+#[derive(Clone, Debug)]
+pub struct Nature {
+    pub types: Arc<Types>,
+    pub laws: Vec<Law>,
+}
+
+impl Nature {
+    pub fn of(specs: &Specs) -> Self {
+        Self { types: Arc::clone(&specs.types), laws: specs.blueprint.laws.clone() }
+    }
+}
+
 /// The cloud of the options.
 pub async fn connect(
     ui: &Ui,
     options: &GlobalOptions,
-    types: &Arc<Types>,
+    nature: &Nature,
     paths: &Paths,
     region: &str,
 ) -> Result<Arc<dyn Provider>, CommandError> {
     if options.sandbox {
         paths.make_folder()?;
+        let speed = options.sandbox_speed.unwrap_or(SANDBOX_SPEED);
         let sandbox = Options {
-            speed: options.sandbox_speed.unwrap_or(SANDBOX_SPEED),
+            speed,
+            latency: Duration::try_from_secs_f64(ANSWER.as_secs_f64() / speed).unwrap_or_default(),
             clock: Arc::new(since_epoch),
             trace: ui.calls().clone(),
+            laws: nature.laws.clone(),
             ..Options::default()
         };
-        let sim = Sim::open(Arc::clone(types), Some(paths.folder().join("cloud.json")), sandbox)?;
+        let sim = Sim::open(Arc::clone(&nature.types), Some(paths.folder().join("cloud.json")), sandbox)?;
         return Ok(Arc::new(sim));
     }
     aws(ui, region).await
@@ -50,11 +70,11 @@ pub async fn connect(
 pub async fn connect_to_read(
     ui: &Ui,
     options: &GlobalOptions,
-    types: &Arc<Types>,
+    nature: &Nature,
     paths: &Paths,
     region: &str,
 ) -> Result<Arc<dyn Reader>, CommandError> {
-    Ok(read_only(&connect(ui, options, types, paths, region).await?))
+    Ok(read_only(&connect(ui, options, nature, paths, region).await?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the edge: the simulated cloud lives by the wall clock")]

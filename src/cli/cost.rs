@@ -16,16 +16,17 @@ use crate::value::Value;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &CostArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
-    let estimate = estimated(&project)?;
+    let estimate = estimated(&project, &project.config.region)?;
     let alternatives = alternatives(options, &project, arguments)?;
     tell(ui, &project, &estimate, &alternatives, arguments.json)?;
     Ok(Exit::Done)
 }
 
-/// The estimate of an instance, with the answers of AWS that its state remembers.
-pub(super) fn estimated(project: &Project) -> Result<Estimate, CommandError> {
+/// The estimate of an instance. The answers of AWS that its state remembers hold in `home`, the region of its file.
+pub(super) fn estimated(project: &Project, home: &str) -> Result<Estimate, CommandError> {
     let state = State::read(&project.paths.state())?;
-    let lookups = state.map(|state| state.lookups).unwrap_or_default();
+    let at_home = state.filter(|_| project.config.region == home);
+    let lookups = at_home.map(|state| state.lookups).unwrap_or_default();
     let world = project.world(&lookups);
     let graph = resolve(&world, &project.specs)?;
     Ok(session::cost(&world, &graph)?)
@@ -99,7 +100,7 @@ fn alternatives(
         }
         let source = SourceFile::new(format!("{} with {name}", project.config.source.name), text);
         let (other, _) = library.project(&source, options)?;
-        let estimate = estimated(&other)?;
+        let estimate = estimated(&other, &project.config.region)?;
         let (total, gaps) = (estimate.total(), estimate.gaps.len());
         Ok::<_, CommandError>(Alternative { name, doc: doc.to_owned(), total, gaps })
     };

@@ -1,13 +1,12 @@
 //! `mastoform destroy`: takes the whole instance down. Needs the state, not a valid `mastodon.toml`; one that can be read
 //! protects what it says, and decides how things are deleted.
 
-use std::sync::Arc;
-
 use super::apply::{Work, carry_out, confirm_name, deletes, holder, losses, say_lost, tell};
+use super::cloud::{self, Nature};
 use super::error::{CommandError, Exit};
 use super::files::Project;
 use super::plan::{newer, say_newer, say_notes, write_page};
-use super::{DestroyArguments, GlobalOptions, Ui, cloud, files, proposal};
+use super::{DestroyArguments, GlobalOptions, Ui, files, proposal};
 use crate::plan::Plan;
 use crate::plan::drift::LeftOver;
 use crate::plan::saved::Basis;
@@ -21,7 +20,7 @@ use crate::state::{Journal, Lock, Paths, Record, State, history};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
     let mut specs = files::read_specs(options)?;
-    let types_of_cloud = Arc::clone(&specs.types);
+    let nature = Nature::of(&specs);
     let paths = files::recorded_paths(options)?;
     let Some(recorded) = State::read(&paths.state())? else {
         paths.refuse_lost()?;
@@ -35,14 +34,14 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
                 "nothing was ever applied from here"
             }));
     };
-    specs.types = session::learned(&types_of_cloud, &history::read(&paths)?);
+    specs.types = session::learned(&nature.types, &history::read(&paths)?);
     let _lock = Lock::acquire(&paths.lock(), &holder("mastoform destroy"))?;
     session::refuse_handed_over(&recorded)?;
     let name = recorded.instance.clone();
     let region = recorded.region.clone();
     let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
     cloud::runtime()?.block_on(async {
-        let provider = cloud::connect(ui, options, &types_of_cloud, &paths, &region).await?;
+        let provider = cloud::connect(ui, options, &nature, &paths, &region).await?;
         let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read).await?;
         say_notes(ui, &gathered);
         let left_over = neighbours::left_over(&*read_only(&provider), &specs.types, &gathered.state).await;

@@ -29,8 +29,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Resu
             .hint("nothing was applied from here yet; `mastoform plan` shows what would be"));
     };
     let examined = cloud::runtime()?.block_on(async {
-        let (types, paths) = (&project.types_of_cloud, &project.paths);
-        let reader = cloud::connect_to_read(ui, options, types, paths, &config.region).await?;
+        let (nature, paths) = (&project.nature, &project.paths);
+        let reader = cloud::connect_to_read(ui, options, nature, paths, &config.region).await?;
         examine(ui, &project, &reader, read).await
     })?;
     let Examined { gathered, plan, found } = &examined;
@@ -84,7 +84,7 @@ pub(super) async fn examine(
 ) -> Result<Examined, CommandError> {
     let nothing = BTreeMap::new();
     let world = project.world(&nothing);
-    let targets = refresh::targets(&read.state);
+    let targets = refresh::targets(&project.specs.types, &read.state);
     let types = Arc::clone(&project.specs.types);
     let recorded = read.state.clone();
     let (gathered, announced, left_over) = tokio::join!(
@@ -283,7 +283,8 @@ mod tests {
         let gathered = session::survey(&reader, &project.world(&nothing), read).await.expect("a survey");
         let Proposal { plan, .. } = bench.propose().await;
         let observations = gathered.observations.clone().unwrap_or_default();
-        let Announced { announcements, failures } = reader.announced(&refresh::targets(&gathered.state)).await;
+        let Announced { announcements, failures } =
+            reader.announced(&refresh::targets(&project.specs.types, &gathered.state)).await;
         assert_eq!(failures, []);
         let found = drift::drift(&plan, &gathered.state, &observations, &announcements, &project.specs.types);
         (project, gathered, plan, found)

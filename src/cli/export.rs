@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::cloud::Nature;
 use super::error::CommandError;
 use super::{Exit, ExportCommand, GlobalOptions, Ui, cloud, files};
 use crate::export::{self, File, Subject};
@@ -15,7 +16,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &ExportCommand) -> Result<
         ExportCommand::CloudFormation(arguments) => (arguments, Tool::CloudFormation),
         ExportCommand::Terraform(arguments) => (arguments, Tool::Terraform),
     };
-    let types = files::read_specs(options)?.types;
+    let specs = files::read_specs(options)?;
+    let (types, nature) = (&specs.types, Nature::of(&specs));
     let paths = files::recorded_paths(options)?;
     let Some(state) = State::read(&paths.state())? else {
         paths.refuse_lost()?;
@@ -30,11 +32,11 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &ExportCommand) -> Result<
         None
     } else {
         Some(cloud::runtime()?.block_on(async {
-            let reader = cloud::connect_to_read(ui, options, &types, &paths, &state.region).await?;
-            Ok::<_, CommandError>(session::inspect(&reader, &types, &state).await?)
+            let reader = cloud::connect_to_read(ui, options, &nature, &paths, &state.region).await?;
+            Ok::<_, CommandError>(session::inspect(&reader, types, &state).await?)
         })?)
     };
-    let subject = Subject { state: &state, observations: observations.as_ref(), types: &types };
+    let subject = Subject { state: &state, observations: observations.as_ref(), types };
     let files = match tool {
         Tool::CloudFormation => export::cloudformation::files(&subject),
         Tool::Terraform => export::terraform::files(&subject),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::GlobalOptions;
-use super::cloud;
+use super::cloud::{self, Nature};
 use super::error::CommandError;
 use super::ui::Ui;
 use crate::address::Address;
@@ -20,7 +20,7 @@ use crate::expr::Evaluator;
 use crate::file;
 use crate::plan::resolve::World;
 use crate::session;
-use crate::spec::{Blueprint, OverlayFile, Specs, Types};
+use crate::spec::{Blueprint, OverlayFile, Specs};
 use crate::state::{Entry, Holder, Journal, Lock, Paths, State, history};
 use crate::value::Value;
 
@@ -31,7 +31,7 @@ pub struct Project {
     pub evaluator: Arc<Evaluator>,
     pub paths: Paths,
     /// The types without what the instance's history has taught: the simulated cloud lives by them.
-    pub types_of_cloud: Arc<Types>,
+    pub nature: Nature,
 }
 
 /// The specs as all instances of a command share them.
@@ -93,12 +93,12 @@ impl Library {
         if let Some(twin) = twin(&config, &specs.blueprint, &paths)? {
             return Err(twin.into());
         }
-        let types_of_cloud = Arc::clone(&specs.types);
-        let learned = session::learned(&types_of_cloud, &history::read(&paths)?);
+        let nature = Nature::of(&specs);
+        let learned = session::learned(&nature.types, &history::read(&paths)?);
         if !Arc::ptr_eq(&learned, &specs.types) {
             Arc::make_mut(&mut specs).types = learned;
         }
-        Ok((Project { specs, config, evaluator: Arc::clone(&self.evaluator), paths, types_of_cloud }, warnings))
+        Ok((Project { specs, config, evaluator: Arc::clone(&self.evaluator), paths, nature }, warnings))
     }
 }
 

@@ -48,8 +48,8 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &IamPolicyArguments) -> 
 /// Whose credentials these are, if they can be asked.
 fn caller(ui: &Ui, options: &GlobalOptions, project: &Project) -> Option<String> {
     let asked = cloud::runtime().ok()?.block_on(async {
-        let types = &project.types_of_cloud;
-        let reader = cloud::connect_to_read(ui, options, types, &project.paths, &project.config.region).await.ok()?;
+        let nature = &project.nature;
+        let reader = cloud::connect_to_read(ui, options, nature, &project.paths, &project.config.region).await.ok()?;
         reader.account().await.ok()
     });
     asked.map(|account| account.id)

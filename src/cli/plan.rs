@@ -73,8 +73,8 @@ pub(super) fn propose(
         Proposal::of(project, gathered)?
     } else {
         cloud::runtime()?.block_on(async {
-            let (types, paths) = (&project.types_of_cloud, &project.paths);
-            let reader = cloud::connect_to_read(ui, options, types, paths, &project.config.region).await?;
+            let (nature, paths) = (&project.nature, &project.paths);
+            let reader = cloud::connect_to_read(ui, options, nature, paths, &project.config.region).await?;
             let proposal = Proposal::from(project, &reader, read).await?;
             if let Some(newer) = newer(&*reader, &proposal.gathered, &proposal.plan).await {
                 say_newer(ui, &proposal.gathered.state, &newer);

@@ -35,6 +35,8 @@ fn forms(verb: &'static str) -> (&'static str, &'static str) {
         "adopt" => ("waiting for", "adopted"),
         "find" => ("looking at", "found"),
         "forget" => ("forgetting", "forgotten"),
+        "run" => ("running", "run"),
+        "skip" => ("recording", "done already"),
         other => (other, other),
     }
 }
@@ -46,6 +48,7 @@ fn role(verb: &str) -> Role {
         "replace" => Role::Replace,
         "delete" => Role::Delete,
         "adopt" | "find" => Role::Adopt,
+        "run" => Role::Run,
         _ => Role::Forget,
     }
 }

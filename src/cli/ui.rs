@@ -328,12 +328,16 @@ fn is_ascii() -> bool {
 
 /// Logs calls on standard error.
 fn start_tracing(verbose: u8) {
-    let filter = if verbose == 2 { "mastoform=debug" } else { "mastoform=trace,debug" };
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(|| Guarded)
-        .without_time()
-        .try_init();
+    use tracing::level_filters::LevelFilter;
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::prelude::*;
+
+    let wanted = match verbose {
+        2 => Targets::new().with_target("mastoform", LevelFilter::DEBUG),
+        _ => Targets::new().with_target("mastoform", LevelFilter::TRACE).with_default(LevelFilter::DEBUG),
+    };
+    let log = tracing_subscriber::fmt::layer().with_writer(|| Guarded).without_time().with_filter(wanted);
+    let _ = tracing_subscriber::registry().with(log).try_init();
 }
 
 /// Standard error for logs, guarded as everything else: they quote what AWS says.

@@ -147,11 +147,19 @@ impl<'a> Market<'a> {
 
 /// The cost of the resources and the expenses of an instance beside them. Without resources there is no instance.
 pub fn estimate(market: &Market<'_>, resources: &Resources<'_>) -> Estimate {
+    after_deleting(market, resources, &Resources::new())
+}
+
+/// As [`estimate`], after the deletion of the resources that are `gone`: with what they leave behind, and with the
+/// expenses that go on without an instance.
+pub fn after_deleting(market: &Market<'_>, resources: &Resources<'_>, gone: &Resources<'_>) -> Estimate {
     let mut work = Work::new(market, resources);
-    for item in market.blueprint.expenses.iter().filter(|_| !resources.is_empty()) {
+    let goes_on = |item: &&Item| !resources.is_empty() || (item.stays && !gone.is_empty());
+    for item in market.blueprint.expenses.iter().filter(goes_on) {
         work.item(None, market.region, item, &BTreeMap::new());
     }
     work.resources();
+    work.left_by(gone);
     work.done()
 }
 
@@ -174,14 +182,10 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(market: &'a Market<'a>, resources: &'a Resources<'a>) -> Self {
-        let mut counts = BTreeMap::new();
-        for address in resources.keys() {
-            *counts.entry(&address.type_name).or_default() += 1;
-        }
         market.evaluator.begin();
         let free = market.table.free.iter().map(|(name, amount)| (name.as_str(), [*amount; 3])).collect();
         let estimate = Estimate { collected: market.table.collected.clone(), ..Estimate::default() };
-        Self { market, resources, counts, free, estimate }
+        Self { market, resources, counts: counts(resources), free, estimate }
     }
 
     fn resources(&mut self) {
@@ -190,12 +194,25 @@ impl<'a> Work<'a> {
             match pricing {
                 Some(Pricing::Free(_)) => {}
                 Some(Pricing::Unknown(why)) => self.gap(Some(address), "everything", why),
-                Some(Pricing::Items { needs, items }) => {
+                Some(Pricing::Items { needs, items, .. }) => {
                     for item in items {
                         self.item(Some((address, resource)), resource.region, item, needs);
                     }
                 }
                 None => self.gap(Some(address), "everything", "its type does not say what it costs"),
+            }
+        }
+    }
+
+    /// The lines of what deleted resources leave behind.
+    fn left_by(&mut self, gone: &'a Resources<'a>) {
+        (self.resources, self.counts) = (gone, counts(gone));
+        for (address, resource) in gone {
+            let pricing = self.market.types.get(&address.type_name).and_then(|found| found.pricing.as_ref());
+            if let Some(Pricing::Items { needs, left, .. }) = pricing {
+                for item in left {
+                    self.item(Some((address, resource)), resource.region, item, needs);
+                }
             }
         }
     }
@@ -285,6 +302,15 @@ impl<'a> Work<'a> {
             free: allowance.map(|name| (name.to_owned(), Spread::of(taken))),
         })
     }
+}
+
+/// The number of resources of each type.
+fn counts<'a>(resources: &'a Resources<'a>) -> BTreeMap<&'a crate::address::TypeName, u32> {
+    let mut counts = BTreeMap::new();
+    for address in resources.keys() {
+        *counts.entry(&address.type_name).or_default() += 1;
+    }
+    counts
 }
 
 impl Attributes<'_> {

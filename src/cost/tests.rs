@@ -17,6 +17,14 @@ quantity = "usage.gb"
 free = "some_gb"
 shared = true
 doc = "What is in it."
+[box.price.left.dust]
+label = "dust"
+group = "one"
+when = "resource.name != 'clean'"
+price = "gb"
+quantity = "usage.gb"
+shared = true
+doc = "What it leaves on the shelf."
 [box.attributes]
 name = { type = "string", doc = "Its name." }
 
@@ -94,6 +102,14 @@ when = 'config.far'
 price = 'gb'
 quantity = 3
 doc = 'For roads.'
+[expense.shelf]
+label = 'shelf'
+group = 'one'
+when = 'config.far'
+price = 'gb'
+quantity = 2
+stays = true
+doc = 'It was there before.'
 ";
 
 /// A resource of the small world: address, attributes, and what it needs.
@@ -101,6 +117,11 @@ type Thing<'a> = (&'a str, serde_json::Value, &'a [&'a str]);
 
 /// What these cost, with these settings: label, resource, and low, typical and high; and below it what has no price.
 fn told(things: &[Thing<'_>], settings: serde_json::Value, region: &str) -> Vec<String> {
+    told_after(things, &[], settings, region)
+}
+
+/// The same after the deletion of others.
+fn told_after(things: &[Thing<'_>], gone: &[Thing<'_>], settings: serde_json::Value, region: &str) -> Vec<String> {
     let file = |name: &str, types_of: Option<&str>, text: &str| OverlayFile {
         name: name.into(),
         types_of: types_of.map(str::to_owned),
@@ -112,18 +133,15 @@ fn told(things: &[Thing<'_>], settings: serde_json::Value, region: &str) -> Vec<
     let settings = Value::from_json(&settings);
     let market = Market::of(&specs, &evaluator, &settings, region).unwrap_or_else(|problems| panic!("{problems}"));
     let address = |text: &str| text.parse::<Address>().expect("an address");
-    let owned: Vec<(Address, Planned, Vec<Address>)> = things
-        .iter()
-        .map(|(name, attributes, needs)| {
+    let owned = |things: &[Thing<'_>]| -> Vec<(Address, Planned, Vec<Address>)> {
+        let one = |(name, attributes, needs): &Thing<'_>| {
             let planned = serde_json::from_value(attributes.clone()).expect("attributes");
             (address(name), planned, needs.iter().map(|need| address(need)).collect())
-        })
-        .collect();
-    let resources = owned.iter().map(|(address, planned, needs)| {
-        let attributes = Attributes::Desired(planned);
-        (address, Resource { region, attributes, needs: needs.iter().collect() })
-    });
-    let estimate = estimate(&market, &resources.collect());
+        };
+        things.iter().map(one).collect()
+    };
+    let (owned, gone) = (owned(things), owned(gone));
+    let estimate = after_deleting(&market, &priced(&owned, region), &priced(&gone, region));
     let name = |address: &Option<Address>| address.as_ref().map_or_else(|| "-".to_owned(), |found| found.name.clone());
     let line = |line: &Line| {
         let [low, typical, high] = line.amount.each();
@@ -132,6 +150,13 @@ fn told(things: &[Thing<'_>], settings: serde_json::Value, region: &str) -> Vec<
     };
     let gap = |gap: &Gap| format!("{} {}? {}", name(&gap.address), gap.label, gap.why);
     estimate.lines.iter().map(line).chain(estimate.gaps.iter().map(gap)).collect()
+}
+
+fn priced<'a>(owned: &'a [(Address, Planned, Vec<Address>)], region: &'a str) -> Resources<'a> {
+    let resource = |(address, planned, needs): &'a (Address, Planned, Vec<Address>)| {
+        (address, Resource { region, attributes: Attributes::Desired(planned), needs: needs.iter().collect() })
+    };
+    owned.iter().map(resource).collect()
 }
 
 fn here(things: &[Thing<'_>], settings: serde_json::Value) -> Vec<String> {
@@ -196,6 +221,19 @@ fn what_has_no_price_says_why() {
 fn an_instance_has_expenses_beside_its_resources_as_long_as_it_is_there() {
     let boxed: &[Thing<'_>] = &[("a.box.x", json!({}), &[])];
     let far = json!({ "far": true, "cost": { "gb": 0 } });
-    assert_eq!(here(boxed, far.clone()), ["x content: $0.00 $0.00 $0.00", "- tolls: $0.30 $0.30 $0.30"]);
+    let all = ["- shelf: $0.20 $0.20 $0.20", "x content: $0.00 $0.00 $0.00", "- tolls: $0.30 $0.30 $0.30"];
+    assert_eq!(here(boxed, far.clone()), all);
     assert_eq!(here(&[], far), Vec::<String>::new());
+}
+
+#[test]
+fn a_deletion_leaves_what_its_type_says_and_what_was_there_before() {
+    let gone: &[Thing<'_>] =
+        &[("a.box.x", json!({ "name": "dusty" }), &[]), ("a.box.y", json!({ "name": "clean" }), &[])];
+    let settings = json!({ "far": true, "cost": { "gb": 4 } });
+    let left = ["- shelf: $0.20 $0.20 $0.20", "x dust: $0.20 $0.20 $0.20"];
+    assert_eq!(told_after(&[], gone, settings.clone(), "here"), left, "divided among both boxes");
+    let stays: &[Thing<'_>] = &[("a.engine.e", json!({}), &[])];
+    let with = [left[0], left[1], "- tolls: $0.30 $0.30 $0.30"];
+    assert_eq!(told_after(stays, gone, settings, "here"), with);
 }

@@ -106,7 +106,7 @@ fn names(instance: &Instance<'_>) -> BTreeMap<Address, String> {
 /// The whole of an instance as a template.
 pub fn export(instance: &Instance<'_>) -> Export {
     let writer = Writer { instance, names: names(instance) };
-    let mut omissions = Vec::new();
+    let mut omissions = instance.omissions();
     let mut attributes = BTreeSet::new();
     let mut placed: BTreeMap<&Address, (&str, Placed)> = BTreeMap::new();
     let mut inside = Vec::new();

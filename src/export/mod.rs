@@ -149,6 +149,8 @@ impl Item<'_> {
 pub struct Instance<'a> {
     pub state: &'a State,
     pub items: BTreeMap<Address, Item<'a>>,
+    /// What is done, of which nothing is kept.
+    done: Vec<Address>,
     /// Whether the cloud was asked.
     pub is_observed: bool,
 }
@@ -165,11 +167,15 @@ impl<'a> Instance<'a> {
             return Err(ExportError::Nothing);
         }
         let owner = owner(state);
-        let mut items = BTreeMap::new();
+        let (mut items, mut done) = (BTreeMap::new(), Vec::new());
         for (address, row) in &state.rows {
             let resource_type =
                 types.get(&address.type_name).ok_or_else(|| ExportError::UnknownType { address: address.clone() })?;
             let unfinished = || ExportError::Unfinished { address: address.clone() };
+            if !resource_type.is_handed_over() && row.status == Status::Ready {
+                done.push(address.clone());
+                continue;
+            }
             let identity = row.identity.as_ref().ok_or_else(unfinished)?;
             if row.status != Status::Ready || !row.replaced.is_empty() {
                 return Err(unfinished());
@@ -202,7 +208,15 @@ impl<'a> Instance<'a> {
                 item.attributes = attributes;
             }
         }
-        Ok(Self { state, items, is_observed: observations.is_some() })
+        Ok(Self { state, items, done, is_observed: observations.is_some() })
+    }
+}
+
+impl Instance<'_> {
+    /// What no tool gets.
+    fn omissions(&self) -> Vec<Omission> {
+        let why = "It is done, and nothing of it is kept.";
+        self.done.iter().map(|address| Omission { what: address.to_string(), why: why.to_owned() }).collect()
     }
 }
 

@@ -86,7 +86,7 @@ pub fn export(instance: &Instance<'_>) -> Export {
         imports: Vec::new(),
         regions: BTreeSet::new(),
         identifiers: BTreeMap::new(),
-        omissions: Vec::new(),
+        omissions: instance.omissions(),
         attributes: BTreeSet::new(),
         untold: BTreeMap::new(),
     };

@@ -10,6 +10,7 @@ mod evaluate;
 mod functions;
 mod limits;
 mod metered;
+mod quick;
 
 use std::fmt;
 use std::ops::Range;
@@ -279,6 +280,10 @@ impl Expression {
             return Ok(expression);
         }
         limits::check_source(source, limits, location).map_err(|exceeded| exceeded.at(location))?;
+        if let Some(quick::Parsed { tree, starts }) = quick::parse(source) {
+            let start = |id: u64| usize::try_from(id).ok().and_then(|id| starts.get(id)).copied().unwrap_or_default();
+            return Self::of_tree(limits, source, location, tree, &start);
+        }
         limits::with_stack(source, || Self::parse_cel(limits, source, location)).unwrap_or_else(|| {
             Err(Diagnostic::error("expression", "there is no memory to parse this expression").at(location, ""))
         })
@@ -286,7 +291,7 @@ impl Expression {
 
     /// Parses an expression of any form. Needs a stack for as much as `limits` allow.
     fn parse_cel(limits: &Limits, source: &str, location: &Location) -> Result<Self, Diagnostic> {
-        let (mut tree, info) = cel::parser::Parser::new().parse_with_source_info(source).map_err(|errors| {
+        let (tree, info) = cel::parser::Parser::new().parse_with_source_info(source).map_err(|errors| {
             let mut diagnostic = Diagnostic::error("expression", "this is not a CEL expression");
             for error in &errors.errors {
                 let column = usize::try_from(error.pos.1 - 1).unwrap_or(0).min(source.len().saturating_sub(1));
@@ -299,8 +304,20 @@ impl Expression {
             }
             diagnostic
         })?;
+        let start = |id: u64| info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        Self::of_tree(limits, source, location, tree, &start)
+    }
+
+    /// Makes an expression of its syntax tree. `start` says where the text of a node begins.
+    fn of_tree(
+        limits: &Limits,
+        source: &str,
+        location: &Location,
+        mut tree: IdedExpr,
+        start: &dyn Fn(u64) -> usize,
+    ) -> Result<Self, Diagnostic> {
         let work = limits::weigh(&tree, limits).map_err(|exceeded| exceeded.at(location))?;
-        let mut collector = Collector { source, location, info: &info, references: Vec::new(), problem: None };
+        let mut collector = Collector { source, location, start, references: Vec::new(), problem: None };
         collector.walk(&mut tree, &mut Vec::new());
         match collector.problem {
             Some(problem) => Err(problem),
@@ -401,7 +418,7 @@ fn reference(segments: &[Segment], location: &Location) -> Result<Reference, Str
 struct Collector<'source> {
     source: &'source str,
     location: &'source Location,
-    info: &'source cel::common::ast::SourceInfo,
+    start: &'source dyn Fn(u64) -> usize,
     references: Vec<Reference>,
     problem: Option<Diagnostic>,
 }
@@ -466,7 +483,7 @@ impl Collector<'_> {
     }
 
     fn variable(&mut self, segments: &[Segment], root: u64) -> Expr {
-        let start = self.info.offset_for(root).map_or(0, |(start, _)| start as usize);
+        let start = (self.start)(root);
         let length: usize = segments.iter().map(|segment| segment.text().len()).sum::<usize>() + segments.len() - 1;
         let end = (start + length).min(self.source.len());
         let location = narrowed(self.location, self.source, start.min(end)..end);

@@ -85,6 +85,8 @@ impl Plan {
                 Action::Update { .. } => counts.update += 1,
                 Action::Adopt => counts.adopt += 1,
                 Action::Replace { .. } => counts.replace += 1,
+                Action::Run => counts.run += 1,
+                Action::Skip => counts.skip += 1,
                 Action::Delete => {}
                 Action::Forget => counts.forget += 1,
             }
@@ -136,6 +138,10 @@ pub struct Counts {
     /// Every object that goes: those not wanted any more, those replaced, and those left over.
     pub delete: usize,
     pub forget: usize,
+    /// What is done, and not kept.
+    pub run: usize,
+    /// What counts as done from now on.
+    pub skip: usize,
     /// How many of the deleted objects are replaced by others.
     pub replaced: usize,
     /// How many of them an interrupted replacement had left behind.
@@ -205,8 +211,12 @@ pub enum Action {
     Delete,
     /// It exists and an interrupted run left it half known: wait for it and record it.
     Adopt,
-    /// It is gone from AWS; the state forgets it.
+    /// It is gone from AWS, or was done and is not wanted any more; the state forgets it.
     Forget,
+    /// It is done, and not kept: it runs to its end.
+    Run,
+    /// It counts as done without being run; the state remembers that.
+    Skip,
 }
 
 /// Why something is replaced: at least one reason.
@@ -248,8 +258,8 @@ pub enum Cause {
     Written { location: String },
     /// Somebody changed it in AWS.
     Drift,
-    /// Another resource's change makes it necessary.
-    Cascade { address: Address },
+    /// Another resource's change makes it necessary. It stands apart, so that the causes of all attributes stay small.
+    Cascade { address: Box<Address> },
     /// The file does not want it any more.
     Orphan,
     /// An earlier run was interrupted or failed here.
@@ -331,7 +341,9 @@ impl Change {
         let why = match self.action {
             Action::Delete => Some(Why::Unwanted),
             Action::Replace { .. } => Some(Why::Replaced),
-            Action::Create | Action::Update { .. } | Action::Adopt | Action::Forget => None,
+            Action::Create | Action::Update { .. } | Action::Adopt | Action::Forget | Action::Run | Action::Skip => {
+                None
+            }
         };
         // What is not ours is named, and stays.
         let why = why.filter(|_| !self.causes.contains(&Cause::Foreign));
@@ -348,7 +360,8 @@ impl Change {
 
     /// Whether it makes something of which nothing was there.
     fn is_first(&self) -> bool {
-        matches!(self.action, Action::Create) && self.causes.first() == Some(&Cause::New)
+        let makes = matches!(self.action, Action::Create | Action::Run | Action::Skip);
+        makes && self.causes.first() == Some(&Cause::New)
     }
 }
 

@@ -30,9 +30,13 @@ pub fn check(plan: &Plan, state: &State, types: &Types) -> Vec<String> {
         }
         let row = state.rows.get(address);
         match &change.action {
-            Action::Create => {
+            Action::Create | Action::Run | Action::Skip => {
                 if change.desired.is_none() {
                     wrong.push(format!("{address} is created of nothing"));
+                }
+                let is_once = types.get(&address.type_name).is_some_and(|found| found.once);
+                if is_once == (change.action == Action::Create) {
+                    wrong.push(format!("{address} is made as if it were kept, or run as if it were done"));
                 }
             }
             Action::Update { .. } | Action::Adopt => {

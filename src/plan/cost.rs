@@ -105,8 +105,10 @@ pub fn desired<'a>(
 /// The table of prices is not sound.
 pub fn of(world: &World<'_>, state: &State, after: &Resources<'_>) -> Result<Cost, Diagnostics> {
     let market = Market::of(world.specs, world.evaluator, &world.config.values, &world.config.region)?;
-    let before = cost::estimate(&market, &recorded(state));
-    Ok(Cost::between(&market, &before, &cost::estimate(&market, after)))
+    let mut recorded = recorded(state);
+    let before = cost::estimate(&market, &recorded);
+    recorded.retain(|address, _| !after.contains_key(address));
+    Ok(Cost::between(&market, &before, &cost::after_deleting(&market, after, &recorded)))
 }
 
 /// Says of what is left over what it costs: nothing where its type is free, else as much as what has its address now, in the

@@ -90,7 +90,7 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Edit {
     pub address: Address,
-    /// What an apply would do with the resource: `create`, `update`, `replace`, `delete`.
+    /// What an apply would do with the resource: `create`, `update`, `replace`, `delete`, `run`.
     pub action: &'static str,
     /// The attribute; `None` where the whole resource comes or goes.
     pub path: Option<Vec<String>>,
@@ -192,11 +192,12 @@ fn sort(change: &Change, state: &State, types: &Types, drift: &mut Drift) {
         Action::Update { .. } => "update",
         Action::Replace { .. } => "replace",
         Action::Delete => "delete",
-        // Nobody's edit: a run was interrupted.
-        Action::Adopt | Action::Forget => return,
+        Action::Run => "run",
+        // Nobody's edit: a run was interrupted, or the state alone changes.
+        Action::Adopt | Action::Forget | Action::Skip => return,
     };
     let whole = |location: Option<String>| Edit { address: address.clone(), action, path: None, location };
-    if matches!(change.action, Action::Create | Action::Delete) {
+    if matches!(change.action, Action::Create | Action::Delete | Action::Run) {
         if !change.causes.contains(&Cause::Interrupted) {
             drift.yours.push(whole(None));
         }

@@ -84,7 +84,7 @@ fn decide(change: &mut Change, resource_type: &ResourceType, deletion: &dyn Fn(&
 
 /// Marks what widens rights, or may.
 fn mark(change: &mut Change, resource_type: &ResourceType) {
-    if !matches!(change.action, Action::Create | Action::Update { .. } | Action::Replace { .. }) {
+    if !matches!(change.action, Action::Create | Action::Run | Action::Update { .. } | Action::Replace { .. }) {
         return;
     }
     let mut names = BTreeSet::new();

@@ -33,6 +33,8 @@ pub enum Verb {
     Adopt,
     /// Takes a row out of the state.
     Forget,
+    /// Puts a row into the state of something that counts as done.
+    Skip,
 }
 
 /// One step.
@@ -52,7 +54,7 @@ impl Step {
     pub fn object(&self) -> Option<&Identity> {
         match &self.verb {
             Verb::Delete { identity } => Some(identity),
-            Verb::Create | Verb::Update { .. } | Verb::Adopt | Verb::Forget => None,
+            Verb::Create | Verb::Update { .. } | Verb::Adopt | Verb::Forget | Verb::Skip => None,
         }
     }
 }
@@ -187,7 +189,8 @@ impl Builder<'_> {
                 expect.as_ref().map_or(CALL_SECONDS, |durations| pick(durations).as_secs().max(CALL_SECONDS))
             };
             match &change.action {
-                Action::Create => self.make(number, address, Verb::Create, seconds(|d| d.create)),
+                Action::Create | Action::Run => self.make(number, address, Verb::Create, seconds(|d| d.create)),
+                Action::Skip => self.make(number, address, Verb::Skip, 0),
                 Action::Update { attributes } if attributes.is_empty() => {
                     let seconds = if change.marks { CALL_SECONDS } else { 0 };
                     self.make(number, address, Verb::Update { attributes: Vec::new() }, seconds);

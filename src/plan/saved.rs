@@ -64,7 +64,7 @@ impl Basis {
         }
         Self {
             account: state.account.clone(),
-            specs: specs.files.iter().map(|file| (file.name.clone(), sha256(file.text.as_bytes()))).collect(),
+            specs: specs.digests().map(|(name, sha256)| (name.to_owned(), sha256)).collect(),
             settings: desired.map(|(config, _)| config.values.clone()).unwrap_or_default(),
             lookups: lookups.clone(),
             observed,
@@ -293,7 +293,7 @@ pub(super) mod tests {
                 path: vec!["serverless_v2".to_owned(), "max".to_owned()],
                 before: Some(value(serde_json::json!(1))),
                 after: Some(Tree::Leaf(unknown.clone())),
-                cause: Cause::Cascade { address: address() },
+                cause: Cause::Cascade { address: Box::new(address()) },
                 also_drifted: true,
                 forces_replacement: false,
                 sensitive: true,
@@ -321,6 +321,8 @@ pub(super) mod tests {
             Action::Delete,
             Action::Adopt,
             Action::Forget,
+            Action::Run,
+            Action::Skip,
         ];
         let plan = Plan {
             purpose: Purpose::Apply,

@@ -414,7 +414,7 @@ mod tests {
         let mut now = then.clone();
         now.basis.observed.insert(address(), Some(value(serde_json::json!({"port": 5433, "max": 4}))));
         assert_eq!(words(&then, &now, &state), Vec::<String>::new(), "nothing in the plan depends on it");
-        now.plan.changes[5].attributes[0].before = None;
+        now.plan.changes[7].attributes[0].before = None;
         let attribute = "rds.cluster.database: port was 5432 and is 5433 now".to_owned();
         let number = "rds.cluster.database: max was 4.0 and is 4 now".to_owned();
         assert_eq!(words(&then, &now, &state), [number, attribute], "without types numbers are compared as written");

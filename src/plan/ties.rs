@@ -24,6 +24,10 @@ pub struct Tie {
 /// The ties of a resource to what is deleted first. `replaced` are the replacements planned so far.
 pub fn ties(resource_type: &ResourceType, row: &Row, replaced: &BTreeMap<Address, Order>, state: &State) -> Vec<Tie> {
     let mut ties = Vec::new();
+    // A job holds nothing once it is done.
+    if resource_type.once {
+        return ties;
+    }
     let doomed: Vec<&Address> =
         row.depends_on.iter().filter(|needed| replaced.get(*needed) == Some(&Order::DeleteFirst)).collect();
     if doomed.is_empty() {

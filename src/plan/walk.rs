@@ -13,7 +13,7 @@ use super::condition::{self, Intent, Verdict};
 use super::diff::{self, Course, Difference, Sides};
 use super::gates::{self, Wishes};
 use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
-use super::{cost, keep, order, ties, twins};
+use super::{cost, keep, once, order, ties, twins};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
@@ -24,23 +24,41 @@ use crate::state::{Row, State, Status};
 use crate::value::{Planned, Tree, Value};
 
 /// What is known of a resource once the walk has passed it.
-struct Settled<'a> {
-    resource_type: &'a ResourceType,
+pub(super) struct Settled<'a> {
+    pub(super) resource_type: &'a ResourceType,
     /// The attributes we set, as far as they are known.
-    desired: Arc<Planned>,
-    facts: Computed<'a>,
+    pub(super) desired: Arc<Planned>,
+    pub(super) facts: Computed<'a>,
     /// It is created or replaced by this plan.
-    is_new: bool,
+    pub(super) is_new: bool,
     /// It is changed in any way by this plan.
-    is_changed: bool,
+    pub(super) is_changed: bool,
     /// What the file wants lower than the cloud allows.
-    lowered: Vec<Difference>,
+    pub(super) lowered: Vec<Difference>,
     /// What the cloud has raised beyond the file.
-    raised: Vec<Difference>,
+    pub(super) raised: Vec<Difference>,
+    /// It is run by this plan, or was run just as it would be now.
+    pub(super) has_run: bool,
+}
+
+impl<'a> Settled<'a> {
+    /// A resource that is made by this plan, until something else is known of it.
+    pub(super) fn new(resource_type: &'a ResourceType, desired: &Arc<Planned>) -> Self {
+        Self {
+            resource_type,
+            desired: Arc::clone(desired),
+            facts: Computed::Nowhere,
+            is_new: true,
+            is_changed: true,
+            lowered: Vec::new(),
+            raised: Vec::new(),
+            has_run: false,
+        }
+    }
 }
 
 /// Where the computed attributes of a resource come from.
-enum Computed<'a> {
+pub(super) enum Computed<'a> {
     /// It is made anew.
     Nowhere,
     /// Nobody has asked the cloud.
@@ -63,8 +81,8 @@ impl Computed<'_> {
 }
 
 #[derive(Default)]
-struct Walked<'a> {
-    settled: BTreeMap<Address, Settled<'a>>,
+pub(super) struct Walked<'a> {
+    pub(super) settled: BTreeMap<Address, Settled<'a>>,
     /// The first of each resource's instances that is changed.
     changed: BTreeMap<ResourceName, Address>,
     instances: BTreeMap<ResourceName, Vec<Address>>,
@@ -116,9 +134,22 @@ impl Facts for Walked<'_> {
 }
 
 impl Walked<'_> {
+    /// Whether a value will be another one once this plan is carried out. A secret stays what it is unless it is made anew;
+    /// what else is unknown will be another value.
+    pub(super) fn is_changing(&self, value: &Planned) -> bool {
+        let mut changing = false;
+        value.each_leaf(&mut |missing| {
+            changing |= missing
+                .references
+                .iter()
+                .any(|missing| self.settled.get(&missing.address).is_some_and(|settled| settled.is_new));
+        });
+        changing
+    }
+
     /// The edit of the file because of which a resource comes or goes; `None` if there is none, or the specs do not
     /// know the resource. Asked once for all of an `each`.
-    fn existence_cause(&self, world: &World<'_>, address: &Address, settings: &Value) -> Option<Cause> {
+    pub(super) fn existence_cause(&self, world: &World<'_>, address: &Address, settings: &Value) -> Option<Cause> {
         let name = (address.type_name.clone(), address.name.clone());
         if let Some(known) = self.existence.borrow().get(&name) {
             return known.clone();
@@ -170,7 +201,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
     let mut walked = Walked { instances, ..Walked::default() };
     let owner = super::owner(situation.state);
     let mut problems = Diagnostics::default();
-    let mut changes: Vec<Change> = Vec::new();
+    let mut changes: Vec<Change> = Vec::with_capacity(graph.order.len());
     let mut orders: BTreeMap<Address, Order> = BTreeMap::new();
     let mut refusals = Vec::new();
     let mut unchanged = 0;
@@ -189,7 +220,10 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         let is_foreign = foreign.is_some();
         refusals.extend(foreign);
         let kept = keep::kept(world, desired, &attributes, situation.state);
-        let settle = |attributes| settle(world, desired, attributes, situation, &walked, &orders);
+        let settle = |attributes| match desired.resource_type.once {
+            true => once::settle(world, desired, &attributes, situation, &walked),
+            false => settle(world, desired, attributes, situation, &walked, &orders),
+        };
         let (settled, change) = match kept.map(settle) {
             Some((settled, change)) if !change.as_ref().is_some_and(makes_anew) => (settled, change),
             _ => settle(Arc::new(attributes)),
@@ -208,6 +242,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         raised.extend(settled.raised.iter().filter_map(|difference| Raised::of(address, difference)));
         if let Some(mut change) = change {
             gates::complete(&mut change, desired.resource_type, situation.state.rows.is_empty());
+            refusals.extend(once::refusal(&change, desired.resource_type));
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
             }
@@ -335,9 +370,16 @@ fn troubled(
     let intent = match change.map(|change| &change.action) {
         Some(Action::Update { attributes }) if !attributes.is_empty() => Intent::Change,
         Some(Action::Replace { .. }) => Intent::Remove,
-        Some(Action::Create | Action::Delete | Action::Adopt | Action::Forget | Action::Update { .. }) | None => {
-            Intent::Keep
-        }
+        Some(
+            Action::Create
+            | Action::Delete
+            | Action::Adopt
+            | Action::Forget
+            | Action::Run
+            | Action::Skip
+            | Action::Update { .. },
+        )
+        | None => Intent::Keep,
     };
     condition::refusal(address, resource_type, row, observed(address, situation), intent)
 }
@@ -431,34 +473,8 @@ fn settle<'a>(
     let address = &desired.address;
     let resource_type = desired.resource_type;
     let row = situation.state.rows.get(address);
-    let begun = || Change {
-        address: address.clone(),
-        region: desired.region.clone(),
-        action: Action::Create,
-        causes: Vec::new(),
-        attributes: Vec::new(),
-        unchanged_attributes: 0,
-        impact: Impact::None,
-        expected_seconds: resource_type.expect.create.as_secs(),
-        protect: desired.protect,
-        was_protected: row.is_some_and(|row| row.protect),
-        identity: row.and_then(|row| row.identity.clone()),
-        leftovers: row.map(|row| row.replaced.clone()).unwrap_or_default(),
-        marks: false,
-        desired: Some(Arc::clone(&attributes)),
-        depends_on: desired.depends_on.clone(),
-        deletion: Value::Null,
-        security: Vec::new(),
-    };
-    let mut settled = Settled {
-        resource_type,
-        desired: Arc::clone(&attributes),
-        facts: Computed::Nowhere,
-        is_new: true,
-        is_changed: true,
-        lowered: Vec::new(),
-        raised: Vec::new(),
-    };
+    let begun = || begun(desired, &attributes, row);
+    let mut settled = Settled::new(resource_type, &attributes);
     let observation = situation.observations.and_then(|all| all.get(address));
     let row = match row {
         None => {
@@ -491,19 +507,8 @@ fn settle<'a>(
         Some(observed) => Computed::Observed(merged(&row.facts, observed, resource_type)),
         None => Computed::Recorded(row),
     };
-    let is_changing = |value: &Planned| {
-        let mut changing = false;
-        value.each_leaf(&mut |missing| {
-            changing |= missing.references.iter().any(|missing| {
-                walked.settled.get(&missing.address).is_some_and(|settled| {
-                    // A secret stays what it is unless it is made anew; what else is unknown will be another value.
-                    settled.is_new
-                })
-            });
-        });
-        changing
-    };
     let sides = Sides { desired: &attributes, recorded: &row.inputs, observed };
+    let is_changing = |value: &Planned| walked.is_changing(value);
     let mut differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &is_changing);
     settled.raised = differences.extract_if(.., |difference| difference.course == Course::Raised).collect();
     let lowered = differences.iter().filter(|difference| difference.course == Course::Lowered);
@@ -549,7 +554,7 @@ fn settle<'a>(
         if !reasons.contains(&tie.attribute) {
             reasons.push(tie.attribute);
         }
-        change.causes.push(Cause::Cascade { address: tie.to });
+        change.causes.push(Cause::Cascade { address: Box::new(tie.to) });
     }
     if left_off == LeftOff::Leaving {
         reasons.push("an interrupted run was deleting it".to_owned());
@@ -620,8 +625,31 @@ fn settle<'a>(
     (settled, Some(change))
 }
 
+/// The change of a resource, as far as it does not depend on what is done with it.
+pub(super) fn begun(desired: &Desired<'_>, attributes: &Arc<Planned>, row: Option<&Row>) -> Change {
+    Change {
+        address: desired.address.clone(),
+        region: desired.region.clone(),
+        action: Action::Create,
+        causes: Vec::new(),
+        attributes: Vec::new(),
+        unchanged_attributes: 0,
+        impact: Impact::None,
+        expected_seconds: desired.resource_type.expect.create.as_secs(),
+        protect: desired.protect,
+        was_protected: row.is_some_and(|row| row.protect),
+        identity: row.and_then(|row| row.identity.clone()),
+        leftovers: row.map(|row| row.replaced.clone()).unwrap_or_default(),
+        marks: false,
+        desired: Some(Arc::clone(attributes)),
+        depends_on: desired.depends_on.clone(),
+        deletion: Value::Null,
+        security: Vec::new(),
+    }
+}
+
 /// The change of something that does not exist, or no more.
-fn created(change: Change, attributes: &Planned, resource_type: &ResourceType, cause: Cause) -> Change {
+pub(super) fn created(change: Change, attributes: &Planned, resource_type: &ResourceType, cause: Cause) -> Change {
     Change {
         attributes: all_attributes(attributes, resource_type, &cause),
         causes: vec![cause],
@@ -704,7 +732,7 @@ pub fn merged(recorded: &Value, observed: &Value, resource_type: &ResourceType) 
     Tree::Map(facts)
 }
 
-fn attribute_change(
+pub(super) fn attribute_change(
     world: &World<'_>,
     desired: &Desired<'_>,
     difference: Difference,
@@ -747,7 +775,7 @@ fn cause(
         });
     }
     if let Some(address) = origin {
-        return Cause::Cascade { address };
+        return Cause::Cascade { address: Box::new(address) };
     }
     let name = difference.path.first();
     let patched = desired.patches.iter().any(|patch| name.is_some_and(|name| patch.attributes.contains_key(name)));
@@ -762,7 +790,7 @@ fn cause(
             let read = read_resources(desired, &world.specs.blueprint, name);
             // Names have the same order as the addresses they are part of, so this is the first of all addresses.
             if let Some(address) = read.iter().find_map(|name| walked.changed.get(name)) {
-                return Cause::Cascade { address: address.clone() };
+                return Cause::Cascade { address: Box::new(address.clone()) };
             }
         }
         if let Some(input) = inputs.first() {
@@ -836,15 +864,16 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
     let resource_type = types.get(&address.type_name);
     let observation = situation.observations.and_then(|all| all.get(address));
     let is_foreign = matches!(observation, Some(Observation::Foreign(_)));
-    let gone = is_foreign || matches!(observation, Some(Observation::Gone)) || row.identity.is_none();
+    let is_over = resource_type.is_some_and(|found| once::is_over(found, row, observation));
+    let gone = is_foreign || matches!(observation, Some(Observation::Gone)) || row.identity.is_none() || is_over;
     Change {
         address: address.clone(),
         region: row.region.clone(),
         action: if gone && row.replaced.is_empty() { Action::Forget } else { Action::Delete },
         causes: vec![match gone {
             _ if is_foreign => Cause::Foreign,
-            true => Cause::Drift,
-            false => cause,
+            true if !is_over => Cause::Drift,
+            _ => cause,
         }],
         attributes: Vec::new(),
         unchanged_attributes: 0,

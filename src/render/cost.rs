@@ -7,15 +7,15 @@ use serde_json::{Value as Json, json};
 use super::markup::escaped;
 use crate::cost::{Amounts, Gap};
 use crate::inert::printable;
-use crate::plan::Plan;
 use crate::plan::cost::{Cost, Share};
+use crate::plan::{Plan, Purpose};
 
 /// `+ $12.30 a month, then $154.29 (estimate, prices of 2026-10)`; `None` if the plan does not say it.
 pub fn sentence(plan: &Plan) -> Option<String> {
     let cost = plan.cost.as_ref()?;
     let nothing = Amounts::default();
     let (difference, then) = (cost.difference(), cost.after.typical);
-    let high = on_the_high_side(difference);
+    let sides = on_other_sides(difference);
     let source = format!("(estimate, prices of {})", printable(&cost.collected));
     if cost.before == nothing && cost.after == nothing && !cost.gaps.is_empty() {
         let number = cost.gaps.len();
@@ -32,9 +32,10 @@ pub fn sentence(plan: &Plan) -> Option<String> {
     } else if cost.after == nothing {
         format!("{} a month, then nothing {source}", difference.typical.signed())
     } else if difference.typical.is_nothing() {
-        format!("as before, {then} a month{high} {source}")
+        format!("as before, {then} a month{sides} {source}")
     } else {
-        format!("{} a month{high}, then {then} {source}", difference.typical.signed())
+        let of_what = if plan.purpose == Purpose::Destroy { " for what stays" } else { "" };
+        format!("{} a month{sides}, then {then}{of_what} {source}", difference.typical.signed())
     };
     let gaps = match cost.gaps.len() {
         0 => String::new(),
@@ -44,11 +45,16 @@ pub fn sentence(plan: &Plan) -> Option<String> {
     Some(format!("{text}{gaps}"))
 }
 
-/// `, on the high side + $9.00`, where that is another amount than the typical one.
-fn on_the_high_side(difference: Amounts) -> String {
-    match difference.high {
-        high if high == difference.typical => String::new(),
-        high => format!(", on the high side {}", high.signed()),
+/// `, on the high side + $9.00`, where that is another amount than the typical one. The low side is said where the typical
+/// amount and the high one hide that anything changes.
+fn on_other_sides(difference: Amounts) -> String {
+    let Amounts { low, typical, high } = difference;
+    if high != typical {
+        format!(", on the high side {}", high.signed())
+    } else if typical.is_nothing() && !low.is_nothing() {
+        format!(", on the low side {}", low.signed())
+    } else {
+        String::new()
     }
 }
 
@@ -58,7 +64,7 @@ pub fn by_resource(cost: &Cost) -> Vec<(String, String)> {
         let name =
             if share.name.is_empty() { "beside the resources".to_owned() } else { printable(&share.name).into_owned() };
         let difference = share.after - share.before;
-        (format!("{name}{}", on_the_high_side(difference)), difference.typical.signed())
+        (format!("{name}{}", on_other_sides(difference)), difference.typical.signed())
     };
     cost.resources.iter().map(line).collect()
 }
@@ -166,7 +172,7 @@ fn capitalized(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::cost::Money;
-    use crate::plan::{Purpose, change::Fingerprint};
+    use crate::plan::change::Fingerprint;
 
     fn plan(before: i64, after: i64) -> Plan {
         let amounts = |cents| Amounts::all(Money::cents(cents));
@@ -203,6 +209,9 @@ mod tests {
         assert_eq!(said(15_429, 14_199), "- $12.30 a month, then $141.99 (estimate, prices of 2026-10)");
         assert_eq!(said(14_199, 14_199), "as before, $141.99 a month (estimate, prices of 2026-10)");
         assert_eq!(said(14_199, 0), "- $141.99 a month, then nothing (estimate, prices of 2026-10)");
+        let destroyed = Plan { purpose: Purpose::Destroy, ..plan(14_199, 140) };
+        let told = sentence(&destroyed).expect("a cost");
+        assert_eq!(told, "- $140.59 a month, then $1.40 for what stays (estimate, prices of 2026-10)");
         let mut only_high = plan(100, 100);
         let cost = only_high.cost.as_mut().expect("a cost");
         cost.after.high = Money::cents(300);
@@ -211,6 +220,12 @@ mod tests {
             sentence(&only_high).expect("a cost"),
             "as before, $1.00 a month, on the high side + $2.00 (estimate, prices of 2026-10), without one thing that \
              has no price here"
+        );
+        let mut only_low = plan(100, 100);
+        only_low.cost.as_mut().expect("a cost").after.low = Money::cents(50);
+        assert_eq!(
+            sentence(&only_low).expect("a cost"),
+            "as before, $1.00 a month, on the low side - $0.50 (estimate, prices of 2026-10)"
         );
         let mut unknown = plan(0, 0);
         let gaps = only_high.cost.take().expect("a cost").gaps;

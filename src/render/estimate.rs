@@ -150,20 +150,38 @@ fn label(lines: &[&Line]) -> String {
     if lines.len() > 1 { format!("{first} x{}", lines.len()) } else { first.to_owned() }
 }
 
-/// Of what, how much, at which price, and what that is.
+/// Of what, how much, at which price, and what that is. Resources with the same calculation share a paragraph.
 fn explained(lines: &[&Line], form: Form) -> Vec<String> {
-    let Some(line) = lines.first() else { return Vec::new() };
-    let names: Vec<String> = lines.iter().filter_map(|line| line.address.as_ref()).map(ToString::to_string).collect();
-    let whose = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
-    let each = if lines.len() > 1 { " each" } else { "" };
-    let assumed = if line.assumed { " (assumed, until AWS is asked)" } else { "" };
-    let free = match &line.free {
-        Some((_, taken)) if *taken != Amounts::default() => " Within the free allowance.",
-        _ => "",
+    let mut paragraphs: Vec<(String, String, Vec<String>)> = Vec::new();
+    for line in lines {
+        let assumed = if line.assumed { " (assumed, until AWS is asked)" } else { "" };
+        let (amount, about) = (calculation(line), format!("{assumed}. {}{}", line.doc, allowance(line)));
+        let name = line.address.iter().map(ToString::to_string);
+        match paragraphs.iter_mut().find(|(same, also, _)| (&*same, &*also) == (&amount, &about)) {
+            Some((.., names)) => names.extend(name),
+            None => paragraphs.push((amount, about, name.collect())),
+        }
+    }
+    let paragraph = |(amount, about, names): &(String, String, Vec<String>)| {
+        let whose = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
+        let each = if names.len() > 1 { " each" } else { "" };
+        wrap(&format!("{whose}{amount}{each}{about}"), form.columns.saturating_sub(4))
     };
-    let text = format!("{whose}{}{each}{assumed}. {}{free}", calculation(line), line.doc);
-    let wrapped = wrap(&text, form.columns.saturating_sub(4));
-    wrapped.iter().map(|line| format!("    {}", paint(Role::Quiet, line))).collect()
+    let wrapped = paragraphs.iter().flat_map(paragraph);
+    wrapped.map(|line| format!("    {}", paint(Role::Quiet, &line))).collect()
+}
+
+/// The part of a line that costs nothing.
+fn allowance(line: &Line) -> String {
+    let nothing = Amounts::default();
+    match &line.free {
+        Some((_, taken)) if *taken == nothing => String::new(),
+        Some(_) if line.amount == nothing => " Within the free allowance.".to_owned(),
+        Some((_, taken)) => {
+            format!(" The free allowance takes off {}.", spread(&taken.each().map(ToString::to_string)))
+        }
+        None => String::new(),
+    }
 }
 
 /// `0.5 / 0.75 / 1 x 730 h at $0.12 per ACU-hour`
@@ -295,10 +313,14 @@ fn alternatives(bill: &Bill<'_>, form: Form) -> String {
             (1, _) => Some("without 1 thing that has no price".to_owned()),
             (many, _) => Some(format!("without {many} things that have no price")),
         };
-        let said = said.unwrap_or_else(|| match (difference.typical.is_nothing(), difference.high.is_nothing()) {
-            (true, true) => "as now".to_owned(),
-            (true, false) => format!("at most {}", difference.high.signed()),
-            (false, _) => difference.typical.signed(),
+        let said = said.unwrap_or_else(|| {
+            let [low, typical, high] = difference.each().map(|amount| amount.is_nothing());
+            match (low, typical, high) {
+                (_, false, _) => difference.typical.signed(),
+                (true, _, true) => "as now".to_owned(),
+                (true, _, false) => format!("at most {}", difference.high.signed()),
+                (false, ..) => format!("{} on the low side", difference.low.signed()),
+            }
         });
         lines.push(row(name, *other) + &format!("  {said}"));
         let doc = (!doc.is_empty()).then(|| wrap(doc, form.columns.saturating_sub(2)));
@@ -343,6 +365,7 @@ pub fn json(bill: &Bill<'_>) -> Json {
             "doc": other.doc,
             "total": amounts_json(other.total),
             "difference": amounts_json(other.total - total),
+            "gaps": other.gaps,
         })
     });
     let assumptions = bill.assumptions.iter().map(|one| {
@@ -422,7 +445,7 @@ pub fn fleet(rows: &[(String, Option<Sum>)], columns_wide: usize) -> String {
         match cost {
             Some(Sum { total, free, gaps }) => {
                 sum = sum + *total;
-                shared.push(free.typical);
+                shared.push(free.high);
                 known += 1;
                 let gaps = if *gaps > 0 { format!("  without {gaps} that have no price") } else { String::new() };
                 lines.push(row(name, *total) + &gaps);

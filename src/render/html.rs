@@ -122,7 +122,7 @@ impl Page<'_> {
         for (group, changes) in self.outline.groups() {
             let _ = writeln!(text, "<h3>{}</h3>", group.title());
             for change in changes {
-                let is_new = matches!(change.action, Action::Create);
+                let is_new = matches!(change.action, Action::Create | Action::Run);
                 self.change(change, !is_new && shown < OPEN, text);
                 shown += usize::from(!is_new);
             }
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn every_text_can_be_read_in_light_and_in_dark() {
-        let tones = ["create", "update", "replace", "delete", "adopt", "forget", "ink", "quiet"];
+        let tones = ["create", "update", "replace", "delete", "adopt", "forget", "run", "ink", "quiet"];
         let on_page = tones.into_iter().flat_map(|tone| [(tone, "paper"), (tone, "card")]);
         let marks = [("gone", "gone-paper"), ("gone", "gone-mark"), ("come", "come-paper"), ("come", "come-mark")];
         let in_picture = tones.into_iter().flat_map(|tone| [(tone, "box")]).chain([("quiet", "band")]);

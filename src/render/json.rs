@@ -34,6 +34,8 @@ pub fn plan_json(plan: &Plan, types: &Types) -> Json {
             "replace": counts.replace,
             "delete": plan.changes.iter().filter(|change| matches!(change.action, Action::Delete)).count(),
             "forget": counts.forget,
+            "run": counts.run,
+            "skip": counts.skip,
             "unchanged": plan.unchanged,
             "deletions": counts.delete,
         },

@@ -82,7 +82,7 @@ fn change_text(change: &Change, outline: &Outline<'_>, words: &Words<'_>) -> Str
         verb(&change.action),
         markdown(&details.join(", "))
     );
-    let is_new = matches!(change.action, Action::Create);
+    let is_new = matches!(change.action, Action::Create | Action::Run);
     let entries = if is_new { Vec::new() } else { outline.entries(change) };
     let mut lines = Vec::new();
     for entry in &entries {
@@ -229,6 +229,8 @@ mod tests {
                 Action::Delete,
                 Action::Adopt,
                 Action::Forget,
+                Action::Run,
+                Action::Skip,
             ]
         };
         let unknown = |text: &mut dyn FnMut() -> String| {
@@ -267,7 +269,7 @@ mod tests {
                         Some(text()),
                         Some(unknown(&mut text)),
                         vec!["value".to_owned()],
-                        Cause::Cascade { address: address(text()) },
+                        Cause::Cascade { address: Box::new(address(text())) },
                     ),
                 ],
                 unchanged_attributes: 3,

@@ -41,6 +41,7 @@ pub enum Group {
     Gone,
     Updated,
     Created,
+    Run,
     Recorded,
     Drifted,
 }
@@ -55,7 +56,8 @@ impl Group {
             Action::Create | Action::Update { .. } if is_drift => Self::Drifted,
             Action::Update { .. } => Self::Updated,
             Action::Create => Self::Created,
-            Action::Adopt | Action::Forget => Self::Recorded,
+            Action::Run => Self::Run,
+            Action::Adopt | Action::Forget | Action::Skip => Self::Recorded,
         }
     }
 
@@ -65,6 +67,7 @@ impl Group {
             Self::Gone => "Replaced and deleted",
             Self::Updated => "Updated",
             Self::Created => "Created",
+            Self::Run => "Run",
             Self::Recorded => "Put right in the state",
             Self::Drifted => {
                 "Changed in AWS since the last apply, and set back. What should stay goes into mastodon.toml"
@@ -82,6 +85,8 @@ pub fn verb(action: &Action) -> &'static str {
         Action::Delete => "delete",
         Action::Adopt => "adopt",
         Action::Forget => "forget",
+        Action::Run => "run",
+        Action::Skip => "skip",
     }
 }
 
@@ -225,7 +230,16 @@ impl<'a> Outline<'a> {
                 (Impact::Brief, false)
             }
             Action::Forget => {
-                plain(if change.identity.is_none() { "it was never made" } else { "it is gone from AWS" });
+                let is_gone = change.causes.contains(&Cause::Drift);
+                plain(match (is_gone, &change.identity) {
+                    (true, None) => "it was never made",
+                    (true, Some(_)) => "it is gone from AWS",
+                    (false, _) => "it has been done; nothing of it is in AWS",
+                });
+                (Impact::Brief, false)
+            }
+            Action::Skip => {
+                plain("counts as done");
                 (Impact::Brief, false)
             }
             Action::Replace { order: Order::CreateFirst, .. } => {
@@ -238,6 +252,7 @@ impl<'a> Outline<'a> {
             }
             // An update without a word on its impact would leave the question open.
             Action::Update { .. } => (Impact::None, true),
+            Action::Run => (Impact::Rolling, true),
             Action::Create | Action::Delete => (Impact::Rolling, change.expected_seconds >= 60),
         };
         if let Some(deletion) = &present {
@@ -274,6 +289,11 @@ impl<'a> Outline<'a> {
             (Action::Create, Some(Cause::Drift)) => Some("it was deleted in AWS".to_owned()),
             (Action::Create, Some(Cause::Interrupted)) => Some("an earlier run did not come to its end".to_owned()),
             (Action::Create, _) => written.cloned(),
+            (Action::Run, _) if change.causes.contains(&Cause::Interrupted) => {
+                Some("an earlier run of it did not come to a good end".to_owned())
+            }
+            (Action::Run, Some(Cause::Cascade { address })) => Some(self.because(address)),
+            (Action::Run, _) => written.cloned(),
             (Action::Delete, Some(Cause::Orphan)) => {
                 Some(format!("{} no longer wants it", written.map_or("mastodon.toml", String::as_str)))
             }
@@ -298,7 +318,8 @@ impl<'a> Outline<'a> {
             Some(Action::Create) => "is created",
             Some(Action::Replace { .. }) => "is replaced",
             Some(Action::Delete | Action::Forget) => "is deleted",
-            Some(Action::Update { .. } | Action::Adopt) | None => "is updated",
+            Some(Action::Run) => "is run",
+            Some(Action::Update { .. } | Action::Adopt | Action::Skip) | None => "is updated",
         };
         format!("because {address} {done}")
     }
@@ -308,8 +329,8 @@ impl<'a> Outline<'a> {
         let resource_type = self.type_of(change);
         let mut attributes: Vec<&AttributeChange> = change.attributes.iter().collect();
         match change.action {
-            Action::Delete | Action::Adopt | Action::Forget => return Vec::new(),
-            Action::Create => {}
+            Action::Delete | Action::Adopt | Action::Forget | Action::Skip => return Vec::new(),
+            Action::Create | Action::Run => {}
             Action::Update { .. } | Action::Replace { .. } => {
                 attributes.sort_by_key(|attribute| !attribute.forces_replacement);
             }
@@ -319,6 +340,7 @@ impl<'a> Outline<'a> {
         for (attribute, names) in alike(&attributes, resource_type) {
             let (head, path) = paths::parted(&attribute.path, &names, resource_type);
             let mut cause = match &attribute.cause {
+                Cause::New if matches!(change.action, Action::Create | Action::Run) => String::new(),
                 _ if matches!(change.action, Action::Create) => String::new(),
                 cause if common == Some(cause) => String::new(),
                 cause => self.cause(cause),
@@ -372,7 +394,8 @@ impl<'a> Outline<'a> {
         let shown = |value: &Planned| paths::redacted(value, declared, &secret);
         let before = attribute.before.as_ref().map(|before| shown(&before.lift()));
         let after = attribute.after.as_ref().map(shown);
-        if matches!(change.action, Action::Create) {
+        let is_first = change.action == Action::Run && attribute.before.is_none();
+        if is_first || matches!(change.action, Action::Create) {
             return whole(Content::Given(after.unwrap_or_default()));
         }
         let leaves = documents::leaves(before.as_ref(), after.as_ref(), declared);
@@ -457,6 +480,9 @@ pub fn counts(plan: &Plan) -> String {
     if counts.forget > 0 {
         text.push_str(&format!(", {} to forget", counts.forget));
     }
+    if counts.skip > 0 {
+        text.push_str(&format!(", {} done already", counts.skip));
+    }
     if plan.purpose == Purpose::Apply {
         text.push_str(&format!("; {} unchanged", plan.unchanged));
     }
@@ -474,6 +500,9 @@ pub fn counted(counts: &Counts) -> String {
         parts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
     if !said.is_empty() {
         text.push_str(&format!(" ({})", said.join(", ")));
+    }
+    if counts.run > 0 {
+        text.push_str(&format!(", {} to run", counts.run));
     }
     text
 }
@@ -498,7 +527,9 @@ pub fn security(plan: &Plan) -> Option<String> {
 /// `About 6 min, worst: brief interruption`
 pub fn time_and_impact(plan: &Plan) -> String {
     let mut text = capitalized(&about(plan.expected_seconds));
-    let touches = plan.changes.iter().any(|change| !matches!(change.action, Action::Create | Action::Forget));
+    let is_quiet =
+        |change: &Change| matches!(change.action, Action::Create | Action::Forget | Action::Run | Action::Skip);
+    let touches = plan.changes.iter().any(|change| !is_quiet(change));
     if touches || plan.deletions().next().is_some() {
         match plan.impact() {
             Impact::None => text.push_str(", no interruption"),

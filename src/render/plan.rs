@@ -189,7 +189,7 @@ impl<'a> Renderer<'a> {
         {
             lines.extend(wrap(notice, self.columns - INDENT).iter().map(|line| format!("{indent}{line}")));
         }
-        let is_shown = !matches!(change.action, Action::Create) || self.options.verbose;
+        let is_shown = !matches!(change.action, Action::Create | Action::Run) || self.options.verbose;
         let entries = if is_shown { self.outline.entries(change) } else { Vec::new() };
         self.entries(&entries, lines);
         for note in self.outline.notes(change, !entries.is_empty()) {

@@ -18,6 +18,7 @@ pub enum Role {
     Delete,
     Adopt,
     Forget,
+    Run,
     /// Something is as it should be.
     Good,
     Heading,
@@ -41,6 +42,7 @@ const fn style(role: Role) -> Style {
         Role::Replace => Style::new().magenta(),
         Role::Delete | Role::Before => Style::new().red(),
         Role::Adopt | Role::Hint => Style::new().cyan(),
+        Role::Run => Style::new().blue(),
         Role::Forget | Role::Quiet => Style::new().dimmed(),
         Role::Heading => Style::new().bold(),
         Role::Differs => Style::new().bold().underline(),
@@ -67,7 +69,8 @@ pub fn role_of(action: &Action) -> Role {
         Action::Replace { .. } => Role::Replace,
         Action::Delete => Role::Delete,
         Action::Adopt => Role::Adopt,
-        Action::Forget => Role::Forget,
+        Action::Forget | Action::Skip => Role::Forget,
+        Action::Run => Role::Run,
     }
 }
 
@@ -79,7 +82,8 @@ pub fn fill_of(action: &Action) -> (&'static str, &'static str) {
         Action::Replace { .. } => ("#8250df", "#ffffff"),
         Action::Delete => ("#cf222e", "#ffffff"),
         Action::Adopt => ("#0969da", "#ffffff"),
-        Action::Forget => ("#59636e", "#ffffff"),
+        Action::Forget | Action::Skip => ("#59636e", "#ffffff"),
+        Action::Run => ("#1b5e78", "#ffffff"),
     }
 }
 
@@ -109,6 +113,7 @@ pub struct Signs {
     pub replace: &'static str,
     pub delete: &'static str,
     pub adopt: &'static str,
+    pub run: &'static str,
     pub good: &'static str,
     pub bad: &'static str,
     pub arrow: &'static str,
@@ -124,6 +129,7 @@ pub const UNICODE: Signs = Signs {
     replace: "±",
     delete: "-",
     adopt: "←",
+    run: "▸",
     good: "✓",
     bad: "✗",
     arrow: "→",
@@ -138,6 +144,7 @@ pub const ASCII: Signs = Signs {
     replace: "-/+",
     delete: "-",
     adopt: "<-",
+    run: ">",
     good: "ok",
     bad: "!!",
     arrow: "->",
@@ -159,12 +166,14 @@ impl Signs {
             Action::Replace { .. } => self.replace,
             Action::Delete | Action::Forget => self.delete,
             Action::Adopt => self.adopt,
+            Action::Run => self.run,
+            Action::Skip => self.dot,
         }
     }
 
     /// Columns that the widest sign of a kind of change takes.
     pub fn width(&self) -> usize {
-        [self.create, self.update, self.replace, self.delete, self.adopt]
+        [self.create, self.update, self.replace, self.delete, self.adopt, self.run, self.dot]
             .iter()
             .map(|sign| super::layout::width(sign))
             .max()

@@ -130,10 +130,12 @@ pub async fn left_over(reader: &dyn Reader, types: &Types, state: &State) -> Lef
     LeftOvers { found, failures }
 }
 
-/// Whether something was made for the address it carries. Snapshots carry the tags of what they are of.
+/// Whether something was made for the address it carries, to be kept. Snapshots carry the tags of what they are of, and a
+/// job that has ended may show its own for a while.
 fn is_made(types: &Types, found: &Belonging) -> bool {
     let Some(address) = address_of(found) else { return false };
-    types.get(&address.type_name).is_none_or(|resource_type| resource_type.identity_in(&found.name).is_some())
+    let is_kept = |found_type: &ResourceType| !found_type.once && found_type.identity_in(&found.name).is_some();
+    types.get(&address.type_name).is_none_or(is_kept)
 }
 
 /// The address that a resource carries.
@@ -198,7 +200,8 @@ pub async fn adopt(
     let mut found = BTreeSet::new();
     for level in levels(&graph) {
         let mut looking = JoinSet::new();
-        for desired in level {
+        // What was done is not there to be found.
+        for desired in level.into_iter().filter(|desired| !desired.resource_type.once) {
             let creation = wanted(world, &graph, desired, state)?;
             let (reader, address) = (Arc::clone(reader), desired.address.clone());
             looking.spawn(async move { (address, look(&*reader, creation).await) });

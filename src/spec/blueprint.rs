@@ -27,6 +27,20 @@ pub struct Blueprint {
     pub expenses: Vec<Item>,
     /// Other settings whose cost is worth knowing.
     pub choices: Vec<Choice>,
+    /// What does not work in a simulated cloud, as it would not in the real one.
+    pub laws: Vec<Law>,
+}
+
+/// Something that fails as long as something else has not been done: a program whose database has no tables.
+#[derive(Clone, Debug)]
+pub struct Law {
+    /// What fails.
+    pub resource: ResourceName,
+    /// The job that must have ended well.
+    pub without: ResourceName,
+    /// What the cloud says then.
+    pub reason: String,
+    pub location: Location,
 }
 
 /// Settings that somebody may choose instead of the present ones, to see what that would cost.
@@ -129,10 +143,32 @@ pub struct Resource {
     /// Attributes of which an existing resource keeps the recorded value when the blueprint now makes another one.
     pub keep: Vec<String>,
     pub lookup: Option<TemplateTree>,
+    /// When one that is done, not kept, counts as done without being run.
+    pub first: Option<First>,
     /// What `mastodon.toml` changes in it.
     pub patches: Vec<Patch>,
     pub node: Node,
     pub location: Location,
+}
+
+/// When a resource that the state does not know counts as done without being run: if any of these holds.
+#[derive(Clone, Debug, Default)]
+pub struct First {
+    /// Always.
+    pub skip: bool,
+    /// The same plan runs one of these, or it was run just as it would be now: it does as much.
+    pub skip_with: Vec<(ResourceName, Location)>,
+    /// The state has one of these, in order: whoever made it has done this, too.
+    pub skip_beside: Vec<(ResourceName, Location)>,
+    /// The state has one of these, and the plan does not make another one.
+    pub skip_if_kept: Vec<(ResourceName, Location)>,
+}
+
+impl First {
+    /// Every resource that is named.
+    pub fn names(&self) -> impl Iterator<Item = &(ResourceName, Location)> {
+        self.skip_with.iter().chain(&self.skip_beside).chain(&self.skip_if_kept)
+    }
 }
 
 /// A change of a resource's attributes from `mastodon.toml`.
@@ -195,8 +231,8 @@ impl Resource {
 }
 
 /// Reads one file of the blueprint into `blueprint`.
-pub fn read(document: &Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
-    for entry in document.entries() {
+pub fn read(document: Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    for entry in document.into_entries() {
         match entry.key.as_str() {
             "instance" => {
                 for item in entry.node.entries() {
@@ -225,11 +261,13 @@ pub fn read(document: &Node, blueprint: &mut Blueprint, diagnostics: &mut Diagno
                     blueprint.expenses.extend(pricing::item(item, diagnostics));
                 }
             }
+            "sandbox" => entry.node.entries().iter().for_each(|item| read_law(item, blueprint, diagnostics)),
             "choice" => entry.node.entries().iter().for_each(|item| read_choice(item, blueprint, diagnostics)),
             "output" => entry.node.entries().iter().for_each(|item| read_output(item, blueprint, diagnostics)),
             service => {
-                for kind in entry.node.entries() {
-                    for item in kind.node.entries() {
+                let service = service.to_owned();
+                for kind in entry.node.into_entries() {
+                    for item in kind.node.into_entries() {
                         if !item.node.is_table() {
                             diagnostics.push(
                                 Diagnostic::error("blueprint", "a resource is a table `[service.kind.name]`")
@@ -237,12 +275,13 @@ pub fn read(document: &Node, blueprint: &mut Blueprint, diagnostics: &mut Diagno
                             );
                             continue;
                         }
-                        let type_name = TypeName::new(service, kind.key.as_str());
-                        let resource = read_resource(type_name.clone(), item, diagnostics);
-                        let name = (type_name, item.key.clone());
-                        if let Some(earlier) = blueprint.resources.insert(name, resource) {
-                            diagnostics.push(twice("resource", item, &earlier.location));
+                        let type_name = TypeName::new(service.as_str(), kind.key.as_str());
+                        let name = (type_name.clone(), item.key.clone());
+                        if let Some(earlier) = blueprint.resources.get(&name) {
+                            diagnostics.push(twice("resource", &item, &earlier.location));
                         }
+                        let resource = read_resource(type_name, item, diagnostics);
+                        blueprint.resources.insert(name, resource);
                     }
                 }
             }
@@ -395,6 +434,26 @@ fn read_choice(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagn
     blueprint.choices.push(Choice { name: entry.key.clone(), set, doc, location: entry.key_location.clone() });
 }
 
+fn read_law(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
+    let mut reader = Reader { diagnostics, table: &entry.node, what: "`sandbox`", used: Vec::new() };
+    let mut name = |key| reader.text(key).and_then(|text| text.parse::<Address>().ok());
+    let (resource, without) = (name("resource"), name("without"));
+    let reason = reader.text("reason");
+    reader.refuse_others();
+    match (resource, without, reason) {
+        (Some(resource), Some(without), Some(reason)) => blueprint.laws.push(Law {
+            resource: (resource.type_name, resource.name),
+            without: (without.type_name, without.name),
+            reason,
+            location: entry.key_location.clone(),
+        }),
+        _ => diagnostics.push(
+            Diagnostic::error("blueprint", "a law of the sandbox needs `resource`, `without` and `reason`")
+                .at(&entry.key_location, ""),
+        ),
+    }
+}
+
 fn read_output(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
     let mut reader = Reader { diagnostics, table: &entry.node, what: "output", used: vec!["value"] };
     let doc = reader.text("doc").unwrap_or_default();
@@ -417,7 +476,7 @@ fn read_output(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagn
     }
 }
 
-fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -> Resource {
+fn read_resource(type_name: TypeName, entry: Entry, diagnostics: &mut Diagnostics) -> Resource {
     let table = &entry.node;
     let when = table.get("when").and_then(|node| {
         let parsed = match node.text() {
@@ -432,15 +491,8 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
     let each = tree("each");
     let region = tree("region");
     let lookup = tree("lookup");
-    let after = match table.get("after").map(|node| &node.content) {
-        Some(Content::List(items)) => items.iter().filter_map(|item| read_after(item, diagnostics)).collect(),
-        Some(_) => {
-            diagnostics
-                .push(Diagnostic::error("wrong-type", "`after` is a list of addresses").at(&entry.key_location, ""));
-            Vec::new()
-        }
-        None => Vec::new(),
-    };
+    let after = addresses(table, "after", diagnostics);
+    let first = table.get("first").and_then(|node| read_first(node, diagnostics));
     let (mut protect, mut replace, mut ignore, mut keep) = (None, None, Vec::new(), Vec::new());
     if let Some(lifecycle) = table.get("lifecycle") {
         let mut reader =
@@ -474,7 +526,7 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
     let each_templates = spellings.into_values().cloned().collect();
     Resource {
         type_name,
-        name: entry.key.clone(),
+        name: entry.key,
         attributes,
         when,
         each,
@@ -486,18 +538,55 @@ fn read_resource(type_name: TypeName, entry: &Entry, diagnostics: &mut Diagnosti
         ignore,
         keep,
         lookup,
+        first,
         patches: Vec::new(),
-        node: entry.node.clone(),
-        location: entry.key_location.clone(),
+        node: entry.node,
+        location: entry.key_location,
     }
 }
 
-fn read_after(item: &Node, diagnostics: &mut Diagnostics) -> Option<(ResourceName, Location)> {
-    let address = item.text().and_then(|text| text.parse::<Address>().ok());
-    if address.is_none() {
-        diagnostics.push(
-            Diagnostic::error("wrong-type", "`after` names resources as `service.kind.name`").at(&item.location, ""),
-        );
+fn read_first(node: &Node, diagnostics: &mut Diagnostics) -> Option<First> {
+    let used = vec!["skip_with", "skip_beside", "skip_if_kept"];
+    let mut reader = Reader { diagnostics, table: node, what: "`first`", used };
+    if node.text() == Some("skip") {
+        return Some(First { skip: true, ..First::default() });
     }
-    address.map(|address| ((address.type_name, address.name), item.location.clone()))
+    if !node.is_table() {
+        diagnostics.push(
+            Diagnostic::error(
+                "wrong-type",
+                "`first` is \"skip\", or a table of `skip_with`, `skip_beside` and `skip_if_kept`",
+            )
+            .at(&node.location, ""),
+        );
+        return None;
+    }
+    reader.refuse_others();
+    Some(First {
+        skip: false,
+        skip_with: addresses(node, "skip_with", diagnostics),
+        skip_beside: addresses(node, "skip_beside", diagnostics),
+        skip_if_kept: addresses(node, "skip_if_kept", diagnostics),
+    })
+}
+
+/// The resources that a list names.
+fn addresses(table: &Node, key: &str, diagnostics: &mut Diagnostics) -> Vec<(ResourceName, Location)> {
+    let Some(node) = table.get(key) else { return Vec::new() };
+    let Content::List(items) = &node.content else {
+        diagnostics
+            .push(Diagnostic::error("wrong-type", format!("`{key}` is a list of addresses")).at(&node.location, ""));
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for item in items {
+        match item.text().and_then(|text| text.parse::<Address>().ok()) {
+            Some(address) => found.push(((address.type_name, address.name), item.location.clone())),
+            None => diagnostics.push(
+                Diagnostic::error("wrong-type", format!("`{key}` names resources as `service.kind.name`"))
+                    .at(&item.location, ""),
+            ),
+        }
+    }
+    found
 }

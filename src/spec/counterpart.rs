@@ -446,7 +446,7 @@ pub fn read_place(reader: &mut Reader<'_>, tool: Tool) -> Place {
 
 /// Types that do not say what the tools have for them, and counterparts that name what is not there.
 pub fn lint(types: &Types, problems: &mut Diagnostics) {
-    for resource_type in types.values().filter(|resource_type| !resource_type.lookup_only) {
+    for resource_type in types.values().filter(|resource_type| resource_type.is_handed_over()) {
         for tool in Tool::ALL {
             let counterpart = resource_type.counterpart(tool);
             let (name, key) = (&resource_type.name, tool.key());

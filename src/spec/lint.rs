@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::blueprint::{Blueprint, InputShape, Resource, ResourceName};
+use super::blueprint::{Blueprint, First, InputShape, Resource, ResourceName};
 use super::types::{Attribute, ResourceType, Shape, Types};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY};
@@ -49,6 +49,13 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
         linter.tree(&output.value, None);
         output.value.each_leaf(&mut |template| linter.refuse_secret(template, "outputs are shown"));
     }
+    for law in &blueprint.laws {
+        for name in [&law.resource, &law.without] {
+            if !blueprint.resources.contains_key(name) {
+                linter.problems.push(unknown_resource(blueprint, name, &law.location));
+            }
+        }
+    }
     for choice in &blueprint.choices {
         for (name, _) in &choice.set {
             if !blueprint.inputs.iter().any(|input| input.name() == *name) {
@@ -76,6 +83,29 @@ struct Linter<'specs> {
 }
 
 impl<'specs> Linter<'specs> {
+    /// What counts as done is something that is done, and it stands in the order of a plan after what it is skipped for.
+    fn first(&mut self, resource: &Resource, resource_type: &ResourceType) {
+        let Some(first) = &resource.first else { return };
+        if !resource_type.once {
+            let message = format!("`first` is for what is done, and `{}` is kept", resource.type_name);
+            self.problems.push(Diagnostic::error("blueprint", message).at(&resource.location, ""));
+        }
+        let decides = |name: &ResourceName| self.types.get(&name.0).is_none_or(|other| other.once);
+        let with = first.skip_with.iter().map(|(name, location)| (name, location, decides(name)));
+        let kept = first.skip_if_kept.iter().map(|(name, location)| (name, location, true));
+        for (name, location, is_fit) in with.chain(kept).collect::<Vec<_>>() {
+            let is_after = resource.after.iter().any(|(after, _)| after == name);
+            if !is_fit || !is_after {
+                let message = format!("a job cannot be skipped because of {}.{}", name.0, name.1);
+                self.problems.push(
+                    Diagnostic::error("blueprint", message)
+                        .at(location, "")
+                        .hint("`skip_with` names other jobs, and both it and `skip_if_kept` what stands in `after`"),
+                );
+            }
+        }
+    }
+
     fn instance(&mut self) {
         for key in ["name", "region", "title"] {
             match self.blueprint.instance.get(key) {
@@ -107,11 +137,13 @@ impl<'specs> Linter<'specs> {
                     .at(&resource.location, "needs `lookup = { ... }`"),
             );
         }
-        for (name, location) in &resource.after {
+        let first = resource.first.iter().flat_map(First::names);
+        for (name, location) in resource.after.iter().chain(first) {
             if !self.blueprint.resources.contains_key(name) {
                 self.problems.push(unknown_resource(self.blueprint, name, location));
             }
         }
+        self.first(resource, resource_type);
         match resource.node.get("lookup") {
             Some(filters) => {
                 self.attributes(filters.entries(), resource_type, true);

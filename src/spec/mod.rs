@@ -60,29 +60,37 @@ pub struct OverlayFile {
 impl Specs {
     /// Reads the specs of this binary, with an overlay.
     pub fn read(overlay: &[OverlayFile]) -> Result<Self, Diagnostics> {
-        let types = embedded::TYPES.iter().map(|(service, text)| OverlayFile {
-            name: format!("specs/types/{service}.toml"),
-            types_of: Some((*service).to_owned()),
-            text: (*text).to_owned(),
+        let types = embedded::TYPES.iter().map(|file| {
+            let name = format!("specs/types/{}.toml", file.name);
+            let types_of = Some(file.name.to_owned());
+            (OverlayFile { name, types_of, text: file.text.to_owned() }, file.document)
         });
-        let blueprint = embedded::BLUEPRINT.iter().map(|(topic, text)| OverlayFile {
-            name: format!("specs/mastodon/{topic}.toml"),
-            types_of: None,
-            text: (*text).to_owned(),
+        let blueprint = embedded::BLUEPRINT.iter().map(|file| {
+            let name = format!("specs/mastodon/{}.toml", file.name);
+            (OverlayFile { name, types_of: None, text: file.text.to_owned() }, file.document)
         });
-        let mut specs = Self::from_files(types.chain(blueprint).chain(overlay.iter().cloned()))?;
+        let own = overlay.iter().map(|file| (file.clone(), &[][..]));
+        let mut specs = Self::of(types.chain(blueprint).chain(own))?;
         specs.embedded = embedded::TYPES.len() + embedded::BLUEPRINT.len();
+        if specs.files.len() == specs.embedded {
+            specs.digest = OnceLock::from(embedded::SHA256.to_owned());
+        }
         Ok(specs)
     }
 
     /// Reads specs that consist of nothing but these files.
     pub fn from_files(files: impl IntoIterator<Item = OverlayFile>) -> Result<Self, Diagnostics> {
+        Self::of(files.into_iter().map(|file| (file, &[][..])))
+    }
+
+    /// Reads files, each with its document if that is prepared.
+    fn of(files: impl IntoIterator<Item = (OverlayFile, &'static [u8])>) -> Result<Self, Diagnostics> {
         let mut diagnostics = Diagnostics::default();
         let mut types = Types::new();
         let mut blueprint = Blueprint::default();
         let mut sources = Vec::new();
         let mut prices = Prices::default();
-        for file in files {
+        for (file, document) in files {
             let is_prices =
                 file.types_of.is_none() && Path::new(&file.name).file_name().is_some_and(|name| name == PRICES);
             let source = SourceFile::new(file.name, file.text);
@@ -90,10 +98,10 @@ impl Specs {
                 prices = Prices::own(source);
                 continue;
             }
-            match document::parse(&source) {
+            match document::prepared::read(&source, document).map_or_else(|| document::parse(&source), Ok) {
                 Ok(node) => match &file.types_of {
                     Some(service) => types::read(service, &node, &mut types, &mut diagnostics),
-                    None => blueprint::read(&node, &mut blueprint, &mut diagnostics),
+                    None => blueprint::read(node, &mut blueprint, &mut diagnostics),
                 },
                 Err(problems) => diagnostics.extend(problems.0),
             }
@@ -109,23 +117,33 @@ impl Specs {
         self.digest.get_or_init(|| digest(self.files.iter().map(|file| file.text.as_str())))
     }
 
-    /// Everything that does not make sense. Rules of prices are read where they are not those of the program, which its
-    /// own tests have read: it takes as long as all the rest.
+    /// SHA-256 of each file, by its name.
+    pub fn digests(&self) -> impl Iterator<Item = (&str, String)> {
+        let known = embedded::TYPES.iter().chain(&embedded::BLUEPRINT).map(|file| file.sha256).take(self.embedded);
+        let known = known.map(Some).chain(std::iter::repeat(None));
+        let names = self.files.iter().zip(known);
+        names.map(|(file, known)| (file.name.as_str(), known.map_or_else(|| hexadecimal(&file.text), str::to_owned)))
+    }
+
+    /// Everything that does not make sense. The rules of prices are read in the user's own files alone: reading them
+    /// takes as long as all the rest, and the program's tests have read its own. With a table of the user's, a rule of
+    /// the program may name a price that is not there: an estimate says so as a gap.
     pub fn lint(&self) -> Diagnostics {
         let mut problems = lint::lint(&self.types, &self.blueprint);
         let own = self.files.get(self.embedded..).unwrap_or_default();
         if !own.is_empty() || self.prices.is_own() {
             match self.prices.table() {
-                // Against another table every rule is looked at, also those of the program.
-                Ok(table) => {
-                    let files = (!self.prices.is_own()).then_some(own);
-                    problems.extend(price_lint::rules(&self.types, &self.blueprint, table, files).0);
-                }
+                Ok(table) => problems.extend(price_lint::rules(&self.types, &self.blueprint, table, Some(own)).0),
                 Err(wrong) => problems.extend(wrong.0),
             }
         }
         problems
     }
+}
+
+/// SHA-256 in hexadecimal of a text.
+fn hexadecimal(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// SHA-256 in hexadecimal over texts, each with its length.

@@ -40,7 +40,7 @@ pub fn is_read(types: &Types, blueprint: &Blueprint, input: &[String]) -> bool {
     table == USAGE && of_types.chain(&blueprint.expenses).any(reads)
 }
 
-/// Everything that is wrong with the rules in these files; in all files if there are none.
+/// Everything that is wrong with the rules in these files. `None`: with all rules.
 pub fn rules(types: &Types, blueprint: &Blueprint, table: &Table, files: Option<&[Arc<SourceFile>]>) -> Diagnostics {
     let nothing = BTreeMap::new();
     let mut linter = Linter { types, blueprint, table, problems: Diagnostics::default() };
@@ -52,7 +52,7 @@ pub fn rules(types: &Types, blueprint: &Blueprint, table: &Table, files: Option<
             super::pricing::Pricing::Items { needs, .. } => needs,
             _ => &nothing,
         };
-        for item in pricing.items().iter().filter(is_asked) {
+        for item in pricing.items().filter(is_asked) {
             linter.item(item, Some((resource_type, needs)));
         }
     }
@@ -84,6 +84,12 @@ impl Linter<'_> {
                 &groups,
                 &item.group,
             ));
+        }
+        if item.stays && owner.is_some() {
+            self.problems.push(
+                wrong("`stays` is a word of expenses".to_owned(), &[], "")
+                    .hint("a type says under `left` what its deletion leaves behind"),
+            );
         }
         if let Charge::Priced(priced) = &item.charge
             && let Some(free) = priced.free.as_ref().filter(|free| !self.table.free.contains_key(*free))
@@ -220,6 +226,7 @@ mod tests {
             (fine.replace("'s3.put_1000'", "'s4.${resource.name}'"), "no price is called `s4.${resource.name}`"),
             (fine.replace("'rest'", "'rust'"), "there is no group `rust` of line items"),
             (format!("{fine}\nfree = 'lunch'"), "there is no free allowance `lunch`"),
+            (format!("{fine}\nstays = true"), "`stays` is a word of expenses"),
             (fine.replace("resource.size *", "resource.size **"), "this is not a CEL expression"),
             (fine.replace("price = ", "prize = "), "the item `x` of a price is not complete"),
             (

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use super::embedded;
 use super::types::Reader;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile};
-use crate::document::{self, Entry, Node};
+use crate::document::{self, Entry, Node, prepared};
 
 /// The version of the form this program reads.
 const FORMAT: f64 = 1.0;
@@ -34,7 +34,7 @@ struct Own {
 static EMBEDDED: OnceLock<Result<Table, Diagnostics>> = OnceLock::new();
 
 impl Prices {
-    /// A table in place of the one that is part of the program.
+    /// A table in place of the one that is part of the program. Groups that it does not name keep their titles.
     pub fn own(source: Arc<SourceFile>) -> Self {
         Self { own: Some(Arc::new(Own { source, table: OnceLock::new() })) }
     }
@@ -51,11 +51,28 @@ impl Prices {
     /// Everything that is wrong with its form.
     pub fn table(&self) -> Result<&Table, Diagnostics> {
         let table = match &self.own {
-            Some(own) => own.table.get_or_init(|| read(&own.source)),
-            None => EMBEDDED.get_or_init(|| read(&SourceFile::new("specs/prices.toml", embedded::PRICES))),
+            Some(own) => own.table.get_or_init(|| {
+                let mut table = read(&document::parse(&own.source)?)?;
+                for (name, title) in &embedded_table().as_ref().map_err(Clone::clone)?.groups {
+                    if table.groups.iter().all(|(known, _)| known != name) {
+                        table.groups.push((name.clone(), title.clone()));
+                    }
+                }
+                Ok(table)
+            }),
+            None => embedded_table(),
         };
         table.as_ref().map_err(Clone::clone)
     }
+}
+
+/// The table that is part of the program.
+fn embedded_table() -> &'static Result<Table, Diagnostics> {
+    EMBEDDED.get_or_init(|| {
+        let source = SourceFile::new("specs/prices.toml", embedded::PRICES.text);
+        let prepared = prepared::read(&source, embedded::PRICES.document);
+        read(&prepared.map_or_else(|| document::parse(&source), Ok)?)
+    })
 }
 
 /// All prices.
@@ -160,35 +177,43 @@ impl Table {
 }
 
 /// Reads the table and checks its form.
-fn read(source: &Arc<SourceFile>) -> Result<Table, Diagnostics> {
-    let document = document::parse(source)?;
+fn read(document: &Node) -> Result<Table, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let mut top = Reader {
         diagnostics: &mut diagnostics,
-        table: &document,
+        table: document,
         what: "the table of prices",
         used: vec!["meta", "groups", "sources", "free", "places", "price"],
     };
     top.refuse_others();
-    let (collected, hours) = meta(&document, &mut diagnostics);
-    let texts = |node: Option<&Node>| -> Vec<(String, String)> {
-        let entries = node.map(Node::entries).unwrap_or_default();
-        entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned()))).collect()
-    };
-    let places = document.get("places").map(Node::entries).unwrap_or_default();
-    let places = places.iter().map(|entry| (entry.key.clone(), texts(Some(&entry.node)).into_iter().collect()));
-    let mut table = Table {
-        collected,
-        hours,
-        groups: texts(document.get("groups")),
-        free: free(&document, &mut diagnostics),
-        places: places.collect(),
-        prices: BTreeMap::new(),
-    };
+    let (collected, hours) = meta(document, &mut diagnostics);
+    let groups = document.get("groups").map(|node| texts(node, "a title", &mut diagnostics)).unwrap_or_default();
+    let mut places = BTreeMap::new();
+    for entry in document.get("places").map(Node::entries).unwrap_or_default() {
+        let of_region = texts(&entry.node, "the name of a place", &mut diagnostics);
+        places.insert(entry.key.clone(), of_region.into_iter().collect());
+    }
+    let free = free(document, &mut diagnostics);
+    let mut table = Table { collected, hours, groups, free, places, prices: BTreeMap::new() };
     if let Some(prices) = document.get("price") {
         collect(prices, &mut Vec::new(), &mut table, &mut diagnostics);
     }
     diagnostics.finish(table).map(|(table, _)| table)
+}
+
+/// Texts by name, in the order of the file.
+fn texts(table: &Node, what: &str, diagnostics: &mut Diagnostics) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in table.entries() {
+        match entry.node.text() {
+            Some(text) => found.push((entry.key.clone(), text.to_owned())),
+            None => diagnostics.push(
+                Diagnostic::error("price-table", format!("`{}` must be {what}", entry.key))
+                    .at(&entry.node.location, "no text"),
+            ),
+        }
+    }
+    found
 }
 
 fn meta(document: &Node, diagnostics: &mut Diagnostics) -> (String, u32) {

@@ -29,6 +29,8 @@ pub enum Pricing {
         /// Other resources whose attributes decide the price, by the name that rules give them.
         needs: BTreeMap<String, TypeName>,
         items: Vec<Item>,
+        /// The lines of what its deletion leaves behind: a last snapshot.
+        left: Vec<Item>,
     },
 }
 
@@ -43,6 +45,8 @@ pub struct Item {
     pub doc: String,
     /// It is there only if this is true.
     pub when: Option<Rule>,
+    /// An expense that goes on after the instance has gone.
+    pub stays: bool,
     pub charge: Charge,
     pub location: Location,
 }
@@ -142,12 +146,13 @@ impl Rule {
 }
 
 impl Pricing {
-    /// The rules of all items.
-    pub fn items(&self) -> &[Item] {
-        match self {
-            Self::Items { items, .. } => items,
-            Self::Free(_) | Self::Unknown(_) => &[],
-        }
+    /// The lines of a resource, and those of what its deletion leaves behind.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        let (items, left): (&[Item], &[Item]) = match self {
+            Self::Items { items, left, .. } => (items, left),
+            Self::Free(_) | Self::Unknown(_) => (&[], &[]),
+        };
+        items.iter().chain(left)
     }
 }
 
@@ -168,22 +173,24 @@ impl Item {
 pub fn read(reader: &mut Reader<'_>) -> Option<Pricing> {
     reader.used.push("price");
     let node = reader.table.get("price")?;
-    let mut price =
-        Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`price`", used: vec!["needs", "items"] };
+    let mut price = Reader {
+        diagnostics: &mut *reader.diagnostics,
+        table: node,
+        what: "`price`",
+        used: vec!["needs", "items", "left"],
+    };
     let (free, unknown) = (price.text("free"), price.text("unknown"));
     price.refuse_others();
-    let items: Vec<Item> = node
-        .get("items")
-        .map(Node::entries)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|entry| item(entry, reader.diagnostics))
-        .collect();
+    let mut lines = |key: &str| -> Vec<Item> {
+        let entries = node.get(key).map(Node::entries).unwrap_or_default();
+        entries.iter().filter_map(|entry| item(entry, reader.diagnostics)).collect()
+    };
+    let (items, left) = (lines("items"), lines("left"));
     let needs = needs(node, reader.diagnostics);
     match (free, unknown, node.get("items")) {
         (Some(why), None, None) => Some(Pricing::Free(why)),
         (None, Some(why), None) => Some(Pricing::Unknown(why)),
-        (None, None, Some(_)) => Some(Pricing::Items { needs, items }),
+        (None, None, Some(_)) => Some(Pricing::Items { needs, items, left }),
         _ => {
             reader.diagnostics.push(
                 Diagnostic::error("price-rule", "a price has `items`, or is `free`, or is `unknown`")
@@ -216,7 +223,7 @@ pub fn item(entry: &Entry, diagnostics: &mut Diagnostics) -> Option<Item> {
     let mut reader = Reader { diagnostics, table: node, what: "an item of a price", used: Vec::new() };
     let (label, group, doc) = (reader.text("label"), reader.text("group"), reader.text("doc"));
     let (unknown, free) = (reader.text("unknown"), reader.text("free"));
-    let shared = reader.flag("shared", false);
+    let (shared, stays) = (reader.flag("shared", false), reader.flag("stays", false));
     for key in ["when", "price", "quantity", "if_unknown"] {
         reader.used.push(key);
     }
@@ -239,6 +246,7 @@ pub fn item(entry: &Entry, diagnostics: &mut Diagnostics) -> Option<Item> {
             group,
             doc,
             when,
+            stays,
             charge,
             location: entry.key_location.clone(),
         }),

@@ -172,9 +172,18 @@ fn advice(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, String
     })
 }
 
-/// Whether every status has one meaning, and every name in `ready` is an attribute.
+/// Whether every status has one meaning, and every name in `ready` is an attribute. What is done once ends in a status.
 pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
     for resource_type in types.values() {
+        if resource_type.once
+            && !resource_type.ready.as_ref().is_some_and(|ready| !ready.good.is_empty() && !ready.failed.is_empty())
+        {
+            let message = format!("type `{}` is done once, and nothing says how it ends", resource_type.name);
+            problems.push(
+                Diagnostic::error("blueprint", message)
+                    .at(&resource_type.location, "needs `ready` with `good` and `failed`"),
+            );
+        }
         let Some(ready) = &resource_type.ready else { continue };
         let mut complain = |message: String, label: &str| {
             problems.push(Diagnostic::error("blueprint", message).at(&resource_type.location, label));

@@ -20,7 +20,7 @@ use crate::document::{Content, Entry, Node};
 use crate::value::{Planned, Tree, Value};
 
 /// Keys the engine reads itself on a resource; no attribute may have such a name.
-pub const RESERVED: [&str; 7] = ["when", "each", "after", "region", "lifecycle", "lookup", "doc"];
+pub const RESERVED: [&str; 8] = ["when", "each", "after", "first", "region", "lifecycle", "lookup", "doc"];
 
 /// All resource types by name.
 pub type Types = BTreeMap<TypeName, ResourceType>;
@@ -40,6 +40,9 @@ pub struct ResourceType {
     pub unique: Vec<String>,
     /// Never created, only looked up.
     pub lookup_only: bool,
+    /// One is done, not kept: it runs to an end. Its immutable attributes are what makes it run again when they change;
+    /// all others are used when it runs.
+    pub once: bool,
     pub taggable: bool,
     /// How a resource of the type is known to be this instance's.
     pub proof: Proof,
@@ -111,11 +114,11 @@ impl ResourceType {
         }
     }
 
-    /// Whether two of these with the same names cannot exist at once.
+    /// Whether two of these with the same names cannot exist at once. What is done has been done many times.
     pub fn is_named(&self) -> bool {
         let formats = self.identity.iter().filter_map(|name| self.attributes.get(name)?.format.as_deref());
         let is_revised = formats.flat_map(placeholders).any(|placeholder| placeholder == "revision");
-        !is_revised && !self.naming().is_empty()
+        !self.once && !is_revised && !self.naming().is_empty()
     }
 }
 
@@ -338,6 +341,12 @@ pub enum Security {
 }
 
 impl ResourceType {
+    /// Whether its resources stay, so that they can be handed over: those that are only looked up are not ours, and of
+    /// what is done nothing is kept.
+    pub fn is_handed_over(&self) -> bool {
+        !self.lookup_only && !self.once
+    }
+
     /// What a tool has for it.
     pub fn counterpart(&self, tool: Tool) -> &Counterpart {
         match tool {
@@ -515,6 +524,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     let identity = reader.texts("identity");
     let unique = reader.texts("unique");
     let lookup_only = reader.flag("lookup_only", false);
+    let once = reader.flag("once", false);
     let taggable = reader.flag("taggable", true);
     let proof = proof(&mut reader, taggable || lookup_only);
     let data_bearing = reader.flag("data_bearing", false);
@@ -581,6 +591,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         identity,
         unique,
         lookup_only,
+        once,
         taggable,
         proof,
         data_bearing,

@@ -92,6 +92,31 @@ pub struct Row {
     pub depends_on: BTreeSet<Address>,
 }
 
+impl Row {
+    /// Whether it counts as done without having been run.
+    pub fn is_skipped(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| identity.as_str().starts_with(NOT_RUN))
+    }
+
+    /// The row of something that counts as done without having been run.
+    pub fn skipped(address: &Address, region: String, inputs: Value, depends_on: BTreeSet<Address>) -> Self {
+        Self {
+            status: Status::Ready,
+            identity: Some(Identity::new(format!("{NOT_RUN}: {address}"))),
+            replaced: Vec::new(),
+            region,
+            protect: false,
+            problem: None,
+            inputs,
+            facts: Value::Null,
+            depends_on,
+        }
+    }
+}
+
+/// What the identity of something begins with that counts as done without having been run: the cloud has no name for it.
+const NOT_RUN: &str = "not run";
+
 fn one_or_many<S: serde::Serializer>(identities: &[Identity], serializer: S) -> Result<S::Ok, S::Error> {
     match identities {
         [one] => one.serialize(serializer),

@@ -383,7 +383,7 @@ pub fn type_of(name: &str) -> TypeName {
 fn type_attributes(name: &TypeName) -> toml::Table {
     let path = format!("{}/specs/types/{}.toml", env!("CARGO_MANIFEST_DIR"), name.service);
     let file: toml::Table = fs_err::read_to_string(path).unwrap().parse().unwrap();
-    let attributes = file.get(&name.kind).and_then(|kind| kind.get("attributes")).and_then(toml::Value::as_table);
+    let attributes = file.get(&*name.kind).and_then(|kind| kind.get("attributes")).and_then(toml::Value::as_table);
     attributes.unwrap_or_else(|| panic!("specs/types has no {name}")).clone()
 }
 

@@ -178,6 +178,18 @@ fn a_table_of_ones_own_takes_the_place_of_the_programs() {
     assert!(!estimate.gaps.is_empty(), "what it does not have has no price");
     let wrong = Script::read(&overlay(&prices.replace("'us'", "''")), EXAMPLE).err().expect("refused");
     assert!(wrong.to_string().starts_with("mine/prices.toml:11:"), "{wrong}");
+    let titles = Script::read(&overlay(&prices.replace("'Cache'", "5")), EXAMPLE).err().expect("refused");
+    assert!(titles.to_string().starts_with("mine/prices.toml:7:"), "{titles}");
+    let of_expense =
+        "[expense.coffee]\nlabel = 'coffee'\ngroup = 'rest'\nprice = 'coffee.cup'\nquantity = 9\ndoc = 'Black.'\n";
+    let own_rule = OverlayFile { name: "mine/more.toml".into(), types_of: None, text: of_expense.into() };
+    let [own_prices] = overlay(prices);
+    let wrong = Script::read(&[own_prices, own_rule], EXAMPLE).err().expect("refused");
+    assert_eq!(
+        wrong.to_string(),
+        "mine/more.toml:4:9: no price is called `coffee.cup`",
+        "a rule of one's own is checked"
+    );
 }
 
 /// A plan says what it does to the bill: nothing, the whole, the difference of two, and nothing left.

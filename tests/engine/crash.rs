@@ -290,3 +290,10 @@ async fn a_replacement_that_deletes_first_survives_a_crash_at_every_moment() {
 async fn a_destroy_survives_a_crash_at_every_moment() {
     recover_from_every_moment("destroy", &[EXAMPLE], Deed::destroy()).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_survives_a_crash_at_every_moment() {
+    let upgraded = EXAMPLE.replacen("name   = ", "version = \"v4.7.4\"\nname   = ", 1);
+    recover_from_every_moment("upgrade", &[EXAMPLE], Deed::apply(&upgraded)).await;
+    recover_from_every_moment_one_by_one("upgrade", &[EXAMPLE], Deed::apply(&upgraded)).await;
+}

@@ -341,6 +341,7 @@ async fn whatever_widens_rights_is_marked() {
         (
             "[extra_secrets]\nKEY = \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:other-AbCdEf\"\n",
             &[
+                "ecs.task_definition.job: containers.secrets",
                 "ecs.task_definition.mastodon: containers.secrets",
                 "iam.policy.boundary: policy",
                 "iam.role.execution: policies",

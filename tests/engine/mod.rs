@@ -8,6 +8,7 @@ mod damage;
 mod doings;
 mod failures;
 mod gates;
+mod jobs;
 mod names;
 mod ownership;
 mod settings;
@@ -37,6 +38,8 @@ fn changed(plan: &Plan) -> Vec<String> {
                 Action::Delete => "delete",
                 Action::Adopt => "adopt",
                 Action::Forget => "forget",
+                Action::Run => "run",
+                Action::Skip => "skip",
             };
             format!("{verb} {}", change.address)
         })
@@ -169,11 +172,11 @@ async fn one_failure_skips_its_dependents_and_the_next_apply_goes_on() {
     assert!(report.failed[0].message.contains("TooManyListeners"), "{:?}", report.failed);
     let mut skipped: Vec<String> = report.skipped.iter().map(|(address, _)| address.to_string()).collect();
     skipped.sort();
-    assert_eq!(skipped, ["ecs.service.mastodon", "elb.listener_rule.streaming"]);
+    assert_eq!(skipped, ["ecs.run.migrate_after", "ecs.service.mastodon", "elb.listener_rule.streaming"]);
     assert!(report.done.iter().any(|done| done.address.to_string() == "rds.instance.database"));
     instance.sim.clear_faults();
     let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
-    assert_eq!(plan.changes.len(), 3, "{:?}", changed(&plan));
+    assert_eq!(plan.changes.len(), 4, "{:?}", changed(&plan));
     completed(outcome);
     nothing_to_do(&instance).await;
 }
@@ -330,14 +333,14 @@ async fn an_apply_makes_the_calls_of_its_plan_and_no_other() {
             .changes
             .iter()
             .flat_map(|change| match &change.action {
-                Action::Create => vec![format!("create {}", change.address)],
+                Action::Create | Action::Run => vec![format!("create {}", change.address)],
                 Action::Update { attributes } if attributes.is_empty() => Vec::new(),
                 Action::Update { .. } => vec![format!("update {}", change.address)],
                 Action::Replace { .. } => {
                     vec![format!("create {}", change.address), format!("delete {}", change.address)]
                 }
                 Action::Delete => vec![format!("delete {}", change.address)],
-                Action::Adopt | Action::Forget => Vec::new(),
+                Action::Adopt | Action::Forget | Action::Skip => Vec::new(),
             })
             .collect();
         said.sort();

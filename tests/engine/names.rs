@@ -78,7 +78,7 @@ fn names_in_global_services_have_the_region_in_them() {
     let specs = Specs::read(&[]).expect("valid specs");
     let mut seen = 0;
     for resource in specs.blueprint.resources.values().filter(|resource| resource.lookup.is_none()) {
-        let is_global = ["iam", "cloudfront"].contains(&resource.type_name.service.as_str());
+        let is_global = ["iam", "cloudfront"].contains(&&*resource.type_name.service);
         let Some(name) = resource.attributes.get("name").filter(|_| is_global) else { continue };
         let mut reads = Vec::new();
         name.each_leaf(&mut |template| reads.extend(template.references().map(ToString::to_string)));

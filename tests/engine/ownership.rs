@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mastoform::address::{Address, Identity};
 use mastoform::apply::Outcome;
-use mastoform::plan::{Action, Cause, Plan, drift};
+use mastoform::plan::{Action, Cause, Change, Plan, drift};
 use mastoform::provider::ownership::{INSTANCE, LINEAGE};
-use mastoform::provider::sim::{Cloud, Entry, Options, Sim};
+use mastoform::provider::sim::{Entry, Options, Sim};
 use mastoform::provider::{
     Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observations, Provider, ProviderError, Reader,
     Registration, Tags, Target, read_only,
@@ -47,12 +47,14 @@ async fn look_alikes() -> Instance {
     let ours = Instance::with(sim);
     completed(ours.go(EXAMPLE, true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
     completed(ours.beside("foreign").go(&of_others(), true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
-    let text = fs_err::read_to_string(&path).expect("a cloud");
+    let text = ours.sim.saved();
     fs_err::write(&path, text.replace("\"mastoform:instance\": \"prod\"", "\"mastoform:instance\": \"social\""))
         .expect("written");
-    let cloud = Cloud::load(&path, 1, Duration::MAX).expect("a cloud");
-    assert!(cloud.iter().any(|(_, _, object)| is_theirs(&object.tags)), "nobody looks like us");
-    let sim = Sim::open(types, Some(path), options()).expect("a cloud").copy();
+    let sim = Sim::open(types, Some(path), options()).expect("a cloud");
+    // Jobs that have ended end once more in a cloud that is loaded, whose clock starts anew.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let sim = sim.copy();
+    assert!(sim.objects().iter().any(|entry| is_theirs(&entry.object.tags)), "nobody looks like us");
     Instance { sim: Arc::new(sim), ..ours }
 }
 
@@ -329,15 +331,20 @@ async fn taking_over_finds_everything_and_makes_nothing() {
     // The state is lost.
     let second = first.beside("another");
     let (plan, outcome) = second.take_over(EXAMPLE).await;
-    assert!(plan.changes.iter().all(|change| change.causes.contains(&Cause::Found)), "{:?}", changed(&plan));
+    // What has been done is not there to be found, and counts as done.
+    let is_found = |change: &Change| change.causes.contains(&Cause::Found) || change.action == Action::Skip;
+    assert!(plan.changes.iter().all(is_found), "{:?}", changed(&plan));
     let verbs: Vec<&str> = outcome.report().done.iter().map(|done| done.verb).collect();
     completed(Some(outcome));
-    assert!(verbs.iter().all(|verb| *verb == "find"), "{verbs:?}");
+    assert!(verbs.iter().all(|verb| ["find", "skip"].contains(verb)), "{verbs:?}");
     assert_eq!(first.sim.objects().len(), count);
     let state = second.state().expect("a state");
     assert_eq!(state.lineage, "lineage");
     for (address, row) in &rows {
         let found = state.rows.get(address).unwrap_or_else(|| panic!("{address} was not found"));
+        if found.is_skipped() {
+            continue;
+        }
         assert_eq!((&found.identity, &found.facts), (&row.identity, &row.facts), "{address}");
     }
     nothing_to_do(&second).await;
@@ -484,7 +491,7 @@ async fn an_instance_made_before_is_marked_in_one_apply_and_replaces_nothing() {
     let marked = plan.changes.iter().filter(|change| change.marks).count();
     assert!(marked > 45, "{marked}");
     for change in &plan.changes {
-        let is_harmless = matches!(change.action, Action::Update { .. } | Action::Create);
+        let is_harmless = matches!(change.action, Action::Update { .. } | Action::Create | Action::Skip);
         assert!(is_harmless, "{} {:?}", change.address, change.action);
     }
     completed(outcome);

@@ -230,7 +230,7 @@ async fn the_stack_that_moto_makes_is_what_we_have_made() {
     );
     let is_resolved = |value: &&Json| !value.to_string().contains("GetAtt");
     let mut parameters = 0;
-    for (address, row) in made.state.rows.iter().filter(|(address, _)| address.type_name.service == "ssm") {
+    for (address, row) in made.state.rows.iter().filter(|(address, _)| &*address.type_name.service == "ssm") {
         let inputs = row.inputs.to_json();
         let made = &stack["parameters"][inputs["name"].as_str().expect("a name")];
         if is_resolved(&made) {

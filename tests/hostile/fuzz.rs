@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mastoform::config;
@@ -13,10 +14,13 @@ use mastoform::diagnostic::SourceFile;
 use mastoform::expr::Evaluator;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::plan::saved::{Basis, Saved, SavedError};
+use mastoform::provider::sim::{Options, Sim};
+use mastoform::provider::{Lookup, Provider, Registration};
 use mastoform::render;
 use mastoform::session::{self, Gathered};
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Journal, Paths, State, StateError, fold, history};
+use mastoform::value::Value;
 
 use crate::support::instance::{EXAMPLE, Instance, Script, fast_folder};
 use crate::support::say;
@@ -430,6 +434,59 @@ fn resealed(line: &[u8]) -> Vec<u8> {
     let json = format!("{{{}", members.trim_end_matches('\n'));
     let digest: String = sha2::Sha256::digest(json.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{CHECK}{}\",{members}", &digest[..8]).into_bytes()
+}
+
+/// The file of the sandbox: the cloud as a whole, and lines of changes after it.
+#[test]
+fn clouds() {
+    let folder = fast_folder();
+    let types = Specs::read(&[]).expect("specs").types;
+    let (good, path) = (folder.path().join("good.json"), folder.path().join("cloud.json"));
+    let open = |path: &Path| {
+        let options = Options { latency: Duration::ZERO, ..Options::default() };
+        Sim::open(Arc::clone(&types), Some(path.to_owned()), options)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let registration = |instance: &str| Registration {
+        region: "eu-central-1".to_owned(),
+        instance: instance.to_owned(),
+        lineage: "lineage".to_owned(),
+        title: "social.example.org".to_owned(),
+        serial: 1,
+        applied: "2026-03-01T10:00:00Z".to_owned(),
+    };
+    runtime.block_on(async {
+        let sim = open(&good).expect("a cloud");
+        for name in ["one", "two", "three"] {
+            sim.register(&registration(name)).await.expect("registered");
+            let lookup = Lookup {
+                address: "ec2.vpc.default".parse().expect("an address"),
+                region: format!("{name}-1"),
+                filters: Value::Map(BTreeMap::from([("is_default".to_owned(), Value::Bool(true))])),
+            };
+            sim.lookup(&lookup).await.expect("found");
+        }
+        let good = [fs_err::read(&good).expect("a cloud"), sim.saved().into_bytes()];
+        assert!(good[0].split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"[")).count() > 3, "lines");
+        feed("clouds", &good, |bytes| {
+            fs_err::write(&path, bytes).expect("written");
+            let Ok(sim) = open(&path) else { return false };
+            let before = sim.objects().len();
+            assert!(at_once(sim.register(&registration("four"))).is_ok(), "what can be read can be gone on with");
+            drop(sim);
+            assert!(open(&path).expect("it reads what it wrote").objects().len() == before);
+            true
+        });
+    });
+}
+
+/// What a future that never waits comes to.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(outcome) => outcome,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
 }
 
 #[test]

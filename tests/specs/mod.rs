@@ -247,7 +247,7 @@ fn every_call_of_the_provider_is_among_the_permissions_of_its_type() {
     let (mut calls, mut missing) = (0, Vec::new());
     for resource_type in specs.types.values() {
         let (service, kind) = (&resource_type.name.service, &resource_type.name.kind);
-        let source = fs_err::read_to_string(folder.join(service).join(format!("{kind}.rs"))).expect("its handler");
+        let source = fs_err::read_to_string(folder.join(&**service).join(format!("{kind}.rs"))).expect("its handler");
         let allowed = resource_type.permissions.actions();
         let code = source.split("#[cfg(test)]").next().unwrap_or_default();
         for found in operation.captures_iter(code) {
@@ -272,7 +272,7 @@ fn whatever_a_deletion_reads_decides_it() {
     let mut all = 0;
     for resource_type in specs.types.values() {
         let (service, kind) = (&resource_type.name.service, &resource_type.name.kind);
-        let source = fs_err::read_to_string(folder.join(service).join(format!("{kind}.rs"))).expect("its handler");
+        let source = fs_err::read_to_string(folder.join(&**service).join(format!("{kind}.rs"))).expect("its handler");
         let body =
             source.split("async fn delete(").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap_or_default();
         let found: BTreeSet<&str> = read.captures_iter(body).filter_map(|found| Some(found.get(1)?.as_str())).collect();
@@ -297,7 +297,7 @@ fn every_type_with_tags_tells_them_and_can_be_marked() {
     for resource_type in specs.types.values().filter(|found| found.taggable && !found.lookup_only) {
         types += 1;
         let (service, kind) = (&resource_type.name.service, &resource_type.name.kind);
-        let source = fs_err::read_to_string(folder.join(service).join(format!("{kind}.rs"))).expect("its handler");
+        let source = fs_err::read_to_string(folder.join(&**service).join(format!("{kind}.rs"))).expect("its handler");
         let code = source.split("#[cfg(test)]").next().unwrap_or_default();
         assert!(code.contains("async fn mark("), "{} cannot be marked", resource_type.name);
         let tells = code.contains("tagged(") || (code.contains("fn indexed_under(") && code.contains("async fn tags"));

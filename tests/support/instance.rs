@@ -85,7 +85,7 @@ impl Instance {
 
     fn at(speed: f64, latency: Duration) -> Self {
         let specs = Specs::read(&[]).unwrap_or_else(|problems| panic!("{problems}"));
-        let options = Options { speed, latency, ..Options::default() };
+        let options = Options { speed, latency, laws: specs.blueprint.laws.clone(), ..Options::default() };
         Self::with(Sim::open(Arc::clone(&specs.types), None, options).expect("a cloud"))
     }
 

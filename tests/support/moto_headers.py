@@ -69,3 +69,49 @@ def add_response_headers_policies():
         urls.url_paths["{0}/2020-05-31/" + path] = CloudFrontResponse.dispatch
 
 add_response_headers_policies()
+
+
+# Tasks that were run end, which those of moto never do by themselves: at the first look, with 0, or with the number that
+# the command `exit NUMBER` names. A request that is repeated with its client token is answered with the first task.
+def let_tasks_end():
+    from moto.ec2 import ec2_backends
+    from moto.ecs.models import EC2ContainerServiceBackend as Backend
+    from moto.ecs.responses import EC2ContainerServiceResponse as Response
+    from moto.core.responses import ActionResult
+
+    run, describe = Response.run_task, Backend.describe_tasks
+
+    def run_once(response):
+        token = response._get_param("clientToken")
+        known = response.ecs_backend.__dict__.setdefault("tasks_by_token", {})
+        if token in known:
+            return ActionResult({"tasks": [known[token]], "failures": []})
+        before = set(response.ecs_backend.tasks.get(name(response), {}))
+        answer = run(response)
+        for arn, task in response.ecs_backend.tasks[name(response)].items():
+            if arn not in before:
+                known[token] = task
+        return answer
+
+    def name(response):
+        return response.ecs_backend._get_cluster(response._get_param("cluster", "default")).name
+
+    def describe_and_end(backend, cluster, arns):
+        found = describe(backend, cluster, arns)
+        for task in found:
+            overrides = task.overrides.get("containerOverrides", [])
+            if not overrides or task.desired_status == "STOPPED":
+                continue
+            command = overrides[0].get("command", [])
+            task.containers[0].exitCode = int(command[1]) if command[:1] == ["exit"] else 0
+            task.last_status = task.desired_status = "STOPPED"
+            for attachment in task.attachments:
+                details = {detail["name"]: detail["value"] for detail in attachment["details"]}
+                ec2_backends[task._account_id][task.region_name].delete_network_interface(details["networkInterfaceId"])
+            task.attachments = []
+        return found
+
+    Response.run_task = run_once
+    Backend.describe_tasks = describe_and_end
+
+let_tasks_end()

@@ -200,13 +200,16 @@ const USED: [&str; 10] = [
 
 /// Types of resource that no call of an instance names, though AWS would check them: nodes and snapshots get their tags
 /// from what they belong to.
-const UNNAMED: [(&str, &str); 6] = [
+const UNNAMED: [(&str, &str); 9] = [
     ("elasticache:AddTagsToResource", "elasticache:cluster"),
     ("elasticache:ListTagsForResource", "elasticache:cluster"),
     ("elasticache:RemoveTagsFromResource", "elasticache:cluster"),
     ("rds:AddTagsToResource", "rds:cluster-snapshot"),
     ("rds:RemoveTagsFromResource", "rds:cluster-snapshot"),
     ("rds:CreateDBCluster", "rds:db"),
+    ("ecs:TagResource", "ecs:container-instance"),
+    ("ecs:UntagResource", "ecs:container-instance"),
+    ("ecs:UntagResource", "ecs:task"),
 ];
 
 /// Types whose ARNs hold nothing that their creator chose.
@@ -256,6 +259,8 @@ impl Party {
             "ec2:vpc" => vec![arn("ec2", "vpc/vpc-1".to_owned())],
             "ecs:cluster" => vec![arn("ecs", format!("cluster/{name}"))],
             "ecs:service" => vec![arn("ecs", format!("service/{name}/{name}"))],
+            "ecs:task" => vec![arn("ecs", format!("task/{name}/0123456789abcdef"))],
+            "ecs:container-instance" => vec![arn("ecs", format!("container-instance/{name}/0123456789abcdef"))],
             "ecs:task-definition" => vec![arn("ecs", format!("task-definition/{name}:7"))],
             "elasticache:replicationgroup" => vec![arn("elasticache", format!("replicationgroup:{name}-cache"))],
             "elasticache:cluster" => vec![arn("elasticache", format!("cluster:{name}-cache-001"))],
@@ -279,6 +284,7 @@ impl Party {
             }
             "iam:policy" => vec![global("iam", format!("policy/{name}-{region}-boundary"))],
             "iam:group" => vec![global("iam", format!("group/{name}-{region}-media"))],
+            "logs:log-stream" => vec![arn("logs", format!("log-group:/mastodon/{name}:log-stream:job/job/0123"))],
             "logs:log-group" => vec![arn("logs", format!("log-group:/mastodon/{name}"))],
             "rds:cluster" => vec![arn("rds", format!("cluster:{name}-database"))],
             "rds:db" => vec![arn("rds", format!("db:{name}-database-1"))],

@@ -34,7 +34,7 @@ pub fn resource(subject: &Subject<'_>, address: &Address) -> Sheet {
         sheet.line("protected", "it is neither deleted nor replaced while that is so");
     }
     let expect = resource_type.expect;
-    let elsewhere = subject.project.types_of_cloud.get(&address.type_name).map(|found| found.expect);
+    let elsewhere = subject.project.nature.types.get(&address.type_name).map(|found| found.expect);
     let measured = if elsewhere == Some(expect) { "" } else { ", as measured here" };
     sheet.line(
         "takes",

@@ -112,9 +112,11 @@ fn consequences(before: &Plan, after: &Plan) -> Vec<String> {
                 Action::Replace { order: Order::DeleteFirst, .. } => "is replaced, the old one goes first",
                 Action::Delete => "is deleted",
                 Action::Forget => "is forgotten",
+                Action::Run => "is run",
+                Action::Skip => "counts as done",
             };
             let impact = match change.action {
-                Action::Create | Action::Forget => String::new(),
+                Action::Create | Action::Forget | Action::Run | Action::Skip => String::new(),
                 _ => format!(": {}", change.impact.words()),
             };
             let time = render::duration::about(change.expected_seconds);

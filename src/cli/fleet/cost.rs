@@ -25,7 +25,7 @@ pub fn run(fleet: &Fleet<'_>, arguments: &CostArguments) -> Result<Exit, Command
     }
     for member in &members {
         fleet.warn(member);
-        let priced = estimated(&member.project)
+        let priced = estimated(&member.project, &member.project.config.region)
             .and_then(|estimate| to_json(&member.project, &estimate).map(|json| (estimate, json)));
         match priced {
             Ok((bill, json)) => {

@@ -334,7 +334,7 @@ impl Clouds {
         if let Some(provider) = self.connected.get(&key) {
             return Ok(Arc::clone(provider));
         }
-        let provider = cloud::connect(ui, &member.options, member.types(), paths, region).await?;
+        let provider = cloud::connect(ui, &member.options, &member.project.nature, paths, region).await?;
         self.connected.insert(key, Arc::clone(&provider));
         Ok(provider)
     }
@@ -478,7 +478,7 @@ mod tests {
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(
             (out.take().as_str(), err.take().as_str()),
-            ("alpha  valid  58 resources\n\n1 instance; 0 invalid.\n", "")
+            ("alpha  valid  64 resources\n\n1 instance; 0 invalid.\n", "")
         );
     }
 
@@ -512,7 +512,7 @@ mod tests {
         let text = out.take();
         assert!(
             text.ends_with(
-                "116 to create, 0 to update, 0 to replace, 0 to delete; 0 unchanged; 1 failed; + $289.90 a month.\n"
+                "118 to create, 0 to update, 0 to replace, 0 to delete, 4 to run; 0 unchanged; 1 failed; + $289.90 a month.\n"
             ),
             "{text}"
         );
@@ -522,7 +522,7 @@ mod tests {
         // One that is not wanted does no harm.
         let (exit, ..) = go(&sandbox(folder.path(), &["a*"]), folder.path(), &apply(None, 10));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
-        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (58, 0));
+        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (64, 0));
     }
 
     #[test]
@@ -578,7 +578,7 @@ mod tests {
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 2));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let text = out.take();
-        assert!(text.contains("beta   done  58 created") && text.contains("omega  done  58 created"), "{text}");
+        assert!(text.contains("beta   done  59 created") && text.contains("omega  done  59 created"), "{text}");
         assert!(!text.contains("alpha  done"), "it was done before: {text}");
     }
 

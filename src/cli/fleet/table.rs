@@ -41,8 +41,11 @@ impl Planned {
             notes.push("security".to_owned());
         }
         let cost = plan.cost.as_ref().map_or(Money::NOTHING, |cost| cost.difference().typical);
-        if !cost.is_nothing() {
-            notes.push(format!("{} a month", cost.signed()));
+        let gaps = plan.cost.as_ref().map_or(0, |cost| cost.gaps.len());
+        match (cost.is_nothing(), gaps) {
+            (true, 0) => {}
+            (false, 0) => notes.push(format!("{} a month", cost.signed())),
+            (_, gaps) => notes.push(format!("{} a month without {gaps} that have no price", cost.signed())),
         }
         if refused {
             notes.push("refused".to_owned());
@@ -53,11 +56,12 @@ impl Planned {
 
 /// Plans of a fleet. Without a newline at the end.
 pub fn plans(rows: &[(String, Planned)]) -> String {
-    let heads = ["create", "update", "replace", "delete", "adopt", "forget", "unchanged"];
+    let heads = ["create", "update", "replace", "delete", "run", "adopt", "forget", "unchanged"];
     let numbers = |counts: &Counts, unchanged: usize| {
-        [counts.create, counts.update, counts.replace, counts.delete, counts.adopt, counts.forget, unchanged]
+        let Counts { create, update, replace, delete, run, adopt, .. } = *counts;
+        [create, update, replace, delete, run, adopt, counts.forget, unchanged]
     };
-    let mut sums = [0; 7];
+    let mut sums = [0; 8];
     let (mut failed, mut refusals, mut bill) = (0, 0, Money::NOTHING);
     for (_, row) in rows {
         match row {
@@ -69,8 +73,9 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
             Planned::Failed => failed += 1,
         }
     }
-    let shown: Vec<usize> =
-        (0..heads.len()).filter(|index| !matches!(heads[*index], "adopt" | "forget") || sums[*index] > 0).collect();
+    let shown: Vec<usize> = (0..heads.len())
+        .filter(|index| !matches!(heads[*index], "run" | "adopt" | "forget") || sums[*index] > 0)
+        .collect();
     let names = name_columns(rows.iter().map(|(name, _)| name.as_str())).max(width("instance"));
     let columns = |index: usize| width(heads[index]).max(sums[index].to_string().len());
     let right = |text: &str, columns: usize| format!("{}{text}", fill(width(text), columns));
@@ -110,12 +115,12 @@ pub fn plans(rows: &[(String, Planned)]) -> String {
         sums[2],
         sums[3]
     );
-    for (number, word) in [(sums[4], "adopt"), (sums[5], "forget")] {
+    for (number, word) in [(sums[4], "run"), (sums[5], "adopt"), (sums[6], "forget")] {
         if number > 0 {
             total.push_str(&format!(", {number} to {word}"));
         }
     }
-    total.push_str(&format!("; {} unchanged", sums[6]));
+    total.push_str(&format!("; {} unchanged", sums[7]));
     for (number, word) in [(refusals, "refused"), (failed, "failed")] {
         if number > 0 {
             total.push_str(&format!("; {number} {word}"));

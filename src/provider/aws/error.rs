@@ -37,6 +37,10 @@ const RULES: &[(&str, &str, ErrorKind)] = &[
     // The first cluster of an account makes the role that ECS works with, which cannot be assumed at once.
     ("ecs:CreateCluster", "InvalidParameterException", ErrorKind::NotYet),
     ("ecs:CreateService", "ClusterNotFoundException", ErrorKind::NotYet),
+    // The cluster was made a moment ago, or a role that the task takes on. Other mistakes stay for as long as it is tried.
+    ("ecs:RunTask", "ClusterNotFoundException", ErrorKind::NotYet),
+    // Nothing but a task by its ARN is asked for: AWS has forgotten it.
+    ("ecs:StopTask", "InvalidParameterException", ErrorKind::NotFound),
     // A deployment is under way; name and cluster are all that could be wrong otherwise.
     ("ecs:DeleteService", "InvalidParameterException", ErrorKind::NotYet),
     // Nothing but its name is asked for.

@@ -49,7 +49,6 @@ impl Sim {
         let world = World { cloud: self.world().cloud.clone(), ..World::default() };
         Self {
             types: Arc::clone(&self.types),
-            path: None,
             options: Options { clock, ..self.options.clone() },
             world: Mutex::new(world),
             crashed: watch::Sender::new(false),
@@ -124,15 +123,19 @@ impl Sim {
     pub fn remove_behind_our_back(&self, name: &str) -> bool {
         let mut world = self.world();
         let Some((type_name, identity)) = named(&world.cloud, name) else { return false };
-        world.cloud.objects.get_mut(&type_name).is_some_and(|objects| objects.remove(&identity).is_some())
+        world.cloud.remove(&type_name, &identity)
     }
 
-    /// Everything that exists now, except for what only lookups brought into being.
+    /// Everything that exists now, except for what only lookups brought into being, and jobs that have ended.
     pub fn objects(&self) -> Vec<Entry> {
         let now = self.now();
         let mut world = self.world();
         world.cloud.sweep(now);
+        let has_ended = |type_name: &TypeName, object: &Object| {
+            self.types.get(type_name).is_some_and(|found| object.has_ended(found, now))
+        };
         let objects = world.cloud.iter().filter(|(_, _, object)| !object.outside);
+        let objects = objects.filter(|(type_name, _, object)| !has_ended(type_name, object));
         let entries = objects.map(|(type_name, identity, object)| Entry {
             type_name: type_name.clone(),
             identity: identity.clone(),

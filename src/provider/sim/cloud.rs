@@ -1,20 +1,16 @@
-//! The simulated world as data: its objects, and the file they are kept in.
+//! The simulated world as data: its objects, and what changed since they were last kept.
 //!
 //! What an object is at some instant is a function of its fields and that instant: nothing ticks. Instants are
-//! durations since the epoch of the clock the simulation was given. A file that was saved by a clock ahead of the
-//! present one (a virtual clock that started anew) is moved back on loading, so that what was still to come stays so.
+//! durations since the epoch of the clock the simulation was given.
 //!
 //! No secret is ever part of it: what is sensitive or write-only is dropped before an object is made.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Identity, TypeName};
-use crate::file;
 use crate::provider::{Announcement, Registration};
 use crate::spec::references::references;
 use crate::spec::types::{ResourceType, Types};
@@ -71,6 +67,9 @@ pub struct Object {
     /// What is announced for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announced: Vec<Announcement>,
+    /// Why it failed, where that is not what the type usually says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 impl Object {
@@ -91,10 +90,23 @@ impl Object {
         self.changed_at = now;
         self.settles_at = now.saturating_add(duration);
         self.ending = Ending::Well;
+        self.said = None;
+    }
+
+    /// Whether it is a job that has come to its end: nothing of it lives on.
+    pub fn has_ended(&self, resource_type: &ResourceType, now: Duration) -> bool {
+        resource_type.once && matches!(self.stage(now), Stage::Ready | Stage::Failed)
+    }
+
+    /// Makes everything that happens to it happen so much earlier, but not before the epoch.
+    fn move_back(&mut self, by: Duration) {
+        for instant in [&mut self.created_at, &mut self.changed_at, &mut self.settles_at] {
+            *instant = instant.saturating_sub(by);
+        }
     }
 
     /// Looks at it once: whether it can be seen.
-    pub fn look(&mut self) -> bool {
+    fn look(&mut self) -> bool {
         let visible = self.hidden == 0;
         self.hidden = self.hidden.saturating_sub(1);
         visible
@@ -112,47 +124,128 @@ pub struct Cloud {
     /// When it was last saved.
     pub saved_at: Duration,
     /// How many objects were made, by address.
-    pub births: BTreeMap<String, u64>,
+    births: BTreeMap<String, u64>,
     /// The last revision, by type and natural name.
-    pub revisions: BTreeMap<String, i64>,
+    revisions: BTreeMap<String, i64>,
     /// What is registered, by region and instance.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub registrations: BTreeMap<String, Registration>,
+    registrations: BTreeMap<String, Registration>,
     #[serde(with = "by_type")]
-    pub objects: Objects,
+    objects: Objects,
     /// Before this instant nothing that is being deleted is gone; `None`: nothing is being deleted.
     #[serde(skip)]
-    pub(super) next_gone: Option<Duration>,
+    next_gone: Option<Duration>,
+    #[serde(skip)]
+    changed: Changed,
+}
+
+/// The names of what is different since the cloud was last kept.
+#[derive(Clone, Debug, Default)]
+struct Changed {
+    births: BTreeSet<String>,
+    revisions: BTreeSet<String>,
+    registrations: BTreeSet<String>,
+    objects: BTreeSet<(TypeName, Identity)>,
+}
+
+/// What is different since the cloud was last kept: the part of it that is new. Where nothing stands in the place of an
+/// entry, the entry is gone.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Change {
+    pub saved_at: Duration,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    births: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    revisions: BTreeMap<String, i64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    registrations: BTreeMap<String, Option<Registration>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "by_type")]
+    objects: BTreeMap<TypeName, BTreeMap<Identity, Option<Object>>>,
 }
 
 impl Cloud {
-    /// Reads the file at `path`, or makes an empty world if there is none.
-    pub fn load(path: &Path, seed: u64, now: Duration) -> io::Result<Self> {
-        let text = match file::read_text(path, file::RECORDS) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self { seed, ..Self::default() }),
-            Err(error) => return Err(error),
-        };
-        let mut cloud: Self = serde_json::from_str(&text).map_err(|error| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{} is not a simulated cloud: {error}", path.display()))
-        })?;
-        cloud.next_gone = Some(Duration::ZERO);
-        let ahead = cloud.saved_at.saturating_sub(now);
-        for object in cloud.objects.values_mut().flat_map(BTreeMap::values_mut) {
-            for instant in [&mut object.created_at, &mut object.changed_at, &mut object.settles_at] {
-                *instant = instant.saturating_sub(ahead);
-            }
-        }
-        Ok(cloud)
+    /// An empty one.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
     }
 
-    /// Replaces the file at `path` in one step.
-    pub fn save(&mut self, path: &Path, now: Duration) -> io::Result<()> {
-        self.saved_at = now;
-        fs_err::create_dir_all(file::folder_of(path))?;
-        let mut text = serde_json::to_vec_pretty(self)?;
-        text.push(b'\n');
-        file::replace(path, &text)
+    /// Makes everything in it happen so much earlier, but not before the epoch.
+    pub fn move_back(&mut self, by: Duration) {
+        self.objects.values_mut().flat_map(BTreeMap::values_mut).for_each(|object| object.move_back(by));
+        self.next_gone = Some(Duration::ZERO);
+    }
+
+    /// What is different since [`Cloud::is_kept`].
+    pub fn change(&self) -> Change {
+        let Changed { births, revisions, registrations, objects } = &self.changed;
+        let mut change = Change { saved_at: self.saved_at, ..Change::default() };
+        change.births.extend(births.iter().filter_map(|key| Some((key.clone(), *self.births.get(key)?))));
+        change.revisions.extend(revisions.iter().filter_map(|key| Some((key.clone(), *self.revisions.get(key)?))));
+        let registered = |key: &String| (key.clone(), self.registrations.get(key).cloned());
+        change.registrations.extend(registrations.iter().map(registered));
+        for (type_name, identity) in objects {
+            let object = self.get(type_name, identity).map(|(_, object)| object.clone());
+            change.objects.entry(type_name.clone()).or_default().insert(identity.clone(), object);
+        }
+        change
+    }
+
+    /// From now on nothing is different.
+    pub fn is_kept(&mut self) {
+        self.changed = Changed::default();
+    }
+
+    /// Makes a change that somebody else has kept, by a clock that is so far ahead.
+    pub fn follow(&mut self, change: Change, ahead: Duration) {
+        self.saved_at = change.saved_at;
+        self.births.extend(change.births);
+        self.revisions.extend(change.revisions);
+        for (key, registration) in change.registrations {
+            match registration {
+                Some(registration) => _ = self.registrations.insert(key, registration),
+                None => _ = self.registrations.remove(&key),
+            }
+        }
+        for (type_name, objects) in change.objects {
+            let ours = self.objects.entry(type_name).or_default();
+            for (identity, object) in objects {
+                match object {
+                    Some(mut object) => {
+                        object.move_back(ahead);
+                        ours.insert(identity, object);
+                    }
+                    None => _ = ours.remove(&identity),
+                }
+            }
+        }
+        self.objects.retain(|_, objects| !objects.is_empty());
+        self.next_gone = Some(Duration::ZERO);
+    }
+
+    /// Counts one more object of an address: how many there were before.
+    pub fn bear(&mut self, address: &str) -> u64 {
+        self.changed.births.insert(address.to_owned());
+        *self.births.entry(address.to_owned()).and_modify(|count| *count += 1).or_insert(0)
+    }
+
+    /// The next revision of a type and natural name; the first is 1.
+    pub fn revise(&mut self, family: &str) -> i64 {
+        self.changed.revisions.insert(family.to_owned());
+        *self.revisions.entry(family.to_owned()).and_modify(|last| *last += 1).or_insert(1)
+    }
+
+    /// What is registered under a key.
+    pub fn registration(&self, key: &str) -> Option<&Registration> {
+        self.registrations.get(key)
+    }
+
+    /// Registers something under a key, or nothing.
+    pub fn register(&mut self, key: String, registration: Option<Registration>) {
+        match registration {
+            Some(registration) => _ = self.registrations.insert(key.clone(), registration),
+            None => _ = self.registrations.remove(&key),
+        }
+        self.changed.registrations.insert(key);
     }
 
     /// Forgets what is gone.
@@ -178,12 +271,32 @@ impl Cloud {
         self.objects.get(type_name)?.get_key_value(identity)
     }
 
+    /// An object to change.
     pub fn get_mut(&mut self, type_name: &TypeName, identity: &Identity) -> Option<&mut Object> {
-        self.objects.get_mut(type_name)?.get_mut(identity)
+        let object = self.objects.get_mut(type_name)?.get_mut(identity)?;
+        self.changed.objects.insert((type_name.clone(), identity.clone()));
+        Some(object)
+    }
+
+    /// Looks at an object once: whether it is there and can be seen.
+    pub fn look(&mut self, type_name: &TypeName, identity: &Identity) -> bool {
+        match self.get(type_name, identity) {
+            // Only a look at something hidden changes it.
+            Some((_, object)) if object.hidden == 0 => true,
+            Some(_) => self.get_mut(type_name, identity).is_some_and(Object::look),
+            None => false,
+        }
     }
 
     pub fn insert(&mut self, type_name: &TypeName, identity: Identity, object: Object) {
+        self.changed.objects.insert((type_name.clone(), identity.clone()));
         self.objects.entry(type_name.clone()).or_default().insert(identity, object);
+    }
+
+    /// Takes an object away. Says whether there was one.
+    pub fn remove(&mut self, type_name: &TypeName, identity: &Identity) -> bool {
+        self.changed.objects.insert((type_name.clone(), identity.clone()));
+        self.objects.get_mut(type_name).is_some_and(|objects| objects.remove(identity).is_some())
     }
 
     /// Every object with its type and identity.
@@ -198,12 +311,18 @@ impl Cloud {
         self.objects.get(type_name).into_iter().flatten()
     }
 
-    /// The first object that refers to the one named, other than itself.
-    pub fn dependent(&self, types: &Types, type_name: &TypeName, identity: &Identity) -> Option<(TypeName, Identity)> {
+    /// The first object that refers to the one named, other than itself and jobs that have ended.
+    pub fn dependent(
+        &self,
+        types: &Types,
+        type_name: &TypeName,
+        identity: &Identity,
+        now: Duration,
+    ) -> Option<(TypeName, Identity)> {
         let mut found = None;
         for (other_type, other, object) in self.iter() {
             let Some(resource_type) = types.get(other_type) else { continue };
-            if (other_type, other) == (type_name, identity) || found.is_some() {
+            if (other_type, other) == (type_name, identity) || found.is_some() || object.has_ended(resource_type, now) {
                 continue;
             }
             references(&resource_type.attributes, &object.attributes, &mut |naming| {
@@ -232,20 +351,26 @@ pub fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-/// [`Objects`] in a file: types as `service.kind`.
+/// What is kept by type, in a file: types as `service.kind`.
 mod by_type {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{BTreeMap, Identity, Object, Objects, TypeName};
+    use super::{BTreeMap, Identity, TypeName};
 
-    pub fn serialize<S: Serializer>(objects: &Objects, serializer: S) -> Result<S::Ok, S::Error> {
+    type ByType<T> = BTreeMap<TypeName, BTreeMap<Identity, T>>;
+
+    pub fn serialize<T: Serialize, S: Serializer>(objects: &ByType<T>, serializer: S) -> Result<S::Ok, S::Error> {
         let named: BTreeMap<String, _> = objects.iter().map(|(name, objects)| (name.to_string(), objects)).collect();
         named.serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Objects, D::Error> {
-        let named: BTreeMap<String, BTreeMap<Identity, Object>> = BTreeMap::deserialize(deserializer)?;
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<ByType<T>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        let named: BTreeMap<String, BTreeMap<Identity, T>> = BTreeMap::deserialize(deserializer)?;
         let parsed = named.into_iter().map(|(name, objects)| match name.split_once('.') {
             Some((service, kind)) => Ok((TypeName::new(service, kind), objects)),
             None => Err(D::Error::custom(format!("{name:?} is not the name of a type"))),

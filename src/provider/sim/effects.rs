@@ -8,14 +8,16 @@ use super::cloud::{self, Cloud, Ending, Object, Phase, Stage};
 use super::faults::{Fault, Operation};
 use super::synthesis::{self, Forge};
 use super::{ACCOUNT, Outcome, Sim, World, complained, lost, refusal, refused};
-use crate::address::{Identity, TypeName};
+use crate::address::{Address, Identity, TypeName};
+use crate::provider::ownership;
 use crate::provider::{
     Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Tags, Target,
     Update,
 };
 use crate::secret::SecretText;
+use crate::spec::blueprint::{Law, ResourceName};
 use crate::spec::references::references;
-use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape};
+use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape, Types};
 use crate::value::{Tree, Value};
 
 impl Sim {
@@ -36,9 +38,11 @@ impl Sim {
             let value = if matches!(shape, Some(Shape::Bool)) { (status == "true").into() } else { status.into() };
             shown.set(&[&ready.attribute], value);
             let reason = ready.reason.as_ref().filter(|_| stage == Stage::Failed);
-            let spoken = reason.and_then(|name| Some((name, resource_type.attributes.get(name)?.format.as_deref()?)));
+            let usual = |name: &String| Some(resource_type.attributes.get(name)?.format.as_deref()?.into());
+            let spoken =
+                reason.and_then(|name| Some((name, object.said.clone().map(Value::from).or_else(|| usual(name))?)));
             if let Some((reason, words)) = spoken {
-                shown.set(&[reason], words.into());
+                shown.set(&[reason], words);
             }
         }
         shown
@@ -61,7 +65,7 @@ impl Sim {
             if referred.lookup_only || is_foreign(referred, identity.as_str()) {
                 continue;
             }
-            if !world.cloud.get_mut(&type_name, &identity).is_some_and(Object::look) {
+            if !world.cloud.look(&type_name, &identity) {
                 let message = format!("{type_name} {identity} does not exist");
                 let error = refusal(operation, &resource_type.name, ErrorKind::NotYet, "DependencyNotFound", message);
                 return Err(ProviderError { attribute: Some(attribute), ..error });
@@ -93,7 +97,7 @@ impl Sim {
             .map_err(|complaint| complained(Operation::Create, type_name, complaint))?;
         let stored = synthesis::stored(resource_type, &creation.attributes);
         let now = self.now();
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Create, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let natural = synthesis::natural_name(resource_type, &stored);
@@ -129,6 +133,12 @@ impl Sim {
         if !resource_type.unique.is_empty() && world.cloud.of_type(type_name).any(|(_, object)| is_alike(object)) {
             return refuse(ErrorKind::Conflict, "Duplicate", format!("another {type_name} has the same values"));
         }
+        let is_at_work = |object: &Object| {
+            object.region == creation.region && object.tags == creation.tags && !object.has_ended(resource_type, now)
+        };
+        if resource_type.once && world.cloud.of_type(type_name).any(|(_, object)| is_at_work(object)) {
+            return refuse(ErrorKind::NotYet, "AlreadyRunning", format!("another {} is at work", creation.address));
+        }
         self.resolve(world, Operation::Create, resource_type, &stored)?;
         let subject = creation.address.to_string();
         let family = format!("{type_name} {} {}", creation.region, synthesis::named_by(resource_type, &stored));
@@ -142,6 +152,7 @@ impl Sim {
         object.begin(Phase::Creating, now, self.takes(resource_type, resource_type.expect.create));
         afflict(resource_type, &mut object, struck);
         let identity = forge(&mut world.cloud, resource_type, &creation.region, &subject, &family, stored, &mut object);
+        self.judge(&world.cloud, &mut object, now);
         let created = self.created(resource_type, &identity, &object, now);
         world.cloud.insert(type_name, identity, object);
         self.save(world, Operation::Create, type_name)?;
@@ -156,7 +167,7 @@ impl Sim {
         };
         let resource_type = self.resource_type(Operation::Update, type_name)?;
         let now = self.now();
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Update, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let Some(object) = world
@@ -196,17 +207,43 @@ impl Sim {
         self.resolve(world, Operation::Update, resource_type, &patch)?;
         if let Some(object) = world.cloud.get_mut(type_name, &update.target.identity) {
             object.attributes = attributes;
+            let was_failed = object.stage(now) == Stage::Failed;
             object.begin(Phase::Updating, now, self.takes(resource_type, resource_type.expect.update));
             afflict(resource_type, object, struck);
+            // What works goes on working.
+            if was_failed {
+                let mut judged = object.clone();
+                self.judge(&world.cloud, &mut judged, now);
+                world.cloud.insert(type_name, update.target.identity.clone(), judged);
+            }
         }
         self.save(world, Operation::Update, type_name)
+    }
+
+    /// Lets an object fail that a law forbids to work yet.
+    fn judge(&self, cloud: &Cloud, object: &mut Object, now: Duration) {
+        let Some(address) = &object.address else { return };
+        let is_meant = |name: &ResourceName, other: &Address| (&other.type_name, &other.name) == (&name.0, &name.1);
+        let is_kept = |law: &Law| {
+            let mut done = cloud.of_type(&law.without.0).filter(|(_, job)| {
+                let is_own = |tag: &str| job.tags.get(tag) == object.tags.get(tag);
+                job.region == object.region && is_own(ownership::INSTANCE) && is_own(ownership::LINEAGE)
+            });
+            done.any(|(_, job)| {
+                job.stage(now) == Stage::Ready && job.address.as_ref().is_some_and(|job| is_meant(&law.without, job))
+            })
+        };
+        let laws = self.options.laws.iter().filter(|law| is_meant(&law.resource, address));
+        let Some(broken) = laws.filter(|law| !is_kept(law)).next_back() else { return };
+        object.ending = Ending::Failed;
+        object.said = Some(broken.reason.clone());
     }
 
     pub(super) fn delete_now(&self, target: &Target, struck: Option<&Fault>) -> Outcome<Deletion> {
         let type_name = &target.address.type_name;
         let resource_type = self.resource_type(Operation::Delete, type_name)?;
         let now = self.now();
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Delete, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let wanted = world.cloud.get_mut(type_name, &target.identity);
@@ -221,7 +258,7 @@ impl Sim {
             let message = format!("{type_name} {} is not available", target.identity);
             return Err(refusal(Operation::Delete, type_name, ErrorKind::NotYet, "InvalidState", message));
         }
-        if let Some((by_type, by)) = world.cloud.dependent(&self.types, type_name, &target.identity) {
+        if let Some((by_type, by)) = world.cloud.dependent(&self.types, type_name, &target.identity, now) {
             let message = format!("{type_name} {} is in use by {by_type} {by}", target.identity);
             return Err(refusal(Operation::Delete, type_name, ErrorKind::NotYet, "DependencyViolation", message));
         }
@@ -247,7 +284,7 @@ impl Sim {
             }
         }
         let now = self.now();
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Lookup, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let matching = world.cloud.of_type(type_name).filter(|(_, object)| {
@@ -288,10 +325,14 @@ impl Sim {
         let stored = synthesis::stored(resource_type, &creation.attributes);
         let natural = synthesis::natural_name(resource_type, &stored);
         let now = self.now();
-        let mut world = self.world();
+        let mut world = self.news(Operation::Find, type_name)?;
         world.cloud.sweep(now);
         let ours = |object: &Object| {
             let named = || synthesis::natural_name(resource_type, &object.attributes) == natural;
+            // Whatever was done before carries the same tags.
+            if resource_type.once && !creation.token.is_empty() {
+                return object.token == creation.token;
+            }
             if resource_type.taggable {
                 // A name alone proves nothing: without tags to look for, only the holder of the name is asked for.
                 let tagged = creation.tags.iter().all(|(key, value)| object.tags.get(key) == Some(value));
@@ -316,7 +357,7 @@ impl Sim {
         if !resource_type.taggable {
             return refuse(ErrorKind::Invalid, "InvalidAction", "cannot carry tags");
         }
-        let mut guard = self.world();
+        let mut guard = self.turn(Operation::Mark, type_name)?;
         let world = &mut *guard;
         match world.cloud.get_mut(type_name, &target.identity).filter(|object| object.region == target.region) {
             Some(object) => object.tags.extend(tags.clone()),
@@ -325,20 +366,19 @@ impl Sim {
         self.save(world, Operation::Mark, type_name)
     }
 
-    pub(super) fn census_now(&self, region: &str, tags: &Tags) -> Vec<Belonging> {
+    pub(super) fn census_now(&self, region: &str, tags: &Tags) -> Outcome<Vec<Belonging>> {
         let now = self.now();
-        let mut world = self.world();
+        let mut world = self.news(Operation::Find, &TypeName::new("tag", "resources"))?;
         world.cloud.sweep(now);
         let carries =
             |object: &Object| tags.iter().all(|(key, value)| object.tags.get(key) == Some(value)) && !object.outside;
         let found = world.cloud.iter().filter(|(_, _, object)| object.region == region && carries(object));
-        found
-            .map(|(type_name, identity, object)| Belonging {
-                name: Self::full_name(type_name, identity, object),
-                region: region.to_owned(),
-                tags: object.tags.clone(),
-            })
-            .collect()
+        let belonging = found.map(|(type_name, identity, object)| Belonging {
+            name: Self::full_name(type_name, identity, object),
+            region: region.to_owned(),
+            tags: object.tags.clone(),
+        });
+        Ok(belonging.collect())
     }
 
     /// The ARN of an object; one made of its type and identity, if it shows none.
@@ -358,10 +398,10 @@ impl Sim {
             return refuse(ErrorKind::Invalid, "InvalidParameterValue", format!("{name} is not a secret"));
         }
         let now = self.now();
-        let mut world = self.world();
+        let mut world = self.news(Operation::Reveal, type_name)?;
         world.cloud.sweep(now);
         let seed = world.cloud.seed;
-        match world.cloud.get_mut(type_name, &target.identity).filter(|object| object.region == target.region) {
+        match world.cloud.get(type_name, &target.identity).filter(|(_, object)| object.region == target.region) {
             Some(_) => Ok(synthesis::secret(seed, target.identity.as_str(), path)),
             None => refuse(ErrorKind::NotFound, "NotFound", format!("{type_name} {} does not exist", target.identity)),
         }
@@ -379,14 +419,19 @@ impl Sim {
         let now = self.now();
         world.cloud.sweep(now);
         let type_name = &target.address.type_name;
-        let found = world.cloud.get_mut(type_name, &target.identity);
-        let Some(object) = found.filter(|object| object.region == target.region) else { return Observation::Gone };
-        if let Some(resource_type) = self.types.get(type_name) {
-            afflict(resource_type, object, struck);
-        }
-        if !object.look() {
+        let is_there = |(_, object): &(&Identity, &Object)| object.region == target.region;
+        if world.cloud.get(type_name, &target.identity).filter(is_there).is_none() {
             return Observation::Gone;
         }
+        if let (Some(resource_type), Some(_)) = (self.types.get(type_name), struck)
+            && let Some(object) = world.cloud.get_mut(type_name, &target.identity)
+        {
+            afflict(resource_type, object, struck);
+        }
+        if !world.cloud.look(type_name, &target.identity) {
+            return Observation::Gone;
+        }
+        let Some((_, object)) = world.cloud.get(type_name, &target.identity) else { return Observation::Gone };
         let attributes = self.shown(type_name, object, now);
         let object_tags = object.tags.clone();
         let is_taggable = self.types.get(type_name).is_some_and(|resource_type| resource_type.taggable);
@@ -411,6 +456,7 @@ pub(super) fn blank(now: Duration) -> Object {
         hidden: 0,
         outside: false,
         announced: Vec::new(),
+        said: None,
     }
 }
 
@@ -424,11 +470,40 @@ pub(super) fn forge(
     given: Value,
     object: &mut Object,
 ) -> Identity {
-    let birth = cloud.births.entry(subject.to_owned()).and_modify(|count| *count += 1).or_insert(0);
-    let revision = cloud.revisions.entry(family.to_owned()).and_modify(|last| *last += 1).or_insert(1);
-    let forge = Forge { resource_type, region, seed: cloud.seed, subject, birth: *birth, revision: *revision };
+    let birth = cloud.bear(subject);
+    let revision = cloud.revise(family);
+    let forge = Forge { resource_type, region, seed: cloud.seed, subject, birth, revision };
     object.attributes = forge.complete(given);
     cloud::identity(resource_type, &object.attributes).unwrap_or_else(|| Identity::new(format!("{subject}#{birth}")))
+}
+
+/// Gives objects that an earlier version has made the attributes that the cloud sets and that were not known then.
+pub(super) fn grow(cloud: &mut Cloud, types: &Types) {
+    let mut grown = Vec::new();
+    for (type_name, identity, object) in cloud.iter().filter(|(_, _, object)| !object.outside) {
+        let Some(resource_type) = types.get(type_name) else { continue };
+        let is_missing = |(name, attribute): &(&String, &Attribute)| {
+            let is_lasting = attribute.computed && !attribute.sensitive && !attribute.volatile;
+            is_lasting && attribute.format.is_some() && object.attributes.get(name).is_none()
+        };
+        let missing: Vec<&String> = resource_type.attributes.iter().filter(is_missing).map(|(name, _)| name).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let (region, subject) = (object.region.as_str(), identity.as_str());
+        let forge = Forge { resource_type, region, seed: cloud.seed, subject, birth: 0, revision: 1 };
+        let complete = forge.complete(object.attributes.clone());
+        let mut attributes = object.attributes.clone();
+        for (name, value) in missing.into_iter().filter_map(|name| Some((name, complete.get(name)?))) {
+            attributes.set(&[name], value.clone());
+        }
+        grown.push((type_name.clone(), identity.clone(), attributes));
+    }
+    for (type_name, identity, attributes) in grown {
+        if let Some(object) = cloud.get_mut(&type_name, &identity) {
+            object.attributes = attributes;
+        }
+    }
 }
 
 /// Gives an object the fault that came with a call. A type without `ready` has no status to get stuck in, and one without

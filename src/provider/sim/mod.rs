@@ -11,6 +11,8 @@
 //! - Names are unique: a second creation with the same identity, or with the same attributes in the format of its
 //!   identity, is a conflict. Where there is no such name, a second creation with the same token is the first one.
 //! - What an attribute `refers_to` must exist, and cannot be deleted while something that refers to it lives.
+//! - A job (a type that is `once`) ends after its time; it is never made twice at once, and nothing lives on of it.
+//! - What a law of the [`Options`] says fails as long as the job that it names has not ended well.
 //! - Whatever a lookup asks for exists, unless a fault says otherwise, and is the same every time.
 //! - Secrets are neither kept nor observed. A revealed one is made from the seed, the identity and the path.
 //!
@@ -24,12 +26,14 @@ mod check;
 mod cloud;
 mod effects;
 mod faults;
+mod store;
 mod synthesis;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,23 +41,29 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-pub use self::cloud::{Cloud, Ending, Object, Phase, Stage};
+pub use self::cloud::{Ending, Object, Phase, Stage};
 pub use self::faults::{CrashPoint, Fault, Faults, Operation, Rule, Subject};
 pub use self::synthesis::SECRET_MARK;
 
 use self::check::Complaint;
+use self::cloud::Cloud;
+use self::store::Store;
 use crate::address::{Address, Identity, TypeName};
 use crate::provider::trace::{self, Calls};
 use crate::provider::{
-    Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observations, Provider,
+    Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Provider,
     ProviderError, Registration, Tags, Target, Update,
 };
 use crate::secret::SecretText;
+use crate::spec::blueprint::Law;
 use crate::spec::types::{ResourceType, Types};
 use crate::value::Value;
 
 /// The only account there is.
 pub const ACCOUNT: &str = "123456789012";
+
+/// What tokio's clock counts in.
+const TICK: Duration = Duration::from_millis(1);
 
 /// The time since some epoch.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -74,6 +84,8 @@ pub struct Options {
     /// How long each call takes, on tokio's clock.
     pub latency: Duration,
     pub clock: Clock,
+    /// What fails as long as something else has not been done.
+    pub laws: Vec<Law>,
     /// Where calls are counted as AWS would count them: one read for all targets of a type and region.
     pub trace: Calls,
 }
@@ -81,7 +93,14 @@ pub struct Options {
 impl Default for Options {
     /// Real speed on tokio's clock, 20 ms of latency.
     fn default() -> Self {
-        Self { seed: 1, speed: 1.0, latency: Duration::from_millis(20), clock: tokio_clock(), trace: Calls::new() }
+        Self {
+            seed: 1,
+            speed: 1.0,
+            latency: Duration::from_millis(20),
+            clock: tokio_clock(),
+            laws: Vec::new(),
+            trace: Calls::new(),
+        }
     }
 }
 
@@ -106,7 +125,6 @@ pub struct Entry {
 /// A simulated cloud.
 pub struct Sim {
     types: Arc<Types>,
-    path: Option<PathBuf>,
     options: Options,
     opened: Duration,
     world: Mutex<World>,
@@ -116,8 +134,35 @@ pub struct Sim {
 #[derive(Debug, Default)]
 struct World {
     cloud: Cloud,
+    /// Where it is kept; `None`: nowhere.
+    store: Option<Store>,
     faults: Faults,
     calls: Vec<Call>,
+}
+
+/// The world while no other process changes it.
+struct Turn<'sim>(MutexGuard<'sim, World>);
+
+impl Deref for Turn<'_> {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0
+    }
+}
+
+impl DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.0
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(store) = &mut self.0.store {
+            store.release();
+        }
+    }
 }
 
 type Outcome<T> = Result<T, ProviderError>;
@@ -126,13 +171,14 @@ impl Sim {
     /// Opens the cloud kept in the file at `path`, or an empty one that is kept there after each change. Without a path
     /// it lives in memory.
     pub fn open(types: Arc<Types>, path: Option<PathBuf>, options: Options) -> io::Result<Self> {
-        let cloud = match &path {
-            Some(path) => Cloud::load(path, options.seed, (options.clock)())?,
-            None => Cloud { seed: options.seed, ..Cloud::default() },
-        };
-        let world = Mutex::new(World { cloud, ..World::default() });
         let opened = (options.clock)();
-        Ok(Self { types, path, options, opened, world, crashed: watch::Sender::new(false) })
+        let (store, mut cloud) = match &path {
+            Some(path) => Store::open(path, options.seed, opened).map(|(store, cloud)| (Some(store), cloud))?,
+            None => (None, Cloud::new(options.seed)),
+        };
+        effects::grow(&mut cloud, &types);
+        let world = Mutex::new(World { cloud, store, ..World::default() });
+        Ok(Self { types, options, opened, world, crashed: watch::Sender::new(false) })
     }
 
     fn now(&self) -> Duration {
@@ -159,19 +205,52 @@ impl Sim {
         Duration::try_from_secs_f64(expected.as_secs_f64() / self.options.speed).unwrap_or_default()
     }
 
-    fn note_registration(&self, change: impl FnOnce(&mut BTreeMap<String, Registration>)) -> Outcome<()> {
+    /// The world with everything that other processes have changed in it, to look at.
+    fn news(&self, operation: Operation, type_name: &TypeName) -> Outcome<MutexGuard<'_, World>> {
         let mut guard = self.world();
-        let world = &mut *guard;
-        change(&mut world.cloud.registrations);
-        self.save(world, Operation::Mark, &TypeName::new("account", "registration"))
+        let World { cloud, store, .. } = &mut *guard;
+        match store.as_mut().map(|store| store.refresh(cloud, self.now())) {
+            Some(Err(error)) => Err(unkept(operation, type_name, &error)),
+            _ => Ok(guard),
+        }
     }
 
+    /// The same, to change it. Other processes wait meanwhile.
+    fn turn(&self, operation: Operation, type_name: &TypeName) -> Outcome<Turn<'_>> {
+        let mut guard = self.world();
+        let World { cloud, store, .. } = &mut *guard;
+        match store.as_mut().map(|store| store.turn(cloud, self.now())) {
+            Some(Err(error)) => Err(unkept(operation, type_name, &error)),
+            _ => Ok(Turn(guard)),
+        }
+    }
+
+    /// Keeps what has changed. It is on the disk after [`Sim::settle`].
     fn save(&self, world: &mut World, operation: Operation, type_name: &TypeName) -> Outcome<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        world.cloud.save(path, self.now()).map_err(|error| {
-            let message = format!("cannot save the simulated cloud: {error}");
-            refusal(operation, type_name, ErrorKind::Unknown, "InternalFailure", message)
-        })
+        let World { cloud, store, .. } = world;
+        match store {
+            Some(store) => store.append(cloud, self.now()).map_err(|error| unkept(operation, type_name, &error)),
+            None => {
+                cloud.is_kept();
+                Ok(())
+            }
+        }
+    }
+
+    /// Before anybody hears of a change, it is on the disk.
+    fn settle(&self, operation: Operation, type_name: &TypeName) -> Outcome<()> {
+        let flushed = self.world().store.as_mut().map_or(Ok(()), Store::flush);
+        flushed.map_err(|error| unkept(operation, type_name, &error))
+    }
+
+    fn note_registration(&self, change: impl FnOnce(&mut Cloud)) -> Outcome<()> {
+        let about = TypeName::new("account", "registration");
+        {
+            let mut turn = self.turn(Operation::Mark, &about)?;
+            change(&mut turn.cloud);
+            self.save(&mut turn, Operation::Mark, &about)?;
+        }
+        self.settle(Operation::Mark, &about)
     }
 
     /// A call: its way to the cloud, what happens there, and the way of the answer back.
@@ -223,12 +302,17 @@ impl Sim {
             _ => {}
         }
         self.travel().await;
+        self.settle(operation, &address.type_name)?;
         outcome
     }
 
     async fn travel(&self) {
-        if !self.options.latency.is_zero() {
-            tokio::time::sleep(self.options.latency / 2).await;
+        let way = self.options.latency / 2;
+        if way >= TICK {
+            tokio::time::sleep(way).await;
+        } else if !way.is_zero() {
+            // Too short to be slept, but all who are on their way arrive before the first is answered.
+            tokio::task::yield_now().await;
         }
         if *self.crashed.borrow() {
             std::future::pending::<()>().await;
@@ -283,11 +367,13 @@ impl Provider for Sim {
         self.travel().await;
         let mut observations = Observations::new();
         for target in targets {
-            let (struck, observation) = {
-                let mut world = self.world();
-                let struck = self.strike(&mut world, Operation::Observe, &target.address);
-                let observation = self.observe_now(target, struck.as_ref(), &mut world);
-                (struck, observation)
+            let (struck, observation) = match self.news(Operation::Observe, &target.address.type_name) {
+                Ok(mut world) => {
+                    let struck = self.strike(&mut world, Operation::Observe, &target.address);
+                    let observation = self.observe_now(target, struck.as_ref(), &mut world);
+                    (struck, observation)
+                }
+                Err(error) => (None, Observation::Failed(error)),
             };
             observations.insert(target.address.clone(), observation);
             if matches!(struck, Some(Fault::Crash(_))) {
@@ -306,9 +392,9 @@ impl Provider for Sim {
     async fn announced(&self, targets: &[Target]) -> Announced {
         self.travel().await;
         let announcements = {
-            let mut world = self.world();
+            let world = self.world();
             let objects = targets.iter().filter_map(|target| {
-                let object = world.cloud.get_mut(&target.address.type_name, &target.identity)?;
+                let (_, object) = world.cloud.get(&target.address.type_name, &target.identity)?;
                 Some(object.announced.clone())
             });
             objects.flatten().collect()
@@ -341,30 +427,30 @@ impl Provider for Sim {
         self.travel().await;
         let found = self.census_now(region, tags);
         self.travel().await;
-        self.traced("tag:GetResources".to_owned(), region, start, Ok(found))
+        self.traced("tag:GetResources".to_owned(), region, start, found)
     }
 
     async fn registration(&self, region: &str, instance: &str) -> Outcome<Option<Registration>> {
         self.travel().await;
-        let found = self.world().cloud.registrations.get(&registered_as(region, instance)).cloned();
+        let found = self
+            .news(Operation::Find, &TypeName::new("account", "registration"))
+            .map(|world| world.cloud.registration(&registered_as(region, instance)).cloned());
         self.travel().await;
-        Ok(found)
+        found
     }
 
     async fn register(&self, registration: &Registration) -> Outcome<()> {
         self.travel().await;
         let key = registered_as(&registration.region, &registration.instance);
-        self.note_registration(|registrations| {
-            registrations.insert(key, registration.clone());
-        })
+        self.note_registration(|cloud| cloud.register(key, Some(registration.clone())))
     }
 
     async fn unregister(&self, registration: &Registration) -> Outcome<()> {
         self.travel().await;
         let key = registered_as(&registration.region, &registration.instance);
-        self.note_registration(|registrations| {
-            if registrations.get(&key).is_some_and(|held| held.lineage == registration.lineage) {
-                registrations.remove(&key);
+        self.note_registration(|cloud| {
+            if cloud.registration(&key).is_some_and(|held| held.lineage == registration.lineage) {
+                cloud.register(key, None);
             }
         })
     }
@@ -381,6 +467,21 @@ impl Provider for Sim {
     fn time_lapse(&self) -> f64 {
         self.options.speed
     }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        let World { cloud, store, .. } = self.world.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = store {
+            store.fold(cloud);
+        }
+    }
+}
+
+/// The file of the cloud cannot be read or written.
+fn unkept(operation: Operation, type_name: &TypeName, error: &io::Error) -> ProviderError {
+    let message = format!("the simulated cloud cannot be read or kept: {error}");
+    refusal(operation, type_name, ErrorKind::Unknown, "InternalFailure", message)
 }
 
 /// The key of a registration.

@@ -61,6 +61,20 @@ arn        = { type = "string", computed = true, known = "created", format = "ar
 endpoint   = { type = "string", computed = true, format = "{name}.{hex8}.example" }
 status     = { type = "string", computed = true, volatile = true, values = ["available", "creating", "updating", "broken", "asleep", "deleting"] }
 
+[errand]
+doc = "Something that is done."
+identity = ["id"]
+once = true
+expect = { create = "2m" }
+ready = { attribute = "outcome", good = ["done"], passing = ["running"], failed.again = ["failed"], reason = "why" }
+
+[errand.attributes]
+group    = { type = "string", refers_to = "toy.group" }
+triggers = { type = "map", of = "string", immutable = true }
+id       = { type = "string", computed = true, known = "created", format = "errand-{hex17}" }
+outcome  = { type = "string", computed = true, volatile = true, values = ["done", "running", "failed"] }
+why      = { type = "string", computed = true, volatile = true, format = "it ended with 1" }
+
 [definition]
 doc = "Numbered revisions of a family."
 identity = ["arn"]
@@ -108,6 +122,12 @@ fn options(clock: &Arc<AtomicU64>) -> Options {
         speed: 60.0,
         latency: Duration::ZERO,
         clock: Arc::new(move || Duration::from_millis(clock.load(Ordering::SeqCst))),
+        laws: vec![Law {
+            resource: (TypeName::new("toy", "store"), "lawful".to_owned()),
+            without: (TypeName::new("toy", "errand"), "first".to_owned()),
+            reason: "the first errand was not done".to_owned(),
+            location: crate::diagnostic::Location::new(&SourceFile::new("toy.toml", ""), 0..0),
+        }],
         trace: Calls::new(),
     }
 }
@@ -224,6 +244,51 @@ async fn a_slow_resource_becomes_ready_after_its_time_divided_by_the_speed() {
     bench.pass(6);
     assert_eq!(bench.shown(&store).await, None);
     assert_eq!(bench.sim.delete(&store).await, Ok(Deletion::Accepted));
+}
+
+#[tokio::test]
+async fn an_errand_ends_and_lets_go_and_never_runs_twice_at_once() {
+    let bench = bench();
+    let group = bench.made("toy.group.g", r#"{"title": "people"}"#).await;
+    let attributes = format!(r#"{{"group": "{}"}}"#, group.identity);
+    let first = creation("toy.errand.first", &attributes);
+    let made = bench.sim.create(&first).await.expect("created");
+    let again = bench.sim.create(&first).await.expect("the same by its token");
+    assert_eq!(again.identity, made.identity);
+    let other = Creation { token: "another run".to_owned(), ..first.clone() };
+    assert_eq!(code(bench.sim.create(&other).await), (ErrorKind::NotYet, "AlreadyRunning".to_owned()));
+    assert_eq!(code(bench.sim.delete(&group).await).0, ErrorKind::NotYet, "it is in use");
+    assert_eq!(bench.sim.find(&other).await, Ok(Vec::new()), "what others have run is not found");
+    assert_eq!(bench.sim.find(&first).await, Ok(vec![made.identity.clone()]));
+    bench.pass(2);
+    let errand = target("toy.errand.first", &made.identity);
+    assert_eq!(bench.shown(&errand).await.and_then(|shown| shown.get("outcome").cloned()), Some("done".into()));
+    assert_ne!(bench.sim.create(&other).await.expect("free").identity, made.identity);
+    bench.pass(2);
+    assert!(bench.sim.objects().iter().all(|entry| &*entry.type_name.kind != "errand"), "nothing lives on of it");
+    bench.sim.delete(&group).await.expect("nobody uses it any more");
+}
+
+#[tokio::test]
+async fn what_a_law_names_fails_until_its_errand_is_done() {
+    let bench = bench();
+    let store = bench.made("toy.store.lawful", r#"{"name": "a"}"#).await;
+    bench.pass(4);
+    assert_eq!(bench.status(&store).await.as_deref(), Some("broken"));
+    let errand = bench.made("toy.errand.first", "{}").await;
+    let early = bench.made("toy.store.lawful", r#"{"name": "b"}"#).await;
+    bench.pass(4);
+    assert_eq!(bench.status(&early).await.as_deref(), Some("broken"), "it was still running");
+    let store = bench.made("toy.store.lawful", r#"{"name": "c"}"#).await;
+    let free = bench.made("toy.store.other", r#"{"name": "d"}"#).await;
+    bench.pass(4);
+    assert_eq!(bench.status(&store).await.as_deref(), Some("available"));
+    assert_eq!(bench.status(&free).await.as_deref(), Some("available"));
+    // What works goes on working.
+    assert!(bench.sim.remove_behind_our_back(errand.identity.as_str()));
+    bench.update(&store, r#"{"size": 2}"#, &["size"]).await.expect("updated");
+    bench.pass(4);
+    assert_eq!(bench.status(&store).await.as_deref(), Some("available"));
 }
 
 #[tokio::test]

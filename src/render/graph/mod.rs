@@ -110,7 +110,7 @@ impl Drawing {
                 (Some(resource), _) => topic_of(resource),
                 (None, Action::Delete | Action::Forget) => UNWANTED.to_owned(),
                 // Of specs that are not at hand.
-                (None, _) => type_name.service.clone(),
+                (None, _) => type_name.service.to_string(),
             }
         };
         let changes = plan.changes.iter();
@@ -306,12 +306,13 @@ impl Drawing {
 /// Which action is shown of several in one node.
 fn weight(action: &Action) -> u8 {
     match action {
-        Action::Forget => 0,
+        Action::Forget | Action::Skip => 0,
         Action::Adopt => 1,
         Action::Create => 2,
-        Action::Update { .. } => 3,
-        Action::Replace { .. } => 4,
-        Action::Delete => 5,
+        Action::Run => 3,
+        Action::Update { .. } => 4,
+        Action::Replace { .. } => 5,
+        Action::Delete => 6,
     }
 }
 

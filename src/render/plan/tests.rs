@@ -134,7 +134,7 @@ fn text(of: &Plan, options: Options) -> String {
 fn an_edit_shows_what_changes_and_why() {
     let group = address("elb.target_group.web");
     let definition = address("ecs.task_definition.mastodon");
-    let cascade = |address: &Address| Cause::Cascade { address: address.clone() };
+    let cascade = |address: &Address| Cause::Cascade { address: Box::new(address.clone()) };
     let port = AttributeChange {
         also_drifted: false,
         forces_replacement: true,

@@ -1,6 +1,7 @@
-//! ECS: clusters, task definitions, services.
+//! ECS: clusters, task definitions, services, and programs that run once.
 
 pub mod cluster;
+pub mod run;
 pub mod service;
 pub mod task_definition;
 
@@ -11,7 +12,8 @@ use super::tags::{self, Tags};
 use crate::provider::ProviderError;
 
 /// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&cluster::Cluster, &service::Service, &task_definition::TaskDefinition];
+pub static HANDLERS: &[&dyn Handler] =
+    &[&cluster::Cluster, &run::Run, &service::Service, &task_definition::TaskDefinition];
 
 const TAG: &str = "ecs:TagResource";
 

@@ -113,7 +113,8 @@ impl Handler for Cluster {
         let report = Report::new()
             .set_if("arn", cluster.db_cluster_arn())
             .set_if("endpoint", cluster.endpoint())
-            .set_if("reader_endpoint", cluster.reader_endpoint());
+            .set_if("reader_endpoint", cluster.reader_endpoint())
+            .set_if("resource_id", cluster.db_cluster_resource_id());
         Ok(created(identifier, report))
     }
 
@@ -252,6 +253,7 @@ fn report(cluster: &DbCluster) -> Observed {
         .set_if("arn", cluster.db_cluster_arn())
         .set_if("endpoint", cluster.endpoint())
         .set_if("reader_endpoint", cluster.reader_endpoint())
+        .set_if("resource_id", cluster.db_cluster_resource_id())
         .set_if("status", cluster.status());
     tagged(observed(identifier, report), present(cluster.tag_list()))
 }

@@ -1,9 +1,10 @@
-//! RDS: Aurora clusters and their instances.
+//! RDS: Aurora clusters, their instances, and snapshots.
 //!
 //! Both are named by their owner, and both names stay taken while what they name is being deleted. So nothing that is
 //! being deleted is ever adopted: a creation that meets it is told to try again.
 
 pub mod cluster;
+pub mod cluster_snapshot;
 pub mod instance;
 
 use aws_sdk_rds::types::{Filter, PendingMaintenanceAction, ResourcePendingMaintenanceActions};
@@ -18,7 +19,7 @@ use crate::provider::{Announcement, ErrorKind, ProviderError, Target, Update};
 use crate::value::{Known, Value};
 
 /// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&cluster::Cluster, &instance::Instance];
+pub static HANDLERS: &[&dyn Handler] = &[&cluster::Cluster, &cluster_snapshot::ClusterSnapshot, &instance::Instance];
 
 /// How many values one filter is given. RDS does not say how many it takes.
 const FILTER_VALUES: usize = 50;

@@ -3,6 +3,8 @@
 //! Both `specs/` and `mastodon.toml` are read through here, so that anything that turns out to be wrong later can
 //! point at its line. Order of keys is kept.
 
+pub mod prepared;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -44,6 +46,14 @@ impl Node {
         match &self.content {
             Content::Table(entries) => entries,
             _ => &[],
+        }
+    }
+
+    /// The same, for whoever keeps them.
+    pub fn into_entries(self) -> Vec<Entry> {
+        match self.content {
+            Content::Table(entries) => entries,
+            _ => Vec::new(),
         }
     }
 

@@ -1,0 +1,233 @@
+//! What is done, not kept: jobs that run once, again when something triggers them, and never two at a time.
+
+use mastoform::apply::Outcome;
+use mastoform::plan::change::Plan;
+use mastoform::plan::{Action, Cause};
+use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
+use mastoform::state::Status;
+
+use super::{changed, completed};
+use crate::support::instance::{EXAMPLE, Instance, example};
+
+/// The example with a version of Mastodon.
+fn version(version: &str) -> String {
+    example(&[("[database]", &format!("[media]\ndomain = \"media.social.example.org\"\n\n[database]"))]).replacen(
+        "name   = ",
+        &format!("version = \"{version}\"\nname   = "),
+        1,
+    )
+}
+
+/// The jobs that the cloud was asked to run, in order.
+fn runs(instance: &Instance) -> Vec<String> {
+    let calls = instance.sim.calls().into_iter().filter(|call| call.operation == Operation::Create);
+    let addresses = calls.map(|call| call.address.to_string());
+    addresses.filter(|address| address.starts_with("ecs.run.") || address.contains("snapshot")).collect()
+}
+
+/// What a plan says of jobs.
+fn jobs(plan: &Plan) -> Vec<String> {
+    changed(plan).into_iter().filter(|change| change.starts_with("run ") || change.starts_with("skip ")).collect()
+}
+
+async fn living(text: &str) -> Instance {
+    let instance = Instance::on_virtual_time();
+    completed(instance.go(text, true).await.expect("applies").1);
+    instance.sim.clear_calls();
+    instance
+}
+
+/// Strikes the migrations before an upgrade.
+fn migration(fault: Fault) -> Rule {
+    let address = "ecs.run.migrate_before".parse().expect("an address");
+    Rule::new(Operation::Create, Subject::Address(address), fault)
+}
+
+/// Whether another apply would do nothing.
+async fn is_done(instance: &Instance, text: &str) -> bool {
+    let (plan, _) = instance.go(text, false).await.expect("plans");
+    assert_eq!(changed(&plan), [""; 0]);
+    plan.is_empty()
+}
+
+fn failed(outcome: Option<Outcome>) -> Vec<String> {
+    match outcome {
+        Some(Outcome::Halted(report)) => {
+            report.failed.iter().map(|failure| format!("{}: {}", failure.address, failure.message)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_instance_is_prepared_before_its_service_and_migrates_nothing() {
+    let instance = Instance::on_virtual_time();
+    let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
+    completed(outcome);
+    let said = [
+        "run ecs.run.prepare",
+        "skip rds.cluster_snapshot.before_upgrade",
+        "skip ecs.run.migrate_before",
+        "skip ecs.run.migrate_after",
+        "run ecs.run.settings",
+    ];
+    let mut told = jobs(&plan);
+    told.sort();
+    let mut expected = said.map(str::to_owned);
+    expected.sort();
+    assert_eq!(told, expected);
+    let mut ran = runs(&instance);
+    ran.sort();
+    assert_eq!(ran, ["ecs.run.prepare", "ecs.run.settings"]);
+    let calls: Vec<String> = instance
+        .sim
+        .calls()
+        .iter()
+        .filter(|call| call.operation == Operation::Create)
+        .map(|call| call.address.to_string())
+        .collect();
+    let place = |name: &str| calls.iter().position(|call| call == name).expect("made");
+    assert!(place("rds.instance.database") < place("ecs.run.prepare"));
+    assert!(place("ecs.run.prepare") < place("ecs.service.mastodon"));
+    assert!(is_done(&instance, EXAMPLE).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_takes_a_snapshot_and_migrates_before_and_after_the_service() {
+    let instance = living(&version("v4.7.3")).await;
+    let upgraded = version("v4.7.4");
+    let (plan, outcome) = instance.go(&upgraded, true).await.expect("applies");
+    assert_eq!(jobs(&plan).len(), 3, "{:?}", changed(&plan));
+    completed(outcome);
+    assert_eq!(
+        runs(&instance),
+        ["rds.cluster_snapshot.before_upgrade", "ecs.run.migrate_before", "ecs.run.migrate_after"]
+    );
+    let order: Vec<String> = instance
+        .sim
+        .calls()
+        .iter()
+        .filter(|call| matches!(call.operation, Operation::Create | Operation::Update))
+        .map(|call| call.address.to_string())
+        .collect();
+    let place = |name: &str| order.iter().position(|call| call == name).expect("made");
+    assert!(place("ecs.run.migrate_before") < place("ecs.service.mastodon"));
+    assert!(place("ecs.service.mastodon") < place("ecs.run.migrate_after"));
+    assert!(is_done(&instance, &upgraded).await);
+    for change in plan.changes.iter().filter(|change| change.action == Action::Run) {
+        assert!(change.causes.iter().any(|cause| matches!(cause, Cause::Written { .. })), "{:?}", change.causes);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_migration_that_fails_leaves_the_old_version_serving_and_says_why() {
+    let instance = living(&version("v4.7.3")).await;
+    let upgraded = version("v4.7.4");
+    let broken = migration(Fault::FailLater);
+    instance.sim.add_fault(broken);
+    let (_, outcome) = instance.go(&upgraded, true).await.expect("plans");
+    let said = failed(outcome);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("ecs.run.migrate_before: AWS reports it as FAILED"), "{said:?}");
+    let touched = instance
+        .sim
+        .calls()
+        .iter()
+        .any(|call| call.operation == Operation::Update && call.address.to_string() == "ecs.service.mastodon");
+    assert!(!touched, "the old version serves");
+    // The next apply runs it again, and does not take a second snapshot.
+    instance.sim.clear_faults();
+    instance.sim.clear_calls();
+    let (plan, outcome) = instance.go(&upgraded, true).await.expect("applies");
+    assert!(jobs(&plan).contains(&"run ecs.run.migrate_before".to_owned()), "{:?}", changed(&plan));
+    completed(outcome);
+    assert_eq!(runs(&instance), ["ecs.run.migrate_before", "ecs.run.migrate_after"]);
+    assert!(is_done(&instance, &upgraded).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_been_done_is_no_drift_once_it_is_gone() {
+    let instance = living(EXAMPLE).await;
+    assert!(instance.sim.remove_behind_our_back("ecs.run.prepare"));
+    assert!(is_done(&instance, EXAMPLE).await);
+    let looked = instance.sim.calls().iter().any(|call| call.address.to_string() == "ecs.run.prepare");
+    assert!(!looked, "nobody asks for it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_end_nobody_knows_runs_again() {
+    let instance = living(&version("v4.7.3")).await;
+    let upgraded = version("v4.7.4");
+    instance.sim.add_fault(migration(Fault::FailLater));
+    failed(instance.go(&upgraded, true).await.expect("plans").1);
+    instance.sim.clear_faults();
+    // AWS forgets a task an hour after its end.
+    assert!(instance.sim.remove_behind_our_back("ecs.run.migrate_before"));
+    let (plan, outcome) = instance.go(&upgraded, true).await.expect("applies");
+    assert!(jobs(&plan).contains(&"run ecs.run.migrate_before".to_owned()), "{:?}", changed(&plan));
+    completed(outcome);
+    assert!(is_done(&instance, &upgraded).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_jobs_of_one_address_never_run_at_once() {
+    let instance = living(&version("v4.7.3")).await;
+    let stuck = migration(Fault::StickIn("RUNNING".to_owned()));
+    instance.sim.add_fault(stuck);
+    failed(instance.go(&version("v4.7.4"), true).await.expect("plans").1);
+    let state = instance.state().expect("a state");
+    let row = &state.rows[&"ecs.run.migrate_before".parse().expect("an address")];
+    assert_eq!(row.status, Status::Failed);
+    instance.sim.clear_faults();
+    instance.sim.clear_calls();
+    // The same apply waits for it; another version would need another one beside it.
+    let (plan, _) = instance.go(&version("v4.7.4"), false).await.expect("plans");
+    assert!(changed(&plan).contains(&"adopt ecs.run.migrate_before".to_owned()), "{:?}", changed(&plan));
+    let (plan, outcome) = instance.go(&version("v4.7.5"), true).await.expect("plans");
+    assert!(outcome.is_none());
+    let reasons: Vec<&str> = plan.refusals.iter().map(|refusal| refusal.reason.as_str()).collect();
+    assert_eq!(
+        reasons,
+        ["ecs.run.migrate_before is still running since an apply that was interrupted, with another triggers.image"]
+    );
+    assert_eq!(runs(&instance), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_forgets_what_has_been_done() {
+    let instance = living(EXAMPLE).await;
+    let (plan, outcome) = instance.destroy().await;
+    completed(Some(outcome));
+    let forgotten = plan
+        .changes
+        .iter()
+        .filter(|change| change.address.to_string().starts_with("ecs.run."))
+        .all(|change| change.action == Action::Forget && change.causes == [Cause::Destroy]);
+    assert!(forgotten, "{:?}", changed(&plan));
+    assert!(instance.sim.objects().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_whose_database_nobody_has_prepared_fails_and_the_next_apply_mends_it() {
+    let instance = living(EXAMPLE).await;
+    // As after a first apply of a version that ran no jobs: the service has failed, and no job stands in the state.
+    let paths = instance.paths();
+    let mut state = instance.state().expect("a state");
+    state.rows.retain(|address, _| {
+        address.type_name.to_string() != "ecs.run" && &*address.type_name.kind != "cluster_snapshot"
+    });
+    let known: std::collections::BTreeSet<_> = state.rows.keys().chain(state.lookups.keys()).cloned().collect();
+    state.rows.values_mut().for_each(|row| row.depends_on.retain(|needed| known.contains(needed)));
+    fs_err::write(paths.state(), state.text()).expect("written");
+    assert!(instance.sim.remove_behind_our_back("ecs.run.prepare"));
+    assert!(instance.sim.remove_behind_our_back("ecs.service.mastodon"));
+    let broken = format!("{EXAMPLE}\n[patch.\"ecs.service.mastodon\"]\ndesired_count = 1\n");
+    let (plan, outcome) = instance.go(&broken, true).await.expect("applies");
+    completed(outcome);
+    assert!(
+        jobs(&plan).contains(&"run ecs.run.prepare".to_owned()),
+        "a service that is gone proves nothing: {:?}",
+        jobs(&plan)
+    );
+    assert!(is_done(&instance, &broken).await);
+}
