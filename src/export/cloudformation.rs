@@ -154,7 +154,8 @@ pub fn export(instance: &Instance<'_>) -> Export {
             placed.left_out.iter().map(|(path, why)| Omission { what: format!("{address}.{path}"), why: why.clone() }),
         );
         for (name, value) in item.attributes.as_map().into_iter().flatten() {
-            if matches!(value, Tree::Leaf(Leaf::Secret(_))) && writer.json(value).is_none() {
+            let is_left_out = item.resource_type.attributes.get(name).is_some_and(|found| found.left_out.is_some());
+            if matches!(value, Tree::Leaf(Leaf::Secret(_))) && !is_left_out && writer.json(value).is_none() {
                 let why = "It is a secret that CloudFormation cannot read from where it is.".to_owned();
                 omissions.push(Omission { what: format!("{address}.{name}"), why });
             }

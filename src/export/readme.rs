@@ -228,9 +228,9 @@ fn notes(instance: &Instance<'_>, tool: Tool) -> String {
 /// What is not in the files.
 pub(super) fn lost(omissions: &[Omission]) -> String {
     let mut text = "## What is not in these files\n\n\
-        What mastoform does and nobody does afterwards: it checks settings before they are applied, orders changes, waits\n\
-        until a change has arrived and tells what went wrong, makes secrets, names what a deletion leaves behind, and tells\n\
-        what AWS changed by itself from what somebody did.\n"
+        What mastoform does and nobody does afterwards: it checks settings before they are applied, orders changes, runs\n\
+        what an upgrade takes before and after it, waits until a change has arrived and tells what went wrong, makes\n\
+        secrets, names what a deletion leaves behind, and tells what AWS changed by itself from what somebody did.\n"
         .to_owned();
     if !omissions.is_empty() {
         text.push_str("\n| what | why |\n| --- | --- |\n");
