@@ -33,6 +33,7 @@
 //! | `state/<name>.journal` | [`state::journal`] | what was begun since the state file was last written |
 //! | `state/<name>.lock` | [`state`] | who is changing the instance now |
 //! | the file of `plan --out` | [`plan::saved`] | a plan, to be applied later exactly as it is |
+//! | the folder of `export` | [`export`] | the instance as files of another tool |
 //! | `state/sandbox/` | [`provider::sim`] | the same files, and the simulated cloud, for `--sandbox` |
 //!
 //! # Where to start reading
@@ -53,6 +54,7 @@ pub mod config;
 pub mod cost;
 pub mod diagnostic;
 pub mod document;
+pub mod export;
 pub mod expr;
 pub mod file;
 pub mod inert;

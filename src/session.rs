@@ -60,6 +60,8 @@ pub enum SessionError {
         #[source]
         source: ProviderError,
     },
+    #[error("{instance} was handed over, so it is not changed from here any more")]
+    HandedOver { instance: String },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("{0}")]
@@ -313,6 +315,19 @@ pub async fn survey(
     Ok(Gathered { on_disk, is_as_read, lookups, observations, account, ..Gathered::offline(state) })
 }
 
+/// Learns what the cloud shows of everything the state knows of, and nothing else: no lookup is asked, and what an
+/// interrupted run left in the journal is not folded.
+///
+/// # Errors
+///
+/// Credentials of another account; a resource that cannot be read.
+pub async fn inspect(reader: &Arc<dyn Reader>, types: &Types, state: &State) -> Result<Observations, SessionError> {
+    let targets = refresh::targets(types, state);
+    let (account, observed) = tokio::join!(reader.account(), refresh::observe(&**reader, types, &targets));
+    check_identity(state, None, Some(&account.map_err(SessionError::Account)?))?;
+    Ok(observed?)
+}
+
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
 pub fn gather_offline(config: Option<&Config>, remembered: Remembered) -> Result<Gathered, SessionError> {
     let Remembered { state, on_disk, .. } = remembered;
@@ -320,9 +335,22 @@ pub fn gather_offline(config: Option<&Config>, remembered: Remembered) -> Result
     Ok(Gathered { on_disk, ..Gathered::offline(state) })
 }
 
+/// Refuses to change what was handed over.
+///
+/// # Errors
+///
+/// `HandedOver`.
+pub fn refuse_handed_over(state: &State) -> Result<(), SessionError> {
+    match state.handed_over {
+        true => Err(SessionError::HandedOver { instance: state.instance.clone() }),
+        false => Ok(()),
+    }
+}
+
 /// Makes ready for an apply: keeps a copy of the state file, makes the state the successor of itself, writes what was
 /// folded from an old journal, and opens a new one. The caller holds the lock. `watch` is for tests.
 pub fn begin(paths: &Paths, gathered: &mut Gathered, watch: Option<Watch>) -> Result<Ledger, SessionError> {
+    refuse_handed_over(&gathered.state)?;
     gathered.state.lookups = gathered.lookups.clone();
     Ok(Ledger::begin(paths, &mut gathered.state, gathered.on_disk.as_deref(), watch)?)
 }

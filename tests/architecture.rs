@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// For each module, the modules it may use.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("secret", &[]),
     ("file", &[]),
     ("inert", &[]),
@@ -37,6 +37,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         ],
     ),
     ("refresh", &["plan", "state", "provider", "spec", "value", "address", "diagnostic"]),
+    ("export", &["plan", "state", "provider", "expr", "spec", "value", "address", "diagnostic", "inert"]),
     ("apply", &["plan", "state", "provider", "expr", "spec", "value", "secret", "address", "diagnostic"]),
     (
         "session",
@@ -75,6 +76,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
+            "export",
             "session",
             "apply",
             "refresh",
@@ -172,6 +174,33 @@ fn only_specs_and_the_aws_provider_know_mastodon_and_aws_attributes() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Exports are written from what the specs say of each type: none is known by name, neither ours nor another tool's.
+#[test]
+fn no_export_knows_a_type_by_name() {
+    let specs = mastoform::spec::Specs::read(&[]).expect("valid specs");
+    let mut names = BTreeSet::new();
+    for resource_type in specs.types.values() {
+        names.insert(resource_type.name.to_string());
+        for tool in mastoform::spec::counterpart::Tool::ALL {
+            let counterpart = resource_type.counterpart(tool);
+            names.extend(counterpart.names().into_iter().map(str::to_owned));
+            names.extend(counterpart.parts.keys().cloned());
+        }
+    }
+    assert!(names.len() > 60, "{names:?}");
+    let mut wrong = Vec::new();
+    for (name, bytes) in crate::support::case::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/export")) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+        for (number, line) in lines {
+            let known = names.iter().filter(|known| line.contains(known.as_str()));
+            wrong.extend(known.map(|known| format!("{}:{}: {known}", name.display(), number + 1)));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 /// Files are opened by `file`, which follows no link, and programs are run by `cli::git` alone.

@@ -6,6 +6,7 @@ mod aws;
 mod checkout;
 mod engine;
 mod errors;
+mod export;
 mod hostile;
 mod plans;
 mod privilege;

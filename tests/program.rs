@@ -28,13 +28,15 @@ fn as_json(toml: &str) -> Json {
 fn no_secret_is_said_or_kept() {
     let folder = project();
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
-    let all: [&[&str]; 9] = [
+    let all: [&[&str]; 11] = [
         &["plan", "--out", "state/first.plan"],
         &["apply", "state/first.plan", "--yes", "--json", "-vv"],
         &["plan", "--json"],
         &["output", "--json"],
         &["state", "list", "--json"],
         &["drift", "--json", "-vv"],
+        &["export", "cloudformation", "state/cloudformation", "-vv"],
+        &["export", "terraform", "state/terraform", "-vv"],
         &["explain", "rds.cluster.database.master_password"],
         &["show", "state/first.plan", "--json"],
         &["apply", "--yes", "-vv"],
@@ -51,6 +53,47 @@ fn no_secret_is_said_or_kept() {
     for (name, bytes) in texts {
         assert!(!String::from_utf8_lossy(&bytes).contains(SECRET_MARK), "there is a secret in {name}");
     }
+}
+
+/// Of a fleet one instance was handed over: it is not changed, and neither are the others, for the run has not asked about
+/// less than all.
+#[test]
+fn a_fleet_leaves_alone_what_was_handed_over() {
+    let folder = project();
+    let text = fs_err::read_to_string(folder.path().join("mastodon.toml")).expect("a file");
+    let instances = folder.path().join("instances");
+    fs_err::create_dir_all(&instances).expect("made");
+    for name in ["alpha", "beta"] {
+        let own = text
+            .replace("\"social\"", &format!("{name:?}"))
+            .replace("social.example.org", &format!("{name}.example.org"));
+        fs_err::write(instances.join(format!("{name}.toml")), own).expect("written");
+    }
+    let go = |words: &[&str]| {
+        let output = run(folder.path(), &[&FAST[..], words].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(go(&["-f", "instances", "apply", "--yes"]).0, Some(0));
+    assert_eq!(go(&["-f", "instances/beta.toml", "state", "hand-over"]).0, Some(0));
+    for name in ["alpha", "beta"] {
+        let path = instances.join(format!("{name}.toml"));
+        let text = fs_err::read_to_string(&path).expect("a file");
+        fs_err::write(&path, text + "\n[logs]\nretention_days = 30\n").expect("written");
+    }
+    let states = || files(&instances.join("state"));
+    let is_kept =
+        |(name, _): &(std::path::PathBuf, Vec<u8>)| name.extension().is_some_and(|extension| extension == "json");
+    let before: Vec<_> = states().into_iter().filter(is_kept).collect();
+    for words in [&["apply", "--yes"][..], &["destroy", "--confirm", "alpha beta"]] {
+        let (code, said) = go(&[&["-f", "instances"], words].concat());
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("beta was handed over") && said.contains("nothing was changed, because 1"), "{said}");
+        assert!(states().into_iter().filter(is_kept).eq(before.clone()), "{words:?}");
+    }
+    let (code, said) = go(&["-f", "instances", "--only", "alpha", "apply", "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (_, said) = go(&["-f", "instances", "plan"]);
+    assert!(said.contains("warning: beta was handed over"), "{said}");
 }
 
 /// The trace has names and times of all calls, and `-v` adds them up; neither holds anything that was sent.
@@ -213,7 +256,7 @@ fn every_command_has_a_manual_page() {
 #[cfg(feature = "aws")]
 #[test]
 fn a_type_without_a_handler_is_refused_before_anything_is_asked() {
-    const TYPES: &str = "[queue]\ndoc = \"A queue.\"\nidentity = [\"name\"]\n[queue.price]\nunknown = \"Nobody has looked.\"\n\
+    const TYPES: &str = "[queue]\ndoc = \"A queue.\"\nidentity = [\"name\"]\ncfn = false\nterraform = false\n[queue.price]\nunknown = \"Nobody has looked.\"\n\
         [queue.permissions]\nunscoped = [\"sqs:CreateQueue\"]\ncreate = [\"sqs:CreateQueue\"]\n\
         [queue.attributes]\nname = { type = \"string\", required = true, immutable = true, doc = \"Its name.\" }\n";
     let folder = project();

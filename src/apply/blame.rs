@@ -52,7 +52,8 @@ fn mentioned(message: &str, resource_type: &ResourceType, changed: Option<&[Stri
 
 fn look(message: &str, path: Vec<String>, attribute: &Attribute, found: &mut Option<(usize, Vec<String>)>) {
     let own = path.last().map(String::as_str).unwrap_or_default();
-    let of_cloud = attribute.cfn.as_deref().and_then(|cfn| cfn.rsplit('.').next()).unwrap_or(own);
+    let of_cloud = attribute.cfn.plain();
+    let of_cloud = of_cloud.as_deref().and_then(|cfn| cfn.rsplit('.').next()).unwrap_or(own);
     for word in [letters(own), letters(of_cloud)] {
         let is_longer = found.as_ref().is_none_or(|(length, _)| word.len() > *length);
         if word.len() >= FEWEST_LETTERS && is_longer && message.contains(&word) {

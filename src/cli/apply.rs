@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::error::{self, CommandError, Exit};
 use super::events::{self, Stream};
-use super::files::Project;
+use super::files::{self, Project};
 use super::git::Git;
 use super::progress::Live;
 use super::proposal::{self, Proposal};
@@ -45,6 +45,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
     project.paths.make_folder()?;
     let paths = project.paths.clone();
     let _lock = Lock::acquire(&paths.lock(), &holder("mastoform apply"))?;
+    files::refuse_handed_over(&paths)?;
     cloud::runtime()?.block_on(async {
         let region = project.config.region.clone();
         let provider = cloud::connect(ui, options, &project.nature, &paths, &region).await?;

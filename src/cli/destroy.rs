@@ -36,6 +36,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
     };
     specs.types = session::learned(&nature.types, &history::read(&paths)?);
     let _lock = Lock::acquire(&paths.lock(), &holder("mastoform destroy"))?;
+    session::refuse_handed_over(&recorded)?;
     let name = recorded.instance.clone();
     let region = recorded.region.clone();
     let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::files::{self, Project};
+use super::plan::say_handed_over;
 use super::{CommandError, DriftArguments, Exit, GlobalOptions, Ui, cloud};
 use crate::address::Address;
 use crate::config::edit;
@@ -33,6 +34,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Resu
         examine(ui, &project, &reader, read).await
     })?;
     let Examined { gathered, plan, found } = &examined;
+    say_handed_over(ui, &gathered.state);
     if arguments.accept {
         return accept(ui, options, &project, gathered, plan, found);
     }

@@ -325,6 +325,9 @@ impl From<SessionError> for CommandError {
                 .hint("if it is this instance, take back its state with `mastoform state restore`, from git or a colleague")
                 .hint("if its state is lost for good, `mastoform apply --adopt-own` goes on with what lives")
                 .hint("if it is another instance, choose another `name`"),
+            other @ SessionError::HandedOver { .. } => Self::caused(Exit::Refused, other)
+                .hint("change it with the tool that has it now; `plan`, `drift` and `export` go on")
+                .hint("`mastoform state hand-over --take-back` makes it mastoform's again"),
             other @ SessionError::Several { .. } => Self::caused(Exit::Refused, other)
                 .hint("they carry the tags of more than one instance: choose another `name`"),
         }

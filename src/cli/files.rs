@@ -21,7 +21,7 @@ use crate::file;
 use crate::plan::resolve::World;
 use crate::session;
 use crate::spec::{Blueprint, OverlayFile, Specs};
-use crate::state::{Holder, Journal, Lock, Paths, State, history};
+use crate::state::{Entry, Holder, Journal, Lock, Paths, State, history};
 use crate::value::Value;
 
 /// Everything a command needs that is not in the cloud.
@@ -333,6 +333,33 @@ pub fn read_state(ui: &Ui, paths: &Paths) -> Result<Option<State>, CommandError>
         ui.warn("a command was interrupted; what it has done since is not shown");
     }
     Ok(state)
+}
+
+/// Refuses to go on from a state that does not have what an interrupted command did. `then`: what to do after that is
+/// finished.
+///
+/// # Errors
+///
+/// As [`Journal::read`], and if there is such a command.
+pub fn refuse_interrupted(paths: &Paths, then: &str) -> Result<(), CommandError> {
+    let is_begun = |entry: &Entry| entry.record.address().is_some();
+    match Journal::read(&paths.journal())?.entries.iter().any(is_begun) {
+        true => Err(CommandError::failure("a command was interrupted, and the state does not have what it did")
+            .hint(format!("`mastoform apply` finishes what was begun; {then} after that"))),
+        false => Ok(()),
+    }
+}
+
+/// Refuses to change an instance that was handed over. The caller holds the lock.
+///
+/// # Errors
+///
+/// As [`State::read`] and [`session::refuse_handed_over`].
+pub fn refuse_handed_over(paths: &Paths) -> Result<(), CommandError> {
+    match State::read(&paths.state())? {
+        Some(state) => Ok(session::refuse_handed_over(&state)?),
+        None => Ok(()),
+    }
 }
 
 /// Whether a command is at work on the instance right now; says so, because what is shown may change at any moment.

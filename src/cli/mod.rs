@@ -19,6 +19,7 @@ mod drift;
 pub mod error;
 mod events;
 mod explain;
+mod export;
 pub mod files;
 pub mod fleet;
 mod git;
@@ -152,6 +153,9 @@ pub enum Command {
     Cost(CostArguments),
     /// Print the IAM policy that the other commands need for this file
     IamPolicy(IamPolicyArguments),
+    /// Write the instance as files of another tool, to hand it over
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Look into the state
     #[command(subcommand)]
     State(StateCommand),
@@ -336,6 +340,25 @@ pub struct IamPolicyArguments {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// As a template of CloudFormation, and the list of resources to import
+    #[command(name = "cloudformation")]
+    CloudFormation(ExportArguments),
+    /// As a configuration of Terraform or OpenTofu, with import blocks
+    Terraform(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The folder to write; it is made, and none of the files may be there
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Write the values of the state and ask AWS nothing
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub enum StateCommand {
     /// List all resources
     List {
@@ -353,6 +376,12 @@ pub enum StateCommand {
     },
     /// Take back the last good state file, from the backup or from git
     Restore(RestoreArguments),
+    /// Leave the instance to another tool: from then on apply and destroy refuse to change it
+    HandOver {
+        /// Make it mastoform's again
+        #[arg(long)]
+        take_back: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -499,6 +528,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Explain(arguments) => explain::run(ui, global, arguments),
         Command::Cost(arguments) => cost::run(ui, global, arguments),
         Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),
+        Command::Export(command) => export::run(ui, global, command),
         Command::State(command) => state::run(ui, global, command),
         Command::Schema => schema::run(ui, global),
         Command::Graph(arguments) => graph::run(ui, global, arguments),

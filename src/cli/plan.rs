@@ -143,8 +143,16 @@ pub(super) fn gated(ui: &Ui, plan: &Plan, types: &Types, fail_on: &[FailOn]) -> 
     !found.is_empty()
 }
 
+/// Says that an instance was handed over: then nothing of what is shown is carried out.
+pub(super) fn say_handed_over(ui: &Ui, state: &State) {
+    if state.handed_over {
+        ui.warn(&format!("{} was handed over: `apply` and `destroy` refuse to change it", state.instance));
+    }
+}
+
 /// Tells what was found out about an interrupted run.
 pub(super) fn say_notes(ui: &Ui, gathered: &Gathered) {
+    say_handed_over(ui, &gathered.state);
     for note in &gathered.notes {
         ui.say(&format!("an earlier run was interrupted: {}: {}", note.address, note.text));
     }

@@ -31,6 +31,9 @@ pub const ADDRESS: &str = "mastoform:address";
 /// The tag that holds the lineage of the state a resource belongs to.
 pub const LINEAGE: &str = "mastoform:lineage";
 
+/// How keys begin that only AWS sets. Nobody may write such a tag.
+pub const RESERVED: &str = "aws:";
+
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 

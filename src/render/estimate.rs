@@ -157,7 +157,7 @@ fn explained(lines: &[&Line], form: Form) -> Vec<String> {
         let assumed = if line.assumed { " (assumed, until AWS is asked)" } else { "" };
         let (amount, about) = (calculation(line), format!("{assumed}. {}{}", line.doc, allowance(line)));
         let name = line.address.iter().map(ToString::to_string);
-        match paragraphs.iter_mut().find(|(same, also, _)| (&*same, &*also) == (&amount, &about)) {
+        match paragraphs.iter_mut().find(|(same, also, _)| *same == amount && *also == about) {
             Some((.., names)) => names.extend(name),
             None => paragraphs.push((amount, about, name.collect())),
         }

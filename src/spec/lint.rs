@@ -75,6 +75,7 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
     linter.local_cycles();
     linter.cycles();
     linter.refers_to();
+    super::counterpart::lint(types, &mut linter.problems);
     super::permissions::lint(types, &mut linter.problems);
     super::price_lint::silent(types, &mut linter.problems);
     super::ready::lint(types, &mut linter.problems);
@@ -726,6 +727,8 @@ mod tests {
 [thing]
 doc = "A thing."
 identity = ["name"]
+cfn = false
+terraform = false
 price.free = "It is nothing."
 [thing.attributes]
 name = { type = "string", required = true }

@@ -7,6 +7,7 @@
 //! [`Specs::read`] is pure: it is given texts. [`Specs::lint`] says whether they make sense.
 
 pub mod blueprint;
+pub mod counterpart;
 mod embedded;
 pub mod lint;
 pub mod permissions;

@@ -185,7 +185,7 @@ mod tests {
     /// What is wrong with an overlay that has this type, after its first lines.
     fn problems(price: &str) -> Vec<String> {
         let text = format!(
-            "[thing]\ndoc = 'A thing.'\nidentity = ['name']\n{price}\n[thing.attributes]\n\
+            "[thing]\ndoc = 'A thing.'\nidentity = ['name']\ncfn = false\nterraform = false\n{price}\n[thing.attributes]\n\
              name = {{ type = 'string', doc = 'Its name.' }}\nsize = {{ type = 'integer', doc = 'Its size.' }}\n"
         );
         let overlay = OverlayFile { name: "types/a.toml".into(), types_of: Some("a".into()), text };

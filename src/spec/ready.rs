@@ -240,7 +240,7 @@ mod tests {
     /// What is wrong with a type that has these statuses, and says this of them.
     fn problems(values: &str, ready: &str) -> String {
         let text = format!(
-            "[thing]\ndoc = \"A thing.\"\nidentity = [\"name\"]\n[thing.price]\nfree = \"It is not real.\"\n[thing.ready]\nattribute = \"status\"\n{ready}\n\
+            "[thing]\ndoc = \"A thing.\"\nidentity = [\"name\"]\ncfn = false\nterraform = false\n[thing.price]\nfree = \"It is not real.\"\n[thing.ready]\nattribute = \"status\"\n{ready}\n\
              [thing.attributes]\nname = {{ type = \"string\", doc = \"Its name.\" }}\n\
              why = {{ type = \"string\", computed = true, doc = \"Why.\" }}\n\
              status = {{ type = \"string\", computed = true, doc = \"How it is.\", values = {values} }}\n"

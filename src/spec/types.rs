@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use super::counterpart::{self, Counterpart, Place, Tool};
 use super::permissions::Permissions;
 use super::pricing::{self, Pricing};
 pub use super::ready::{Condition, Ready, Remedy};
@@ -29,8 +30,10 @@ pub type Types = BTreeMap<TypeName, ResourceType>;
 pub struct ResourceType {
     pub name: TypeName,
     pub doc: String,
-    /// CloudFormation's name of the type.
-    pub cfn: Option<String>,
+    /// What CloudFormation has for it.
+    pub cfn: Counterpart,
+    /// What Terraform has for it.
+    pub terraform: Counterpart,
     /// Attributes whose values, joined by `|`, identify a resource for AWS.
     pub identity: Vec<String>,
     /// Attributes that no two resources have all alike: the cloud refuses the second one.
@@ -298,9 +301,12 @@ pub struct Attribute {
     pub limits: Limits,
     /// The value is the identity of a resource of this type.
     pub refers_to: Option<TypeName>,
-    pub cfn: Option<String>,
-    /// CloudFormation has no such property.
-    pub outside_cfn: bool,
+    /// Where CloudFormation keeps it.
+    pub cfn: Place,
+    /// Where Terraform keeps it.
+    pub terraform: Place,
+    /// Why it is in no export.
+    pub left_out: Option<String>,
     /// What a computed value looks like, with placeholders.
     pub format: Option<String>,
     /// It decides how a resource is deleted.
@@ -335,6 +341,20 @@ pub enum Security {
 }
 
 impl ResourceType {
+    /// Whether its resources stay, so that they can be handed over: those that are only looked up are not ours, and of
+    /// what is done nothing is kept.
+    pub fn is_handed_over(&self) -> bool {
+        !self.lookup_only && !self.once
+    }
+
+    /// What a tool has for it.
+    pub fn counterpart(&self, tool: Tool) -> &Counterpart {
+        match tool {
+            Tool::CloudFormation => &self.cfn,
+            Tool::Terraform => &self.terraform,
+        }
+    }
+
     /// The attribute at a path of keys. Keys of maps and of keyed lists, and anything inside a document, lead to the
     /// attribute that describes the elements.
     pub fn attribute<S: AsRef<str>>(&self, path: &[S]) -> Option<&Attribute> {
@@ -407,6 +427,14 @@ impl ResourceType {
 }
 
 impl Attribute {
+    /// Where a tool keeps it.
+    pub fn place(&self, tool: Tool) -> &Place {
+        match tool {
+            Tool::CloudFormation => &self.cfn,
+            Tool::Terraform => &self.terraform,
+        }
+    }
+
     /// Whether anything inside of it decides deletions.
     fn is_decided_below(&self) -> bool {
         let decides = |inner: &Attribute| inner.deletion.is_some() || inner.is_decided_below();
@@ -491,7 +519,8 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
             .diagnostics
             .push(Diagnostic::error("missing-doc", format!("type `{name}` has no doc")).at(&entry.key_location, ""));
     }
-    let cfn = reader.text("cfn");
+    let cfn = counterpart::read_counterpart(&mut reader, Tool::CloudFormation);
+    let terraform = counterpart::read_counterpart(&mut reader, Tool::Terraform);
     let identity = reader.texts("identity");
     let unique = reader.texts("unique");
     let lookup_only = reader.flag("lookup_only", false);
@@ -558,6 +587,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         name,
         doc,
         cfn,
+        terraform,
         identity,
         unique,
         lookup_only,
@@ -751,7 +781,7 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
             "of a version, which AWS raises and never lowers: with `compare = \"version_prefix\"`",
         );
     }
-    reader.used.extend(["default", "values", "cfn"]);
+    reader.used.extend(["default", "values"]);
     if let Some(complaint) = result.deletion.as_ref().and_then(|manner| undecided(manner, node, &result)) {
         reader.wrong("decides_deletion", complaint);
     }
@@ -763,12 +793,9 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
         Some(Value::List(values)) => values,
         _ => Vec::new(),
     };
-    match node.get("cfn").map(|cfn| &cfn.content) {
-        Some(Content::Text(text)) => result.cfn = Some(text.clone()),
-        Some(Content::Bool(false)) => result.outside_cfn = true,
-        None => {}
-        Some(_) => reader.wrong("cfn", "a property name, or false"),
-    }
+    result.cfn = counterpart::read_place(&mut reader, Tool::CloudFormation);
+    result.terraform = counterpart::read_place(&mut reader, Tool::Terraform);
+    result.left_out = reader.text("left_out");
     let limits = Limits::read(&mut reader);
     result.limits = limits;
     result.refers_to = reader.text("refers_to").and_then(|text| {
@@ -849,8 +876,9 @@ impl Attribute {
             values: Vec::new(),
             limits: Limits::default(),
             refers_to: None,
-            cfn: None,
-            outside_cfn: false,
+            cfn: Place::default(),
+            terraform: Place::default(),
+            left_out: None,
             format: None,
             deletion: None,
             security: Security::No,

@@ -31,8 +31,11 @@ use crate::file;
 use crate::state::sha256;
 use crate::value::Value;
 
-/// The newest version of the format this program reads and writes.
-pub const FORMAT: u64 = 2;
+/// The newest version of the format this program reads and writes: that of states of what was handed over.
+pub const FORMAT: u64 = 3;
+
+/// The version of all other states, so that earlier versions of this program read them.
+const MARKED: u64 = 2;
 
 /// The version of states whose resources do not all carry the lineage as a tag yet.
 const UNMARKED: u64 = 1;
@@ -56,6 +59,9 @@ pub struct State {
     /// Everything that can carry tags carries the lineage as one. States of earlier versions have format 1 until
     /// their resources do.
     pub marked: bool,
+    /// The instance was handed over to another tool, so nobody here changes it. Such a state has format 3, which earlier
+    /// versions refuse. It is always marked.
+    pub handed_over: bool,
     pub rows: BTreeMap<Address, Row>,
     /// The last answers of lookups, so that a plan can be made without a network.
     pub lookups: BTreeMap<Address, Value>,
@@ -304,6 +310,8 @@ impl Prepared {
 #[derive(Serialize)]
 struct Written<'state> {
     format: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    handed_over: bool,
     lineage: &'state str,
     serial: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -318,12 +326,14 @@ struct Written<'state> {
     lookups: &'state BTreeMap<Address, Value>,
 }
 
-/// The file as it is read, once its format version is known to be 1 or 2, which have the same fields.
+/// The file as it is read, once its format version is known: all have the same fields, but that 3 says `handed_over`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Read {
     #[serde(rename = "format")]
     _format: u64,
+    #[serde(default)]
+    handed_over: bool,
     #[serde(deserialize_with = "alphabet::token")]
     lineage: String,
     #[serde(deserialize_with = "alphabet::serial")]
@@ -406,6 +416,7 @@ impl State {
             account: None,
             settings: Value::Null,
             marked: true,
+            handed_over: false,
             rows: BTreeMap::new(),
             lookups: BTreeMap::new(),
         }
@@ -466,6 +477,7 @@ impl State {
             account: read.account,
             settings: read.settings,
             marked: gate.format > UNMARKED,
+            handed_over: read.handed_over,
             rows: read.resources.into_iter().map(|(address, row)| (address, row.into())).collect(),
             lookups: read.lookups,
         };
@@ -570,7 +582,12 @@ impl State {
     /// The canonical text without the digest.
     fn bare_text(&self) -> String {
         let written = Written {
-            format: if self.marked { FORMAT } else { UNMARKED },
+            format: match (self.handed_over, self.marked) {
+                (true, _) => FORMAT,
+                (false, true) => MARKED,
+                (false, false) => UNMARKED,
+            },
+            handed_over: self.handed_over,
             lineage: &self.lineage,
             serial: self.serial,
             parent: self.parent.as_deref(),
@@ -797,10 +814,23 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_named_whatever_else_it_holds() {
-        let error = refusal("{\"format\": 3, \"novelty\": []}\n");
-        assert!(error.to_string().contains("written by a newer mastoform: format 3"), "{error}");
+        let error = refusal("{\"format\": 4, \"novelty\": []}\n");
+        assert!(error.to_string().contains("written by a newer mastoform: format 4"), "{error}");
         assert!(matches!(refusal("{\"format\": 0}\n"), StateError::NotState { .. }));
         assert!(matches!(refusal("{}\n"), StateError::NotState { .. }));
+    }
+
+    /// Earlier versions refuse what was handed over, for they would change it, and read all the rest.
+    #[test]
+    fn only_what_was_handed_over_has_the_newest_format() {
+        let state = example();
+        assert!(state.text().starts_with("{\n  \"format\": 2,\n  \"lineage\""), "{}", state.text());
+        let handed_over = State { handed_over: true, ..state.clone() };
+        let text = handed_over.text();
+        assert!(text.starts_with("{\n  \"format\": 3,\n  \"handed_over\": true,\n  \"lineage\""), "{text}");
+        let read = parse(&text).expect("a state");
+        assert_eq!(read, handed_over);
+        assert_eq!(State { handed_over: false, ..read }, state);
     }
 
     #[test]

@@ -70,6 +70,9 @@ async fn no_generated_secret_leaves_secrets_manager() {
     for words in [&["plan"][..], &["plan", "--json"], &["plan", "--markdown", "--html", "plan.html"], &["drift"]] {
         streams.push(("a plan", loud(words)));
     }
+    for tool in ["cloudformation", "terraform"] {
+        streams.push(("an export", loud(&["export", tool, tool])));
+    }
     streams.push(("a saved plan", loud(&["plan", "--out", "all.plan"])));
     let secrets = secrets(&aws).await;
     assert!(secrets.len() >= 8, "{} secrets", secrets.len());

@@ -7,15 +7,11 @@ use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
 use mastoform::state::Status;
 
 use super::{changed, completed};
-use crate::support::instance::{EXAMPLE, Instance, example};
+use crate::support::instance::{EXAMPLE, Instance};
 
 /// The example with a version of Mastodon.
 fn version(version: &str) -> String {
-    example(&[("[database]", &format!("[media]\ndomain = \"media.social.example.org\"\n\n[database]"))]).replacen(
-        "name   = ",
-        &format!("version = \"{version}\"\nname   = "),
-        1,
-    )
+    EXAMPLE.replacen("name   = ", &format!("version = \"{version}\"\nname   = "), 1)
 }
 
 /// The jobs that the cloud was asked to run, in order.

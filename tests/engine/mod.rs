@@ -451,6 +451,8 @@ async fn what_is_ready_at_once_is_seen_at_once() {
 [thing]
 doc = "A thing that is ready at once."
 identity = ["name"]
+cfn = false
+terraform = false
 expect = { create = "0s", update = "0s", delete = "0s" }
 ready = { attribute = "status", good = ["active"] }
 [thing.price]

@@ -32,6 +32,7 @@ cases! { "errors", tell:
     overlay_unknown_reference
     overlay_cycle
     overlay_reserved_name
+    overlay_without_counterpart
     overlay_without_price
     overlay_missing
     state_truncated

@@ -10,7 +10,7 @@ use mastoform::inert::is_unseen;
 use mastoform::state::{State, Status, history};
 use mastoform::value::{Tree, Value};
 
-use crate::support::case::run;
+use crate::support::case::{files, run};
 use crate::support::instance::{EXAMPLE, fast_folder};
 
 /// Something of everything that does more than to be seen.
@@ -190,6 +190,33 @@ fn no_read_command_says_anything_that_is_obeyed() {
         }
     }
     assert!(seen > 20, "the canary is nowhere to be seen: {seen}");
+}
+
+/// An export holds what the state holds, and whoever opens its files sees all of it.
+#[test]
+fn no_exported_file_holds_what_is_unseen() {
+    let folder = poisoned();
+    let path = folder.path().join("state/sandbox/social.json");
+    let mut state = State::read(&path).expect("a state").expect("there");
+    for row in state.rows.values_mut() {
+        row.status = Status::Ready;
+    }
+    state.write(&path).expect("written");
+    for tool in ["cloudformation", "terraform"] {
+        let words = ["export", tool, tool, "--offline"];
+        let output = run(folder.path(), &[&SANDBOX[..], &words].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_inert(&output.stdout, false, &format!("{words:?}"));
+        let mut seen = 0;
+        for (name, bytes) in files(&folder.path().join(words[2])) {
+            let text = String::from_utf8(bytes).expect("text");
+            let unseen = text.chars().find(|character| is_unseen(*character) && *character != '\n');
+            assert_eq!(unseen, None, "{}", name.display());
+            assert!(!name.ends_with("README.md") || !text.contains("<img"), "{}", name.display());
+            seen += usize::from(text.contains("kanarie"));
+        }
+        assert!(seen >= 1, "the canary is nowhere to be seen: {seen}");
+    }
 }
 
 const CANARY_ADDRESS: &str = "rds.cluster.database";

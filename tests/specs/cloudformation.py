@@ -8,13 +8,17 @@ The schemas come with cfn-lint, which publishes AWS's at every release. To run a
 
 A table per CloudFormation type that specs/types names: `create_only` (a change replaces the resource),
 `conditional_create_only` (some changes do), `read_only` (only AWS sets it), `properties` (all that exist).
-Nested properties are joined with dots, lists are passed through: Actions.TargetGroupArn.
+Nested properties are joined with dots, lists are passed through: Actions.TargetGroupArn. `values.PATH` are the values that
+AWS takes, where the schema lists them and specs/types does, too.
+
+The table `versions` holds the versions that AWS offers of each engine, without those it is about to withdraw.
 
 The tables [deviation."service.kind.attribute"] at the end of the file are written by hand and kept. Each says why our
 `immutable` differs from AWS's `create_only`.
 """
 
 import json
+import re
 import tomllib
 from importlib.metadata import version
 from importlib.resources import files
@@ -64,8 +68,23 @@ def named_types():
     """The CloudFormation types that specs/types names, each with our attributes."""
     for path in sorted((ROOT / "specs/types").glob("*.toml")):
         for kind, table in tomllib.loads(path.read_text()).items():
-            if "cfn" in table:
-                yield table["cfn"], table["attributes"]
+            for name in names(table.get("cfn", False)):
+                yield name, table["attributes"]
+
+
+def names(cfn):
+    """The names in a type's `cfn`: a name, or a table with names by the value of an attribute."""
+    kind = cfn.get("type", {}) if isinstance(cfn, dict) else cfn
+    if isinstance(kind, dict):
+        return [name for key, name in sorted(kind.items()) if key != "by"]
+    return [kind] if kind else []
+
+
+def plain(cfn):
+    """The paths in an attribute's `cfn`, without what stands behind names: LoadBalancerAttributes.Value."""
+    if isinstance(cfn, dict):
+        cfn = [cfn["path"]] if "path" in cfn else [path for key, path in sorted(cfn.items()) if key != "by"]
+    return [re.sub(r"\[[^]]*\]|\{[^}]*\}|\?", "", path) for path in ([cfn] if isinstance(cfn, str) else cfn)]
 
 
 def wanted(attributes, prefix=""):
@@ -78,11 +97,64 @@ def wanted(attributes, prefix=""):
             continue
         cfn = attribute.get("cfn", pascal(name) if not prefix else prefix.split(".")[0])
         if cfn is not False:
-            yield cfn
+            yield from plain(cfn)
 
 
 def pascal(name):
     return "".join(part.capitalize() for part in name.split("_"))
+
+
+def listed(schema, node, prefix="", depth=1):
+    """The properties that take only listed values, each with these."""
+    while True:
+        if "$ref" in node:
+            node = schema["definitions"][node["$ref"].rsplit("/", 1)[1]]
+        elif "items" in node:
+            node = node["items"]
+        else:
+            break
+    values = node.get("enum", node.get("enumCaseInsensitive"))
+    if values and prefix:
+        yield prefix[:-1], [str(value) for value in values]
+    if depth <= DEEPEST:
+        for name, child in node.get("properties", {}).items():
+            yield from listed(schema, child, f"{prefix}{name}.", depth + 1)
+
+
+def limited(attributes, prefix=""):
+    """The CloudFormation paths of attributes for which specs/types lists values."""
+    for name, attribute in attributes.items():
+        if not isinstance(attribute, dict):
+            continue
+        if not isinstance(attribute.get("type"), str):
+            yield from limited(attribute, f"{prefix}{pascal(name)}.")
+            continue
+        cfn = attribute.get("cfn", f"{prefix}{pascal(name)}")
+        if cfn is False or (isinstance(cfn, dict) and "path" not in cfn and "by" not in cfn):
+            continue
+        inside = attribute["of"] if isinstance(attribute.get("of"), dict) else {}
+        for path in plain(cfn):
+            if "values" in attribute or (isinstance(inside.get("type"), str) and "values" in inside):
+                yield path
+            if inside and not isinstance(inside.get("type"), str):
+                yield from limited(inside, f"{path}.")
+
+
+def versions(service, engine):
+    """The versions of an engine, without those that are about to go."""
+    folder = files("cfnlint") / f"data/schemas/extensions/{service}"
+
+    def of(name, found):
+        for rule in json.loads((folder / name).read_text())["allOf"]:
+            if rule["if"]["properties"]["Engine"].get("const") == engine:
+                yield from found(rule)
+
+    offered = set(of("engine_version.json", lambda rule: rule["then"]["properties"]["EngineVersion"]["enum"]))
+    if (folder / "engine_version_deprecated.json").is_file():
+        offered -= set(of("engine_version_deprecated.json", lambda rule: rule["if"]["properties"]["EngineVersion"]["enum"]))
+    offered = {version for version in offered if "-" not in version and "." in version}
+    # A major version alone stands for the newest of its versions.
+    return offered | {version.split(".")[0] for version in offered if service == "aws_rds_dbcluster"}
 
 
 def line(name, values):
@@ -109,6 +181,13 @@ def main():
         out.append(line("conditional_create_only", marked(schema, "conditionalCreateOnlyProperties", properties)))
         out.append(line("read_only", marked(schema, "readOnlyProperties", properties)))
         out.append(line("properties", properties))
+        allowed = dict(listed(schema, schema))
+        for path in sorted({path for path in limited(attributes) if path in allowed}):
+            out.append(line(f'values."{path}"', allowed[path]))
+    out.append("\n[versions]\n")
+    out.append(line("aurora", versions("aws_rds_dbcluster", "aurora-postgresql")))
+    for engine in ("valkey", "redis"):
+        out.append(line(engine, versions("aws_elasticache_cachecluster", engine)))
     TABLE.write_text("".join(out) + "\n" + kept)
 
 

@@ -10,7 +10,9 @@ use mastoform::address::TypeName;
 use mastoform::diagnostic::SourceFile;
 use mastoform::document::{self, Content, Node};
 use mastoform::spec::Specs;
+use mastoform::spec::counterpart::{leaves, pascal};
 use mastoform::spec::types::{Attribute, Impact, ResourceType, Shape};
+use mastoform::value::Value;
 
 const TABLE: &str = include_str!("cloudformation.toml");
 
@@ -19,11 +21,15 @@ struct Schema {
     /// Replaced in some cases only: being immutable here needs a reason.
     conditional: BTreeSet<String>,
     properties: BTreeSet<String>,
+    /// The values that AWS takes, by property.
+    values: BTreeMap<String, BTreeSet<String>>,
 }
 
 struct Schemas {
     by_name: BTreeMap<String, Schema>,
     deviations: BTreeSet<String>,
+    /// The versions that AWS offers, by engine.
+    versions: BTreeMap<String, BTreeSet<String>>,
 }
 
 fn texts(node: &Node, key: &str) -> BTreeSet<String> {
@@ -37,29 +43,28 @@ fn schemas() -> Schemas {
     let document = document::parse(&SourceFile::new("cloudformation.toml", TABLE)).expect("valid");
     let mut by_name = BTreeMap::new();
     let mut deviations = BTreeSet::new();
+    let mut versions = BTreeMap::new();
+    let all = |node: Option<&Node>| -> BTreeMap<String, BTreeSet<String>> {
+        let tables = node.iter().flat_map(|node| node.entries().iter().map(move |entry| (entry, *node)));
+        tables.map(|(entry, node)| (entry.key.clone(), texts(node, &entry.key))).collect()
+    };
     for entry in document.entries() {
         if entry.key == "deviation" {
             for deviation in entry.node.entries() {
                 assert!(deviation.node.get("why").is_some(), "{} has no reason", deviation.key);
                 deviations.insert(deviation.key.clone());
             }
+        } else if entry.key == "versions" {
+            versions = all(Some(&entry.node));
         } else if entry.node.is_table() {
             let create_only = texts(&entry.node, "create_only");
             let conditional = texts(&entry.node, "conditional_create_only");
             let properties = texts(&entry.node, "properties");
-            by_name.insert(entry.key.clone(), Schema { create_only, conditional, properties });
+            let values = all(entry.node.get("values"));
+            by_name.insert(entry.key.clone(), Schema { create_only, conditional, properties, values });
         }
     }
-    Schemas { by_name, deviations }
-}
-
-fn pascal(name: &str) -> String {
-    name.split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at(word.len().min(1));
-            format!("{}{rest}", first.to_uppercase())
-        })
-        .collect()
+    Schemas { by_name, deviations, versions }
 }
 
 /// Calls `visit` with every attribute that CloudFormation has: our path, its path, and whether ours is immutable.
@@ -68,9 +73,9 @@ fn visit(path: &str, cfn: &str, attribute: &Attribute, immutable: bool, found: &
     match &attribute.shape {
         Shape::Object(children) => {
             for (name, child) in children {
-                if !child.outside_cfn {
+                if !child.cfn.is_absent {
                     // A nested name that gives its whole way is not prefixed again.
-                    let own = child.cfn.clone().unwrap_or_else(|| pascal(name));
+                    let own = child.cfn.plain().unwrap_or_else(|| pascal(name));
                     visit(&format!("{path}.{name}"), &own, child, immutable, found);
                 }
             }
@@ -81,8 +86,8 @@ fn visit(path: &str, cfn: &str, attribute: &Attribute, immutable: bool, found: &
 
 fn attributes(resource_type: &ResourceType) -> Vec<(String, String, bool)> {
     let mut found = Vec::new();
-    for (name, attribute) in resource_type.attributes.iter().filter(|(_, attribute)| !attribute.outside_cfn) {
-        let cfn = attribute.cfn.clone().unwrap_or_else(|| pascal(name));
+    for (name, attribute) in resource_type.attributes.iter().filter(|(_, attribute)| !attribute.cfn.is_absent) {
+        let cfn = attribute.cfn.plain().unwrap_or_else(|| pascal(name));
         if !attribute.computed {
             visit(name, &cfn, attribute, false, &mut found);
         }
@@ -96,7 +101,7 @@ fn every_attribute_is_one_of_cloudformation() {
     let specs = Specs::read(&[]).expect("valid specs");
     let mut wrong = Vec::new();
     for resource_type in specs.types.values() {
-        let Some(cfn) = &resource_type.cfn else { continue };
+        let [cfn, ..] = resource_type.cfn.names()[..] else { continue };
         let schema = schemas.by_name.get(cfn).unwrap_or_else(|| panic!("no schema of {cfn}"));
         let ends = |name: &str| {
             schema.properties.iter().any(|property| {
@@ -104,8 +109,16 @@ fn every_attribute_is_one_of_cloudformation() {
                     || property.to_lowercase().ends_with(&format!(".{}", name.to_lowercase()))
             })
         };
+        // A map of texts, of which AWS's schema names no keys.
+        let is_free = |name: &str| {
+            let free = |(map, _): (&str, &str)| {
+                let below = format!(".{map}.");
+                ends(map) && !schema.properties.iter().any(|property| format!(".{property}").contains(&below))
+            };
+            name.rsplit_once('.').is_some_and(free)
+        };
         for (path, name, _) in attributes(resource_type) {
-            if !ends(&name) {
+            if !ends(&name) && !is_free(&name) {
                 wrong.push(format!("{}.{path}: {cfn} has no {name}", resource_type.name));
             }
         }
@@ -119,7 +132,9 @@ fn what_is_immutable_here_is_create_only_there() {
     let specs = Specs::read(&[]).expect("valid specs");
     let mut wrong = BTreeSet::new();
     for resource_type in specs.types.values().filter(|resource_type| !resource_type.lookup_only) {
-        let Some(schema) = resource_type.cfn.as_ref().and_then(|cfn| schemas.by_name.get(cfn)) else { continue };
+        let Some(schema) = resource_type.cfn.names().first().and_then(|cfn| schemas.by_name.get(*cfn)) else {
+            continue;
+        };
         for (path, name, immutable) in attributes(resource_type) {
             let is_in = |list: &BTreeSet<String>| {
                 list.iter().any(|property| {
@@ -146,6 +161,65 @@ fn what_is_immutable_here_is_create_only_there() {
         .filter(|deviation| !wrong.iter().any(|path| path == *deviation || path.starts_with(&format!("{deviation}."))))
         .collect();
     assert!(idle.is_empty(), "these deviations deviate from nothing: {idle:#?}");
+}
+
+/// What the specs let through AWS takes: no value is one that AWS has never had, or has no more.
+#[test]
+fn every_value_is_one_that_aws_takes() {
+    let schemas = schemas();
+    let specs = Specs::read(&[]).expect("valid specs");
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for resource_type in specs.types.values() {
+        for schema in resource_type.cfn.names().iter().filter_map(|cfn| schemas.by_name.get(*cfn)) {
+            for (path, attribute) in leaves(resource_type) {
+                let element = match &attribute.shape {
+                    Shape::List(element) => element,
+                    _ => attribute,
+                };
+                let place = &attribute.cfn;
+                let ours = element.values.iter().filter_map(|value| {
+                    let printed = value.as_text().map_or_else(|| value.to_string(), str::to_owned);
+                    if place.values.is_empty() {
+                        return Some(printed);
+                    }
+                    place.values.get(&printed)?.as_text().map(str::to_owned)
+                });
+                let ours: BTreeSet<String> = ours.collect();
+                // The table has whole paths; those of entries of lists count from the entry.
+                let own = place.plain().unwrap_or_else(|| path.split('.').map(pascal).collect::<Vec<_>>().join("."));
+                let is_it = |listed: &str| listed == own || listed.ends_with(&format!(".{own}")) && path.contains('[');
+                let Some((_, theirs)) = schema.values.iter().find(|(listed, _)| is_it(listed)) else { continue };
+                if ours.is_empty() {
+                    continue;
+                }
+                compared += 1;
+                let strange: Vec<_> = ours.difference(theirs).collect();
+                if !strange.is_empty() {
+                    wrong.push(format!("{}.{path}: {strange:?}", resource_type.name));
+                }
+            }
+        }
+    }
+    assert!(compared > 15, "only {compared} lists are compared");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// The blueprint warns of versions that AWS does not offer, so it has to know those that AWS does.
+#[test]
+fn the_versions_of_the_blueprint_are_those_that_aws_offers() {
+    let schemas = schemas();
+    let specs = Specs::read(&[]).expect("valid specs");
+    let known = specs.blueprint.locals["versions"].tree.plain().expect("no templates");
+    for (engine, offered) in &schemas.versions {
+        let known = known.get(engine).and_then(Value::as_list).expect("a list").iter();
+        let known: BTreeSet<String> = known.filter_map(|version| version.as_text().map(str::to_owned)).collect();
+        let gone: Vec<_> = known.difference(offered).collect();
+        assert!(gone.is_empty(), "AWS offers no {engine} {gone:?} any more");
+        let major = |version: &String| version.split('.').next().and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
+        let oldest = known.iter().map(major).min().expect("a version");
+        let new: Vec<_> = offered.difference(&known).filter(|version| major(version) >= oldest).collect();
+        assert!(new.is_empty(), "specs/mastodon/checks.toml does not know {engine} {new:?}");
+    }
 }
 
 #[test]

@@ -8,11 +8,13 @@ pub mod instance;
 pub mod ministack;
 #[cfg(feature = "aws")]
 pub mod moto;
+#[cfg(feature = "python")]
+pub mod npm;
 pub mod policy;
 #[cfg(feature = "aws")]
 #[expect(dead_code, reason = "the benchmark of the wave needs more of it")]
 pub mod proxy;
-#[cfg(feature = "aws")]
+#[cfg(feature = "python")]
 pub mod python;
 
 /// Says something on the terminal also when the test passes: counts of what was tried.

@@ -22,8 +22,8 @@ pub fn resource(subject: &Subject<'_>, address: &Address) -> Sheet {
     let Some(desired) = subject.graph.nodes.get(address) else { return Sheet::default() };
     let resource_type = desired.resource_type;
     let mut sheet = Sheet::new(address.to_string(), resource_type.doc.clone());
-    if let Some(cfn) = &resource_type.cfn {
-        sheet.line("in AWS", cfn.clone());
+    if let [cfn, ..] = resource_type.cfn.names()[..] {
+        sheet.line("in AWS", cfn.to_owned());
     }
     let row = subject.state.rows.get(address);
     let identity = row.and_then(|row| row.identity.as_ref()).map(ToString::to_string);
@@ -122,8 +122,8 @@ pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Resul
     };
     let mut sheet = Sheet::new(format!("{address}.{}", path.join(".")), attribute.doc.clone());
     sheet.line("type", kind(attribute));
-    if let Some(cfn) = &attribute.cfn {
-        sheet.line("in AWS", cfn.clone());
+    if let Some(cfn) = attribute.cfn.plain().filter(|cfn| !cfn.is_empty()) {
+        sheet.line("in AWS", cfn);
     }
     if path.first().is_some_and(|name| desired.resource.keep.contains(name)) {
         sheet.line("kept", "what exists keeps its value when a newer version of mastoform makes another one");

@@ -25,6 +25,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "instance",
     "invalid-value",
     "missing-attribute",
+    "missing-counterpart",
     "missing-doc",
     "missing-key",
     "missing-price",

@@ -17,7 +17,7 @@ use crate::apply::{self, Event, Outcome, Progress, Run, Stop};
 use crate::cli::apply::{
     Episode, counted, give_lineage, go_beyond, holder, keep_what_was_folded, listen, losses, register, say_unsaved,
 };
-use crate::cli::files::Project;
+use crate::cli::files::{self, Project};
 use crate::cli::plan::{newer, say_newer, say_notes};
 use crate::cli::progress::plain;
 use crate::cli::proposal::{self, Proposal};
@@ -332,7 +332,9 @@ fn lock(deed: Deed, member: &Member) -> Result<Option<Lock>, CommandError> {
         }
         Deed::Destroy => {}
     }
-    Ok(Some(Lock::acquire(&paths.lock(), &holder(&format!("mastoform {}", deed.word())))?))
+    let lock = Lock::acquire(&paths.lock(), &holder(&format!("mastoform {}", deed.word())))?;
+    files::refuse_handed_over(paths)?;
+    Ok(Some(lock))
 }
 
 /// An instance, locked and planned.

@@ -233,8 +233,8 @@ impl Sim {
                 job.stage(now) == Stage::Ready && job.address.as_ref().is_some_and(|job| is_meant(&law.without, job))
             })
         };
-        let laws = self.options.laws.iter().filter(|law| is_meant(&law.resource, address));
-        let Some(broken) = laws.filter(|law| !is_kept(law)).next_back() else { return };
+        let mut laws = self.options.laws.iter().filter(|law| is_meant(&law.resource, address));
+        let Some(broken) = laws.find(|law| !is_kept(law)) else { return };
         object.ending = Ending::Failed;
         object.said = Some(broken.reason.clone());
     }
