@@ -6,8 +6,9 @@ use serde_json::json;
 use super::{Life, assert_error, creation, default_subnets, default_vpc, make, type_of};
 use crate::support::emulator::REGION;
 use crate::support::{ministack, moto};
+use mastoform::address::Identity;
 use mastoform::provider::aws::Aws;
-use mastoform::provider::{ErrorKind, Observation, Provider, Target};
+use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, Target};
 use mastoform::value::{Tree, Value};
 
 #[tokio::test]
@@ -263,4 +264,106 @@ async fn services_without_their_cluster_are_gone() {
     let observations = aws.observe(&targets).await;
     assert_eq!(observations.len(), 12);
     assert!(observations.values().all(|observation| matches!(observation, Observation::Gone)), "{observations:?}");
+}
+
+/// A program with its network, as the blueprint makes it.
+async fn program(aws: &Aws, command: &[&str]) -> serde_json::Value {
+    make(aws, "ecs.cluster", json!({ "name": "social", "capacity_providers": ["FARGATE"] })).await;
+    let definition = json!({
+        "family": "social-job", "requires_compatibilities": ["FARGATE"], "network_mode": "awsvpc",
+        "cpu": 256, "memory": 512, "cpu_architecture": "X86_64",
+        "containers": [{ "name": "job", "image": "ghcr.io/mastodon/mastodon:v4.7.6", "memory": 512 }],
+    });
+    let group = json!({ "name": "jobs", "description": "Jobs", "vpc_id": default_vpc(aws).await });
+    json!({
+        "cluster": "social",
+        "task_definition": make(aws, "ecs.task_definition", definition).await,
+        "container": "job",
+        "command": command,
+        "environment": { "SKIP_POST_DEPLOYMENT_MIGRATIONS": "true" },
+        "network": {
+            "subnets": default_subnets(aws).await,
+            "security_groups": [make(aws, "ec2.security_group", group).await],
+            "assign_public_ip": true,
+        },
+        "log_group": "/mastodon/social",
+        "log_prefix": "job",
+        "triggers": { "image": "a" },
+    })
+}
+
+async fn shown(aws: &Aws, target: &Target) -> Value {
+    match aws.observe(std::slice::from_ref(target)).await.remove(&target.address) {
+        Some(Observation::Found(observed)) => observed.attributes,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The tasks of moto end because a test lets them: see `tests/support/moto_headers.py`.
+#[tokio::test]
+async fn a_program_runs_once_and_says_how_it_ended() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let attributes = program(&aws, &["exit", "3"]).await;
+    let wanted = creation(&type_of("ecs.run"), REGION, attributes.clone());
+    let made = aws.create(&wanted).await.unwrap();
+    let again = aws.create(&wanted).await.expect("a lost answer is asked for again");
+    assert_eq!(again.identity, made.identity, "and starts no second task");
+    assert_eq!(aws.find(&wanted).await.unwrap(), std::slice::from_ref(&made.identity));
+    let other = Creation { token: "another".to_owned(), ..wanted.clone() };
+    assert_eq!(aws.find(&other).await.unwrap(), [], "what an earlier run has started is not found");
+
+    let stream = format!("job/job/{}", made.identity.as_str().rsplit('/').next().unwrap());
+    let logs = aws.clients(REGION);
+    logs.logs().create_log_group().log_group_name("/mastodon/social").send().await.unwrap();
+    logs.logs().create_log_stream().log_group_name("/mastodon/social").log_stream_name(&stream).send().await.unwrap();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let event = |text: &str, at: i64| {
+        aws_sdk_cloudwatchlogs::types::InputLogEvent::builder().message(text).timestamp(now + at).build().unwrap()
+    };
+    let lines = logs.logs().put_log_events().log_group_name("/mastodon/social").log_stream_name(&stream);
+    lines.log_events(event("first", 0)).log_events(event("PG::Error: no", 1)).send().await.unwrap();
+
+    let target = Target {
+        address: wanted.address.clone(),
+        region: REGION.to_owned(),
+        identity: made.identity.clone(),
+        recorded: Value::from_json(&attributes),
+        owner: None,
+    };
+    let ended = shown(&aws, &target).await;
+    assert_eq!(ended.get("outcome"), Some(&"FAILED".into()));
+    assert_eq!(ended.get("exit_code"), Some(&Value::Integer(3)));
+    assert_eq!(ended.get("outcome_reason"), Some(&"the program ended with 3\nfirst\nPG::Error: no".into()));
+    let printed = aws.printed(&target, None).await.unwrap();
+    assert_eq!(printed.lines, ["first", "PG::Error: no"]);
+    assert_eq!(aws.printed(&target, printed.next.as_deref()).await.unwrap().lines, [""; 0]);
+    // One that has ended keeps nobody from running the next.
+    assert_ne!(aws.create(&other).await.unwrap().identity, made.identity);
+}
+
+#[tokio::test]
+async fn a_program_runs_on_fargate_and_can_be_stopped() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let attributes = program(&aws, &["bin/tootctl", "version"]).await;
+    let wanted = creation(&type_of("ecs.run"), REGION, attributes);
+    let clients = aws.clients(REGION);
+    let made = aws.create(&wanted).await.unwrap();
+    let described =
+        clients.ecs().describe_tasks().cluster("social").tasks(made.identity.as_str()).send().await.unwrap();
+    assert_eq!(described.tasks()[0].started_by(), Some(wanted.token.as_str()));
+    assert_eq!(described.tasks()[0].launch_type(), Some(&"FARGATE".into()), "never on spare capacity");
+    assert_eq!(described.tasks()[0].containers()[0].exit_code(), Some(0));
+    assert_eq!(aws.delete(&target_of(&wanted, &made.identity)).await.unwrap(), Deletion::Accepted);
+}
+
+fn target_of(creation: &Creation, identity: &Identity) -> Target {
+    Target {
+        address: creation.address.clone(),
+        region: creation.region.clone(),
+        identity: identity.clone(),
+        recorded: Value::Null,
+        owner: None,
+    }
 }

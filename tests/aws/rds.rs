@@ -1,5 +1,6 @@
 //! Clusters and instances.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
@@ -8,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use mastoform::provider::aws::Aws;
 use mastoform::provider::aws::trace::Calls;
-use mastoform::provider::{Deletion, ErrorKind, Provider};
+use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, Target};
 use serde_json::{Value, json};
 
 use super::{Life, assert_error, creation, default_vpc, make, type_of};
@@ -290,4 +291,37 @@ fn answer(stream: &mut TcpStream, answers: &[Answer]) {
     let (_, status, body) = answers.iter().find(|(name, _, _)| *name == action).unwrap_or(&unknown);
     let head = format!("HTTP/1.1 {status} Answer\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n", body.len());
     write!(stream, "{head}Connection: close\r\n\r\n{body}").unwrap();
+}
+
+#[tokio::test]
+async fn a_snapshot_is_taken_once_and_stays() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let cluster = json!({
+        "identifier": "social-database", "engine": "aurora-postgresql", "engine_version": "17.9",
+        "master_username": "mastodon", "master_password": "correct-horse-battery",
+    });
+    let cluster = make(&aws, "rds.cluster", cluster).await;
+    let attributes = json!({ "cluster": cluster, "prefix": "social-before-upgrade", "triggers": { "image": "a" } });
+    let wanted = creation(&type_of("rds.cluster_snapshot"), REGION, attributes);
+    let made = aws.create(&wanted).await.unwrap();
+    assert_eq!(made.identity.as_str(), "social-before-upgrade-0123456789ab");
+    assert_eq!(aws.create(&wanted).await.unwrap().identity, made.identity, "a lost answer is asked for again");
+    assert_eq!(aws.find(&wanted).await.unwrap(), std::slice::from_ref(&made.identity));
+    let target = Target {
+        address: wanted.address.clone(),
+        region: REGION.to_owned(),
+        identity: made.identity.clone(),
+        recorded: mastoform::value::Value::Null,
+        owner: None,
+    };
+    aws.delete(&target).await.unwrap();
+    let there = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
+    let Some(Observation::Found(found)) = there else { panic!("{there:?}") };
+    assert_eq!(found.attributes.get("status"), Some(&"available".into()), "what was copied stays");
+    // The next one has another name, and nobody else's is taken.
+    let next = Creation { token: "f".repeat(32), ..wanted.clone() };
+    assert_eq!(aws.create(&next).await.unwrap().identity.as_str(), "social-before-upgrade-ffffffffffff");
+    let foreign = Creation { tags: BTreeMap::from([("mastoform:lineage".to_owned(), "x".to_owned())]), ..wanted };
+    assert_error(aws.create(&foreign).await, ErrorKind::Conflict, "rds:CreateDBClusterSnapshot");
 }
