@@ -274,7 +274,7 @@ async fn program(aws: &Aws, command: &[&str]) -> serde_json::Value {
         "cpu": 256, "memory": 512, "cpu_architecture": "X86_64",
         "containers": [{ "name": "job", "image": "ghcr.io/mastodon/mastodon:v4.7.6", "memory": 512 }],
     });
-    let group = json!({ "name": "jobs", "description": "Jobs", "vpc_id": default_vpc(aws).await });
+    let group = json!({ "group_name": "jobs", "description": "Jobs", "vpc_id": default_vpc(aws).await });
     json!({
         "cluster": "social",
         "task_definition": make(aws, "ecs.task_definition", definition).await,
