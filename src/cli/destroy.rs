@@ -7,16 +7,16 @@ use super::error::{CommandError, Exit};
 use super::files::Project;
 use super::plan::{newer, say_newer, say_notes, write_page};
 use super::{DestroyArguments, GlobalOptions, Ui, files, proposal};
-use crate::plan::Plan;
 use crate::plan::drift::LeftOver;
 use crate::plan::saved::Basis;
 use crate::plan::stale::Proposal;
+use crate::plan::{Action, Cause, Plan};
 use crate::provider::read_only;
 use crate::render;
 use crate::render::graph::Drawing;
 use crate::session::{self, Gathered, neighbours};
 use crate::spec::{Specs, Types};
-use crate::state::{Journal, Lock, Paths, Record, State, history};
+use crate::state::{Journal, Lock, Paths, Record, State, history, was_not_run};
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
     let mut specs = files::read_specs(options)?;
@@ -125,7 +125,13 @@ fn say_what_stays(ui: &Ui, plan: &Plan, types: &Types) {
         let found = types.get(&deletion.address.type_name);
         found.map(|found| found.stays(deletion.decided, deletion.identity.as_str())).unwrap_or_default()
     });
-    let lines: Vec<String> = stays.map(|phrase| format!("  - {phrase}")).collect();
+    // What a job has made goes with nobody.
+    let done = plan.changes.iter().filter(|change| change.action == Action::Forget).filter_map(|change| {
+        let identity = change.identity.as_ref().filter(|identity| !was_not_run(identity))?;
+        let leaves = types.get(&change.address.type_name)?.leaves.as_ref()?;
+        (!change.causes.contains(&Cause::Drift)).then(|| leaves.replace("{}", identity.as_str()))
+    });
+    let lines: Vec<String> = stays.chain(done).map(|phrase| format!("  - {phrase}")).collect();
     if !lines.is_empty() {
         ui.say(&format!("What stays in AWS (TIME: when its deletion began, in UTC):\n{}", lines.join("\n")));
     }
@@ -140,4 +146,34 @@ fn begun_from_a_state(paths: &Paths) -> Result<bool, CommandError> {
 
 fn basis(specs: &Specs, gathered: &Gathered) -> Basis {
     Basis::of(specs, None, &gathered.state, &gathered.lookups, gathered.observations.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::proposal::tests::Bench;
+    use crate::cli::ui::captured::ui;
+
+    /// What a destroy would say that stays.
+    async fn stays(bench: &Bench) -> String {
+        let proposal = bench.propose().await;
+        let specs = &proposal.project.specs;
+        let plan =
+            plan_now(&bench.options, specs, &proposal.gathered, "social").unwrap_or_else(|error| panic!("{error}"));
+        let (ui, _, err) = ui(false, "");
+        say_what_stays(&ui, &plan, &specs.types);
+        err.take()
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_of_an_upgrade_is_said_to_stay() {
+        let bench = Bench::new();
+        bench.apply().await;
+        assert!(!stays(&bench).await.contains("before-upgrade"), "none was taken");
+        bench.edit("name   = ", "version = \"v4.7.9\"\nname   = ");
+        bench.apply().await;
+        let said = stays(&bench).await;
+        assert!(said.contains("  - the snapshot social-before-upgrade-"), "{said}");
+        assert!(said.contains("the snapshot social-database-final-TIME, with all data"), "{said}");
+    }
 }

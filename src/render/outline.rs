@@ -234,7 +234,10 @@ impl<'a> Outline<'a> {
                 plain(match (is_gone, &change.identity) {
                     (true, None) => "it was never made",
                     (true, Some(_)) => "it is gone from AWS",
-                    (false, _) => "it has been done; nothing of it is in AWS",
+                    (false, _) => match self.type_of(change).is_some_and(|found| found.leaves.is_some()) {
+                        true => "it has been done, and what it made stays in AWS",
+                        false => "it has been done",
+                    },
                 });
                 (Impact::Brief, false)
             }

@@ -43,6 +43,8 @@ pub struct ResourceType {
     /// One is done, not kept: it runs to an end. Its immutable attributes are what makes it run again when they change;
     /// all others are used when it runs.
     pub once: bool,
+    /// What is in the cloud after one was done: a snapshot. `{}` is its identity.
+    pub leaves: Option<String>,
     pub taggable: bool,
     /// How a resource of the type is known to be this instance's.
     pub proof: Proof,
@@ -524,7 +526,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     let identity = reader.texts("identity");
     let unique = reader.texts("unique");
     let lookup_only = reader.flag("lookup_only", false);
-    let once = reader.flag("once", false);
+    let (once, leaves) = (reader.flag("once", false), reader.text("leaves"));
     let taggable = reader.flag("taggable", true);
     let proof = proof(&mut reader, taggable || lookup_only);
     let data_bearing = reader.flag("data_bearing", false);
@@ -592,6 +594,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         unique,
         lookup_only,
         once,
+        leaves,
         taggable,
         proof,
         data_bearing,

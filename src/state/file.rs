@@ -95,7 +95,7 @@ pub struct Row {
 impl Row {
     /// Whether it counts as done without having been run.
     pub fn is_skipped(&self) -> bool {
-        self.identity.as_ref().is_some_and(|identity| identity.as_str().starts_with(NOT_RUN))
+        self.identity.as_ref().is_some_and(was_not_run)
     }
 
     /// The row of something that counts as done without having been run.
@@ -112,6 +112,11 @@ impl Row {
             depends_on,
         }
     }
+}
+
+/// Whether an identity is that of something that counts as done without having been run.
+pub fn was_not_run(identity: &Identity) -> bool {
+    identity.as_str().starts_with(NOT_RUN)
 }
 
 /// What the identity of something begins with that counts as done without having been run: the cloud has no name for it.

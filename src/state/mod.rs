@@ -40,7 +40,7 @@ use std::path::{Path, PathBuf};
 use crate::file::replace;
 
 pub use dependents::Dependents;
-pub use file::{FORMAT, Prepared, Row, State, StateError, Status};
+pub use file::{FORMAT, Prepared, Row, State, StateError, Status, was_not_run};
 pub use journal::{
     Entry, IllegalTransition, Intent, Journal, JournalError, Made, OtherState, Progress, Reading, Record, Torn, Verb,
     fold, held,
