@@ -39,6 +39,18 @@ fn images_are_named_by_tag_or_by_digest() {
 }
 
 #[test]
+fn migrations_are_left_out_by_nobody() {
+    let secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:social/x-AbCdEf";
+    for table in [
+        "[extra_env]\nSKIP_POST_DEPLOYMENT_MIGRATIONS = \"false\"\n".to_owned(),
+        format!("[extra_secrets]\nSKIP_POST_DEPLOYMENT_MIGRATIONS = \"{secret}\"\n"),
+    ] {
+        let problems = said_instead("[mail]", &format!("{table}[mail]")).expect_err("refused");
+        assert!(problems.contains("the database never gets its last changes"), "{problems}");
+    }
+}
+
+#[test]
 fn releases_that_are_not_secure_are_warned_of() {
     let of = |version: &str| said(&format!("version = \"{version}\"")).expect("valid");
     assert!(of("v4.7.3").contains("v4.7.3 has known holes: v4.7.6 or newer has not"), "{}", of("v4.7.3"));
