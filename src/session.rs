@@ -510,7 +510,7 @@ pub fn learned(types: &Arc<Types>, history: &[history::Entry]) -> Arc<Types> {
         let usual = |verb: &str, expected: Duration| history::usual(history, name, verb).unwrap_or(expected);
         let expect = resource_type.expect;
         resource_type.expect = Durations {
-            create: usual("create", expect.create),
+            create: usual(if resource_type.once { "run" } else { "create" }, expect.create),
             update: usual("update", expect.update),
             delete: usual("delete", expect.delete),
         };

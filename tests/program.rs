@@ -362,10 +362,17 @@ fn what_is_printed_as_json_is_as_the_schemas_say() {
     fs_err::write(&cloud, text.replace("\"retention_days\": 14", "\"retention_days\": 30")).expect("written");
     let drift = fits("drift", &print(&["drift", "--json"]));
     assert_eq!(drift["somebody"][0]["address"], "logs.log_group.mastodon");
+    let file = folder.path().join("mastodon.toml");
+    fs_err::write(&file, EXAMPLE.replacen("name   = ", "version = \"v4.7.8\"\nname   = ", 1)).expect("written");
+    let drift = fits("drift", &print(&["drift", "--json"]));
+    let edits = drift["yours"].as_array().expect("edits");
+    assert!(edits.iter().any(|edit| edit["action"] == "run"), "{edits:?}");
+    print(&["apply", "--yes", "--json"]).lines().for_each(|line| drop(fits("apply", line)));
 
     let history = fs_err::read_to_string(folder.path().join("state/sandbox/social.history.jsonl")).expect("a history");
     let entries: Vec<Json> = history.lines().map(|line| fits("history", line)).collect();
-    assert_eq!((entries.len(), &entries[0]["counts"]["create"]), (1, &Json::from(59)), "nothing done is no history");
+    assert_eq!((entries.len(), &entries[0]["counts"]["create"]), (2, &Json::from(59)), "nothing done is no history");
+    assert_eq!(entries[1]["counts"]["run"], 3);
     assert!(entries[0].get("durations").is_none(), "the times of the sandbox are made up");
 }
 
