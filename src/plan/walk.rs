@@ -192,8 +192,9 @@ pub struct Situation<'a> {
     pub made_from: Fingerprint,
 }
 
-/// Makes the plan for an apply.
+/// Makes the plan for an apply: one pass over all expressions of the file.
 pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> Result<Plan, Diagnostics> {
+    world.evaluator.begin();
     let mut instances: BTreeMap<ResourceName, Vec<Address>> = BTreeMap::new();
     for address in graph.nodes.keys() {
         instances.entry((address.type_name.clone(), address.name.clone())).or_default().push(address.clone());
