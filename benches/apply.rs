@@ -79,7 +79,7 @@ async fn main() {
     }
 }
 
-/// What this program has used of the processor.
+/// The processor time that this program has used.
 fn processor_time() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())

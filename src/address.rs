@@ -44,6 +44,11 @@ impl Address {
     pub fn new(type_name: TypeName, name: impl Into<String>, key: Option<String>) -> Self {
         Self { type_name, name: name.into(), key }
     }
+
+    /// Whether it has this type and this name, with any key or none.
+    pub fn is_named(&self, (type_name, name): &(TypeName, String)) -> bool {
+        self.type_name == *type_name && self.name == *name
+    }
 }
 
 impl fmt::Display for Address {

@@ -174,7 +174,11 @@ pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) ->
 }
 
 /// Refuses a state of another instance, account or region.
-fn check_identity(state: &State, config: Option<&Config>, account: Option<&Account>) -> Result<(), SessionError> {
+///
+/// # Errors
+///
+/// Which of them is another one. What is not given is not compared.
+pub fn check_identity(state: &State, config: Option<&Config>, account: Option<&Account>) -> Result<(), SessionError> {
     if let (Some(expected), Some(found)) = (&state.account, account)
         && *expected != found.id
     {
@@ -439,8 +443,7 @@ fn idle_patches(world: &World<'_>, graph: &Graph<'_>) -> Diagnostics {
     for (name, resource) in &world.specs.blueprint.resources {
         for patch in &resource.patches {
             let is_patched = |address: &Address| {
-                (&address.type_name, &address.name) == (&name.0, &name.1)
-                    && patch.key.as_ref().is_none_or(|key| address.key.as_ref() == Some(key))
+                address.is_named(name) && patch.key.as_ref().is_none_or(|key| address.key.as_ref() == Some(key))
             };
             if !graph.nodes.keys().any(is_patched) {
                 let message = format!("this patch has no effect: no {}.{} is made with these settings", name.0, name.1);

@@ -110,7 +110,7 @@ fn one(criterion: &mut Criterion, fastest: &mut Fastest, name: &'static str, siz
     group.finish();
 }
 
-/// What this program has used of the processor.
+/// The processor time that this program has used.
 fn processor_time() -> Duration {
     let now = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())

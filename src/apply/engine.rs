@@ -670,7 +670,7 @@ impl<'a> Engine<'a> {
 
     /// What an adoption ends with. It has no intent in the journal: after a crash the next run makes it again.
     fn adopt(&mut self, index: usize, address: &Address) {
-        // What has been done was done with what is recorded.
+        // A job that is over ran with the recorded attributes.
         let is_kept = self.resource_type(index).is_some_and(|found| !found.once);
         let is_adopted = is_kept && matches!(self.steps.step(index).verb, Verb::Adopt);
         let adopted = is_adopted.then(|| self.adopted(address)).flatten();

@@ -54,7 +54,7 @@ impl Facts for Existing<'_> {
         // Instances of one resource are neighbours, and the one without a key, if there is one, is the first.
         let first = Address::new(name.0.clone(), name.1.clone(), None);
         let from_first = self.graph.nodes.range(first..).map(|(address, _)| address);
-        from_first.take_while(|address| address.type_name == name.0 && address.name == name.1).cloned().collect()
+        from_first.take_while(|address| address.is_named(name)).cloned().collect()
     }
 
     fn locals(&self) -> Option<&RefCell<BTreeMap<String, Tree<Late>>>> {

@@ -142,7 +142,7 @@ impl Engine<'_> {
         {
             self.tell_status(index, status);
             // What is done, not kept, is gone at its end.
-            let has_ended = matches!(ready.condition(status), Condition::Good | Condition::Failed(_));
+            let has_ended = ready.condition(status).is_final();
             if ready.gone.iter().any(|gone| gone == status) || (resource_type.once && has_ended) {
                 self.gone(index);
                 return;

@@ -13,13 +13,14 @@ use tokio::time::sleep;
 use super::apply::new_lineage;
 use super::files::{self, Project};
 use super::{CommandError, Exit, GlobalOptions, RunArguments, Ui, cloud};
-use crate::address::Address;
+use crate::address::{Address, Identity};
 use crate::apply::late::{Existing, Revealed};
 use crate::expr::Late;
 use crate::inert::printable;
 use crate::plan;
 use crate::plan::resolve::{ResourceScope, resolve};
 use crate::provider::{Creation, ErrorKind, Observation, Printed, Provider, ProviderError, Target};
+use crate::session::check_identity;
 use crate::spec::blueprint::Tool;
 use crate::spec::types::{Condition, ResourceType};
 use crate::state::State;
@@ -52,19 +53,14 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RunArguments) -> Result
     cloud::runtime()?.block_on(async {
         let provider = cloud::connect(ui, options, &project.nature, &project.paths, &config.region).await?;
         let account = provider.account().await?;
-        if let Some(expected) = state.account.as_ref().filter(|expected| **expected != account.id) {
-            return Err(CommandError::failure(format!(
-                "the state belongs to account {expected}, and these credentials to account {}",
-                account.id
-            )));
-        }
+        check_identity(&state, None, Some(&account))?;
         let token: String = new_lineage()?;
         let key = token.chars().take(8).collect();
         let address = Address::new(tool.resource.type_name.clone(), NAME, Some(key));
         let tags = plan::owner(&state).tags(&address);
         let region = config.region.clone();
         let creation = Creation { address, region, attributes: attributes.clone(), tags, token };
-        let work = Work { ui, provider, tool, types: &project.nature.types[&tool.resource.type_name] };
+        let work = Work { ui, provider, tool, resource_type: &project.nature.types[&tool.resource.type_name] };
         let started = work.start(&creation).await?;
         let recorded = attributes.plain().unwrap_or_default();
         let Creation { address, region, .. } = creation;
@@ -112,7 +108,7 @@ struct Work<'a> {
     ui: &'a Ui,
     provider: Arc<dyn Provider>,
     tool: &'a Tool,
-    types: &'a ResourceType,
+    resource_type: &'a ResourceType,
 }
 
 impl Work<'_> {
@@ -121,7 +117,7 @@ impl Work<'_> {
     }
 
     /// Starts the task. A lost answer is asked for again: the token makes the second one the first.
-    async fn start(&self, creation: &Creation) -> Result<crate::address::Identity, CommandError> {
+    async fn start(&self, creation: &Creation) -> Result<Identity, CommandError> {
         let mut tries = 0;
         loop {
             match self.provider.create(creation).await {
@@ -149,13 +145,13 @@ impl Work<'_> {
                 Some(Observation::Gone | Observation::Foreign(_)) | None => Value::Null,
             };
             self.print(target, &mut next).await?;
-            let now = self.types.ready.as_ref().and_then(|ready| ready.status(&shown)).unwrap_or_default();
+            let now = self.resource_type.ready.as_ref().and_then(|ready| ready.status(&shown)).unwrap_or_default();
             if now != status {
                 self.ui.say(&format!("{} is {now}", target.address));
                 now.clone_into(&mut status);
             }
-            match self.types.condition(&shown) {
-                Some(Condition::Good | Condition::Failed(_)) => return self.end(target, &shown, &mut next).await,
+            match self.resource_type.condition(&shown) {
+                Some(condition) if condition.is_final() => return self.end(target, &shown, &mut next).await,
                 _ => self.pause().await,
             }
         }
@@ -184,11 +180,12 @@ impl Work<'_> {
         self.pause().await;
         self.print(target, next).await?;
         let code = shown.get(&self.tool.exit_code).and_then(Value::as_number);
-        match (self.types.condition(shown), code) {
+        match (self.resource_type.condition(shown), code) {
             (Some(Condition::Good), _) => Ok(Exit::Done),
             (_, Some(code)) => Ok(Exit::Program(code.clamp(0.0, 255.0) as u8)),
             _ => {
-                let report = self.types.ready.as_ref().and_then(|ready| ready.report(shown)).unwrap_or_default();
+                let report =
+                    self.resource_type.ready.as_ref().and_then(|ready| ready.report(shown)).unwrap_or_default();
                 Err(CommandError::failure(report))
             }
         }

@@ -29,15 +29,12 @@ pub(super) fn is_over(resource_type: &ResourceType, row: &Row, observation: Opti
     }
     match (row.status, observation) {
         (Status::Ready, _) => true,
-        (_, Some(Observation::Found(observed))) => !may_run(resource_type.condition(&observed.attributes)),
+        (_, Some(Observation::Found(observed))) => {
+            resource_type.condition(&observed.attributes).is_some_and(Condition::is_final)
+        }
         (_, Some(Observation::Gone | Observation::Foreign(_))) => true,
         (_, Some(Observation::Failed(_)) | None) => false,
     }
-}
-
-/// Whether something with this condition may still be at work.
-fn may_run(condition: Option<Condition<'_>>) -> bool {
-    !matches!(condition, Some(Condition::Good | Condition::Failed(_)))
 }
 
 /// What becomes of something that is done, not kept.
@@ -152,11 +149,9 @@ fn is_kept(name: &ResourceName, walked: &Walked<'_>) -> bool {
     named(name, walked).any(|settled| !settled.is_new)
 }
 
-fn named<'a>(name: &ResourceName, walked: &'a Walked<'_>) -> impl Iterator<Item = &'a Settled<'a>> {
-    let (type_name, name) = name.clone();
+fn named<'a>(name: &'a ResourceName, walked: &'a Walked<'_>) -> impl Iterator<Item = &'a Settled<'a>> {
     let all = walked.settled.iter();
-    all.filter(move |(address, _)| (&address.type_name, &address.name) == (&type_name, &name))
-        .map(|(_, settled)| settled)
+    all.filter(move |(address, _)| address.is_named(name)).map(|(_, settled)| settled)
 }
 
 /// Whether one of this name is run by this plan, or was run just as it would be now.
@@ -168,7 +163,7 @@ fn has_run(name: &ResourceName, walked: &Walked<'_>) -> bool {
 fn is_in_order(name: &ResourceName, world: &World<'_>, situation: &Situation<'_>) -> bool {
     let Some(resource_type) = world.specs.types.get(&name.0) else { return false };
     let rows = situation.state.rows.iter();
-    let mut named = rows.filter(|(address, _)| (&address.type_name, &address.name) == (&name.0, &name.1));
+    let mut named = rows.filter(|(address, _)| address.is_named(name));
     named.any(|(address, row)| {
         let is_well = match situation.observations.and_then(|all| all.get(address)) {
             Some(Observation::Found(observed)) => {

@@ -19,7 +19,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
 use crate::provider::{Holder, Observation, Observations, Owner, ownership};
 use crate::spec::blueprint::ResourceName;
-use crate::spec::types::{Attribute, Condition, Impact, Milestone, Order, ResourceType, Shape, Types};
+use crate::spec::types::{Attribute, Impact, Milestone, Order, ResourceType, Shape, Types};
 use crate::state::{Row, State, Status};
 use crate::value::{Planned, Tree, Value};
 
@@ -718,7 +718,7 @@ fn changeable(resource_type: &ResourceType, attributes: &Planned) -> Vec<String>
 /// Whether its status is neither a good nor a failed one. A type without a status is always ready.
 fn not_ready(resource_type: &ResourceType, observed: Option<&Value>) -> bool {
     let condition = observed.and_then(|observed| resource_type.condition(observed));
-    condition.is_some_and(|condition| !matches!(condition, Condition::Good | Condition::Failed(_)))
+    condition.is_some_and(|condition| !condition.is_final())
 }
 
 /// Computed attributes: those observed now over those recorded.

@@ -55,6 +55,11 @@ pub enum Condition<'a> {
 }
 
 impl<'a> Condition<'a> {
+    /// Whether it is an end, good or bad: nothing more happens by itself.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Good | Self::Failed(_))
+    }
+
     /// What a person has to do, if it takes one.
     pub fn advice(self) -> Option<&'a str> {
         match self {

@@ -49,15 +49,16 @@ def marked(schema, key, properties):
     return {path for path in properties if any(path == top or path.startswith(f"{top}.") for top in listed)}
 
 
+def resolved(schema, node):
+    """The node that a reference leads to, or the one of a list's items."""
+    while "$ref" in node or "items" in node:
+        node = schema["definitions"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else node["items"]
+    return node
+
+
 def paths(schema, node, prefix="", depth=1):
     """All properties below a node of the schema."""
-    while True:
-        if "$ref" in node:
-            node = schema["definitions"][node["$ref"].rsplit("/", 1)[1]]
-        elif "items" in node:
-            node = node["items"]
-        else:
-            break
+    node = resolved(schema, node)
     for name, child in node.get("properties", {}).items():
         yield prefix + name
         if depth < DEEPEST:
@@ -106,13 +107,7 @@ def pascal(name):
 
 def listed(schema, node, prefix="", depth=1):
     """The properties that take only listed values, each with these."""
-    while True:
-        if "$ref" in node:
-            node = schema["definitions"][node["$ref"].rsplit("/", 1)[1]]
-        elif "items" in node:
-            node = node["items"]
-        else:
-            break
+    node = resolved(schema, node)
     values = node.get("enum", node.get("enumCaseInsensitive"))
     if values and prefix:
         yield prefix[:-1], [str(value) for value in values]

@@ -8,14 +8,14 @@ use super::cloud::{self, Cloud, Ending, Object, Phase, Stage};
 use super::faults::{Fault, Operation};
 use super::synthesis::{self, Forge};
 use super::{ACCOUNT, Outcome, Sim, World, complained, lost, refusal, refused};
-use crate::address::{Address, Identity, TypeName};
+use crate::address::{Identity, TypeName};
 use crate::provider::ownership;
 use crate::provider::{
     Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Tags, Target,
     Update,
 };
 use crate::secret::SecretText;
-use crate::spec::blueprint::{Law, ResourceName};
+use crate::spec::blueprint::Law;
 use crate::spec::references::references;
 use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape, Types};
 use crate::value::{Tree, Value};
@@ -223,17 +223,16 @@ impl Sim {
     /// Lets an object fail that a law forbids to work yet.
     fn judge(&self, cloud: &Cloud, object: &mut Object, now: Duration) {
         let Some(address) = &object.address else { return };
-        let is_meant = |name: &ResourceName, other: &Address| (&other.type_name, &other.name) == (&name.0, &name.1);
         let is_kept = |law: &Law| {
             let mut done = cloud.of_type(&law.without.0).filter(|(_, job)| {
                 let is_own = |tag: &str| job.tags.get(tag) == object.tags.get(tag);
                 job.region == object.region && is_own(ownership::INSTANCE) && is_own(ownership::LINEAGE)
             });
             done.any(|(_, job)| {
-                job.stage(now) == Stage::Ready && job.address.as_ref().is_some_and(|job| is_meant(&law.without, job))
+                job.stage(now) == Stage::Ready && job.address.as_ref().is_some_and(|job| job.is_named(&law.without))
             })
         };
-        let mut laws = self.options.laws.iter().filter(|law| is_meant(&law.resource, address));
+        let mut laws = self.options.laws.iter().filter(|law| address.is_named(&law.resource));
         let Some(broken) = laws.find(|law| !is_kept(law)) else { return };
         object.ending = Ending::Failed;
         object.said = Some(broken.reason.clone());

@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::operation::get_log_events::builders::GetLogEventsFluentBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, Container, ContainerOverride, DesiredStatus, KeyValuePair, LaunchType,
     NetworkConfiguration, Task, TaskField, TaskOverride,
@@ -102,8 +103,7 @@ impl Handler for Run {
 
     async fn printed(&self, clients: &Clients, target: &Target, from: Option<&str>) -> Result<Printed, ProviderError> {
         let Some((group, stream)) = log(target)? else { return Ok(Printed::default()) };
-        let request = clients.logs().get_log_events().log_group_name(group).log_stream_name(stream);
-        let request = request.start_from_head(true).set_next_token(from.map(str::to_owned));
+        let request = log_events(clients, group, &stream).start_from_head(true).set_next_token(from.map(str::to_owned));
         // There is no stream before the first line.
         let answer = request.send().await.map_err(failed(LOG)).or_absent()?;
         let Some(answer) = answer else { return Ok(Printed { next: from.map(str::to_owned), ..Printed::default() }) };
@@ -252,6 +252,10 @@ fn log(target: &Target) -> Result<Option<(&str, String)>, ProviderError> {
     Ok(group.zip(prefix.zip(container)).map(|(group, (prefix, container))| (group, stream(prefix, container))))
 }
 
+fn log_events(clients: &Clients, group: &str, stream: &str) -> GetLogEventsFluentBuilder {
+    clients.logs().get_log_events().log_group_name(group).log_stream_name(stream)
+}
+
 /// What has become of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -299,8 +303,8 @@ fn outcome(task: &Task, container: &str) -> Outcome {
 /// The last lines that a program has printed; `None` if nobody can read them. The program has failed, and that its log
 /// cannot be read must not hide why.
 async fn last_lines(clients: &Clients, group: &str, stream: &str) -> Option<String> {
-    let request = clients.logs().get_log_events().log_group_name(group).log_stream_name(stream);
-    let answer = request.start_from_head(false).limit(LAST_LINES).send().await.map_err(failed(LOG)).ok()?;
+    let request = log_events(clients, group, stream).start_from_head(false).limit(LAST_LINES);
+    let answer = request.send().await.map_err(failed(LOG)).ok()?;
     let lines: Vec<&str> = answer.events().iter().filter_map(|event| event.message()).map(str::trim_end).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
