@@ -40,6 +40,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RunArguments) -> Result
         CommandError::failure(format!("there is no {}", project.paths.state().display()))
             .hint("nothing was applied from here yet")
     })?;
+    check_identity(&state, Some(config), None)?;
     let Some(tool) = project.specs.blueprint.commands.get(NAME) else {
         return Err(CommandError::failure("these specs do not say what a command is run with"));
     };
@@ -240,6 +241,19 @@ mod tests {
         assert_eq!(applied.map_err(|error| error.to_string()), Ok(Exit::Done));
         let (done, said) = go(folder.path(), None, &["bin/tootctl", "version"]);
         assert_eq!(done, Ok(Exit::Done), "{said}");
+        let file = folder.path().join("mastodon.toml");
+        let text = fs_err::read_to_string(&file).expect("a file");
+        fs_err::write(&file, text.replace("eu-central-1", "us-east-1")).expect("written");
+        let (elsewhere, _) = go(folder.path(), None, &["bin/tootctl", "version"]);
+        assert_eq!(
+            elsewhere,
+            Err(
+                "the state belongs to region eu-central-1, and mastodon.toml says us-east-1\nhint: an instance cannot \
+                 move: set `region` back, or destroy it and begin anew"
+                    .to_owned()
+            )
+        );
+        fs_err::write(&file, text).expect("written");
         let (refused, _) = go(folder.path(), None, &["bin/tootctl", "self-destruct"]);
         assert!(refused.expect_err("the name is missing").starts_with("`self-destruct` cannot be undone"));
         let (meant, _) = go(folder.path(), Some("social"), &["bin/tootctl", "self-destruct"]);
