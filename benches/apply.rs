@@ -149,6 +149,7 @@ async fn measured(size: usize, kept: Option<&Path>) -> (usize, f64, Written) {
         progress: &Silent,
         stop,
         at_once: 16,
+        wait: Duration::ZERO,
     };
     let began = Instant::now();
     let outcome = apply::run(run).await;

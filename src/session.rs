@@ -208,7 +208,10 @@ pub async fn gather(
     check_identity(&state, world.map(|world| world.config), None)?;
     let lookups = async {
         match world {
-            Some(world) => refresh::look_up(reader, world, &state.lookups).await,
+            Some(world) => {
+                let world = World { previous: &state.settings, ..*world };
+                refresh::look_up(reader, &world, &state.lookups).await
+            }
             None => Ok(state.lookups.clone()),
         }
     };
@@ -305,7 +308,8 @@ pub async fn survey(
     check_identity(&state, Some(world.config), None)?;
     let types = &world.specs.types;
     let targets = refresh::targets(types, &state);
-    let lookups = refresh::look_up(reader, world, &state.lookups);
+    let world = World { previous: &state.settings, ..*world };
+    let lookups = refresh::look_up(reader, &world, &state.lookups);
     let (account, lookups, observed) =
         tokio::join!(reader.account(), lookups, refresh::observe(&**reader, types, &targets));
     let account = account.map_err(SessionError::Account)?;

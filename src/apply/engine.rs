@@ -66,6 +66,8 @@ pub(super) struct Engine<'a> {
     taken: BTreeSet<usize>,
     /// The credentials are not good any more: nothing can be asked.
     locked_out: bool,
+    /// Since when nothing is left but what waits for a person.
+    idle_since: Option<Instant>,
 }
 
 impl<'a> Engine<'a> {
@@ -92,6 +94,7 @@ impl<'a> Engine<'a> {
             found: BTreeSet::new(),
             taken: BTreeSet::new(),
             locked_out: false,
+            idle_since: None,
         }
     }
 
@@ -108,7 +111,11 @@ impl<'a> Engine<'a> {
             if self.flights.is_empty() && self.tasks.is_empty() {
                 break;
             }
-            let wake = self.next_wake();
+            let patience = self.patience_with_people();
+            if patience.is_some_and(|until| until <= Instant::now()) {
+                break;
+            }
+            let wake = self.next_wake().into_iter().chain(patience).min();
             tokio::select! {
                 Some(joined) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     self.joined(joined);
@@ -135,6 +142,17 @@ impl<'a> Engine<'a> {
             }
         }
         self.finish(asked)
+    }
+
+    /// Until when the run waits for a person, if nothing else is left to do.
+    fn patience_with_people(&mut self) -> Option<Instant> {
+        if !self.flights.all_wait() {
+            self.idle_since = None;
+            return None;
+        }
+        // A cloud that lives fast has people who do, too, and a slow machine takes its time all the same.
+        let fast = self.run.wait.div_f64(self.run.provider.time_lapse()).max(Duration::from_secs(20));
+        Some(*self.idle_since.get_or_insert_with(Instant::now) + fast.min(self.run.wait))
     }
 
     fn joined(&mut self, joined: Result<Answer, JoinError>) {
@@ -167,6 +185,11 @@ impl<'a> Engine<'a> {
                 content: Some(self.run.state.text()),
             }),
         };
+        let waiting: Vec<(Address, String)> = self
+            .flights
+            .waiting()
+            .map(|(index, advice)| (self.steps.step(index).address.clone(), advice.to_owned()))
+            .collect();
         let stopped = asked != Stop::No && (!not_started.is_empty() || !pending.is_empty());
         let report = Report {
             state: self.run.state,
@@ -174,6 +197,7 @@ impl<'a> Engine<'a> {
             failed: self.failed,
             skipped: self.skipped,
             pending,
+            waiting,
             not_started,
             unsaved,
         };
@@ -181,6 +205,8 @@ impl<'a> Engine<'a> {
             Outcome::Halted(report)
         } else if stopped {
             Outcome::Interrupted(report)
+        } else if !report.waiting.is_empty() {
+            Outcome::Waiting(report)
         } else {
             Outcome::Completed(report)
         }
@@ -612,19 +638,8 @@ impl<'a> Engine<'a> {
     /// After a creation or an update was accepted: what can be told at once, and what must be read.
     fn after_call(&mut self, index: usize) {
         let Some(resource_type) = self.resource_type(index) else { return };
-        let address = &self.steps.step(index).address;
-        let facts = self.run.state.rows.get(address).map(|row| row.facts.clone()).unwrap_or_default();
-        let missing = |milestone: Milestone| {
-            resource_type.attributes.iter().any(|(name, attribute)| {
-                attribute.computed
-                    && !attribute.sensitive
-                    && !attribute.volatile
-                    && attribute.known <= milestone
-                    && facts.get(name).is_none()
-            })
-        };
-        let is_created = !missing(Milestone::Created);
-        if resource_type.ready.is_none() && !missing(Milestone::Ready) {
+        let is_created = self.is_told(index, Milestone::Created);
+        if resource_type.ready.is_none() && self.is_told(index, Milestone::Ready) {
             self.ready(index);
             return;
         }
@@ -636,6 +651,17 @@ impl<'a> Engine<'a> {
         } else {
             self.poll_now(index);
         }
+    }
+
+    /// Whether every fact is known that can be read at this milestone.
+    pub(super) fn is_told(&self, index: usize, milestone: Milestone) -> bool {
+        let Some(resource_type) = self.resource_type(index) else { return true };
+        let row = self.run.state.rows.get(&self.steps.step(index).address);
+        resource_type.attributes.iter().all(|(name, attribute)| {
+            let is_due =
+                attribute.computed && !attribute.sensitive && !attribute.volatile && attribute.known <= milestone;
+            !is_due || row.is_some_and(|row| row.facts.get(name).is_some())
+        })
     }
 
     /// What to record of something that an interrupted run made or changed: the plan found no difference to what it

@@ -20,6 +20,11 @@ pub enum Event {
         address: Address,
         status: String,
     },
+    /// It goes on by itself as soon as a person has done this.
+    Waits {
+        address: Address,
+        advice: String,
+    },
     /// AWS has accepted it; what waits only for that goes on.
     Created {
         address: Address,

@@ -17,6 +17,8 @@ pub struct Flight {
     pub since: Instant,
     /// The status that was last told of it.
     pub status: Option<String>,
+    /// What a person has to do before it goes on.
+    pub advice: Option<String>,
     phase: Phase,
 }
 
@@ -61,7 +63,7 @@ impl Flights {
     /// A step begins, with a call.
     pub fn begin(&mut self, step: usize, now: Instant) {
         self.end(step);
-        self.flights.insert(step, Flight { since: now, status: None, phase: Phase::Call });
+        self.flights.insert(step, Flight { since: now, status: None, advice: None, phase: Phase::Call });
         self.calls += 1;
     }
 
@@ -83,6 +85,24 @@ impl Flights {
             flight.status = Some(status.to_owned());
         }
         is_news
+    }
+
+    /// Notes what a person has to do before a step goes on, or that nobody has to do anything. Whether it is news.
+    pub fn wait(&mut self, step: usize, advice: Option<String>) -> bool {
+        let Some(flight) = self.flights.get_mut(&step) else { return false };
+        let is_news = flight.advice != advice;
+        flight.advice = advice;
+        is_news
+    }
+
+    /// Whether everything that is under way waits for a person.
+    pub fn all_wait(&self) -> bool {
+        !self.flights.is_empty() && self.flights.values().all(|flight| flight.advice.is_some())
+    }
+
+    /// What waits for a person: the step, and what to do.
+    pub fn waiting(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.flights.iter().filter_map(|(step, flight)| Some((*step, flight.advice.as_deref()?)))
     }
 
     /// Whether the deletion of a step must be asked for again, now that it was looked at.
@@ -201,6 +221,28 @@ mod tests {
         flights.end(8);
         assert_eq!(flights.calls(), 0);
         assert!(flights.is_empty());
+    }
+
+    #[test]
+    fn all_wait_for_a_person_only_while_nothing_else_is_under_way() {
+        let now = Instant::now();
+        let mut flights = Flights::default();
+        assert!(!flights.all_wait(), "nothing is under way");
+        for step in [1, 2] {
+            flights.begin(step, now);
+            flights.pause(step, kind("cluster", "here"), now, false);
+        }
+        assert!(flights.wait(1, Some("sign".to_owned())));
+        assert!(!flights.wait(1, Some("sign".to_owned())), "it is no news");
+        assert!(!flights.all_wait());
+        assert!(flights.wait(2, Some("pay".to_owned())));
+        assert!(flights.all_wait());
+        assert_eq!(flights.waiting().collect::<Vec<_>>(), [(1, "sign"), (2, "pay")]);
+        assert_eq!(flights.due(now), [[1, 2]]);
+        assert!(flights.all_wait(), "a look changes nothing by itself");
+        flights.end(2);
+        assert!(flights.wait(1, None));
+        assert!(!flights.all_wait(), "nobody has to do anything any more");
     }
 
     #[test]

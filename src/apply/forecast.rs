@@ -80,7 +80,11 @@ impl<'steps> Forecast<'steps> {
                     self.enter(index, Stage::Over);
                 }
             }
-            Event::Status { .. } | Event::Created { .. } | Event::Retrying { .. } | Event::Stopping { .. } => {}
+            Event::Status { .. }
+            | Event::Waits { .. }
+            | Event::Created { .. }
+            | Event::Retrying { .. }
+            | Event::Stopping { .. } => {}
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Run<'a> {
     pub stop: watch::Receiver<Stop>,
     /// How many steps may have a call in flight at once.
     pub at_once: usize,
+    /// How long to wait for a person when nothing else is left to do, in the cloud's time.
+    pub wait: Duration,
 }
 
 /// How an apply ended.
@@ -70,6 +72,8 @@ pub enum Outcome {
     Completed(Report),
     /// Some step failed; what did not need it was done.
     Halted(Report),
+    /// What is left waits for a person.
+    Waiting(Report),
     /// The user stopped it.
     Interrupted(Report),
 }
@@ -77,7 +81,9 @@ pub enum Outcome {
 impl Outcome {
     pub fn report(&self) -> &Report {
         match self {
-            Self::Completed(report) | Self::Halted(report) | Self::Interrupted(report) => report,
+            Self::Completed(report) | Self::Halted(report) | Self::Waiting(report) | Self::Interrupted(report) => {
+                report
+            }
         }
     }
 }
@@ -92,6 +98,8 @@ pub struct Report {
     pub skipped: Vec<(Address, Address)>,
     /// Begun and not finished: AWS goes on with it, and the next run resumes.
     pub pending: Vec<Address>,
+    /// Those of `pending` that wait for a person, each with what to do.
+    pub waiting: Vec<(Address, String)>,
     /// Never begun.
     pub not_started: Vec<Address>,
     /// The state file or the journal could not be written at some time.
@@ -138,6 +146,7 @@ pub async fn run(run: Run<'_>) -> Outcome {
                 failed: vec![failure],
                 skipped: Vec::new(),
                 pending: Vec::new(),
+                waiting: Vec::new(),
                 not_started: Vec::new(),
                 unsaved: None,
             });

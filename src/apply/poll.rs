@@ -15,7 +15,7 @@ use super::queue::Stage;
 use crate::address::Address;
 use crate::plan::order::Verb;
 use crate::provider::{ErrorKind, Observation, Observations, ProviderError, Target};
-use crate::spec::types::Condition;
+use crate::spec::types::{Condition, Milestone};
 use crate::state::Record;
 use crate::value::{Tree, Value};
 
@@ -23,11 +23,17 @@ use crate::value::{Tree, Value};
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 
 impl Engine<'_> {
-    /// How long until the next look: a tenth of the time it has taken, two to fifteen seconds of the cloud's time.
+    /// How long until the next look: a tenth of the time it has taken, two to fifteen seconds of the cloud's time, and
+    /// fifteen to sixty while a person has to act.
     pub(super) fn pause(&self, index: usize) -> Duration {
         let lapse = self.run.provider.time_lapse();
-        let elapsed = self.flights.get(index).map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
-        (elapsed / 10).clamp(Duration::from_secs(2), Duration::from_secs(15)).div_f64(lapse)
+        let flight = self.flights.get(index);
+        let elapsed = flight.map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
+        let (least, most) = match flight.is_some_and(|flight| flight.advice.is_some()) {
+            true => (15, 60),
+            false => (2, 15),
+        };
+        (elapsed / 10).clamp(Duration::from_secs(least), Duration::from_secs(most)).div_f64(lapse)
     }
 
     fn poll_at(&mut self, index: usize, due: Instant, delete_again: bool) {
@@ -123,6 +129,28 @@ impl Engine<'_> {
         }
     }
 
+    /// An advice to a person, with what is recorded of a step and what the cloud shows of it now.
+    fn advice(&self, index: usize, advice: &str, attributes: &Value) -> String {
+        let address = &self.steps.step(index).address;
+        let (Some(resource_type), Some(row)) = (self.resource_type(index), self.run.state.rows.get(address)) else {
+            return advice.to_owned();
+        };
+        let mut shown = row.recorded();
+        for (name, value) in attributes.as_map().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            shown.set(&[name], value.clone());
+        }
+        resource_type.advice(advice, &shown, &row.region)
+    }
+
+    fn tell_advice(&mut self, index: usize, advice: Option<String>) {
+        if self.flights.wait(index, advice.clone())
+            && let Some(advice) = advice
+        {
+            let address = self.steps.step(index).address.clone();
+            self.tell(Event::Waits { address, advice });
+        }
+    }
+
     fn observed_deletion(&mut self, index: usize, observation: Observation) {
         let Some(resource_type) = self.resource_type(index) else { return };
         let attributes = match observation {
@@ -209,9 +237,14 @@ impl Engine<'_> {
         if let (Some(ready), Some(status)) = (&resource_type.ready, &status) {
             self.tell_status(index, status);
             let condition = ready.condition(status);
+            let advice = match condition {
+                Condition::Waits(advice) => Some(self.advice(index, advice, &attributes)),
+                _ => None,
+            };
+            self.tell_advice(index, advice);
             let is_over = match condition {
                 Condition::Failed(_) | Condition::Stopped(_) => ready.report(&attributes),
-                Condition::Good | Condition::Passing | Condition::Going => None,
+                Condition::Good | Condition::Passing | Condition::Waits(_) | Condition::Going => None,
             };
             if let Some(report) = is_over {
                 let region = self.run.state.rows.get(&address).map(|row| row.region.as_str()).unwrap_or_default();
@@ -232,11 +265,13 @@ impl Engine<'_> {
             }
             return;
         }
-        if self.queue.stage(index) == Stage::Running {
+        if self.queue.stage(index) == Stage::Running && self.is_told(index, Milestone::Created) {
             self.save();
             self.reach_created(index);
         }
-        if self.is_over(index) {
+        // Nobody knows how long a person takes.
+        let waits = self.flights.get(index).is_some_and(|flight| flight.advice.is_some());
+        if !waits && self.is_over(index) {
             let status = status.map_or_else(String::new, |status| format!("; AWS reports it as {status}"));
             self.fail(index, format!("it was not ready in time{status}"), false);
             return;

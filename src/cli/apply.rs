@@ -13,12 +13,15 @@ use super::files::{self, Project};
 use super::git::Git;
 use super::progress::Live;
 use super::proposal::{self, Proposal};
+use super::requests::Requests;
 use super::{
     ApplyArguments, GlobalOptions, Ui, cloud, output,
     plan::{newer, say_newer, say_notes},
 };
+use crate::address::Address;
 use crate::apply::{self, Failure, Outcome, Report, Run, Stop};
 use crate::diagnostic::Diagnostic;
+use crate::inert::printable;
 use crate::plan::order::Steps;
 use crate::plan::resolve::{Graph, World, resolve};
 use crate::plan::{Plan, Purpose, stale};
@@ -29,6 +32,9 @@ use crate::session::{self, Gathered};
 use crate::spec::Types;
 use crate::state::{Holder, Lock, Paths, history};
 use crate::value::Value;
+
+/// How long a person is waited for unless the user says otherwise.
+pub(super) const WAIT: Duration = Duration::from_secs(15 * 60);
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Result<Exit, CommandError> {
     let saved = arguments.plan.as_deref().map(proposal::read).transpose()?;
@@ -125,9 +131,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
             desired: Some((&world, &graph)),
             paths: &paths,
             json: arguments.json,
+            wait: arguments.wait.unwrap_or(WAIT),
         };
         let ran = carry_out(ui, work, &mut gathered).await?;
-        let exit = tell(ui, &ran, &paths);
+        let exit = tell(ui, &ran, &paths, types);
         let outputs = match exit {
             Exit::Done => session::outputs(&world, &graph, &ran.outcome.report().state)?,
             _ => Vec::new(),
@@ -203,6 +210,8 @@ pub(super) struct Work<'a> {
     pub paths: &'a Paths,
     /// Tell it as a stream of JSON instead.
     pub json: bool,
+    /// How long to wait for a person when nothing else is left to do.
+    pub wait: Duration,
 }
 
 /// What came of a plan, how long it took, and how long it should have taken.
@@ -228,11 +237,12 @@ pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) 
         plan: work.plan,
         desired: work.desired,
         state: gathered.state.clone(),
-        settings: work.desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
+        settings: work.desired.map_or(Value::Null, |(world, _)| world.settings()),
         ledger,
         progress: if work.json { &stream } else { &live },
         stop,
         at_once: cloud::AT_ONCE,
+        wait: work.wait,
     };
     let outcome = apply::run(run).await;
     drop(live);
@@ -392,7 +402,7 @@ fn say_failure(ui: &Ui, failure: &Failure) {
 }
 
 /// Says how it ended.
-pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
+pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths, types: &Types) -> Exit {
     let outcome = &ran.outcome;
     let report = outcome.report();
     let time = time(ran);
@@ -420,7 +430,14 @@ pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
             } else {
                 ui.hint("fix the cause and run the command again; it continues from here");
             }
+            say_waiting(ui, report, types);
             if report.done.is_empty() { Exit::Failure } else { Exit::Partial }
+        }
+        Outcome::Waiting(report) => {
+            ui.say(&format!("\nDone so far: {}. {time}", counted(report)));
+            say_waiting(ui, report, types);
+            ui.hint("do this, then run the command again; it continues from here");
+            Exit::Partial
         }
         Outcome::Interrupted(report) => {
             ui.say(&format!("\nStopped: {}. {time}", counted(report)));
@@ -431,6 +448,24 @@ pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths) -> Exit {
             ui.hint("run the command again; it continues from here");
             Exit::Interrupted
         }
+    }
+}
+
+/// Says what waits for a person, and what to do: a table of what is asked for, and a sentence of everything else.
+fn say_waiting(ui: &Ui, report: &Report, types: &Types) {
+    let is_waiting = |address: &Address| report.waiting.iter().any(|(waiting, _)| waiting == address);
+    for requests in Requests::of(&report.state, types, &is_waiting) {
+        ui.tell(&format!("\n{}:\n\n{}", requests.title(), requests.table()));
+    }
+    let is_asked_for = |address: &Address| types.get(&address.type_name).is_some_and(|found| found.request.is_some());
+    let others: Vec<String> = report
+        .waiting
+        .iter()
+        .filter(|(address, _)| !is_asked_for(address))
+        .map(|(address, advice)| format!("  {address}: {}", printable(advice)))
+        .collect();
+    if !others.is_empty() {
+        ui.tell(&format!("\nWaiting for you:\n{}", others.join("\n")));
     }
 }
 
@@ -512,7 +547,6 @@ pub(super) fn deletes(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::Address;
     use crate::apply::Done;
     use crate::cli::ui::captured::ui;
     use crate::diagnostic::SourceFile;
@@ -547,6 +581,7 @@ mod tests {
             }],
             skipped: vec![(address("ecs.service.mastodon"), address("elb.listener.https"))],
             pending: Vec::new(),
+            waiting: Vec::new(),
             not_started: Vec::new(),
             unsaved: None,
         }
@@ -560,7 +595,7 @@ mod tests {
             elapsed: Duration::from_secs(960),
             expected: Duration::from_secs(720),
         };
-        let exit = tell(&ui, &ran, &Paths::new("state", "social"));
+        let exit = tell(&ui, &ran, &Paths::new("state", "social"), &Types::new());
         assert_eq!(exit, Exit::Partial);
         assert_eq!(
             err.take(),
@@ -583,7 +618,7 @@ mod tests {
         report.failed[0].location = Some(location.location.clone());
         let time = Duration::from_secs(1);
         let ran = Ran { outcome: Outcome::Halted(report), elapsed: time, expected: time };
-        tell(&ui, &ran, &Paths::new("state", "social"));
+        tell(&ui, &ran, &Paths::new("state", "social"), &Types::new());
         let said = err.take();
         assert!(said.contains("error[refused]: elb.listener.https: elasticloadbalancing:CreateListener"), "{said}");
         assert!(said.contains("--> mastodon.toml:2:16") && said.contains("max_capacity = 300"), "{said}");

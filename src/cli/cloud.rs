@@ -58,6 +58,7 @@ pub async fn connect(
             clock: Arc::new(since_epoch),
             trace: ui.calls().clone(),
             laws: nature.laws.clone(),
+            person: options.sandbox_person.unwrap_or_default(),
             ..Options::default()
         };
         let sim = Sim::open(Arc::clone(&nature.types), Some(paths.folder().join("cloud.json")), sandbox)?;

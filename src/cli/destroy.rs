@@ -1,6 +1,8 @@
 //! `mastoform destroy`: takes the whole instance down. Needs the state, not a valid `mastodon.toml`; one that can be read
 //! protects what it says, and decides how things are deleted.
 
+use std::time::Duration;
+
 use super::apply::{Work, carry_out, confirm_name, deletes, holder, losses, say_lost, tell};
 use super::cloud::{self, Nature};
 use super::error::{CommandError, Exit};
@@ -102,9 +104,10 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             desired: None,
             paths: &paths,
             json: false,
+            wait: Duration::ZERO,
         };
         let ran = carry_out(ui, work, &mut gathered).await?;
-        let exit = tell(ui, &ran, &paths);
+        let exit = tell(ui, &ran, &paths, &specs.types);
         if exit == Exit::Done {
             say_what_stays(ui, &plan, &specs.types);
         }
@@ -128,12 +131,21 @@ fn say_what_stays(ui: &Ui, plan: &Plan, types: &Types) {
     // What a job has made goes with nobody.
     let done = plan.changes.iter().filter(|change| change.action == Action::Forget).filter_map(|change| {
         let identity = change.identity.as_ref().filter(|identity| !was_not_run(identity))?;
-        let leaves = types.get(&change.address.type_name)?.leaves.as_ref()?;
+        let leaves = types.get(&change.address.type_name).filter(|found| found.once)?.leaves.as_ref()?;
         (!change.causes.contains(&Cause::Drift)).then(|| leaves.replace("{}", identity.as_str()))
     });
     let lines: Vec<String> = stays.chain(done).map(|phrase| format!("  - {phrase}")).collect();
     if !lines.is_empty() {
         ui.say(&format!("What stays in AWS (TIME: when its deletion began, in UTC):\n{}", lines.join("\n")));
+    }
+    let asked = plan.changes.iter().filter_map(|change| {
+        let resource_type = types.get(&change.address.type_name).filter(|found| found.is_asked_for())?;
+        let name = change.identity.as_ref()?.as_str().replace('|', " ");
+        Some(resource_type.leaves.as_deref().unwrap_or("{}").replace("{}", &name))
+    });
+    let asked: Vec<String> = asked.map(|phrase| format!("  - {phrase}")).collect();
+    if !asked.is_empty() {
+        ui.say(&format!("Yours to remove:\n{}", asked.join("\n")));
     }
 }
 

@@ -57,6 +57,7 @@ fn fields(event: &Event) -> (&'static str, Json) {
             ("started", with_identity(fields, object.as_ref()))
         }
         Event::Status { address, status } => ("status", json!({"address": address, "status": status})),
+        Event::Waits { address, advice } => ("waits", json!({"address": address, "advice": advice})),
         Event::Created { address } => ("created", json!({"address": address})),
         Event::Finished { address, verb, object, elapsed } => {
             let fields = json!({"address": address, "verb": verb, "seconds": seconds(*elapsed)});
@@ -97,6 +98,8 @@ pub fn summary(outcome: &Outcome, elapsed: Duration, expected: Duration, outputs
         .iter()
         .map(|done| json!({"address": done.address, "verb": done.verb, "seconds": seconds(done.elapsed)}))
         .collect();
+    let waiting: Vec<Json> =
+        report.waiting.iter().map(|(address, advice)| json!({"address": address, "advice": advice})).collect();
     json!({
         "outcome": word(outcome),
         "serial": report.state.serial,
@@ -106,6 +109,7 @@ pub fn summary(outcome: &Outcome, elapsed: Duration, expected: Duration, outputs
         "failed": failed,
         "skipped": skipped,
         "pending": report.pending,
+        "waiting": waiting,
         "not_started": report.not_started,
         "outputs": outputs,
     })
@@ -116,6 +120,7 @@ pub fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Completed(_) => history::COMPLETED,
         Outcome::Halted(_) => "halted",
+        Outcome::Waiting(_) => "waiting",
         Outcome::Interrupted(_) => "interrupted",
     }
 }
@@ -142,6 +147,7 @@ mod tests {
             Event::Started { address: address.clone(), verb, object: None, expected: time },
             Event::Started { address: address.clone(), verb: "delete", object: object.clone(), expected: time },
             Event::Status { address: address.clone(), status: text() },
+            Event::Waits { address: address.clone(), advice: text() },
             Event::Created { address: address.clone() },
             Event::Finished { address: address.clone(), verb, object: None, elapsed: time },
             Event::Finished { address: address.clone(), verb: "delete", object, elapsed: time },
@@ -159,17 +165,18 @@ mod tests {
             failed: vec![failure.clone()],
             skipped: vec![(address.clone(), address.clone())],
             pending: vec![address.clone()],
+            waiting: vec![(address.clone(), text())],
             not_started: vec![address.clone()],
             unsaved: None,
         };
         let (ui, out, _) = ui(false, "");
         let stream = Stream::new(&ui);
         events.iter().for_each(|event| stream.event(event));
-        for outcome in [Outcome::Completed(report()), Outcome::Halted(report()), Outcome::Interrupted(report())] {
-            write(&ui, "summary", summary(&outcome, time, time, &json!({}))).expect("written");
+        for end in [Outcome::Completed, Outcome::Halted, Outcome::Waiting, Outcome::Interrupted] {
+            write(&ui, "summary", summary(&end(report()), time, time, &json!({}))).expect("written");
         }
         let lines = out.take();
-        assert_eq!(lines.lines().count(), events.len() + 3);
+        assert_eq!(lines.lines().count(), events.len() + 4);
         for line in lines.lines() {
             let line: Json = serde_json::from_str(line).expect("JSON");
             validator.validate(&line).unwrap_or_else(|error| panic!("{error} in {line}"));

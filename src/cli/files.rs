@@ -21,7 +21,7 @@ use crate::file;
 use crate::plan::resolve::World;
 use crate::session;
 use crate::spec::{Blueprint, OverlayFile, Specs};
-use crate::state::{Entry, Holder, Journal, Lock, Paths, State, history};
+use crate::state::{Entry, Holder, Journal, Lock, Paths, Record, State, history};
 use crate::value::Value;
 
 /// Everything a command needs that is not in the cloud.
@@ -327,10 +327,15 @@ pub fn read_state(ui: &Ui, paths: &Paths) -> Result<Option<State>, CommandError>
     if state.is_none() {
         paths.refuse_lost()?;
     }
-    if !is_busy(ui, paths)?
-        && Journal::read(&paths.journal())?.entries.iter().any(|entry| entry.record.address().is_some())
-    {
-        ui.warn("a command was interrupted; what it has done since is not shown");
+    if !is_busy(ui, paths)? {
+        let entries = Journal::read(&paths.journal())?.entries;
+        let has_begun = entries.iter().any(|entry| entry.record.address().is_some());
+        // A run that ended while something was under way, such as waiting for a person, has saved all it knew.
+        let is_saved = matches!(entries.last().map(|entry| &entry.record), Some(Record::Checkpoint { serial, .. })
+            if state.as_ref().is_some_and(|state| state.serial == *serial));
+        if has_begun && !is_saved {
+            ui.warn("a command was interrupted; what it has done since is not shown");
+        }
     }
     Ok(state)
 }
@@ -389,6 +394,7 @@ pub(super) mod tests {
             specs: None,
             sandbox: false,
             sandbox_speed: None,
+            sandbox_person: None,
             color: ColorChoice::Never,
             trace: None,
             verbose: 0,

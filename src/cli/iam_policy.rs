@@ -9,7 +9,7 @@ use super::files::{self, Project};
 use super::{CommandError, Exit, GlobalOptions, IamPolicyArguments, Ui, cloud};
 use crate::address::TypeName;
 use crate::plan::permissions::{self, Half, LONGEST, Place, Policy, Wanted};
-use crate::plan::resolve::{resolve, wanted_lookups};
+use crate::plan::resolve::{World, resolve, wanted_lookups};
 use crate::session::{self, Gathered};
 use crate::state::State;
 
@@ -68,7 +68,7 @@ fn policies(
         lookups: state.lookups.clone(),
         ..Gathered::offline(State::new("", config.name.as_str(), config.region.as_str()))
     };
-    let world = project.world(&gathered.lookups, &gathered.state.settings);
+    let world = project.world(&gathered.lookups, &state.settings);
     let graph = resolve(&world, &project.specs)?;
     let (plan, _) = session::plan(&world, &graph, &gathered)?;
     let desired: BTreeMap<_, _> =
@@ -78,21 +78,22 @@ fn policies(
         desired: &desired,
         state: &state,
         types: &project.specs.types,
-        looked_up: &looked_up(project)?,
+        looked_up: &looked_up(&world)?,
         place: Place { instance: &config.name, region: &config.region, account },
     };
     Ok(permissions::policies(permissions::statements(&wanted, half)))
 }
 
 /// The types that are looked up, and where.
-fn looked_up(project: &Project) -> Result<BTreeMap<TypeName, BTreeSet<String>>, CommandError> {
+fn looked_up(world: &World<'_>) -> Result<BTreeMap<TypeName, BTreeSet<String>>, CommandError> {
     let mut regions: BTreeMap<TypeName, BTreeSet<String>> = BTreeMap::new();
-    for resource in project.specs.blueprint.resources.values().filter(|resource| resource.lookup.is_some()) {
+    let resources = world.specs.blueprint.resources.iter().filter(|(_, resource)| resource.lookup.is_some());
+    for (name, _) in resources.filter(|(name, _)| !world.is_left_out(name)) {
         // Those that read another one's answer are asked where the instance is, unless they say where.
-        regions.entry(resource.type_name.clone()).or_default().insert(project.config.region.clone());
+        regions.entry(name.0.clone()).or_default().insert(world.config.region.clone());
     }
     let nothing = BTreeMap::new();
-    for lookup in wanted_lookups(&project.world(&nothing, &crate::value::Value::Null))? {
+    for lookup in wanted_lookups(&World { lookups: &nothing, ..*world })? {
         regions.entry(lookup.address.type_name).or_default().insert(lookup.region);
     }
     Ok(regions)
@@ -172,6 +173,7 @@ mod tests {
         assert_eq!(
             added,
             [
+                "acm:AddTagsToCertificate",
                 "cloudfront:CreateDistribution",
                 "cloudfront:DeleteOriginAccessControl",
                 "cloudfront:DeleteResponseHeadersPolicy",

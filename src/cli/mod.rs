@@ -32,6 +32,7 @@ mod plan;
 mod process;
 pub mod progress;
 mod proposal;
+mod requests;
 mod restore;
 mod run;
 mod schema;
@@ -42,6 +43,7 @@ mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -50,6 +52,7 @@ use fleet::{File, Files};
 pub use ui::Ui;
 
 use crate::file::{self, Kind};
+use crate::provider::sim::Person;
 use crate::provider::trace;
 
 /// Run your own Mastodon server on AWS from one file
@@ -95,6 +98,9 @@ pub struct GlobalOptions {
     /// How many times faster than AWS the simulated cloud is
     #[arg(long, global = true, value_name = "N", value_parser = speed)]
     pub sandbox_speed: Option<f64>,
+    /// How long the person in the sandbox takes for what waits for one: 5m, 2h, or never
+    #[arg(long, global = true, value_name = "TIME", value_parser = person)]
+    pub sandbox_person: Option<Person>,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
@@ -114,6 +120,17 @@ fn speed(text: &str) -> Result<f64, String> {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         _ => Err("not a number above 0".to_owned()),
     }
+}
+
+fn person(text: &str) -> Result<Person, String> {
+    if text == "never" { Ok(Person::Never) } else { duration(text).map(Person::Takes) }
+}
+
+/// `15m`, `1h 30m`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()));
+    let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    seconds.or_else(written).ok_or_else(|| "not a time such as 15m, 2h or 90s".to_owned())
 }
 
 /// When colours are used.
@@ -252,6 +269,9 @@ pub struct ApplyArguments {
     /// Without a state: go on with the instance of this name that lives in AWS
     #[arg(long)]
     pub adopt_own: bool,
+    /// How long to wait for what only a person can do, when nothing else is left: 15m unless told otherwise, 0: not at all
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub wait: Option<Duration>,
     /// Of a fleet these instances first, by name or number, and the others only if that went well
     #[arg(long, value_name = "NAME|N")]
     pub canary: Option<String>,
@@ -285,11 +305,14 @@ pub struct DestroyArguments {
 
 #[derive(Debug, Args)]
 pub struct OutputArguments {
-    /// Only this one, and nothing but its value
+    /// Only this one, and nothing but its value; dns: the records that you are asked for
     pub name: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Print the records of dns as lines of a zone file
+    #[arg(long, conflicts_with = "json", requires = "name")]
+    pub zone: bool,
 }
 
 #[derive(Debug, Args)]
@@ -506,6 +529,9 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
     let mut global = arguments.global.clone();
     if global.sandbox_speed.is_some() && !global.sandbox {
         return Err(CommandError::failure("--sandbox-speed is the speed of the sandbox").hint("add --sandbox"));
+    }
+    if global.sandbox_person.is_some() && !global.sandbox {
+        return Err(CommandError::failure("--sandbox-person is the person in the sandbox").hint("add --sandbox"));
     }
     match fleet::find(&global.files)? {
         Files::One(file) if global.only.is_empty() => global.file = file,

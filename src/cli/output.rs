@@ -3,12 +3,14 @@
 use serde_json::{Value as Json, json};
 
 use super::files::{self, Project};
+use super::requests::Requests;
 use super::{CommandError, Exit, GlobalOptions, OutputArguments, Ui};
 use crate::diagnostic::Diagnostic;
 use crate::plan::resolve::resolve;
 use crate::render::layout::{pad, width, wrap};
 use crate::render::style::{Role, paint};
 use crate::session::{self, Output};
+use crate::spec::Types;
 use crate::state::State;
 use crate::value::Value;
 
@@ -21,6 +23,16 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &OutputArguments) -> Res
     let (project, _) = Project::read(options)?;
     let state = files::read_state(ui, &project.paths)?
         .unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));
+    if let Some(name) = arguments.name.as_deref()
+        && Requests::names(&project.specs.types).contains(&name)
+    {
+        return requests(ui, &state, &project.specs.types, name, arguments);
+    }
+    if arguments.zone {
+        return Err(
+            CommandError::failure("--zone is for records that you are asked for").hint("mastoform output dns --zone")
+        );
+    }
     let world = project.world(&state.lookups, &state.settings);
     let graph = resolve(&world, &project.specs)?;
     let outputs = session::outputs(&world, &graph, &state)?;
@@ -31,6 +43,25 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &OutputArguments) -> Res
         }
         (None, true) => ui.json(&json!({"format": FORMAT, "outputs": to_json(&outputs)}))?,
         (None, false) => ui.data(&list(&outputs, ui.width()))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// What is asked of people under this name.
+fn requests(
+    ui: &Ui,
+    state: &State,
+    types: &Types,
+    name: &str,
+    arguments: &OutputArguments,
+) -> Result<Exit, CommandError> {
+    let all = Requests::of(state, types, &|_| true);
+    match all.iter().find(|requests| requests.name() == name) {
+        Some(requests) if arguments.json => ui.json(&requests.to_json())?,
+        Some(requests) if arguments.zone => ui.data(&requests.lines())?,
+        Some(requests) => ui.data(&requests.table())?,
+        None if arguments.json => ui.json(&json!({"format": FORMAT, "requests": []}))?,
+        None => ui.say("You are asked for nothing."),
     }
     Ok(Exit::Done)
 }
@@ -98,7 +129,7 @@ mod tests {
         let options = options(folder.path());
         fs_err::write(&options.file, include_str!("../../mastodon.toml")).expect("written");
         let (ui, out, _) = ui(false, "");
-        let arguments = |name: Option<&str>, json| OutputArguments { name: name.map(str::to_owned), json };
+        let arguments = |name: Option<&str>, json| OutputArguments { name: name.map(str::to_owned), json, zone: false };
         run(&ui, &options, &arguments(Some("url"), false)).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(out.take(), "https://social.example.org\n");
         run(&ui, &options, &arguments(None, false)).unwrap_or_else(|error| panic!("{error}"));

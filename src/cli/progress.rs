@@ -100,6 +100,10 @@ impl<'steps> Board<'steps> {
                 self.set_status(address, status);
                 None
             }
+            Event::Waits { address, advice } => {
+                self.set_status(address, &format!("waits for you: {advice}"));
+                Some(format!("  {} {address} waits for you: {advice}", paint(Role::Warning, signs.adopt)))
+            }
             Event::Created { address } => {
                 self.set_status(address, "accepted");
                 None
@@ -252,6 +256,7 @@ pub fn plain(event: &Event) -> Option<String> {
             format!("{} {address}{}{time} ...", forms(verb).0, called(object.as_ref()))
         }
         Event::Status { address, status } => format!("{address} is {status}"),
+        Event::Waits { address, advice } => format!("{address} waits for you: {advice}"),
         Event::Created { .. } => return None,
         Event::Finished { address, verb, object, elapsed } => {
             format!("{} {address}{} in {}", forms(verb).1, called(object.as_ref()), exact(*elapsed))

@@ -236,6 +236,7 @@ pub(super) mod tests {
                 desired: Some((&world, &graph)),
                 paths: &project.paths,
                 json: false,
+                wait: apply::WAIT,
             };
             let ran = carry_out(&ui, work, &mut gathered).await.unwrap_or_else(|error| panic!("{error}"));
             let outcome = ran.outcome;

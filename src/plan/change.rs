@@ -266,6 +266,8 @@ pub enum Cause {
     Interrupted,
     /// The cloud reports that it failed by itself: the status, and the reason if it gives one.
     Reported { status: String },
+    /// It goes on by itself as soon as a person has done this.
+    Waits { advice: String },
     /// It was found in the cloud, with the tags of this instance, and no state had it.
     Found,
     /// It was made by a version that did not put the lineage on it.

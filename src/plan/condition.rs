@@ -20,6 +20,8 @@ pub enum Verdict {
     Anew,
     /// A person has to do this. A change that the file wants may be just that.
     Tell(String),
+    /// It goes on by itself as soon as a person has done this.
+    Waits(String),
     /// A person has to do this before the cloud takes any change.
     Blocked(String),
     /// It is being deleted, and no recorded run began that. Only a plan that wants it gone can go on.
@@ -33,6 +35,9 @@ pub fn verdict(resource_type: &ResourceType, row: &Row, observed: Option<&Value>
     let told = |advice: &str| resource_type.advice(advice, &row.recorded(), &row.region);
     match condition {
         Condition::Good | Condition::Passing => Verdict::Fine,
+        Condition::Waits(advice) => {
+            Verdict::Waits(resource_type.advice(advice, &shown(row, observed), &row.region))
+        }
         Condition::Stopped(advice) => Verdict::Blocked(told(advice)),
         // An earlier run deletes it, and the next one goes on with that.
         Condition::Going if matches!(row.status, Status::Deleting | Status::Replacing) => Verdict::Fine,
@@ -52,6 +57,15 @@ pub fn verdict(resource_type: &ResourceType, row: &Row, observed: Option<&Value>
     }
 }
 
+/// What is recorded of a resource, with what the cloud shows of it now.
+fn shown(row: &Row, observed: &Value) -> Value {
+    let mut shown = row.recorded();
+    for (name, value) in observed.as_map().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        shown.set(&[name], value.clone());
+    }
+    shown
+}
+
 /// The report of the cloud in words: `AWS reports it as stopped`.
 pub fn report(resource_type: &ResourceType, observed: Option<&Value>) -> String {
     let report = resource_type.ready.as_ref().zip(observed).and_then(|(ready, observed)| ready.report(observed));
@@ -62,7 +76,7 @@ pub fn report(resource_type: &ResourceType, observed: Option<&Value>) -> String 
 pub fn advice(verdict: Verdict) -> Option<String> {
     match verdict {
         Verdict::Fine | Verdict::Again | Verdict::Anew => None,
-        Verdict::Tell(advice) | Verdict::Blocked(advice) => Some(advice),
+        Verdict::Tell(advice) | Verdict::Waits(advice) | Verdict::Blocked(advice) => Some(advice),
         Verdict::Leaving => Some("wait until it is gone; then the next apply makes another one".to_owned()),
     }
 }
@@ -88,7 +102,7 @@ pub fn refusal(
 ) -> Option<Refusal> {
     let verdict = verdict(resource_type, row, observed);
     let is_in_the_way = match &verdict {
-        Verdict::Fine | Verdict::Again | Verdict::Anew => false,
+        Verdict::Fine | Verdict::Again | Verdict::Anew | Verdict::Waits(_) => false,
         Verdict::Tell(_) => intent == Intent::Keep,
         Verdict::Leaving => intent != Intent::Remove,
         Verdict::Blocked(_) => true,

@@ -30,7 +30,7 @@ fn is_decided_by_the_file(world: &World<'_>, desired: &Desired<'_>, name: &str, 
     let is_edited = |input: &Vec<String>| {
         // A setting that did not exist at the last apply says nothing about the name from then.
         let was = settings.at(input);
-        was.is_some() && was != world.config.values.at(input) && written_at(world, input, settings).is_some()
+        was.is_some() && was != world.setting(input) && written_at(world, input, settings).is_some()
     };
     desired.patches.iter().any(|patch| patch.attributes.contains_key(name))
         || deciding_inputs(desired, &world.specs.blueprint, &[name.to_owned()]).iter().any(is_edited)

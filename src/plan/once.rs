@@ -22,8 +22,12 @@ use crate::spec::types::{Condition, ResourceType};
 use crate::state::{Row, Status};
 use crate::value::Planned;
 
-/// Whether there is nothing in the cloud any more of something that was done, or has failed.
+/// Whether there is nothing in the cloud any more of something that was done, or has failed. Of what is asked of people
+/// there never was.
 pub(super) fn is_over(resource_type: &ResourceType, row: &Row, observation: Option<&Observation>) -> bool {
+    if resource_type.is_asked_for() {
+        return true;
+    }
     if !resource_type.once {
         return false;
     }

@@ -79,6 +79,47 @@ pub struct World<'a> {
     pub evaluator: &'a Evaluator,
 }
 
+impl World<'_> {
+    /// The value of a setting, or of a part of one. An instance that was made before there was a setting keeps what it
+    /// has, as long as its file says nothing.
+    pub fn setting(&self, path: &[String]) -> Option<&Value> {
+        match self.kept_setting(path) {
+            Some(kept) => Some(kept),
+            None => self.config.values.at(path),
+        }
+    }
+
+    /// Whether `when` leaves out a resource, as far as settings alone decide it.
+    pub fn is_left_out(&self, name: &ResourceName) -> bool {
+        let when = self.specs.blueprint.resources.get(name).and_then(|resource| resource.when.as_ref());
+        let scope = ResourceScope { world: self, each: None, facts: &NoFacts };
+        when.is_some_and(|when| self.evaluator.condition(when, &scope).is_ok_and(|holds| !holds))
+    }
+
+    fn kept_setting(&self, path: &[String]) -> Option<&Value> {
+        if self.previous.is_null() {
+            return None;
+        }
+        let mut with_before = self.specs.blueprint.inputs.iter().filter(|input| input.before.is_some());
+        let input = with_before.find(|input| input.path == path)?;
+        if self.config.origin(&input.path).is_some() {
+            return None;
+        }
+        self.previous.at(&input.path).or(input.before.as_ref())
+    }
+
+    /// All settings, to remember.
+    pub fn settings(&self) -> Value {
+        let mut settings = self.config.values.clone();
+        for input in &self.specs.blueprint.inputs {
+            if let Some(kept) = self.kept_setting(&input.path) {
+                settings.set(&input.path, kept.clone());
+            }
+        }
+        settings
+    }
+}
+
 /// Values of resources' attributes.
 pub trait Facts {
     /// The value at `path` of a resource that exists in the graph; unknown leaves say what is not known.
@@ -125,7 +166,7 @@ pub struct ResourceScope<'a> {
 impl Scope for ResourceScope<'_> {
     fn value(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
         match &reference.root {
-            Root::Config => Ok(self.world.config.values.at(&reference.path).map(Value::lift).unwrap_or_default()),
+            Root::Config => Ok(self.world.setting(&reference.path).map(Value::lift).unwrap_or_default()),
             Root::Previous => Ok(self.world.previous.at(&reference.path).map(Value::lift).unwrap_or_default()),
             Root::Each => Ok(match (self.each, reference.path.split_first()) {
                 (Some((key, _)), Some((word, _))) if word == "key" => Tree::Text(key.clone()),
@@ -141,6 +182,8 @@ impl Scope for ResourceScope<'_> {
                 if self.is_lookup(&resource_name) {
                     return Ok(match self.world.lookups.get(&address) {
                         Some(found) => found.at(&reference.path).map(Value::lift).unwrap_or_default(),
+                        // What `when` left out is null.
+                        None if self.world.is_left_out(&resource_name) => Tree::Null,
                         None => unknown(&address, &reference.path, reference, false),
                     });
                 }

@@ -520,7 +520,8 @@ fn settle<'a>(
     let mut ties = ties::ties(resource_type, row, orders, situation.state);
     ties.retain(|tie| tie.is_fixed);
     let is_failed = matches!(verdict, Verdict::Again | Verdict::Anew);
-    let is_settled = !marks && !is_failed && !unfinished && row.replaced.is_empty() && ties.is_empty();
+    let waits = matches!(verdict, Verdict::Waits(_));
+    let is_settled = !marks && !is_failed && !waits && !unfinished && row.replaced.is_empty() && ties.is_empty();
     if differences.is_empty() && is_settled && row.protect == desired.protect {
         return (Settled { facts, is_new: false, is_changed: false, ..settled }, None);
     }
@@ -611,9 +612,12 @@ fn settle<'a>(
         settled.is_changed = false;
         return (settled, Some(change));
     }
-    if unfinished || !row.replaced.is_empty() {
+    if unfinished || waits || !row.replaced.is_empty() {
         change.action = Action::Adopt;
-        change.causes = vec![Cause::Interrupted];
+        change.causes = vec![match verdict {
+            Verdict::Waits(advice) => Cause::Waits { advice },
+            _ => Cause::Interrupted,
+        }];
         return (settled, Some(change));
     }
     // Only the guard against deletion changes.
@@ -803,7 +807,7 @@ fn cause(
 
 /// Whether a setting has another value than at the last apply.
 fn is_edited(world: &World<'_>, input: &[String], settings: &Value) -> bool {
-    settings.is_null() || settings.at(input) != world.config.values.at(input)
+    settings.is_null() || settings.at(input) != world.setting(input)
 }
 
 /// The cause of what is so because a setting is no longer in the file.

@@ -137,6 +137,7 @@ pub fn judge(
             Some(Care::Foreign(holder)) => Care::Foreign(holder.clone()),
             None => Care::Foreign(Holder::default()),
         },
+        Some(Proof::Nothing) => Care::Ours,
         Some(Proof::Tags) | None => judge_tags(owner, address, observed.tags.as_ref()),
     }
 }

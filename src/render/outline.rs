@@ -42,6 +42,7 @@ pub enum Group {
     Updated,
     Created,
     Run,
+    Waits,
     Recorded,
     Drifted,
 }
@@ -57,6 +58,7 @@ impl Group {
             Action::Update { .. } => Self::Updated,
             Action::Create => Self::Created,
             Action::Run => Self::Run,
+            Action::Adopt if matches!(change.causes.first(), Some(Cause::Waits { .. })) => Self::Waits,
             Action::Adopt | Action::Forget | Action::Skip => Self::Recorded,
         }
     }
@@ -68,6 +70,7 @@ impl Group {
             Self::Updated => "Updated",
             Self::Created => "Created",
             Self::Run => "Run",
+            Self::Waits => "Waiting for you",
             Self::Recorded => "Put right in the state",
             Self::Drifted => {
                 "Changed in AWS since the last apply, and set back. What should stay goes into mastodon.toml"
@@ -222,7 +225,10 @@ impl<'a> Outline<'a> {
                 (Impact::Brief, false)
             }
             Action::Adopt => {
-                plain("goes on with what an earlier run began");
+                plain(&match change.causes.first() {
+                    Some(Cause::Waits { advice }) => format!("waits for you: {}", printable(advice)),
+                    _ => "goes on with what an earlier run began".to_owned(),
+                });
                 (Impact::Brief, false)
             }
             Action::Forget if change.causes.contains(&Cause::Foreign) => {
@@ -234,6 +240,9 @@ impl<'a> Outline<'a> {
                 plain(match (is_gone, &change.identity) {
                     (true, None) => "it was never made",
                     (true, Some(_)) => "it is gone from AWS",
+                    (false, _) if self.type_of(change).is_some_and(ResourceType::is_asked_for) => {
+                        "it is asked of you no more, and stays where you have entered it"
+                    }
                     (false, _) => match self.type_of(change).is_some_and(|found| found.leaves.is_some()) {
                         true => "it has been done, and what it made stays in AWS",
                         false => "it has been done",
@@ -256,6 +265,10 @@ impl<'a> Outline<'a> {
             // An update without a word on its impact would leave the question open.
             Action::Update { .. } => (Impact::None, true),
             Action::Run => (Impact::Rolling, true),
+            Action::Create if self.type_of(change).is_some_and(ResourceType::is_asked_for) => {
+                plain("you are asked for it");
+                (Impact::Rolling, false)
+            }
             Action::Create | Action::Delete => (Impact::Rolling, change.expected_seconds >= 60),
         };
         if let Some(deletion) = &present {
@@ -415,6 +428,7 @@ impl<'a> Outline<'a> {
             Cause::Orphan => "not wanted any more".to_owned(),
             Cause::Interrupted => "left by an interrupted run".to_owned(),
             Cause::Reported { status } => format!("AWS reports it as {}", printable(status)),
+            Cause::Waits { advice } => format!("waits for you: {}", printable(advice)),
             Cause::Found => "found in AWS".to_owned(),
             Cause::Unmarked => "made before resources carried the lineage".to_owned(),
             Cause::Foreign => "not this instance's".to_owned(),

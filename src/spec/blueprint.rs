@@ -85,6 +85,8 @@ pub struct Input {
     pub required: bool,
     /// It can never be changed after the first apply.
     pub frozen: bool,
+    /// The value that an instance has that was made before there was this setting, as long as its file says nothing.
+    pub before: Option<Value>,
     /// Values that are known to exist. Another one is warned of, with the most similar one.
     pub known: Vec<String>,
     /// It is an ARN, or a table or list of them, of the account that the instance is in.
@@ -348,13 +350,19 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let unique = reader.flag("unique", false);
     let known = reader.texts("known");
     let limits = Limits::read(&mut reader);
-    reader.used.extend(["default", "values", "example"]);
+    reader.used.extend(["default", "before", "values", "example"]);
     reader.refuse_others();
     let default = entry.node.get("default").map(|node| Template::read_tree(node, &mut diagnostics.0));
     if doc.is_empty() {
         diagnostics.push(
             Diagnostic::error("missing-doc", format!("input `{}` has no doc", path.join(".")))
                 .at(&entry.key_location, ""),
+        );
+    }
+    if entry.node.get("before").is_some() && default.is_none() {
+        diagnostics.push(
+            Diagnostic::error("blueprint", "`before` stands beside `default`")
+                .at(&entry.key_location, "what a new instance has instead"),
         );
     }
     if usize::from(required) + usize::from(optional) + usize::from(default.is_some()) != 1 {
@@ -375,6 +383,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
         default,
         required,
         frozen,
+        before: entry.node.get("before").map(Node::value),
         known,
         own_account,
         unique,

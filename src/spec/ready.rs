@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::types::{Attribute, Reader, ResourceType, Shape, Types, placeholders};
+use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Node;
 use crate::value::{Tree, Value};
@@ -21,6 +22,10 @@ pub struct Ready {
     pub passing: Vec<String>,
     /// It does not end by itself, and the status is about the resource.
     pub failed: Vec<(String, Remedy)>,
+    /// It goes on by itself as soon as a person has acted; with what to do.
+    pub waits: BTreeMap<String, String>,
+    /// The flag among the attributes that says whether anybody is waited for.
+    pub waits_if: Option<String>,
     /// Somebody has to act before the cloud takes any change; with what to do.
     pub stopped: BTreeMap<String, String>,
     /// It is being deleted.
@@ -49,6 +54,8 @@ pub enum Condition<'a> {
     /// Also what nobody has classified: a new word of the cloud is no reason to act.
     Passing,
     Failed(&'a Remedy),
+    /// It goes on by itself as soon as a person has done this.
+    Waits(&'a str),
     /// With what a person has to do.
     Stopped(&'a str),
     Going,
@@ -64,7 +71,7 @@ impl<'a> Condition<'a> {
     pub fn advice(self) -> Option<&'a str> {
         match self {
             Self::Failed(Remedy::Tell(advice)) => Some(advice),
-            Self::Stopped(advice) => Some(advice),
+            Self::Waits(advice) | Self::Stopped(advice) => Some(advice),
             Self::Good | Self::Passing | Self::Going | Self::Failed(Remedy::Again | Remedy::Anew) => None,
         }
     }
@@ -79,6 +86,8 @@ impl Ready {
             good: reader.texts("good"),
             passing: reader.texts("passing"),
             failed: Vec::new(),
+            waits: advice(&mut reader, "waits"),
+            waits_if: reader.text("waits_if"),
             stopped: advice(&mut reader, "stopped"),
             going: reader.texts("going"),
             gone: reader.texts("gone"),
@@ -103,6 +112,8 @@ impl Ready {
             Condition::Good
         } else if let Some((_, remedy)) = self.failed.iter().find(|(failed, _)| failed == status) {
             Condition::Failed(remedy)
+        } else if let Some(advice) = self.waits.get(status) {
+            Condition::Waits(advice)
         } else if let Some(advice) = self.stopped.get(status) {
             Condition::Stopped(advice)
         } else if self.going.iter().any(|going| going == status) {
@@ -130,7 +141,7 @@ impl Ready {
     /// Every status with a meaning.
     pub fn classified(&self) -> impl Iterator<Item = &String> {
         let lists = self.good.iter().chain(&self.passing).chain(&self.going);
-        lists.chain(self.failed.iter().map(|(status, _)| status)).chain(self.stopped.keys())
+        lists.chain(self.failed.iter().map(|(status, _)| status)).chain(self.waits.keys()).chain(self.stopped.keys())
     }
 }
 
@@ -139,6 +150,11 @@ impl ResourceType {
     pub fn condition(&self, attributes: &Value) -> Option<Condition<'_>> {
         let ready = self.ready.as_ref()?;
         Some(ready.condition(ready.status(attributes)?))
+    }
+
+    /// Whether a new one waits for a person, or for something that a person or another resource does.
+    pub fn waits_for_somebody(&self) -> bool {
+        self.ready.as_ref().is_some_and(|ready| !ready.waits.is_empty())
     }
 
     /// Whether one that failed takes a change: something else than another one in its place helps.
@@ -153,10 +169,14 @@ impl ResourceType {
         for name in placeholders(advice) {
             let value = match name {
                 "region" => region.to_owned(),
-                name => attributes.get(name).map_or_else(String::new, |value| match value.as_text() {
-                    Some(text) => text.to_owned(),
-                    None => value.to_string(),
-                }),
+                name => {
+                    attributes.at(&name.split('.').collect::<Vec<_>>()).map_or_else(String::new, |value| {
+                        match value.as_text() {
+                            Some(text) => text.to_owned(),
+                            None => value.to_string(),
+                        }
+                    })
+                }
             };
             text = text.replace(&format!("{{{name}}}"), &value);
         }
@@ -189,6 +209,20 @@ pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
                     .at(&resource_type.location, "needs `ready` with `good` and `failed`"),
             );
         }
+        if let Some(awaits) = &resource_type.awaits {
+            let has =
+                |name: &TypeName| types.get(name).is_some_and(|found| found.attributes.contains_key(&awaits.attribute));
+            if !resource_type.waits_for_somebody()
+                || resource_type.attribute(&awaits.value).is_none()
+                || !awaits.types.iter().all(has)
+            {
+                let message = format!("type `{}` awaits what is not there", resource_type.name);
+                problems.push(
+                    Diagnostic::error("blueprint", message)
+                        .at(&resource_type.location, "needs `ready.waits`, and types and attributes that exist"),
+                );
+            }
+        }
         let Some(ready) = &resource_type.ready else { continue };
         let mut complain = |message: String, label: &str| {
             problems.push(Diagnostic::error("blueprint", message).at(&resource_type.location, label));
@@ -203,11 +237,28 @@ pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
                 "`ready.reason` names it",
             );
         }
-        let unknown = ready.stopped.values().chain(ready.failed.iter().filter_map(|(_, remedy)| match remedy {
+        let is_flag = |attribute: &&Attribute| matches!(attribute.shape, Shape::Bool);
+        if let Some(flag) = &ready.waits_if
+            && (ready.waits.is_empty() || resource_type.attributes.get(flag).filter(is_flag).is_none())
+        {
+            complain(
+                format!("type `{name}` has no flag `{flag}` that says whether it waits"),
+                "`ready.waits_if` names it",
+            );
+        }
+        let told = ready.waits.values().chain(ready.stopped.values());
+        let unknown = told.chain(ready.failed.iter().filter_map(|(_, remedy)| match remedy {
             Remedy::Tell(advice) => Some(advice),
             Remedy::Again | Remedy::Anew => None,
         }));
-        let is_known = |name: &&str| *name == "region" || resource_type.attributes.contains_key(*name);
+        let is_known =
+            |name: &&str| *name == "region" || resource_type.attribute(&name.split('.').collect::<Vec<_>>()).is_some();
+        if let Some(request) = &resource_type.request {
+            let columns = request.columns.iter().map(String::as_str);
+            for column in columns.chain(placeholders(&request.line)).filter(|name| !is_known(name)) {
+                complain(format!("type `{name}` has no attribute `{column}`"), "its `request` names it");
+            }
+        }
         for placeholder in unknown.flat_map(|advice| placeholders(advice)).filter(|name| !is_known(name)) {
             complain(format!("type `{name}` has no attribute `{placeholder}`"), "an advice in `ready` names it");
         }
@@ -226,7 +277,7 @@ pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
             }
         }
         for status in listed.difference(&classified) {
-            let meanings = "it is good, passing, failed, stopped or going";
+            let meanings = "it is good, passing, waits, failed, stopped or going";
             complain(format!("`ready` of `{name}` does not say what the status `{status}` means"), meanings);
         }
         if let Some(status) = ready.gone.iter().find(|status| !ready.going.contains(status)) {
@@ -260,10 +311,10 @@ mod tests {
         assert_eq!(problems(r#"["up"]"#, good), "");
         let all = format!(
             "{good}passing = [\"rising\"]\nfailed.again = [\"bad\"]\nfailed.anew = [\"dead\"]\n\
-             failed.tell.ill = \"look at {{name}} in {{region}}\"\nstopped.off = \"switch it on\"\n\
+             failed.tell.ill = \"look at {{name}} in {{region}}\"\nstopped.off = \"switch it on\"\nwaits.open = \"close {{name}}\"\n\
              going = [\"leaving\"]\ngone = [\"leaving\"]\nreason = \"why\""
         );
-        assert_eq!(problems(r#"["up", "rising", "bad", "dead", "ill", "off", "leaving"]"#, &all), "");
+        assert_eq!(problems(r#"["up", "rising", "bad", "dead", "ill", "off", "open", "leaving"]"#, &all), "");
         for (values, ready, expected) in [
             (r#"["up", "ill"]"#, good.to_owned(), "does not say what the status `ill` means"),
             (r#"["up"]"#, format!("{good}going = [\"away\"]"), "`away` of `a.thing` is not among the `values`"),
@@ -273,6 +324,7 @@ mod tests {
             (r#"["up"]"#, format!("{good}reason = \"because\""), "has no attribute `because` that the cloud sets"),
             (r#"["up"]"#, format!("{good}reason = \"name\""), "has no attribute `name` that the cloud sets"),
             (r#"["up", "off"]"#, format!("{good}stopped.off = \"ask {{whom}}\""), "has no attribute `whom`"),
+            (r#"["up", "off"]"#, format!("{good}waits.off = \"ask {{whom}}\""), "has no attribute `whom`"),
             (r#"["up", "off"]"#, format!("{good}stopped = [\"off\"]"), "a table that says for each status what to do"),
         ] {
             let said = problems(values, &ready);

@@ -59,13 +59,41 @@ pub struct ResourceType {
     /// When to give up waiting.
     pub timeout: Durations,
     pub ready: Option<Ready>,
+    /// What must be there before a new one goes on, in the simulated cloud. Without it, a type that waits for a person
+    /// waits until the simulated person has acted.
+    pub awaits: Option<Awaits>,
     pub replace: Order,
     /// The IAM actions that its objects take.
     pub permissions: Permissions,
+    /// How it is asked of people, if it is.
+    pub request: Option<Request>,
     /// What one costs; `None` where the type does not say, which lint refuses.
     pub pricing: Option<Pricing>,
     pub attributes: BTreeMap<String, Attribute>,
     pub location: Location,
+}
+
+/// A resource that must be there, and be in order, before another one goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaits {
+    /// It is of one of these types.
+    pub types: Vec<TypeName>,
+    /// The attribute of it that must have a value.
+    pub attribute: String,
+    /// The path of the attribute that holds this value.
+    pub value: Vec<String>,
+}
+
+/// How resources of a type are asked of people: as a table, and as lines that a program of theirs reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The name of the table: `mastoform output NAME`.
+    pub name: String,
+    pub title: String,
+    /// The attributes that are its columns.
+    pub columns: Vec<String>,
+    /// A line, with attributes in braces.
+    pub line: String,
 }
 
 /// How a resource is known to be this instance's.
@@ -77,6 +105,8 @@ pub enum Proof {
     Name { attribute: String },
     /// By the resource it is part of, which this attribute names by its identity.
     Parent { attribute: String },
+    /// There is nothing in the cloud that could be somebody else's: it is asked of a person.
+    Nothing,
 }
 
 impl ResourceType {
@@ -349,6 +379,11 @@ impl ResourceType {
         !self.lookup_only && !self.once
     }
 
+    /// Whether its resources are asked of a person, and nothing of them is in the cloud.
+    pub fn is_asked_for(&self) -> bool {
+        self.proof == Proof::Nothing
+    }
+
     /// What a tool has for it.
     pub fn counterpart(&self, tool: Tool) -> &Counterpart {
         match tool {
@@ -502,12 +537,13 @@ fn proof(reader: &mut Reader<'_>, is_proven_by_tags: bool) -> Proof {
         (true, None, None) if node.is_none() => Proof::Tags,
         (false, Some(attribute), None) => Proof::Name { attribute },
         (false, None, Some(attribute)) => Proof::Parent { attribute },
+        (false, None, None) if given("nothing").is_some() => Proof::Nothing,
         (true, ..) => {
             reader.wrong("proof", "absent: the tags of this type prove whose it is");
             Proof::Tags
         }
         (false, ..) => {
-            reader.wrong("proof", "`{ name = ... }` or `{ parent = ... }`: this type has no tags to prove whose it is");
+            reader.wrong("proof", "`{ name = ... }`, `{ parent = ... }` or `{ nothing = ... }`: this type has no tags to prove whose it is");
             Proof::Tags
         }
     }
@@ -544,11 +580,13 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     };
     reader.used.push("ready");
     let ready = entry.node.get("ready").map(|node| Ready::read(node, &mut *reader.diagnostics));
+    let awaits = awaits(&mut reader);
     reader.used.push("permissions");
     let permissions = match entry.node.get("permissions") {
         Some(node) => super::permissions::read(node, &mut *reader.diagnostics),
         None => Permissions::default(),
     };
+    let request = request(&mut reader);
     let pricing = pricing::read(&mut reader);
     reader.refuse_others();
     let mut attributes = BTreeMap::new();
@@ -603,11 +641,53 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         expect,
         timeout,
         ready,
+        awaits,
         replace,
         permissions,
+        request,
         pricing,
         attributes,
         location: entry.key_location.clone(),
+    }
+}
+
+/// `awaits = { types = ["dns.record"], attribute = "name", value = "validation.name" }`.
+fn awaits(reader: &mut Reader<'_>) -> Option<Awaits> {
+    reader.used.push("awaits");
+    let node = reader.table.get("awaits")?;
+    let mut inner = Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`awaits`", used: Vec::new() };
+    let types = inner.texts("types").into_iter().map(|text| {
+        let (service, kind) = text.split_once('.')?;
+        Some(TypeName::new(service, kind))
+    });
+    let types: Option<Vec<TypeName>> = types.collect();
+    let (attribute, value) = (inner.text("attribute"), inner.text("value"));
+    inner.refuse_others();
+    match (types.filter(|types| !types.is_empty()), attribute, value) {
+        (Some(types), Some(attribute), Some(value)) => {
+            Some(Awaits { types, attribute, value: value.split('.').map(str::to_owned).collect() })
+        }
+        _ => {
+            reader.wrong("awaits", "a table of `types`, `attribute` and `value`");
+            None
+        }
+    }
+}
+
+/// `[type.request]`.
+fn request(reader: &mut Reader<'_>) -> Option<Request> {
+    reader.used.push("request");
+    let node = reader.table.get("request")?;
+    let mut inner = Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`request`", used: Vec::new() };
+    let (name, title, line) = (inner.text("name"), inner.text("title"), inner.text("line"));
+    let columns = inner.texts("columns");
+    inner.refuse_others();
+    match (name, title, line) {
+        (Some(name), Some(title), Some(line)) if !columns.is_empty() => Some(Request { name, title, columns, line }),
+        _ => {
+            reader.wrong("request", "a table of `name`, `title`, `columns` and `line`");
+            None
+        }
     }
 }
 

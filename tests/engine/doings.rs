@@ -66,6 +66,8 @@ fn statuses() -> Vec<(String, String, Vec<String>)> {
         "ecs.cluster.mastodon",
         "ecs.service.mastodon",
         "cloudfront.distribution.media",
+        "acm.certificate.requested_web",
+        "dns.record.web",
     ];
     let described = addresses.into_iter().map(|address| {
         let parsed: mastoform::address::Address = address.parse().expect("an address");
@@ -147,6 +149,11 @@ async fn every_status_means_the_same_to_a_plan_and_to_a_drift() {
                 Condition::Passing => {
                     assert!(plan.is_empty(), "{story}: {:?}", changed(&plan));
                     assert!(matches!(drift.aws[0].what, What::Busy { .. }), "{story}: {drift:?}");
+                }
+                Condition::Waits(_) => {
+                    assert_eq!(changed(&plan), [format!("adopt {address}")], "{story}");
+                    let [Cause::Waits { advice }] = &plan.changes[0].causes[..] else { panic!("{plan:?}") };
+                    assert!(!advice.contains(['{', '}']), "{advice}");
                 }
                 Condition::Failed(Remedy::Again) => {
                     assert_eq!(changed(&plan), [format!("update {address}")], "{story}");

@@ -11,7 +11,7 @@ use mastoform::diagnostic::{Diagnostics, SourceFile};
 use mastoform::expr::Evaluator;
 use mastoform::plan::Plan;
 use mastoform::plan::resolve::{World, resolve};
-use mastoform::provider::sim::{Options, Sim};
+use mastoform::provider::sim::{Options, Person, Sim};
 use mastoform::provider::{Provider, read_only};
 use mastoform::render::graph::Drawing;
 use mastoform::session::{self, Gathered, SessionError};
@@ -29,6 +29,8 @@ pub struct Instance {
     pub folder: tempfile::TempDir,
     /// Steps that may have a call in flight at once.
     pub at_once: usize,
+    /// How long an apply waits for a person.
+    pub wait: Duration,
     /// The lineage of a state that is made here.
     pub lineage: &'static str,
 }
@@ -65,6 +67,9 @@ pub fn example(changes: &[(&str, &str)]) -> String {
     text
 }
 
+/// How long an apply of the tests waits for a person, in the cloud's time.
+const PERSON: Duration = Duration::from_secs(3600);
+
 /// A temporary folder in memory where the system has one: every milestone flushes to the disk.
 pub fn fast_folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
@@ -83,20 +88,29 @@ impl Instance {
         Self::at(1.0, Duration::from_millis(20))
     }
 
+    /// The same, where the person does what is asked in this time.
+    pub fn with_a_person(person: Person) -> Self {
+        Self::made_of(Options { speed: 1.0, latency: Duration::from_millis(20), person, ..Options::default() })
+    }
+
     fn at(speed: f64, latency: Duration) -> Self {
+        Self::made_of(Options { speed, latency, ..Options::default() })
+    }
+
+    fn made_of(options: Options) -> Self {
         let specs = Specs::read(&[]).unwrap_or_else(|problems| panic!("{problems}"));
-        let options = Options { speed, latency, laws: specs.blueprint.laws.clone(), ..Options::default() };
+        let options = Options { laws: specs.blueprint.laws.clone(), ..options };
         Self::with(Sim::open(Arc::clone(&specs.types), None, options).expect("a cloud"))
     }
 
     /// With a cloud that is there already.
     pub fn with(sim: Sim) -> Self {
-        Self { sim: Arc::new(sim), folder: fast_folder(), at_once: 16, lineage: "lineage" }
+        Self { sim: Arc::new(sim), folder: fast_folder(), at_once: 16, wait: PERSON, lineage: "lineage" }
     }
 
     /// Another instance in the same cloud, with a state of its own.
     pub fn beside(&self, lineage: &'static str) -> Self {
-        Self { sim: Arc::clone(&self.sim), folder: fast_folder(), at_once: self.at_once, lineage }
+        Self { sim: Arc::clone(&self.sim), folder: fast_folder(), at_once: self.at_once, wait: self.wait, lineage }
     }
 
     /// The same state in a copy of the cloud: whatever happens there, nothing happens here.
@@ -236,11 +250,12 @@ impl Instance {
             plan,
             desired,
             state: gathered.state.clone(),
-            settings: desired.map_or(Value::Null, |(world, _)| world.config.values.clone()),
+            settings: desired.map_or(Value::Null, |(world, _)| world.settings()),
             ledger,
             progress: &Silent,
             stop,
             at_once: self.at_once,
+            wait: self.wait,
         };
         apply::run(run).await
     }

@@ -478,7 +478,7 @@ mod tests {
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(
             (out.take().as_str(), err.take().as_str()),
-            ("alpha  valid  64 resources\n\n1 instance; 0 invalid.\n", "")
+            ("alpha  valid  70 resources\n\n1 instance; 0 invalid.\n", "")
         );
     }
 
@@ -578,7 +578,7 @@ mod tests {
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 2));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let text = out.take();
-        assert!(text.contains("beta   done  59 created") && text.contains("omega  done  59 created"), "{text}");
+        assert!(text.contains("beta   done  65 created") && text.contains("omega  done  65 created"), "{text}");
         assert!(!text.contains("alpha  done"), "it was done before: {text}");
     }
 

@@ -6,7 +6,7 @@
 //! instance alone and stops.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use glob::Pattern;
 use tokio::sync::watch;
@@ -15,7 +15,8 @@ use super::table::{self, Planned};
 use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
 use crate::apply::{self, Event, Outcome, Progress, Run, Stop};
 use crate::cli::apply::{
-    Episode, counted, give_lineage, go_beyond, holder, keep_what_was_folded, listen, losses, register, say_unsaved,
+    Episode, WAIT, counted, give_lineage, go_beyond, holder, keep_what_was_folded, listen, losses, register,
+    say_unsaved,
 };
 use crate::cli::files::{self, Project};
 use crate::cli::plan::{newer, say_newer, say_notes};
@@ -23,6 +24,7 @@ use crate::cli::progress::plain;
 use crate::cli::proposal::{self, Proposal};
 use crate::cli::{ApplyArguments, CommandError, DestroyArguments, Exit, Ui, cloud};
 use crate::diagnostic::Diagnostics;
+use crate::inert::printable;
 use crate::plan::resolve::resolve;
 use crate::plan::saved::Basis;
 use crate::plan::{Plan, stale};
@@ -74,7 +76,9 @@ struct Line {
 
 pub fn apply(fleet: &Fleet<'_>, arguments: &ApplyArguments) -> Result<Exit, CommandError> {
     let canary = arguments.canary.as_deref().map(Canary::parse).transpose()?;
-    run(fleet, Deed::Apply, canary.as_ref(), usize::from(arguments.wave), &|_| {
+    let wait = arguments.wait.unwrap_or(WAIT);
+    let pace = Pace { canary: canary.as_ref(), size: usize::from(arguments.wave), wait };
+    run(fleet, Deed::Apply, pace, &|_| {
         if arguments.yes {
             return Ok(true);
         }
@@ -84,7 +88,8 @@ pub fn apply(fleet: &Fleet<'_>, arguments: &ApplyArguments) -> Result<Exit, Comm
 }
 
 pub fn destroy(fleet: &Fleet<'_>, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
-    run(fleet, Deed::Destroy, None, PLANNED_AT_ONCE, &|names| {
+    let pace = Pace { canary: None, size: PLANNED_AT_ONCE, wait: Duration::ZERO };
+    run(fleet, Deed::Destroy, pace, &|names| {
         let expected = names.join(" ");
         match &arguments.confirm {
             Some(given) if *given == expected => Ok(true),
@@ -133,13 +138,23 @@ fn waves(names: &[&str], canary: Option<&Canary>, size: usize) -> Vec<Vec<usize>
     first.chunks(size.max(1)).chain(rest.chunks(size.max(1))).map(<[usize]>::to_vec).collect()
 }
 
+/// How an apply goes through a fleet.
+struct Pace<'a> {
+    /// What goes first.
+    canary: Option<&'a Canary>,
+    /// How many instances are at work at once.
+    size: usize,
+    /// How long to wait for a person when nothing else is left to do, for each instance.
+    wait: Duration,
+}
+
 fn run(
     fleet: &Fleet<'_>,
     deed: Deed,
-    canary: Option<&Canary>,
-    size: usize,
+    pace: Pace<'_>,
     confirm: &dyn Fn(&[&str]) -> Result<bool, CommandError>,
 ) -> Result<Exit, CommandError> {
+    let Pace { canary, size, wait } = pace;
     let ui = fleet.ui;
     let (members, unreadable) = fleet.members()?;
     for problem in &unreadable {
@@ -194,7 +209,7 @@ fn run(
                 let stop = stop.clone();
                 waiting.push(Box::pin(async move {
                     let name = task.member.name();
-                    let done = carry_out(fleet, deed, task, provider, stop, at_once).await;
+                    let done = carry_out(fleet, deed, task, provider, stop, (at_once, wait)).await;
                     done.unwrap_or_else(|error| {
                         fleet.complain(name, &error);
                         Line {
@@ -435,7 +450,7 @@ async fn carry_out(
     task: &Task<'_>,
     provider: Arc<dyn Provider>,
     stop: watch::Receiver<Stop>,
-    at_once: usize,
+    (at_once, wait): (usize, Duration),
 ) -> Result<Line, CommandError> {
     let (ui, member) = (fleet.ui, task.member);
     let name = member.name().to_owned();
@@ -466,10 +481,11 @@ async fn carry_out(
         desired: graph.as_ref().map(|graph| (&world, graph)),
         ledger: session::begin(&project.paths, &mut gathered, None)?,
         state: gathered.state.clone(),
-        settings: if graph.is_some() { project.config.values.clone() } else { Value::Null },
+        settings: if graph.is_some() { world.settings() } else { Value::Null },
         progress: &progress,
         stop,
         at_once,
+        wait,
     };
     let outcome = apply::run(run).await;
     let episode = Episode { command: deed.word(), when, elapsed: started.elapsed(), lapse, plan: &plan, digest: None };
@@ -483,6 +499,11 @@ async fn carry_out(
         Outcome::Completed(_) => line(Exit::Done, Role::Good, "done", note),
         Outcome::Halted(report) if report.done.is_empty() => line(Exit::Failure, Role::Error, "failed", note),
         Outcome::Halted(_) => line(Exit::Partial, Role::Error, "in part", note),
+        Outcome::Waiting(report) => {
+            let waiting: Vec<String> =
+                report.waiting.iter().map(|(address, advice)| format!("{address}: {}", printable(advice))).collect();
+            line(Exit::Partial, Role::Warning, "waits for you", format!("{note}; {}", waiting.join("; ")))
+        }
         Outcome::Interrupted(_) => line(Exit::Interrupted, Role::Warning, "stopped", note),
     })
 }
@@ -500,7 +521,9 @@ impl Progress for Told<'_> {
         match event {
             Event::Failed { .. } => self.ui.error(&text),
             Event::Started { expected, .. } if expected.as_secs() >= 60 => self.ui.say(&text),
-            Event::Skipped { .. } | Event::Retrying { .. } | Event::Stopping { .. } => self.ui.say(&text),
+            Event::Waits { .. } | Event::Skipped { .. } | Event::Retrying { .. } | Event::Stopping { .. } => {
+                self.ui.say(&text)
+            }
             Event::Started { .. } | Event::Status { .. } | Event::Created { .. } | Event::Finished { .. } => {
                 self.ui.detail(&text);
             }

@@ -178,6 +178,7 @@ impl Sim {
         }
         let stage = match entry.object.stage(now) {
             Stage::Changing(_) => "changing",
+            Stage::Waiting => "waiting",
             Stage::Ready => "ready",
             Stage::Failed => "failed",
             Stage::Stuck(_) => "stuck",

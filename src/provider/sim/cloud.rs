@@ -31,6 +31,8 @@ pub enum Phase {
 pub enum Ending {
     Well,
     Failed,
+    /// As soon as a person, or something else, has acted.
+    Waiting,
     /// Never: it shows this status.
     Stuck(String),
 }
@@ -39,6 +41,7 @@ pub enum Ending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage<'object> {
     Changing(Phase),
+    Waiting,
     Ready,
     Failed,
     Stuck(&'object str),
@@ -77,6 +80,7 @@ impl Object {
     pub fn stage(&self, now: Duration) -> Stage<'_> {
         match (&self.ending, self.phase) {
             (Ending::Stuck(status), _) => Stage::Stuck(status),
+            (Ending::Waiting, _) => Stage::Waiting,
             (_, phase) if now < self.settles_at => Stage::Changing(phase),
             (Ending::Failed, _) => Stage::Failed,
             (Ending::Well, Phase::Deleting) => Stage::Gone,

@@ -7,7 +7,7 @@ use super::check;
 use super::cloud::{self, Cloud, Ending, Object, Phase, Stage};
 use super::faults::{Fault, Operation};
 use super::synthesis::{self, Forge};
-use super::{ACCOUNT, Outcome, Sim, World, complained, lost, refusal, refused};
+use super::{ACCOUNT, Outcome, Person, Sim, World, complained, lost, refusal, refused};
 use crate::address::{Identity, TypeName};
 use crate::provider::ownership;
 use crate::provider::{
@@ -150,6 +150,7 @@ impl Sim {
             ..blank(now)
         };
         object.begin(Phase::Creating, now, self.takes(resource_type, resource_type.expect.create));
+        await_others(resource_type, &stored, &mut object);
         afflict(resource_type, &mut object, struck);
         let identity = forge(&mut world.cloud, resource_type, &creation.region, &subject, &family, stored, &mut object);
         self.judge(&world.cloud, &mut object, now);
@@ -179,6 +180,8 @@ impl Sim {
         };
         match (object.stage(now), object.phase) {
             (Stage::Ready, _) | (Stage::Failed, Phase::Updating) => {}
+            // A person may be asked for something else.
+            (Stage::Waiting, _) => {}
             (Stage::Failed, _) if resource_type.takes_changes_when_failed() => {}
             (Stage::Failed, _) => return refuse(ErrorKind::Invalid, "InvalidState", "has failed"),
             _ => return refuse(ErrorKind::NotYet, "InvalidState", "is busy"),
@@ -209,6 +212,7 @@ impl Sim {
             object.attributes = attributes;
             let was_failed = object.stage(now) == Stage::Failed;
             object.begin(Phase::Updating, now, self.takes(resource_type, resource_type.expect.update));
+            await_others(resource_type, &object.attributes.clone(), object);
             afflict(resource_type, object, struck);
             // What works goes on working.
             if was_failed {
@@ -218,6 +222,56 @@ impl Sim {
             }
         }
         self.save(world, Operation::Update, type_name)
+    }
+
+    /// Lets go on what waits for something that is there now. When that is depends on what was done alone, not on when
+    /// somebody looks.
+    pub(super) fn go_on(&self, cloud: &mut Cloud) {
+        for resource_type in self.types.values().filter(|found| found.waits_for_somebody()) {
+            let now = self.now();
+            let waiting = cloud.of_type(&resource_type.name).filter(|(_, object)| object.ending == Ending::Waiting);
+            let able: Vec<(Identity, Duration)> = waiting
+                .filter_map(|(identity, object)| {
+                    Some((identity.clone(), self.goes_on_at(cloud, resource_type, object, now)?))
+                })
+                .collect();
+            for (identity, settles_at) in able {
+                if let Some(object) = cloud.get_mut(&resource_type.name, &identity) {
+                    object.ending = Ending::Well;
+                    object.settles_at = settles_at;
+                }
+            }
+        }
+    }
+
+    /// When something that waits is ready; `None` as long as nobody knows.
+    fn goes_on_at(
+        &self,
+        cloud: &Cloud,
+        resource_type: &ResourceType,
+        object: &Object,
+        now: Duration,
+    ) -> Option<Duration> {
+        let usual = match object.phase {
+            Phase::Updating => resource_type.expect.update,
+            Phase::Creating | Phase::Deleting => resource_type.expect.create,
+        };
+        let (since, takes) = match &resource_type.awaits {
+            None => match self.options.person {
+                Person::Usual => (object.changed_at, usual),
+                Person::Takes(time) => (object.changed_at, time),
+                Person::Never => return None,
+            },
+            Some(awaits) => {
+                let wanted = object.attributes.at(&awaits.value)?;
+                let mut there = awaits.types.iter().flat_map(|name| cloud.of_type(name)).map(|(_, other)| other);
+                let found = there.find(|other| {
+                    other.attributes.get(&awaits.attribute) == Some(wanted) && other.stage(now) == Stage::Ready
+                })?;
+                (object.changed_at.max(found.settles_at), usual)
+            }
+        };
+        Some(since.saturating_add(self.takes(resource_type, takes)))
     }
 
     /// Lets an object fail that a law forbids to work yet.
@@ -505,6 +559,17 @@ pub(super) fn grow(cloud: &mut Cloud, types: &Types) {
     }
 }
 
+/// A type that waits for somebody is ready only once that has acted.
+fn await_others(resource_type: &ResourceType, attributes: &Value, object: &mut Object) {
+    let Some(ready) = resource_type.ready.as_ref().filter(|ready| !ready.waits.is_empty()) else { return };
+    let flag = ready.waits_if.as_ref().and_then(|name| attributes.get(name));
+    if flag == Some(&Tree::Bool(false)) {
+        object.settles_at = object.changed_at;
+    } else {
+        object.ending = Ending::Waiting;
+    }
+}
+
 /// Gives an object the fault that came with a call. A type without `ready` has no status to get stuck in, and one without
 /// failed statuses never fails. Where a status counts as gone, nothing stops a deletion that has begun.
 fn afflict(resource_type: &ResourceType, object: &mut Object, struck: Option<&Fault>) {
@@ -522,11 +587,15 @@ fn afflict(resource_type: &ResourceType, object: &mut Object, struck: Option<&Fa
 fn status<'a>(resource_type: &'a ResourceType, stage: Stage<'a>) -> Option<&'a str> {
     let ready = resource_type.ready.as_ref()?;
     let first = |list: &'a [String]| list.first().map(String::as_str);
+    let waits = ready.waits.keys().next().map(String::as_str);
+    if let (Some(waits), Stage::Waiting | Stage::Changing(Phase::Creating | Phase::Updating)) = (waits, stage) {
+        return Some(waits);
+    }
     let (words, list): (&[&str], _) = match stage {
         Stage::Ready => return first(&ready.good),
         Stage::Failed => return Some(ready.failed.first().map_or("failed", |(status, _)| status)),
         Stage::Stuck(status) => return Some(status),
-        Stage::Gone => return None,
+        Stage::Gone | Stage::Waiting => return None,
         Stage::Changing(Phase::Creating) => (&["creating"], &ready.passing),
         Stage::Changing(Phase::Updating) => (&["updating", "modifying"], &ready.passing),
         Stage::Changing(Phase::Deleting) => (&["deleting"], &ready.going),

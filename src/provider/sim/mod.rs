@@ -12,6 +12,7 @@
 //!   identity, is a conflict. Where there is no such name, a second creation with the same token is the first one.
 //! - What an attribute `refers_to` must exist, and cannot be deleted while something that refers to it lives.
 //! - A job (a type that is `once`) ends after its time; it is never made twice at once, and nothing lives on of it.
+//! - What waits for a person goes on when the simulated person has acted, or when what it `awaits` is there.
 //! - What a law of the [`Options`] says fails as long as the job that it names has not ended well.
 //! - Whatever a lookup asks for exists, unless a fault says otherwise, and is the same every time.
 //! - Secrets are neither kept nor observed. A revealed one is made from the seed, the identity and the path.
@@ -86,6 +87,8 @@ pub struct Options {
     pub clock: Clock,
     /// What fails as long as something else has not been done.
     pub laws: Vec<Law>,
+    /// How long the simulated person takes for what waits for one, in the cloud's time.
+    pub person: Person,
     /// Where calls are counted as AWS would count them: one read for all targets of a type and region.
     pub trace: Calls,
 }
@@ -99,9 +102,21 @@ impl Default for Options {
             latency: Duration::from_millis(20),
             clock: tokio_clock(),
             laws: Vec::new(),
+            person: Person::default(),
             trace: Calls::new(),
         }
     }
+}
+
+/// How long the simulated person takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Person {
+    /// As long as the type says in `expect`.
+    #[default]
+    Usual,
+    Takes(Duration),
+    /// The person does nothing.
+    Never,
 }
 
 /// A call that was made.
@@ -209,20 +224,22 @@ impl Sim {
     fn news(&self, operation: Operation, type_name: &TypeName) -> Outcome<MutexGuard<'_, World>> {
         let mut guard = self.world();
         let World { cloud, store, .. } = &mut *guard;
-        match store.as_mut().map(|store| store.refresh(cloud, self.now())) {
-            Some(Err(error)) => Err(unkept(operation, type_name, &error)),
-            _ => Ok(guard),
+        if let Some(Err(error)) = store.as_mut().map(|store| store.refresh(cloud, self.now())) {
+            return Err(unkept(operation, type_name, &error));
         }
+        self.go_on(cloud);
+        Ok(guard)
     }
 
     /// The same, to change it. Other processes wait meanwhile.
     fn turn(&self, operation: Operation, type_name: &TypeName) -> Outcome<Turn<'_>> {
         let mut guard = self.world();
         let World { cloud, store, .. } = &mut *guard;
-        match store.as_mut().map(|store| store.turn(cloud, self.now())) {
-            Some(Err(error)) => Err(unkept(operation, type_name, &error)),
-            _ => Ok(Turn(guard)),
+        if let Some(Err(error)) = store.as_mut().map(|store| store.turn(cloud, self.now())) {
+            return Err(unkept(operation, type_name, &error));
         }
+        self.go_on(cloud);
+        Ok(Turn(guard))
     }
 
     /// Keeps what has changed. It is on the disk after [`Sim::settle`].

@@ -1,0 +1,102 @@
+//! What is asked of people, as a table: the rows of types with a `request`, such as DNS records.
+
+use serde_json::{Value as Json, json};
+
+use crate::address::Address;
+use crate::inert::printable;
+use crate::render::layout::{pad, width};
+use crate::render::style::{Role, paint};
+use crate::spec::Types;
+use crate::spec::types::{Request, ResourceType};
+use crate::state::State;
+use crate::value::Value;
+
+/// The version of the JSON form.
+const FORMAT: u64 = 1;
+/// Between columns.
+const GAP: &str = "  ";
+
+/// What is asked under one name.
+pub struct Requests<'a> {
+    request: &'a Request,
+    rows: Vec<(&'a Address, &'a ResourceType, Value)>,
+}
+
+impl<'a> Requests<'a> {
+    /// What the state knows to be asked of people, a table for each name, among the addresses that `is_wanted`.
+    pub fn of(state: &'a State, types: &'a Types, is_wanted: &dyn Fn(&Address) -> bool) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for (address, row) in state.rows.iter().filter(|(address, row)| row.identity.is_some() && is_wanted(address)) {
+            let Some(resource_type) = types.get(&address.type_name) else { continue };
+            let Some(request) = &resource_type.request else { continue };
+            let entry = (address, resource_type, row.recorded());
+            match all.iter_mut().find(|requests| requests.request.name == request.name) {
+                Some(requests) => requests.rows.push(entry),
+                None => all.push(Self { request, rows: vec![entry] }),
+            }
+        }
+        all
+    }
+
+    /// The names under which something may be asked.
+    pub fn names(types: &Types) -> Vec<&str> {
+        types.values().filter_map(|found| Some(found.request.as_ref()?.name.as_str())).collect()
+    }
+
+    pub fn name(&self) -> &str {
+        &self.request.name
+    }
+
+    pub fn title(&self) -> &str {
+        &self.request.title
+    }
+
+    /// A table for people. Nothing is cut, so that everything can be copied. Without a newline at the end.
+    pub fn table(&self) -> String {
+        let cell = |attributes: &Value, column: &String| printable(&text(attributes.get(column))).into_owned();
+        let columns = &self.request.columns;
+        let rows: Vec<Vec<String>> = self
+            .rows
+            .iter()
+            .map(|(_, _, values)| columns.iter().map(|column| cell(values, column)).collect())
+            .collect();
+        let widths: Vec<usize> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| rows.iter().map(|row| width(&row[at])).chain([width(column)]).max().unwrap_or_default())
+            .collect();
+        let line = |cells: &[String]| {
+            let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, columns)| pad(cell, *columns)).collect();
+            padded.join(GAP).trim_end().to_owned()
+        };
+        let mut lines = vec![paint(Role::Heading, &line(columns))];
+        lines.extend(rows.iter().map(|row| line(row)));
+        lines.join("\n")
+    }
+
+    /// A line of each, for another program.
+    pub fn lines(&self) -> String {
+        let lines = self.rows.iter().map(|(_, resource_type, values)| {
+            printable(&resource_type.advice(&self.request.line, values, "")).into_owned()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn to_json(&self) -> Json {
+        let row = |(address, _, values): &(&Address, &ResourceType, Value)| {
+            let mut json = json!({"address": address});
+            for column in &self.request.columns {
+                json[column] = values.get(column).map_or(Json::Null, Value::to_json);
+            }
+            json
+        };
+        json!({"format": FORMAT, "requests": self.rows.iter().map(row).collect::<Vec<_>>()})
+    }
+}
+
+fn text(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(value) => value.as_text().map_or_else(|| value.to_string(), str::to_owned),
+    }
+}
