@@ -93,6 +93,7 @@ fn is_change(reference: &Reference, action: &str) -> bool {
 /// Changes that AWS lets nobody narrow down to their own, and why that can be borne.
 const BEYOND: &[(&str, &str)] = &[
     ("ecs:DeregisterTaskDefinition", "services go on with what is deregistered, and it can be registered again"),
+    ("acm:RequestCertificate", "makes something new"),
     ("cloudfront:CreateOriginAccessControl", "makes something new"),
     ("cloudfront:CreateOriginAccessIdentity", "makes something new"),
     ("cloudfront:CreateResponseHeadersPolicy", "makes something new"),
@@ -149,8 +150,9 @@ fn nothing_of_anybody_else_can_be_changed() {
                     continue;
                 }
                 tried += 1;
-                // With --bootstrap, a distribution that nobody has tagged can be claimed: AWS cannot tell.
-                let policies = if action == "cloudfront:TagResource" { &policies.daily } else { &both };
+                // With --bootstrap, a distribution or certificate that nobody has tagged can be claimed: AWS cannot tell.
+                let is_claim = ["cloudfront:TagResource", "acm:AddTagsToCertificate"].contains(&action.as_str());
+                let policies = if is_claim { &policies.daily } else { &both };
                 if call.is_allowed(policies) {
                     let is_known = BEYOND.iter().any(|(known, _)| known == action);
                     assert!(is_known || is_nameless(action), "{call:?}");
@@ -299,6 +301,10 @@ fn known_ways_out_are_closed() {
             ),
         ),
         (
+            "claiming a certificate",
+            call("acm:AddTagsToCertificate", &eu("acm", "certificate/1"), &[(REQUEST_TAG, "social")]),
+        ),
+        (
             "another's secret",
             call("secretsmanager:GetSecretValue", &eu("secretsmanager", "secret:prod/db-AbCdEf"), &[]),
         ),
@@ -311,8 +317,14 @@ fn known_ways_out_are_closed() {
     // With what --bootstrap adds, nobody becomes an administrator by way of a role without its boundary, or of a user.
     for (what, escape) in escapes.iter().filter(|(_, escape)| {
         let action = escape.action.as_str();
-        !["iam:UpdateAssumeRolePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "cloudfront:TagResource"]
-            .contains(&action)
+        ![
+            "iam:UpdateAssumeRolePolicy",
+            "iam:CreatePolicyVersion",
+            "iam:DeletePolicy",
+            "cloudfront:TagResource",
+            "acm:AddTagsToCertificate",
+        ]
+        .contains(&action)
     }) {
         assert!(!escape.is_allowed(&policies.both()), "with --bootstrap, {what}: {escape:?}");
     }

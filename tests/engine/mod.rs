@@ -11,6 +11,7 @@ mod gates;
 mod jobs;
 mod names;
 mod ownership;
+mod people;
 mod settings;
 mod wave;
 

@@ -41,6 +41,7 @@ TYPES = {
     "iam": ["group", "policy", "role"],
     "logs": ["log-group", "log-stream"],
     "rds": ["cluster", "cluster-pg", "cluster-snapshot", "db", "og", "pg", "secgrp", "subgrp"],
+    "route53": ["hostedzone"],
     "s3": ["bucket", "object"],
     "secretsmanager": ["Secret"],
     "ssm": ["parameter"],

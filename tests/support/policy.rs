@@ -213,7 +213,8 @@ const UNNAMED: [(&str, &str); 9] = [
 ];
 
 /// Types whose ARNs hold nothing that their creator chose.
-pub const BY_ID: [&str; 5] = [
+pub const BY_ID: [&str; 6] = [
+    "acm:certificate",
     "cloudfront:distribution",
     "cloudfront:origin-access-control",
     "cloudfront:origin-access-identity",
@@ -223,7 +224,7 @@ pub const BY_ID: [&str; 5] = [
 
 pub fn region_of<'a>(action: &str, home: &'a str) -> &'a str {
     match action.split(':').next() {
-        Some("cloudfront" | "iam") => "us-east-1",
+        Some("cloudfront" | "iam" | "route53") => "us-east-1",
         _ => home,
     }
 }
@@ -249,6 +250,8 @@ impl Party {
         let global = |service: &str, rest: String| format!("arn:aws:{service}::{account}:{rest}");
         let elb = |rest: String| arn("elasticloadbalancing", rest);
         match kind {
+            "acm:certificate" => vec![arn("acm", format!("certificate/{name}"))],
+            "route53:hostedzone" => vec![format!("arn:aws:route53:::hostedzone/Z{name}")],
             "cloudfront:distribution" => vec![global("cloudfront", format!("distribution/E{name}"))],
             "cloudfront:origin-access-control" => vec![global("cloudfront", format!("origin-access-control/E{name}"))],
             "cloudfront:origin-access-identity" => {
