@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{assert_error, look_up, text, type_of};
+use super::{Life, assert_error, look_up, text, type_of};
 use crate::support::emulator::REGION;
 use crate::support::moto;
 use mastoform::address::{Address, Identity};
@@ -106,4 +106,15 @@ async fn wait(aws: &Aws, domain: &str, is_wanted: impl Fn(&Value) -> bool) -> Va
             _ => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     }
+}
+
+/// moto issues a certificate by itself, and tells the record that proves it at once.
+#[tokio::test]
+async fn a_requested_certificate_lives() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let attributes = json!({ "domain_name": "social.example", "key_algorithm": "RSA_2048" });
+    let certificate = Life::of("acm.certificate").repeats().create(&aws, attributes).await;
+    certificate.shows(json!({ "validation_kind": "CNAME" })).await;
+    certificate.end().await;
 }

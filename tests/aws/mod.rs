@@ -14,6 +14,7 @@
 
 mod acm;
 mod cloudfront;
+mod dns;
 mod ec2;
 mod ecs;
 mod elasticache;
@@ -24,6 +25,7 @@ mod logs;
 mod ownership;
 mod permissions;
 mod rds;
+mod route53;
 mod s3;
 mod secrecy;
 mod secretsmanager;

@@ -65,6 +65,7 @@ const CLASSES: &[Class] = &[
     class(&["logs:"], 4.0, 4.0),
     class(&["rds:Describe", "rds:List"], 20.0, 8.0),
     class(&["rds:"], 10.0, 2.0),
+    class(&["route53:"], 5.0, 4.0),
     class(&["s3:Get", "s3:Head", "s3:List"], 100.0, 50.0),
     class(&["s3:"], 30.0, 10.0),
     class(&["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"], 500.0, 500.0),

@@ -45,6 +45,7 @@ mod acm;
 mod announcement;
 mod cloudfront;
 mod connections;
+pub mod dns;
 mod ec2;
 mod ecs;
 mod elasticache;
@@ -52,6 +53,7 @@ mod elb;
 mod iam;
 mod logs;
 mod rds;
+mod route53;
 mod s3;
 mod secretsmanager;
 mod ssm;
@@ -81,6 +83,7 @@ use crate::value::Value;
 pub static HANDLERS: &[&[&dyn Handler]] = &[
     acm::HANDLERS,
     cloudfront::HANDLERS,
+    dns::HANDLERS,
     ec2::HANDLERS,
     ecs::HANDLERS,
     elasticache::HANDLERS,
@@ -88,6 +91,7 @@ pub static HANDLERS: &[&[&dyn Handler]] = &[
     iam::HANDLERS,
     logs::HANDLERS,
     rds::HANDLERS,
+    route53::HANDLERS,
     s3::HANDLERS,
     secretsmanager::HANDLERS,
     ssm::HANDLERS,

@@ -17,6 +17,7 @@ pub enum Second {
 
 /// Every operation that makes something, as IAM names it. Sources: the API reference of each operation.
 pub const MAKING: &[(&str, Second)] = &[
+    ("acm:RequestCertificate", Second::Token),
     ("cloudfront:CreateCloudFrontOriginAccessIdentity", Second::Token),
     ("cloudfront:CreateDistribution", Second::Token),
     ("cloudfront:CreateOriginAccessControl", Second::SameName),
@@ -42,6 +43,7 @@ pub const MAKING: &[(&str, Second)] = &[
     ("rds:CreateDBCluster", Second::SameName),
     ("rds:CreateDBClusterSnapshot", Second::SameName),
     ("rds:CreateDBInstance", Second::SameName),
+    ("route53:ChangeResourceRecordSets", Second::SameName),
     ("s3:CreateBucket", Second::SameName),
     ("secretsmanager:CreateSecret", Second::Token),
 ];

@@ -19,11 +19,13 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_acm::types::CertificateSummary;
 use aws_sdk_ec2::types::SecurityGroupRule;
+use aws_sdk_route53::types::HostedZone;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::OnceCell;
 
 use super::connections::Connections;
+use super::dns::Dns;
 use super::error::{failed, unanswered};
 use super::limits::Limits;
 use super::trace::{Calls, Tracer};
@@ -49,6 +51,7 @@ const SERVICES: &[&str] = &[
     "IAM",
     "RDS",
     "Resource Groups Tagging API",
+    "Route 53",
     "S3",
     "SSM",
     "SSO",
@@ -71,6 +74,7 @@ pub struct Session {
     config: SdkConfig,
     log: Log,
     caller: Arc<OnceCell<Caller>>,
+    dns: Arc<Dns>,
     clients: Mutex<BTreeMap<String, Arc<Clients>>>,
 }
 
@@ -111,7 +115,14 @@ impl Session {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client(SharedHttpClient::new(connections))
             .build();
-        Self { config, log, caller: Arc::default(), clients: Mutex::default() }
+        Self { config, log, caller: Arc::default(), dns: Arc::default(), clients: Mutex::default() }
+    }
+
+    /// Asks DNS of these servers alone, for tests.
+    #[must_use]
+    pub fn with_dns(mut self, dns: Dns) -> Self {
+        self.dns = Arc::new(dns);
+        self
     }
 
     /// The region the session was made for.
@@ -137,7 +148,7 @@ impl Session {
 
     fn make_clients(&self, region: &str) -> Clients {
         let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
-        Clients::new(region.to_owned(), config, self.log.clone(), self.caller.clone())
+        Clients::new(self, region.to_owned(), config)
     }
 }
 
@@ -157,15 +168,19 @@ macro_rules! clients {
             caller: Arc<OnceCell<Caller>>,
             /// Lists of certificates: every lookup of one reads them all.
             pub(super) certificates: Together<Vec<CertificateSummary>>,
+            /// The zones of the account: every lookup of one reads them all.
+            pub(super) zones: Together<Vec<HostedZone>>,
+            dns: Arc<Dns>,
             /// Rules of security groups: both the groups and their rules want them.
             pub(super) rules: Together<Vec<SecurityGroupRule>>,
             $($service: OnceLock<$sdk::Client>,)*
         }
 
         impl Clients {
-            fn new(region: String, config: SdkConfig, log: Log, caller: Arc<OnceCell<Caller>>) -> Self {
-                let (certificates, rules) = (Together::default(), Together::default());
-                Self { region, config, log, caller, certificates, rules, $($service: OnceLock::new(),)* }
+            fn new(session: &Session, region: String, config: SdkConfig) -> Self {
+                let (log, caller, dns) = (session.log.clone(), session.caller.clone(), Arc::clone(&session.dns));
+                let (certificates, rules, zones) = (Together::default(), Together::default(), Together::default());
+                Self { region, config, log, caller, certificates, rules, zones, dns, $($service: OnceLock::new(),)* }
             }
 
             $(
@@ -198,6 +213,7 @@ clients! {
     iam: aws_sdk_iam, "iam";
     logs: aws_sdk_cloudwatchlogs, "logs";
     rds: aws_sdk_rds, "rds";
+    route53: aws_sdk_route53, "route53";
     s3: aws_sdk_s3, "s3", path_style_at_other_endpoints;
     secretsmanager: aws_sdk_secretsmanager, "secretsmanager";
     ssm: aws_sdk_ssm, "ssm";
@@ -206,6 +222,11 @@ clients! {
 }
 
 impl Clients {
+    /// What DNS says.
+    pub fn dns(&self) -> &Dns {
+        &self.dns
+    }
+
     pub fn region(&self) -> &str {
         &self.region
     }

@@ -1,21 +1,31 @@
-//! `acm.certificate`: a certificate that Amazon issued, looked up and never requested.
+//! `acm.certificate`: a certificate that Amazon issues as soon as a DNS record proves the name.
+//!
+//! AWS tells the record some seconds after the request, so a first look may not have it.
 //!
 //! A lookup by domain prefers a certificate whose first name is the domain, then one that has it among its other names,
 //! then one with a wildcard that covers it. Among equals the most recently issued one is taken.
 
 use async_trait::async_trait;
 use aws_sdk_acm::primitives::DateTime;
-use aws_sdk_acm::types::{CertificateStatus, CertificateSummary, CertificateType, Filters, KeyAlgorithm};
+use aws_sdk_acm::types::{
+    CertificateDetail, CertificateStatus, CertificateSummary, CertificateType, Filters, KeyAlgorithm, ValidationMethod,
+};
 
-use crate::provider::aws::attributes::{Report, filters};
-use crate::provider::aws::error::{OrAbsent, failed};
-use crate::provider::aws::handler::{Handler, observed};
+use crate::address::Identity;
+use crate::provider::aws::attributes::{Report, filters, wanted};
+use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::handler::{Handler, Told, created, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::{ErrorKind, Lookup, Observed, ProviderError, Target};
+use crate::provider::aws::tags::{self, Tags};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Lookup, Observed, ProviderError, Target, Update};
 use crate::value::Value;
 
+const ADD_TAGS: &str = "acm:AddTagsToCertificate";
+const DELETE: &str = "acm:DeleteCertificate";
 const DESCRIBE: &str = "acm:DescribeCertificate";
 const LIST: &str = "acm:ListCertificates";
+const LIST_TAGS: &str = "acm:ListTagsForCertificate";
+const REQUEST: &str = "acm:RequestCertificate";
 
 /// ACM lists only some kinds of keys unless all are asked for.
 const KEYS: [KeyAlgorithm; 7] = [
@@ -70,14 +80,96 @@ impl Handler for Certificate {
         let arn = target.identity.as_str();
         let request = clients.acm().describe_certificate().certificate_arn(arn);
         let answer = request.send().await.map_err(failed(DESCRIBE)).or_absent()?;
-        Ok(answer.and_then(|answer| answer.certificate).map(|certificate| {
-            let report = Report::new()
-                .set("domain_name", certificate.domain_name())
-                .set("status", certificate.status().map(|status| status.as_str()))
-                .set("arn", arn);
-            observed(arn, report)
-        }))
+        Ok(answer.and_then(|answer| answer.certificate).map(|certificate| observed(arn, report(&certificate, arn))))
     }
+
+    async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        let domain = wanted(creation, LIST).text("domain_name")?;
+        let mut found = Vec::new();
+        for certificate in list_certificates(clients, None).await? {
+            let is_alike = certificate.domain_name().is_some_and(|name| name.eq_ignore_ascii_case(domain));
+            let Some(arn) = certificate.certificate_arn().filter(|_| is_alike) else { continue };
+            let present = list_tags(clients, arn).await?;
+            let is_own = present.is_some_and(|present| {
+                tags::has_all(&creation.tags, present.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+            });
+            if is_own {
+                found.push(Identity::new(arn));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
+        let wanted = wanted(creation, REQUEST);
+        let request = clients
+            .acm()
+            .request_certificate()
+            .domain_name(wanted.text("domain_name")?)
+            .validation_method(ValidationMethod::Dns)
+            .set_key_algorithm(wanted.optional_text("key_algorithm")?.map(KeyAlgorithm::from))
+            .idempotency_token(&creation.token)
+            .set_tags(Some(tags::acm(&creation.tags)?));
+        let answer = request.send().await.map_err(failed(REQUEST))?;
+        let arn = answer.certificate_arn.ok_or_else(|| unanswered(REQUEST, "ARN"))?;
+        Ok(created(arn.clone(), Report::new().set("arn", arn)))
+    }
+
+    /// Nothing of a certificate can be changed.
+    async fn update(&self, _: &Clients, _: &Update) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    fn indexed_under(&self) -> Option<&'static str> {
+        Some("acm")
+    }
+
+    async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
+        Ok(list_tags(clients, observed.identity.as_str()).await?.map_or(Told::Gone, Told::Tags))
+    }
+
+    async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
+        let request = clients.acm().add_tags_to_certificate().certificate_arn(target.identity.as_str());
+        request.set_tags(Some(tags::acm(tags)?)).send().await.map_err(failed(ADD_TAGS))?;
+        Ok(())
+    }
+
+    async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
+        let request = clients.acm().delete_certificate().certificate_arn(target.identity.as_str());
+        request.send().await.map_err(failed(DELETE)).or_absent()?;
+        Ok(Deletion::Accepted)
+    }
+}
+
+fn report(certificate: &CertificateDetail, arn: &str) -> Report {
+    let validation = certificate.domain_validation_options().first();
+    let record = validation.and_then(|validation| validation.resource_record());
+    Report::new()
+        .set("domain_name", certificate.domain_name())
+        .set("key_algorithm", certificate.key_algorithm().map(key_algorithm))
+        .set("status", certificate.status().map(|status| status.as_str()))
+        .set_if("failure", certificate.failure_reason().map(|reason| reason.as_str()))
+        .set_if("validation_name", record.map(|record| without_dot(record.name())))
+        .set_if("validation_kind", record.map(|record| record.r#type().as_str()))
+        .set_if("validation_value", record.map(|record| without_dot(record.value())))
+        .set("arn", arn)
+}
+
+/// The request takes `RSA_2048`, and AWS's answers may have `RSA-2048`.
+fn key_algorithm(algorithm: &KeyAlgorithm) -> String {
+    algorithm.as_str().replace('-', "_")
+}
+
+fn without_dot(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
+}
+
+/// The tags of a certificate; `None` if there is none of this ARN.
+async fn list_tags(clients: &Clients, arn: &str) -> Result<Option<Tags>, ProviderError> {
+    let request = clients.acm().list_tags_for_certificate().certificate_arn(arn);
+    let answer = request.send().await.map_err(failed(LIST_TAGS)).or_absent()?;
+    let present = answer.map(|answer| answer.tags.unwrap_or_default());
+    Ok(present.map(|tags| tags::collected(tags.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default())))))
 }
 
 async fn list_certificates(clients: &Clients, status: Option<&str>) -> Result<Vec<CertificateSummary>, ProviderError> {

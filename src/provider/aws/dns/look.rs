@@ -1,0 +1,247 @@
+//! Asking DNS whether a record is there.
+//!
+//! The name servers of the zone are asked themselves: what a resolver remembers may be older than the record, or the
+//! absence of it, by hours. Only the way to these servers is asked of the system's resolver.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{RData, RecordType};
+
+/// How long one server is waited for.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// How many servers of a zone are asked.
+const SERVERS: usize = 4;
+
+/// The way to the name servers.
+pub struct Dns {
+    /// Where the servers of a zone are asked for; `None`: what the system is configured to.
+    servers: Option<Vec<SocketAddr>>,
+    resolver: OnceLock<Option<TokioResolver>>,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { servers: None, resolver: OnceLock::new() }
+    }
+}
+
+/// What the name servers of a zone say of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    Present,
+    Missing,
+    /// What is wrong, in words.
+    Wrong(String),
+    /// Nobody could be asked.
+    Unknown,
+}
+
+/// What is under a name: the values of one kind, or the reason why there are none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Each as zone files have it, without a dot at its end.
+    Values(Vec<String>),
+    /// The name, or its records of this kind, do not exist.
+    Nothing,
+    /// The servers refuse to answer for this name, or fail.
+    Refused,
+    Unreachable,
+}
+
+/// The servers that answer for a zone.
+struct Zone {
+    name: String,
+    resolver: TokioResolver,
+}
+
+impl Dns {
+    /// Asks these servers for everything, as resolver and as servers of every zone.
+    pub fn at(servers: Vec<SocketAddr>) -> Self {
+        Self { servers: Some(servers), resolver: OnceLock::new() }
+    }
+
+    fn resolver(&self) -> Option<&TokioResolver> {
+        let make = || match &self.servers {
+            Some(servers) => over(servers, true),
+            None => {
+                let mut builder = TokioResolver::builder_tokio().ok()?;
+                builder.options_mut().timeout = TIMEOUT;
+                builder.options_mut().cache_size = 0;
+                builder.build().ok()
+            }
+        };
+        self.resolver.get_or_init(make).as_ref()
+    }
+
+    /// Looks whether the name has a record of this kind with this value.
+    pub async fn look(&self, name: &str, kind: &str, value: &str) -> Finding {
+        let Some(zone) = self.zone(name).await else { return Finding::Unknown };
+        let found = asked(&zone.resolver, name, kind).await;
+        match found {
+            Found::Values(values) if values.iter().any(|found| same(found, value)) => Finding::Present,
+            // Two names of one thing: the provider follows the name by itself.
+            Found::Values(values) if kind != "CNAME" => {
+                Finding::Wrong(format!("the name servers of {} have {}", zone.name, values.join(", ")))
+            }
+            Found::Values(values) => {
+                Finding::Wrong(format!("it points at {}, say the name servers of {}", values.join(", "), zone.name))
+            }
+            Found::Nothing if kind == "CNAME" => self.without_cname(&zone, name, value).await,
+            Found::Nothing => self.elsewhere(&zone, name, kind).await,
+            Found::Refused => Finding::Wrong(format!(
+                "the name servers of {} refuse to answer, as for a zone they do not serve or whose signatures are broken",
+                zone.name
+            )),
+            Found::Unreachable => Finding::Unknown,
+        }
+    }
+
+    /// A name without CNAME: addresses that are those of the value are as good, since providers follow names by
+    /// themselves at the top of a zone.
+    async fn without_cname(&self, zone: &Zone, name: &str, value: &str) -> Finding {
+        let here = addresses(&zone.resolver, name).await;
+        if here.is_empty() {
+            return self.elsewhere(zone, name, "CNAME").await;
+        }
+        let Some(resolver) = self.resolver() else { return Finding::Unknown };
+        let there = addresses(resolver, value).await;
+        if there.is_empty() {
+            return Finding::Unknown;
+        }
+        if here.iter().any(|address| there.contains(address)) {
+            return Finding::Present;
+        }
+        let shown: Vec<String> = here.iter().map(ToString::to_string).collect();
+        Finding::Wrong(format!(
+            "it has the addresses {}, which are not those of {value}; a proxy before it hides where it points",
+            shown.join(", ")
+        ))
+    }
+
+    /// A record that is not there: the usual mistake is a name that the provider's form has made longer.
+    async fn elsewhere(&self, zone: &Zone, name: &str, kind: &str) -> Finding {
+        let doubled = format!("{name}.{}", zone.name);
+        match asked(&zone.resolver, &doubled, kind).await {
+            Found::Values(_) => Finding::Wrong(format!(
+                "it stands at {doubled}: your provider adds {} to what you type, so type {} alone",
+                zone.name,
+                name.strip_suffix(&format!(".{}", zone.name)).unwrap_or("@")
+            )),
+            Found::Nothing | Found::Refused | Found::Unreachable => Finding::Missing,
+        }
+    }
+
+    /// The zone that a name stands in: the longest part of it that has name servers.
+    async fn zone(&self, name: &str) -> Option<Zone> {
+        let resolver = self.resolver()?;
+        let mut part = name;
+        loop {
+            match asked(resolver, part, "NS").await {
+                Found::Values(servers) => {
+                    let resolver = match &self.servers {
+                        Some(servers) => over(servers, false)?,
+                        None => self.servers_of(&servers).await?,
+                    };
+                    return Some(Zone { name: part.to_owned(), resolver });
+                }
+                Found::Nothing => {}
+                // A resolver that checks signatures fails for a zone whose signatures are broken.
+                Found::Refused => {}
+                Found::Unreachable => return None,
+            }
+            part = part.split_once('.')?.1;
+            if !part.contains('.') {
+                return None;
+            }
+        }
+    }
+
+    /// A resolver that asks these servers alone.
+    async fn servers_of(&self, names: &[String]) -> Option<TokioResolver> {
+        let mut servers = BTreeSet::new();
+        for name in names {
+            servers.extend(addresses(self.resolver()?, name).await);
+            if servers.len() >= SERVERS {
+                break;
+            }
+        }
+        let servers: Vec<SocketAddr> =
+            servers.into_iter().take(SERVERS).map(|address| SocketAddr::new(address, 53)).collect();
+        if servers.is_empty() { None } else { over(&servers, false) }
+    }
+}
+
+/// A resolver over servers, which are asked over TCP if an answer is too long for UDP. Nothing is remembered.
+fn over(servers: &[SocketAddr], recursive: bool) -> Option<TokioResolver> {
+    let configs = servers.iter().map(|server| {
+        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+            connection.port = server.port();
+            connection
+        });
+        NameServerConfig::new(server.ip(), true, connections.to_vec())
+    });
+    let config = ResolverConfig::from_parts(None, Vec::new(), configs.collect());
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.timeout = TIMEOUT;
+    options.attempts = 2;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.recursion_desired = recursive;
+    builder.build().ok()
+}
+
+/// The records of one kind under a name.
+async fn asked(resolver: &TokioResolver, name: &str, kind: &str) -> Found {
+    let kind = match kind {
+        "A" => RecordType::A,
+        "AAAA" => RecordType::AAAA,
+        "MX" => RecordType::MX,
+        "NS" => RecordType::NS,
+        "TXT" => RecordType::TXT,
+        _ => RecordType::CNAME,
+    };
+    match resolver.lookup(format!("{name}."), kind).await {
+        Ok(answer) => {
+            let records = answer.answers().iter().filter(|record| record.record_type() == kind);
+            let values: Vec<String> = records.map(|record| text(&record.data)).collect();
+            if values.is_empty() { Found::Nothing } else { Found::Values(values) }
+        }
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => Found::Nothing,
+            _ => Found::Refused,
+        },
+        Err(NetError::Dns(DnsError::ResponseCode(_))) => Found::Refused,
+        Err(_) => Found::Unreachable,
+    }
+}
+
+/// A value as a zone file has it, without the dot at the end of names. The parts of a text are one.
+fn text(data: &RData) -> String {
+    match data {
+        RData::TXT(text) => {
+            text.txt_data.iter().map(|part| String::from_utf8_lossy(part).into_owned()).collect::<String>()
+        }
+        data => data.to_string().trim_end_matches('.').to_owned(),
+    }
+}
+
+async fn addresses(resolver: &TokioResolver, name: &str) -> BTreeSet<IpAddr> {
+    match resolver.lookup_ip(format!("{name}.")).await {
+        Ok(found) => found.iter().collect(),
+        Err(_) => BTreeSet::new(),
+    }
+}
+
+/// Whether two values are the same to DNS: names have no case and may end with a dot.
+fn same(left: &str, right: &str) -> bool {
+    left.trim_end_matches('.').eq_ignore_ascii_case(right.trim_end_matches('.'))
+}

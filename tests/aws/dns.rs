@@ -1,0 +1,95 @@
+//! Records that a person is asked for, against a DNS server on loopback.
+
+use mastoform::provider::aws::dns::{Dns, Finding};
+
+use crate::support::dns::{Says, Server};
+
+const NAME: &str = "social.example.org";
+const TARGET: &str = "social-1.eu-central-1.elb.amazonaws.com";
+
+async fn look(server: &Server) -> Finding {
+    Dns::at(vec![server.address]).look(NAME, "CNAME", TARGET).await
+}
+
+fn wrong(finding: Finding) -> String {
+    match finding {
+        Finding::Wrong(what) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_missing_then_there_whatever_its_case() {
+    let server = Server::start().await;
+    assert_eq!(look(&server).await, Finding::Missing);
+    server.record(NAME, "CNAME", &TARGET.to_uppercase());
+    assert_eq!(look(&server).await, Finding::Present);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_for_udp_is_asked_for_over_tcp() {
+    let server = Server::start().await;
+    server.say(NAME, Says::Long(vec![("CNAME", TARGET.to_owned())]));
+    assert_eq!(look(&server).await, Finding::Present);
+}
+
+#[tokio::test]
+async fn another_target_is_named_with_the_zone_that_says_it() {
+    let server = Server::start().await;
+    server.record(NAME, "CNAME", "old.example.net");
+    let said = wrong(look(&server).await);
+    assert_eq!(said, "it points at old.example.net, say the name servers of example.org");
+}
+
+#[tokio::test]
+async fn a_name_that_the_providers_form_made_longer_is_found() {
+    let server = Server::start().await;
+    server.record("social.example.org.example.org", "CNAME", TARGET);
+    let said = wrong(look(&server).await);
+    assert_eq!(
+        said,
+        "it stands at social.example.org.example.org: your provider adds example.org to what you type, so type social alone"
+    );
+}
+
+#[tokio::test]
+async fn at_the_top_of_a_zone_the_same_addresses_are_as_good() {
+    let server = Server::start().await;
+    server.record(NAME, "A", "192.0.2.7");
+    server.record(TARGET, "A", "192.0.2.7");
+    assert_eq!(look(&server).await, Finding::Present);
+    // A proxy, or another server.
+    server.record(NAME, "A", "198.51.100.9");
+    let said = wrong(look(&server).await);
+    assert!(said.starts_with("it has the addresses 198.51.100.9, which are not those of social-1"), "{said}");
+    assert!(said.ends_with("a proxy before it hides where it points"), "{said}");
+}
+
+#[tokio::test]
+async fn servers_that_refuse_or_fail_are_no_missing_record() {
+    let server = Server::start().await;
+    for says in [Says::Refuses, Says::Fails] {
+        server.say(NAME, says.clone());
+        let said = wrong(look(&server).await);
+        assert!(said.starts_with("the name servers of example.org refuse to answer"), "{says:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_answers_nothing_is_said() {
+    let server = Server::start().await;
+    server.say(NAME, Says::Silent);
+    assert_eq!(look(&server).await, Finding::Unknown);
+    server.say("example.org", Says::Silent);
+    assert_eq!(look(&server).await, Finding::Unknown);
+}
+
+#[tokio::test]
+async fn texts_are_compared_as_a_whole() {
+    let server = Server::start().await;
+    server.record("_dmarc.example.org", "TXT", "v=DMARC1; p=none");
+    let dns = Dns::at(vec![server.address]);
+    assert_eq!(dns.look("_dmarc.example.org", "TXT", "v=DMARC1; p=none").await, Finding::Present);
+    let said = wrong(dns.look("_dmarc.example.org", "TXT", "v=DMARC1; p=reject").await);
+    assert_eq!(said, "the name servers of example.org have v=DMARC1; p=none");
+}
