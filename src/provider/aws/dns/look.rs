@@ -1,7 +1,8 @@
 //! Asking DNS whether a record is there.
 //!
 //! The name servers of the zone are asked themselves: what a resolver remembers may be older than the record, or the
-//! absence of it, by hours. Only the way to these servers is asked of the system's resolver.
+//! absence of it, by hours. Only the way to these servers is asked of the system's resolver. Servers whose addresses are
+//! not public are not asked: a name in a file of a stranger must not lead into the network of whoever plans it.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -173,8 +174,8 @@ impl Dns {
                 break;
             }
         }
-        let servers: Vec<SocketAddr> =
-            servers.into_iter().take(SERVERS).map(|address| SocketAddr::new(address, 53)).collect();
+        let servers = servers.into_iter().filter(is_public).take(SERVERS);
+        let servers: Vec<SocketAddr> = servers.map(|address| SocketAddr::new(address, 53)).collect();
         if servers.is_empty() { None } else { over(&servers, false) }
     }
 }
@@ -241,7 +242,50 @@ async fn addresses(resolver: &TokioResolver, name: &str) -> BTreeSet<IpAddr> {
     }
 }
 
+/// Whether an address is one of the internet at large.
+fn is_public(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let is_shared = address.octets()[0] == 100 && (64..128).contains(&address.octets()[1]);
+            let is_inner = address.is_private() || address.is_loopback() || address.is_link_local() || is_shared;
+            !(is_inner || address.is_unspecified() || address.is_multicast() || address.is_broadcast())
+        }
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => is_public(&IpAddr::V4(mapped)),
+            None => {
+                let is_inner = address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback();
+                !(is_inner || address.is_unspecified() || address.is_multicast())
+            }
+        },
+    }
+}
+
 /// Whether two values are the same to DNS: names have no case and may end with a dot.
 fn same(left: &str, right: &str) -> bool {
     left.trim_end_matches('.').eq_ignore_ascii_case(right.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_of_an_inner_network_are_not_asked() {
+        for public in ["192.0.2.1", "8.8.8.8", "2001:db8::1"] {
+            assert!(is_public(&public.parse().expect("an address")), "{public}");
+        }
+        for inner in [
+            "10.0.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(!is_public(&inner.parse().expect("an address")), "{inner}");
+        }
+    }
 }

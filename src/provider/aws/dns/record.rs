@@ -1,17 +1,24 @@
 //! `dns.record`: a record that a person is asked for. Nothing of it is in AWS: making, changing and deleting it here
 //! does nothing, and a look asks DNS.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use tokio::time::{Instant, timeout_at};
 
 use super::Finding;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, wanted};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, created, observation, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::aws::wave::wave;
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
 use crate::value::Tree;
 
 const LOOK: &str = "a look at DNS";
+
+/// How long DNS is asked for all records together.
+const LONGEST: Duration = Duration::from_secs(20);
 
 pub struct Record;
 
@@ -21,24 +28,12 @@ impl Handler for Record {
         "dns.record"
     }
 
-    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        let Some((name, kind)) = target.identity.as_str().split_once('|') else {
-            let message = format!("{} is not a name and a kind", target.identity);
-            return Err(ProviderError::new(ErrorKind::Invalid, LOOK, message));
-        };
-        let value = target.recorded.get("value").and_then(Tree::as_text).unwrap_or_default();
-        let finding = match target.recorded.get("check") {
-            Some(Tree::Bool(false)) => Finding::Unknown,
-            _ => clients.dns().look(name, kind, value).await,
-        };
-        let (status, found) = match finding {
-            Finding::Present => ("present", None),
-            Finding::Missing => ("missing", None),
-            Finding::Wrong(what) => ("wrong", Some(what)),
-            Finding::Unknown => ("unchecked", None),
-        };
-        let report = Report::new().set("name", name).set("kind", kind).set("status", status);
-        Ok(Some(observed(target.identity.as_str(), report.set_if("found", found))))
+    /// Whoever is not answered in time is unchecked, however many there are.
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+        let deadline = Instant::now() + LONGEST;
+        let looks = targets.iter().map(|target| look(clients, target, deadline));
+        let answers = wave(looks.collect()).await;
+        targets.iter().zip(answers).map(|(target, answer)| (target.address.clone(), observation(answer))).collect()
     }
 
     /// Nothing can be left of a creation that makes nothing.
@@ -58,4 +53,24 @@ impl Handler for Record {
     async fn delete(&self, _: &Clients, _: &Target) -> Result<Deletion, ProviderError> {
         Ok(Deletion::Accepted)
     }
+}
+
+async fn look(clients: &Clients, target: &Target, deadline: Instant) -> Result<Option<Observed>, ProviderError> {
+    let Some((name, kind)) = target.identity.as_str().split_once('|') else {
+        let message = format!("{} is not a name and a kind", target.identity);
+        return Err(ProviderError::new(ErrorKind::Invalid, LOOK, message));
+    };
+    let value = target.recorded.get("value").and_then(Tree::as_text).unwrap_or_default();
+    let finding = match target.recorded.get("check") {
+        Some(Tree::Bool(false)) => Finding::Unknown,
+        _ => timeout_at(deadline, clients.dns().look(name, kind, value)).await.unwrap_or(Finding::Unknown),
+    };
+    let (status, found) = match finding {
+        Finding::Present => ("present", None),
+        Finding::Missing => ("missing", None),
+        Finding::Wrong(what) => ("wrong", Some(what)),
+        Finding::Unknown => ("unchecked", None),
+    };
+    let report = Report::new().set("name", name).set("kind", kind).set("status", status);
+    Ok(Some(observed(target.identity.as_str(), report.set_if("found", found))))
 }
