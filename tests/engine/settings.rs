@@ -425,3 +425,27 @@ async fn two_domains_need_a_redirect_which_is_said_before_the_first_apply() {
     let outputs = Specs::read(&[]).expect("valid specs").blueprint.outputs;
     assert!(outputs.iter().any(|output| output.name == "webfinger"));
 }
+
+/// What follows `domain` by its default is no second mistake.
+#[tokio::test]
+async fn another_domain_is_one_mistake() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let another = EXAMPLE.replacen("social.example.org\"", "other.example.org\"", 1);
+    let problems = instance.go(&another, false).await.expect_err("refused");
+    let frozen: Vec<&str> =
+        problems.0.iter().filter(|found| found.code == "frozen").map(|found| found.message.as_str()).collect();
+    assert_eq!(frozen, ["`domain` can never be changed"]);
+    let both = format!("web_domain = \"web.example.org\"\n{another}");
+    let problems = instance.go(&both, false).await.expect_err("refused");
+    assert_eq!(problems.0.iter().filter(|found| found.code == "frozen").count(), 2, "{problems}");
+}
+
+#[test]
+fn streaming_does_not_follow_another_database_in_silence() {
+    let secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:social/x-AbCdEf";
+    for name in ["DATABASE_URL", "REDIS_PASSWORD"] {
+        let warned = said_instead("[mail]", &format!("[extra_secrets]\n{name} = \"{secret}\"\n[mail]")).expect("valid");
+        assert!(warned.contains("streaming gets no extra_secrets"), "{warned}");
+    }
+}

@@ -359,8 +359,9 @@ fn must_say_in_words(name: &TypeName, attribute: &Attribute) {
     }
 }
 
-/// What AWS's models and its documentation say that each attribute can be, read on 29 November 2026. The models list some
-/// of them (botocore 1.44.8: `LoadBalancerStateEnum`, `DeploymentRolloutState`), name others in words, and RDS's are in:
+/// What AWS's models and its guides say that each attribute can be. The models of botocore 1.44.8 list some of them
+/// (`LoadBalancerStateEnum`, `DeploymentRolloutState`) and name others in words. RDS's are in its guides, which may have
+/// grown since:
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Status.html>
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
 const STATUSES: &[(&str, &[&str])] = &[
