@@ -16,7 +16,7 @@ use crate::apply::recover::{self, Note, RecoverError};
 use crate::config::{self, Config};
 use crate::cost::{self, Estimate, Market};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::expr::Late;
+use crate::expr::{Late, Root};
 use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
@@ -397,11 +397,21 @@ fn late_checks(world: &World<'_>) -> Diagnostics {
 /// Refuses changes of settings that can never change once something was applied.
 fn frozen(world: &World<'_>, state: &State) -> Diagnostics {
     let mut problems = Diagnostics::default();
+    let is_changed =
+        |path: &[String]| state.settings.at(path).is_some_and(|before| Some(before) != world.config.values.at(path));
     for input in world.specs.blueprint.inputs.iter().filter(|input| input.frozen) {
-        let (Some(before), now) = (state.settings.at(&input.path), world.config.values.at(&input.path)) else {
-            continue;
-        };
-        if Some(before) != now {
+        let Some(before) = state.settings.at(&input.path) else { continue };
+        if is_changed(&input.path) {
+            // What follows another one by its default changes with it, and is nobody's own mistake.
+            let mut follows = false;
+            if let Some(default) = input.default.as_ref().filter(|_| world.config.origin(&input.path).is_none()) {
+                default.each_leaf(&mut |template| {
+                    follows |= template.references().any(|read| read.root == Root::Config && is_changed(&read.path));
+                });
+            }
+            if follows {
+                continue;
+            }
             let name = input.name();
             let mut problem = Diagnostic::error("frozen", format!("`{name}` can never be changed"));
             if let Some(location) = world.config.origin(&input.path) {

@@ -274,7 +274,7 @@ fn a_journal_a_lock_and_a_backup_that_git_tracks_are_refused_before_they_are_rea
     let folder = applied();
     let folder = folder.path();
     git(folder, &["init", "-q"]);
-    git(folder, &["add", "."]);
+    git(folder, &["add", "-f", "state/sandbox/social.json"]);
     data(folder, &[&FAST[..], &["plan", "--offline"]].concat());
     for extension in ["journal", "lock", "json.backup"] {
         let path = state(folder, extension);
@@ -538,7 +538,7 @@ fn a_lost_state_is_said_before_anything_else() {
     fs_err::rename(state(folder, "history.jsonl"), folder.join("kept too")).expect("moved");
     git(folder, &["init", "-q"]);
     fs_err::write(state(folder, "json"), &whole).expect("written");
-    git(folder, &["add", "state/sandbox/social.json"]);
+    git(folder, &["add", "-f", "state/sandbox/social.json"]);
     fs_err::remove_file(state(folder, "json")).expect("removed");
     lost("a version in git");
     // Whoever removes all of it begins anew.
@@ -630,4 +630,15 @@ fn the_process_leaves_no_core_file() {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
     assert_eq!(memory, 0, "the memory belongs to root, whoever runs the program");
+}
+
+/// The documents tell people to try things out, and to put the folder into git.
+#[test]
+fn what_was_tried_out_is_not_put_into_git() {
+    let folder = applied();
+    let folder = folder.path();
+    git(folder, &["init", "-q"]);
+    git(folder, &["add", "."]);
+    let staged = git(folder, &["diff", "--cached", "--name-only"]);
+    assert_eq!(staged.lines().collect::<Vec<_>>(), ["mastodon.toml", "state/.gitignore"]);
 }

@@ -30,7 +30,7 @@ use crate::diagnostic::Location;
 use crate::plan::diff::{self, Course, Sides};
 use crate::plan::order::{Steps, Verb};
 use crate::plan::{self, Action, Cause, Change};
-use crate::provider::{Created, Creation, Deletion, ErrorKind, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Row, Status};
 use crate::value::{Known, Planned, Value};
@@ -549,9 +549,9 @@ impl<'a> Engine<'a> {
             Answer::Deleting { step, deletion } => self.deleting(step, deletion),
             Answer::DeleteLater { step, error } => self.delete_later(step, &error),
             Answer::Failed { step, error } => {
-                self.locked_out |= error.kind == ErrorKind::Credentials;
+                self.locked_out |= error.kind.locks_out();
                 let location = self.blamed(step, &error);
-                self.fail_at(step, error.to_string(), error.kind == ErrorKind::Credentials, location);
+                self.fail_at(step, error.to_string(), error.kind.locks_out(), location);
             }
             Answer::Observed { steps, observations } => self.observed(&steps, observations),
         }

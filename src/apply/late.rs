@@ -87,9 +87,12 @@ pub fn complete(
     let mut complete = BTreeMap::new();
     for (name, template) in desired.templates().iter() {
         // The plan has decided between the recorded and the blueprint's value.
-        let decided = planned.get(name).filter(|_| desired.resource.keep.contains(name)).and_then(Tree::plain);
+        let may_be_kept = desired.resource.keep.iter().any(|kept| kept.split('.').next() == Some(name.as_str()));
+        let decided = planned.get(name).filter(|_| may_be_kept).and_then(Tree::plain);
         if let Some(value) = decided {
-            complete.insert(name.clone(), value.lift());
+            if !value.is_null() {
+                complete.insert(name.clone(), value.lift());
+            }
             continue;
         }
         let tree = world.evaluator.tree(template, &scope).map_err(LateError::Expression)?;

@@ -14,7 +14,7 @@ use super::event::Event;
 use super::queue::Stage;
 use crate::address::Address;
 use crate::plan::order::Verb;
-use crate::provider::{ErrorKind, Observation, Observations, ProviderError, Target};
+use crate::provider::{Observation, Observations, ProviderError, Target};
 use crate::spec::types::{Condition, Milestone};
 use crate::state::Record;
 use crate::value::{Tree, Value};
@@ -190,7 +190,7 @@ impl Engine<'_> {
     }
 
     fn poll_failed(&mut self, index: usize, error: &ProviderError) {
-        if error.kind == ErrorKind::Credentials {
+        if error.kind.locks_out() {
             // Nothing is wrong with the resource: the next run looks again.
             self.lock_out(index, error);
         } else if error.kind.is_transient() && !self.is_over(index) {

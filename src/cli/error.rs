@@ -245,12 +245,18 @@ fn denied(operation: &str) -> String {
 fn provider_hint(error: &ProviderError) -> Option<String> {
     Some(match error.kind {
         ErrorKind::Credentials => format!("{}, or choose another profile with AWS_PROFILE", log_in_again()),
+        ErrorKind::Region => format!(
+            "enable the region in this account with `aws account enable-region --region-name REGION`; if it is enabled, {}",
+            log_in_again()
+        ),
         ErrorKind::Denied => denied(&error.operation),
         ErrorKind::Quota => "ask for a higher limit in the console of AWS Service Quotas".to_owned(),
         ErrorKind::Throttled | ErrorKind::NotYet | ErrorKind::Network => {
             "run the command again; it continues from here".to_owned()
         }
-        ErrorKind::Conflict => "something with this name exists already and is not ours".to_owned(),
+        ErrorKind::Conflict => "something of this name exists already and is not ours: rename or delete it, or choose \
+                                another name"
+            .to_owned(),
         ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unknown => return None,
     })
 }
@@ -374,6 +380,15 @@ mod tests {
              hint: log in to AWS again (`aws sso login`), or choose another profile with AWS_PROFILE"
         );
         assert_eq!(error.exit().code(), 1);
+    }
+
+    #[test]
+    fn a_region_that_is_not_enabled_is_more_than_a_login() {
+        let source =
+            ProviderError::new(ErrorKind::Region, "sts:GetCallerIdentity", "invalid").code("InvalidClientTokenId");
+        let error = CommandError::from(SessionError::Account(source)).to_string();
+        assert!(error.contains("hint: enable the region in this account with `aws account enable-region"), "{error}");
+        assert!(error.contains("log in to AWS again"), "{error}");
     }
 
     #[test]

@@ -226,7 +226,7 @@ pub fn state_folder(options: &GlobalOptions) -> PathBuf {
         .state_dir
         .clone()
         .unwrap_or_else(|| options.file.parent().unwrap_or_else(|| Path::new("")).join("state"));
-    if options.sandbox { folder.join("sandbox") } else { folder }
+    if options.sandbox { folder.join(crate::state::SANDBOX) } else { folder }
 }
 
 /// Where the files of an instance are.

@@ -12,7 +12,9 @@ use crate::state::State;
 /// Everything wrong with a plan; empty for a sound one.
 pub fn check(plan: &Plan, state: &State, types: &Types) -> Vec<String> {
     let mut wrong = Vec::new();
-    if let Err(error) = Steps::of(plan, state, types) {
+    if let Err(error) = Steps::of(plan, state, types)
+        && plan.refusals.is_empty()
+    {
         wrong.push(error.to_string());
     }
     let refused: BTreeSet<&Address> = plan.refusals.iter().map(|refusal| &refusal.address).collect();

@@ -10,7 +10,7 @@ use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
-use super::change::{Action, Plan, Why};
+use super::change::{Action, Plan, Refusal, Why};
 use crate::address::{Address, Identity};
 use crate::spec::types::{Milestone, Order, Types};
 use crate::state::State;
@@ -151,13 +151,38 @@ fn until(step: &Step, milestone: Milestone) -> u64 {
 #[error("BUG: the steps of this plan wait for each other at {0}")]
 pub struct CycleError(pub Address);
 
-/// The plan with its expected duration.
+/// The plan with its expected duration. One whose steps wait for each other, because something has to go before its
+/// successor is made, is refused.
 pub fn with_duration(mut plan: Plan, state: &State, types: &Types) -> Plan {
-    if let Ok(steps) = Steps::of(&plan, state, types) {
-        plan.expected_seconds = steps.duration();
-        plan.critical_path = steps.critical_path();
+    match Steps::of(&plan, state, types) {
+        Ok(steps) => {
+            plan.expected_seconds = steps.duration();
+            plan.critical_path = steps.critical_path();
+        }
+        Err(CycleError(address)) => plan.refusals.extend(deadlock(&plan, &address)),
     }
     plan
+}
+
+/// Why steps wait for each other: one of the cycle, or else any, is deleted before its successor is made.
+fn deadlock(plan: &Plan, within: &Address) -> Option<Refusal> {
+    let mut first = plan
+        .changes
+        .iter()
+        .filter(|change| matches!(change.action, Action::Replace { order: Order::DeleteFirst, .. }))
+        .map(|change| &change.address)
+        .peekable();
+    let any = first.peek().copied();
+    let address = first.find(|address| *address == within).or(any)?.clone();
+    Some(Refusal {
+        reason: format!(
+            "{address} would be deleted before its successor is made, and what uses it goes only after that"
+        ),
+        hint: "give it another name, so that the new one can be made first, or make these changes one after the other"
+            .to_owned(),
+        address,
+        otherwise: None,
+    })
 }
 
 /// The steps a change becomes.

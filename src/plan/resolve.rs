@@ -179,8 +179,10 @@ impl Scope for ResourceScope<'_> {
             Root::Resource { type_name, name, key } => {
                 let resource_name = (type_name.clone(), name.clone());
                 let address = Address::new(type_name.clone(), name.clone(), key.clone());
-                if self.is_lookup(&resource_name) {
+                if let Some(resource) = self.lookup(&resource_name) {
                     return Ok(match self.world.lookups.get(&address) {
+                        // What `when` left out is null, also where it was asked for before.
+                        _ if self.is_left_out(resource)? => Tree::Null,
                         Some(found) => found.at(&reference.path).map(Value::lift).unwrap_or_default(),
                         // What `when` left out is null.
                         None if self.world.is_left_out(&resource_name) => Tree::Null,
@@ -204,8 +206,20 @@ impl Scope for ResourceScope<'_> {
 }
 
 impl ResourceScope<'_> {
-    fn is_lookup(&self, name: &ResourceName) -> bool {
-        self.world.specs.blueprint.resources.get(name).is_some_and(|resource| resource.lookup.is_some())
+    /// The resource of this name, if it is looked up.
+    fn lookup(&self, name: &ResourceName) -> Option<&Resource> {
+        self.world.specs.blueprint.resources.get(name).filter(|resource| resource.lookup.is_some())
+    }
+
+    fn is_left_out(&self, resource: &Resource) -> Result<bool, Diagnostic> {
+        let Some(when) = &resource.when else { return Ok(false) };
+        let early = ResourceScope { world: self.world, each: None, facts: &NoFacts };
+        match self.world.evaluator.condition(when, &early) {
+            Ok(is_wanted) => Ok(!is_wanted),
+            // It waits for another lookup's answer.
+            Err(problem) if problem_is_unknown(&problem) => Ok(false),
+            Err(problem) => Err(problem),
+        }
     }
 
     fn local(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {

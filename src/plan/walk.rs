@@ -575,7 +575,7 @@ fn settle<'a>(
     if let Some(because) = Reasons::from_list(reasons) {
         let order = match left_off {
             LeftOff::Leaving => Order::DeleteFirst,
-            LeftOff::Nowhere | LeftOff::Unfinished => replace_order(desired, &attributes, &row.inputs, orders),
+            LeftOff::Nowhere | LeftOff::Unfinished => replace_order(desired, &attributes, &sides, orders),
         };
         change.expected_seconds = (resource_type.expect.create + resource_type.expect.delete).as_secs();
         if resource_type.data_bearing {
@@ -667,21 +667,18 @@ pub(super) fn created(change: Change, attributes: &Planned, resource_type: &Reso
 fn replace_order(
     desired: &Desired<'_>,
     attributes: &Planned,
-    recorded: &Value,
+    sides: &Sides<'_>,
     orders: &BTreeMap<Address, Order>,
 ) -> Order {
     let resource_type = desired.resource_type;
-    let natural: Vec<&String> = resource_type
-        .identity
-        .iter()
-        .filter(|name| resource_type.attributes.get(*name).is_some_and(|attribute| !attribute.computed))
-        .collect();
-    let all_natural = natural.len() == resource_type.identity.len();
-    let same_name = all_natural
-        && natural.iter().all(|name| attributes.get(name).and_then(Tree::plain).as_ref() == recorded.get(name));
+    let is = |name: &str| sides.observed.and_then(|shown| shown.get(name)).or_else(|| sides.recorded.get(name));
+    let is_same = |name: &str| attributes.get(name).and_then(Tree::plain).as_ref() == is(name);
+    // A name counts even where it is not the identity: AWS gives the new one an ARN of its own, and refuses its name.
+    let same_name = resource_type.is_named() && resource_type.naming().into_iter().all(is_same);
+    let alike = !resource_type.unique.is_empty() && resource_type.unique.iter().all(|name| is_same(name));
     let below_is_deleted_first =
         desired.depends_on.keys().any(|needed| orders.get(needed) == Some(&Order::DeleteFirst));
-    if same_name || below_is_deleted_first { Order::DeleteFirst } else { desired.replace }
+    if same_name || alike || below_is_deleted_first { Order::DeleteFirst } else { desired.replace }
 }
 
 /// What the last run that touched a resource left to be done.
@@ -805,9 +802,14 @@ fn cause(
     Cause::Written { location: desired.resource.location_of(&difference.path).to_string() }
 }
 
-/// Whether a setting has another value than at the last apply.
+/// Whether a setting has another value than at the last apply. One that the specs did not have then is edited if the
+/// file sets it: its default is nobody's edit.
 fn is_edited(world: &World<'_>, input: &[String], settings: &Value) -> bool {
-    settings.is_null() || settings.at(input) != world.setting(input)
+    let is = world.setting(input);
+    match settings.at(input) {
+        Some(was) => is != Some(was),
+        None => settings.is_null() || (is.is_some() && world.config.origin(input).is_some()),
+    }
 }
 
 /// The cause of what is so because a setting is no longer in the file.

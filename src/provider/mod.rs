@@ -299,6 +299,8 @@ pub enum ErrorKind {
     Denied,
     /// The credentials are missing or expired.
     Credentials,
+    /// The account has not enabled the region, or the credentials are wrong: the cloud answers the same to both.
+    Region,
     /// A limit of the account.
     Quota,
     /// Something with that name exists already.
@@ -319,6 +321,11 @@ impl ErrorKind {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Throttled | Self::NotYet | Self::Network)
+    }
+
+    /// Whether no other call will succeed before somebody logs in or enables the region.
+    pub fn locks_out(self) -> bool {
+        matches!(self, Self::Credentials | Self::Region)
     }
 }
 

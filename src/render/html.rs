@@ -12,7 +12,7 @@ use super::cost;
 use super::documents::Content;
 use super::graph::{Drawing, Node, svg};
 use super::markup::escaped;
-use super::outline::{Entry, Outline, counts, nothing, remedy, security, time_and_impact, verb};
+use super::outline::{Entry, Outline, counts, nothing, raised, remedy, security, time_and_impact, verb};
 use super::style::{Role, UNICODE};
 use super::values::{Line, Piece, Sign, Words};
 use crate::plan::{Action, Change, Plan};
@@ -76,11 +76,19 @@ impl Page<'_> {
         text
     }
 
+    fn raised(&self, text: &mut String) {
+        for sentence in raised(self.outline.plan) {
+            let _ = writeln!(text, "<p>{}</p>", escaped(&sentence));
+        }
+    }
+
     fn summary(&self, text: &mut String) {
         let plan = self.outline.plan;
         text.push_str("<section aria-labelledby=\"summary\">\n<h2 id=\"summary\">Summary</h2>\n");
         if plan.is_empty() {
-            let _ = writeln!(text, "<p>{}</p>\n</section>", escaped(&nothing(plan)));
+            let _ = writeln!(text, "<p>{}</p>", escaped(&nothing(plan)));
+            self.raised(text);
+            text.push_str("</section>\n");
             return;
         }
         let _ = writeln!(text, "<p><strong>{}.</strong></p>", escaped(&counts(plan)));
@@ -91,6 +99,7 @@ impl Page<'_> {
         if let Some(sentence) = cost::sentence(plan) {
             let _ = writeln!(text, "<p>Cost: {}.</p>", escaped(&sentence));
         }
+        self.raised(text);
         let notices = self.outline.notices();
         if !notices.is_empty() {
             let _ = writeln!(text, "<p>What people notice: {}</p>", escaped(&notices.join(" ")));

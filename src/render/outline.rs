@@ -18,11 +18,11 @@ use super::style::{Role, role_of_impact};
 use super::values::Piece;
 use crate::address::{Address, TypeName};
 use crate::inert::printable;
-use crate::plan::change::{Counts, Deletion, Why, Widening};
+use crate::plan::change::{Counts, Deletion, Raised, Why, Widening};
 use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose, Refusal};
 use crate::spec::Types;
 use crate::spec::types::{Impact, Order, ResourceType, Shape};
-use crate::value::{Planned, Tree, Unknown};
+use crate::value::{Planned, Tree, Unknown, Value};
 
 /// Creations up to which each is told by itself.
 const MANY: usize = 100;
@@ -562,6 +562,20 @@ pub fn remedy(refusal: &Refusal) -> String {
         Some(otherwise) => format!("{}; or {otherwise}", refusal.hint),
         None => refusal.hint.clone(),
     }
+}
+
+/// What AWS has raised by itself, a sentence each.
+pub fn raised(plan: &Plan) -> Vec<String> {
+    let spelled = |value: &Value| value.as_text().map_or_else(|| value.to_string(), str::to_owned);
+    let sentence = |raised: &Raised| {
+        let (wanted, is) = (spelled(&raised.wanted), spelled(&raised.is));
+        format!(
+            "AWS raised {} of {} by itself, from {wanted} to {is}. It stays so.",
+            raised.path.join("."),
+            raised.address
+        )
+    };
+    plan.raised.iter().map(sentence).collect()
 }
 
 /// What there is to say of a plan that does nothing.

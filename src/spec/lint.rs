@@ -224,20 +224,31 @@ impl<'specs> Linter<'specs> {
         }
     }
 
-    /// Only a name is kept: a setting that is kept would never reach an existing resource.
-    fn kept(&mut self, name: &str, resource: &Resource, resource_type: &ResourceType) {
+    /// Only a name is kept, or a part of what cannot be changed: a setting that is kept would never reach an existing
+    /// resource.
+    fn kept(&mut self, path: &str, resource: &Resource, resource_type: &ResourceType) {
+        let (name, part) = path.split_once('.').map_or((path, None), |(name, part)| (name, Some(part)));
         let Some(attribute) = resource_type.attributes.get(name) else {
             self.problems.push(unknown_attribute(name, &resource.location, resource_type));
             return;
         };
         let is_name =
             attribute.immutable || resource_type.identity.iter().any(|part| part == name) || attribute.required;
+        let is_part = |part: &str| match &attribute.shape {
+            Shape::List(element) => matches!(&element.shape, Shape::Object(parts) if parts.contains_key(part)),
+            _ => false,
+        };
         let complaint = if resource.lookup.is_some() {
             "of what is looked up nothing is kept".to_owned()
         } else if !resource.attributes.contains_key(name) {
             format!("`{name}` is not set here, so there is nothing to keep")
         } else if attribute.sensitive || attribute.write_only {
             format!("`{name}` is never recorded, so it cannot be kept")
+        } else if let Some(part) = part {
+            if attribute.keyed_by.is_some() && attribute.immutable && is_part(part) {
+                return;
+            }
+            format!("`{path}` is no part of the elements of a list that cannot be changed in place")
         } else if !is_name || !matches!(attribute.shape, Shape::Text) {
             format!("`{name}` can be changed in place, so it must not be kept")
         } else {
@@ -844,6 +855,10 @@ default = "x"
             codes(&format!("[a.thing.one]\nname = 'n'\n{line}\nlifecycle.keep = ['{name}']\n"))
         };
         assert_eq!(set("note = 'x'", "note"), ["blueprint: `note` can be changed in place, so it must not be kept"]);
+        assert_eq!(
+            set("note = 'x'", "note.part"),
+            ["blueprint: `note.part` is no part of the elements of a list that cannot be changed in place"]
+        );
         let secret = set("password = '${a.thing.one.values.x}'", "password");
         assert_eq!(
             secret.first().map(String::as_str),

@@ -56,6 +56,16 @@ pub struct Paths {
     instance: String,
 }
 
+/// The folder of the simulated cloud, in the folder of states.
+pub const SANDBOX: &str = "sandbox";
+
+fn write_if_missing(path: &Path, content: &[u8]) -> io::Result<()> {
+    match fs_err::symlink_metadata(path) {
+        Ok(_) => Ok(()),
+        Err(_) => replace(path, content),
+    }
+}
+
 impl Paths {
     /// The files of `instance` in `folder`. The name is one that the configuration has accepted: a plain file name.
     pub fn new(folder: impl Into<PathBuf>, instance: impl Into<String>) -> Self {
@@ -98,10 +108,13 @@ impl Paths {
             (".gitattributes", include_bytes!("../../state/.gitattributes")),
         ];
         for (name, content) in files {
-            let path = self.folder.join(name);
-            if fs_err::symlink_metadata(&path).is_err() {
-                replace(&path, content)?;
-            }
+            write_if_missing(&self.folder.join(name), content)?;
+        }
+        // What is tried out belongs in nobody's git, and the folder above says so.
+        if self.folder.ends_with(SANDBOX)
+            && let Some(above) = self.folder.parent()
+        {
+            write_if_missing(&above.join(".gitignore"), include_bytes!("../../state/.gitignore"))?;
         }
         Ok(())
     }

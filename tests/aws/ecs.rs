@@ -92,7 +92,13 @@ pub(super) fn mastodon() -> serde_json::Value {
                     "interval": 30, "timeout": 10, "retries": 3, "start_period": 120,
                 },
             },
-            { "name": "psql", "image": "postgres:17", "memory": 128, "essential": false },
+            {
+                "name": "psql",
+                "image": "postgres:17",
+                "memory_reservation": 128,
+                "labels": { "mastoform.secrets": "0123456789abcdef" },
+                "essential": false,
+            },
         ],
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Life, assert_error, creation, type_of};
+use super::{Life, assert_error, creation, look_up, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::{ministack, moto};
 use mastoform::provider::aws::Aws;
@@ -164,5 +164,32 @@ async fn exactly_one_kind_of_content_is_wanted() {
         json!({ "name": "social/unknown", "generate": { "x": "hex7" } }),
     ] {
         assert_error(aws.create(&secret(attributes)).await, ErrorKind::Invalid, "secretsmanager:CreateSecret");
+    }
+}
+
+/// Only whether a secret has another value is told, never which.
+#[tokio::test]
+async fn another_value_of_a_secret_is_seen_by_its_version() {
+    for emulator in emulators() {
+        let aws = emulator.aws();
+        let client = aws.clients(REGION).secretsmanager().clone();
+        let mut arns = Vec::new();
+        for name in ["social/mail", "social/deepl"] {
+            let made = client.create_secret().name(name).secret_string("hunter2").send().await.unwrap();
+            arns.push(made.arn.unwrap());
+        }
+        let fingerprint = async |arns: &[String]| {
+            let found = look_up(&aws, "secretsmanager.versions", json!({ "secrets": arns })).await;
+            let found = found.unwrap_or_else(|error| panic!("{error}"));
+            found.get("fingerprint").and_then(Value::as_text).map(str::to_owned).unwrap()
+        };
+        let before = fingerprint(&arns).await;
+        assert_eq!(fingerprint(&arns).await, before);
+        assert_eq!(fingerprint(&[arns[1].clone(), arns[0].clone()]).await, before);
+        client.put_secret_value().secret_id(&arns[0]).secret_string("hunter3").send().await.unwrap();
+        assert_ne!(fingerprint(&arns).await, before);
+        let missing = json!({ "secrets": ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"] });
+        let error = look_up(&aws, "secretsmanager.versions", missing).await.expect_err("there is none");
+        assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
     }
 }

@@ -91,8 +91,9 @@ async fn what_can_be_read_together_is() {
     assert_eq!(cost(&aws, &parameters).await, (1, 1, 3));
 }
 
-/// Each role is read by itself, side by side: nobody needs the right to list all roles of an account. Policies of a kind
-/// that was never set are not asked for, and those whose names are remembered are read beside the list of their names.
+/// Each role is read by itself, side by side: nobody needs the right to list all roles of an account. Whatever
+/// is attached to one is asked for, and policies of its own whose names are remembered are read beside the list of their
+/// names.
 #[tokio::test]
 async fn roles_are_read_one_by_one_side_by_side() {
     let moto = moto::start();
@@ -105,7 +106,7 @@ async fn roles_are_read_one_by_one_side_by_side() {
     };
     let mut roles = resources(&aws, "iam.role", 2, role, "missing").await;
     roles.pop();
-    assert_eq!(cost(&aws, &roles).await, (2 * 3, 1, 2));
+    assert_eq!(cost(&aws, &roles).await, (2 * 4, 1, 2));
     let calls = aws.calls().snapshot();
     let listed = calls
         .iter()
@@ -124,7 +125,7 @@ async fn what_depends_on_another_answer_is_guessed() {
         "policies": { "media": allow("s3:PutObject"), "mail": allow("ses:SendRawEmail") },
     });
     let role = Life::of("iam.role").create(&aws, attributes).await;
-    assert_eq!(cost(&aws, &[role.target()]).await, (4, 1, 1), "policies of its own, but none that exist by themselves");
+    assert_eq!(cost(&aws, &[role.target()]).await, (5, 1, 1), "two policies of its own, and what is attached");
     let mut nothing_known = role.target();
     nothing_known.recorded = mastoform::value::Value::Null;
     assert_eq!(cost(&aws, &[nothing_known]).await, (5, 2, 1));

@@ -10,7 +10,7 @@ use mastoform::inert;
 use mastoform::plan::change::{Why, Widening};
 use mastoform::plan::order::Steps;
 use mastoform::plan::resolve::World;
-use mastoform::plan::{Change, Graph, Plan};
+use mastoform::plan::{Cause, Change, Graph, Plan};
 use mastoform::provider::sim::Sim;
 use mastoform::provider::{
     Account, Announced, Belonging, Created, Creation, Deletion, Lookup, Observations, Provider, ProviderError,
@@ -448,5 +448,22 @@ fn says_all(plan: &Plan, state: &State) {
         assert!(!loses || change.impact == Impact::DataLoss, "{change:?}");
         let is_refused = plan.refusals.iter().any(|refusal| refusal.address == change.address);
         assert!(!change.protect || is_refused, "{change:?}");
+    }
+}
+
+/// What nobody of us has attached is seen, taken away again, and marked.
+#[tokio::test]
+async fn a_policy_that_somebody_attached_to_a_role_is_a_change() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let all = Value::List(vec!["arn:aws:iam::aws:policy/AdministratorAccess".into()]);
+    for role in ["iam.role.tasks", "iam.role.execution"] {
+        assert!(instance.sim.change_behind_our_back(role, &["managed_policy_arns"], all.clone()), "{role}");
+        let (plan, outcome) = instance.go(EXAMPLE, true).await.expect("applies");
+        assert_eq!(changed(&plan), [format!("update {role}")]);
+        assert_eq!(plan.changes[0].causes, [Cause::Drift]);
+        completed(outcome);
+        let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
+        assert_eq!(changed(&plan), Vec::<String>::new());
     }
 }

@@ -9,6 +9,7 @@ mod doings;
 mod failures;
 mod gates;
 mod jobs;
+mod living;
 mod names;
 mod ownership;
 mod people;

@@ -4,6 +4,7 @@ use mastoform::config;
 use mastoform::diagnostic::SourceFile;
 use mastoform::expr::Evaluator;
 use mastoform::plan::{Action, Plan};
+use mastoform::spec::types::Order;
 use mastoform::spec::{OverlayFile, Specs};
 
 use super::{changed, completed};
@@ -133,4 +134,57 @@ async fn the_users_own_name_wins() {
     assert!(matches!(action(&plan, "iam.role.execution"), Some(Action::Replace { .. })), "{:?}", changed(&plan));
     completed(outcome);
     assert_eq!(name_of(&instance, "iam.role.execution"), "starts-mastodon");
+}
+
+/// A new object cannot stand beside the old one whose name it takes, whatever the identity is made of.
+#[tokio::test]
+async fn a_replacement_that_keeps_its_name_is_never_made_first() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let patches = [
+        ("elb.target_group.web", "protocol = \"HTTPS\"", "name = \"social-web-tls\""),
+        ("ec2.security_group.tasks", "description = \"Tasks\"", "group_name = \"social-tasks-2\""),
+    ];
+    for (address, patch, renamed) in patches {
+        let same_name = format!("{EXAMPLE}\n[patch.\"{address}\"]\n{patch}\n");
+        let (plan, _) = instance.go(&same_name, false).await.expect("plans");
+        let Some(Action::Replace { order, .. }) = action(&plan, address) else { panic!("{:?}", changed(&plan)) };
+        assert_eq!(*order, Order::DeleteFirst, "{address}");
+        let refusal = plan.refusals.iter().find(|refusal| refusal.address.to_string() == address);
+        let hint = refusal.map(|refusal| refusal.hint.as_str());
+        assert_eq!(hint, Some("give it another name, so that the new one can be made first"), "{address}");
+
+        let another_name = format!("{same_name}{renamed}\n");
+        let (plan, outcome) = instance.go(&another_name, true).await.expect("applies");
+        let Some(Action::Replace { order, .. }) = action(&plan, address) else { panic!("{:?}", changed(&plan)) };
+        assert_eq!(*order, Order::CreateFirst, "{address}");
+        completed(outcome);
+        let (plan, _) = instance.go(&another_name, false).await.expect("plans");
+        assert_eq!(changed(&plan), Vec::<String>::new());
+        completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    }
+}
+
+/// Whoever adds a type that is made before its predecessor goes says what must differ between the two.
+#[test]
+fn every_type_that_is_made_first_says_which_name_must_differ() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    for resource_type in specs.types.values().filter(|found| found.replace == Order::CreateFirst) {
+        let is_revised = resource_type.attributes.contains_key("revision");
+        let says = is_revised || resource_type.is_named() || !resource_type.unique.is_empty();
+        assert!(says, "{}", resource_type.name);
+    }
+}
+
+/// What still uses the old one goes only once the new one is there.
+#[tokio::test]
+async fn steps_that_would_wait_for_each_other_are_refused_and_no_bug() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let another_cache = example(&[("max_capacity = 1", "max_capacity = 1\n[redis]\nengine = \"redis\"")]);
+    let text = format!("{another_cache}\n[patch.\"ec2.security_group.cache\"]\ndescription = \"Cache\"\n");
+    let (plan, _) = instance.go(&text, false).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let refusal = plan.refusals.iter().find(|refusal| refusal.address.to_string() == "ec2.security_group.cache");
+    let hint = refusal.map(|refusal| refusal.hint.as_str()).unwrap_or_default();
+    assert!(hint.starts_with("give it another name"), "{:?}", plan.refusals);
 }

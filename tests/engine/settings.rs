@@ -1,12 +1,15 @@
 //! Settings that the blueprint's patterns and checks accept, warn of and refuse.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use mastoform::address::Address;
 use mastoform::config;
 use mastoform::diagnostic::{Diagnostics, SourceFile};
 use mastoform::expr::Evaluator;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::session;
 use mastoform::spec::Specs;
-use mastoform::value::Value;
+use mastoform::value::{Tree, Value};
 
 use super::{changed, completed};
 use crate::support::instance::{EXAMPLE, Instance, Script};
@@ -186,7 +189,7 @@ fn nothing_is_set_to_an_empty_text_but_a_variable() {
         let problems = problems.expect_err(&line);
         assert!(problems.contains("must not be empty") && problems.contains(hint), "{problems}");
     }
-    assert_eq!(said("extra_env = { S3_PERMISSION = \"\" }"), Ok(String::new()));
+    assert_eq!(said("extra_env = { SMTP_DOMAIN = \"\" }"), Ok(String::new()));
 }
 
 #[test]
@@ -253,4 +256,196 @@ async fn a_patch_of_what_is_not_made_is_warned_of() {
     let (_, warnings) = session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}"));
     let warnings = warnings.to_string();
     assert!(warnings.contains("this patch has no effect: no elasticache.cluster.cache is made"), "{warnings}");
+}
+
+#[test]
+fn variables_that_connect_mastodon_with_what_is_built_are_refused() {
+    let secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:social/x-AbCdEf";
+    for name in ["DB_HOST", "REDIS_DRIVER", "S3_KEY_PREFIX", "S3_PERMISSION", "RAILS_ENV"] {
+        for table in [format!("[extra_env]\n{name} = \"x\"\n"), format!("[extra_secrets]\n{name} = \"{secret}\"\n")] {
+            let problems = said_instead("[mail]", &format!("{table}[mail]")).expect_err(name);
+            assert!(problems.contains("connects Mastodon with what is built here"), "{problems}");
+        }
+    }
+}
+
+/// What a setting of its own, a secret or a container decides, whatever extra_env says, is on a list.
+#[test]
+fn no_variable_of_ours_is_overruled_in_silence() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    let local = |name: &str| {
+        let Some(Tree::Map(entries)) = specs.blueprint.locals.get(name).map(|local| &local.tree) else {
+            panic!("no table local.{name}")
+        };
+        entries.keys().cloned().collect::<Vec<_>>()
+    };
+    let mut decided = local("secrets");
+    for table in ["web_settings", "streaming_settings", "sidekiq_settings"] {
+        decided.extend(local(table));
+    }
+    // A harmless one: whoever sets it gets what they asked for in two of three containers.
+    decided.retain(|name| name != "MALLOC_ARENA_MAX");
+    for name in decided {
+        let said = said_instead("[mail]", &format!("[extra_env]\n{name} = \"1\"\n[mail]"));
+        assert!(said.as_ref().map_or(true, |warnings| !warnings.is_empty()), "{name} is overruled in silence");
+    }
+}
+
+#[tokio::test]
+async fn ports_that_extra_env_needs_can_be_opened() {
+    let instance = Instance::new();
+    let text = |lines: &str| EXAMPLE.replacen("[mail]", &format!("{lines}\n[mail]"), 1);
+    let open = text("[network]\negress_ports = { elasticsearch = 9200, ldap = 636 }");
+    completed(instance.go(&open, true).await.expect("applies").1);
+    let rules: Vec<i64> = instance
+        .sim
+        .objects()
+        .iter()
+        .filter(|entry| entry.object.attributes.get("cidr_ipv4").is_some())
+        .filter(|entry| entry.object.attributes.get("direction").and_then(Tree::as_text) == Some("egress"))
+        .filter_map(|entry| entry.object.attributes.get("from_port").and_then(Tree::as_integer))
+        .collect();
+    for port in [80, 443, 587, 636, 9200] {
+        assert_eq!(rules.iter().filter(|rule| **rule == port).count(), 1, "{port}: {rules:?}");
+    }
+    let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
+    assert_eq!(
+        changed(&plan),
+        [
+            "delete ec2.security_group_rule.tasks_egress_extra[\"ldap\"]",
+            "delete ec2.security_group_rule.tasks_egress_extra[\"elasticsearch\"]"
+        ]
+    );
+}
+
+#[test]
+fn a_port_that_nothing_lets_through_is_warned_of() {
+    let of = |lines: &str| said_instead("[mail]", &format!("{lines}\n[mail]"));
+    let warned = of("[extra_env]\nES_PORT = \"9200\"").expect("valid");
+    assert!(warned.contains("add it to network.egress_ports"), "{warned}");
+    for fine in [
+        "[extra_env]\nES_PORT = \"443\"",
+        "[extra_env]\nES_PORT = \"9200\"\n[network]\negress_ports = { elasticsearch = 9200 }",
+    ] {
+        assert_eq!(of(fine), Ok(String::new()), "{fine}");
+    }
+    let twice = of("[network]\negress_ports = { web = 443 }").expect_err("refused");
+    assert!(twice.contains("without an entry in network.egress_ports"), "{twice}");
+    let none = of("[network]\negress_ports = { web = 70000 }").expect_err("refused");
+    assert!(none.contains("egress_ports.web"), "{none}");
+}
+
+/// IAM takes its time to know a role everywhere, so the roles of the first tasks are there long before these.
+#[test]
+fn roles_wait_for_nothing_that_takes_minutes() {
+    let Script { specs, config, evaluator } = Script::read(&[], EXAMPLE).expect("valid");
+    let lookups = BTreeMap::new();
+    let world =
+        World { specs: &specs, config: &config, lookups: &lookups, previous: &Value::Null, evaluator: &evaluator };
+    let graph = resolve(&world, &specs).unwrap_or_else(|problems| panic!("{problems}"));
+    for role in ["iam.role.execution", "iam.role.tasks"] {
+        let mut open = vec![role.parse::<Address>().expect("an address")];
+        let mut seen = BTreeSet::new();
+        while let Some(address) = open.pop() {
+            let Some(node) = graph.nodes.get(&address) else { continue };
+            let seconds = node.resource_type.expect.create.as_secs();
+            assert!(seconds <= 60, "{role} waits for {address}");
+            open.extend(node.depends_on.keys().filter(|needed| seen.insert((*needed).clone())).cloned());
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_maintenance_nothing_of_mastodon_runs() {
+    let instance = Instance::new();
+    let maintenance = EXAMPLE.replacen("run_mode = \"production\"", "run_mode = \"maintenance\"", 1);
+    completed(instance.go(&maintenance, true).await.expect("applies").1);
+    let objects = instance.sim.objects();
+    let definition = objects
+        .iter()
+        .find(|entry| entry.object.address.as_ref().is_some_and(|at| at.to_string() == "ecs.task_definition.mastodon"))
+        .expect("a task definition");
+    let Some(Tree::List(containers)) = definition.object.attributes.get("containers") else { panic!("no containers") };
+    for container in containers {
+        let command = container.get("command").map(ToString::to_string).unwrap_or_default();
+        assert!(command.contains("sleep"), "{container}");
+        let check = container.get("health_check").and_then(|check| check.get("command"));
+        assert!(check.is_none(), "what sleeps is not asked for its health: {container}");
+    }
+    assert_eq!(containers.len(), 4);
+}
+
+#[tokio::test]
+async fn keys_of_secrets_may_be_used_for_nothing_else() {
+    let key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let instance = Instance::new();
+    let text = EXAMPLE.replacen("[mail]", &format!("[secrets]\nkms_keys = [\"{key}\"]\n[mail]"), 1);
+    completed(instance.go(&text, true).await.expect("applies").1);
+    let objects = instance.sim.objects();
+    for address in ["iam.role.execution", "iam.policy.boundary"] {
+        let is_it = |found: &Address| found.to_string() == address;
+        let found = objects.iter().find(|entry| entry.object.address.as_ref().is_some_and(is_it)).expect("it is made");
+        let policy = found.object.attributes.to_string();
+        for part in ["kms:Decrypt", key, "secretsmanager.eu-central-1.amazonaws.com"] {
+            assert!(policy.contains(part), "{address} lacks {part}: {policy}");
+        }
+    }
+    let wrong = said_instead("[mail]", "[secrets]\nkms_keys = [\"alias/mine\"]\n[mail]").expect_err("refused");
+    assert!(wrong.contains("the ARN of a key in KMS"), "{wrong}");
+}
+
+/// What a plan of the example with another text warns of, where the last apply had these settings.
+async fn warned(text: &str, previous: &Value) -> String {
+    let script = Script::read(&[], text).unwrap_or_else(|problems| panic!("{problems}"));
+    let gathered = Instance::new().gather(text, false).await.expect("gathered");
+    let world = World {
+        specs: &script.specs,
+        config: &script.config,
+        lookups: &gathered.lookups,
+        previous,
+        evaluator: &script.evaluator,
+    };
+    let graph = resolve(&world, &script.specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let (_, warnings) = session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}"));
+    warnings.to_string()
+}
+
+/// Addresses of people name the one domain, and Mastodon answers at the other.
+#[tokio::test]
+async fn two_domains_need_a_redirect_which_is_said_before_the_first_apply() {
+    let text = format!("web_domain = \"web.example.org\"\n{EXAMPLE}");
+    assert_eq!(warned(EXAMPLE, &Value::Null).await, "");
+    let warnings = warned(&text, &Value::Null).await;
+    for part in ["https://social.example.org/.well-known/webfinger", "redirect to web.example.org", "mastodon.toml:1"] {
+        assert!(warnings.contains(part), "{warnings}");
+    }
+    let mut applied = Value::Null;
+    applied.set(&["web_domain"], "web.example.org".into());
+    assert_eq!(warned(&text, &applied).await, "");
+    let outputs = Specs::read(&[]).expect("valid specs").blueprint.outputs;
+    assert!(outputs.iter().any(|output| output.name == "webfinger"));
+}
+
+/// What follows `domain` by its default is no second mistake.
+#[tokio::test]
+async fn another_domain_is_one_mistake() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let another = EXAMPLE.replacen("social.example.org\"", "other.example.org\"", 1);
+    let problems = instance.go(&another, false).await.expect_err("refused");
+    let frozen: Vec<&str> =
+        problems.0.iter().filter(|found| found.code == "frozen").map(|found| found.message.as_str()).collect();
+    assert_eq!(frozen, ["`domain` can never be changed"]);
+    let both = format!("web_domain = \"web.example.org\"\n{another}");
+    let problems = instance.go(&both, false).await.expect_err("refused");
+    assert_eq!(problems.0.iter().filter(|found| found.code == "frozen").count(), 2, "{problems}");
+}
+
+#[test]
+fn streaming_does_not_follow_another_database_in_silence() {
+    let secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:social/x-AbCdEf";
+    for name in ["DATABASE_URL", "REDIS_PASSWORD"] {
+        let warned = said_instead("[mail]", &format!("[extra_secrets]\n{name} = \"{secret}\"\n[mail]")).expect("valid");
+        assert!(warned.contains("streaming gets no extra_secrets"), "{warned}");
+    }
 }

@@ -359,3 +359,111 @@ fn must_say_in_words(name: &TypeName, attribute: &Attribute) {
         _ => {}
     }
 }
+
+/// What AWS's models and its guides say that each attribute can be. The models of botocore 1.44.8 list some of them
+/// (`LoadBalancerStateEnum`, `DeploymentRolloutState`) and name others in words. RDS's are in its guides, which may have
+/// grown since:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Status.html>
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
+const STATUSES: &[(&str, &[&str])] = &[
+    ("elb.load_balancer", &["active", "provisioning", "active_impaired", "failed"]),
+    ("ecs.cluster", &["ACTIVE", "PROVISIONING", "DEPROVISIONING", "FAILED", "INACTIVE"]),
+    ("ecs.service", &["COMPLETED", "FAILED", "IN_PROGRESS", "DRAINING"]),
+    (
+        "elasticache.replication_group",
+        &["creating", "available", "modifying", "deleting", "create-failed", "snapshotting"],
+    ),
+    (
+        "elasticache.cluster",
+        &[
+            "available",
+            "creating",
+            "deleted",
+            "deleting",
+            "incompatible-network",
+            "modifying",
+            "rebooting cluster nodes",
+            "restore-failed",
+            "snapshotting",
+        ],
+    ),
+    ("rds.cluster_snapshot", &["available", "copying", "creating"]),
+    (
+        "rds.cluster",
+        &[
+            "available",
+            "backing-up",
+            "backtracking",
+            "cloning-failed",
+            "creating",
+            "deleting",
+            "failing-over",
+            "inaccessible-encryption-credentials",
+            "maintenance",
+            "migrating",
+            "migration-failed",
+            "modifying",
+            "promoting",
+            "renaming",
+            "resetting-master-credentials",
+            "starting",
+            "stopped",
+            "stopping",
+            "update-iam-db-auth",
+            "upgrading",
+        ],
+    ),
+    (
+        "rds.instance",
+        &[
+            "available",
+            "backing-up",
+            "configuring-enhanced-monitoring",
+            "configuring-iam-database-auth",
+            "configuring-log-exports",
+            "converting-to-vpc",
+            "creating",
+            "deleting",
+            "failed",
+            "inaccessible-encryption-credentials",
+            "incompatible-network",
+            "incompatible-option-group",
+            "incompatible-parameters",
+            "incompatible-restore",
+            "insufficient-capacity",
+            "maintenance",
+            "modifying",
+            "moving-to-vpc",
+            "rebooting",
+            "renaming",
+            "resetting-master-credentials",
+            "restore-error",
+            "starting",
+            "stopped",
+            "stopping",
+            "storage-full",
+            "storage-optimization",
+            "upgrading",
+        ],
+    ),
+];
+
+/// A job's outcome and a distribution's are made here, of several answers.
+const MADE_HERE: [&str; 2] = ["cloudfront.distribution", "ecs.run"];
+
+#[test]
+fn every_status_that_aws_names_is_classified() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    for resource_type in specs.types.values() {
+        let (name, Some(ready)) = (resource_type.name.to_string(), &resource_type.ready) else { continue };
+        if MADE_HERE.contains(&name.as_str()) {
+            continue;
+        }
+        let known = STATUSES.iter().find(|(found, _)| *found == name);
+        let (_, statuses) = known.unwrap_or_else(|| panic!("{name}: say which statuses AWS names, and where"));
+        let classified: BTreeSet<&str> = ready.classified().map(String::as_str).collect();
+        for status in *statuses {
+            assert!(classified.contains(status), "{name}: {status}");
+        }
+    }
+}

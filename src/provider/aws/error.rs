@@ -56,6 +56,8 @@ const RULES: &[(&str, &str, ErrorKind)] = &[
     ("elasticloadbalancing:Modify*Attributes", "*NotFound", ErrorKind::NotYet),
     ("elasticloadbalancing:ModifyListener", "TargetGroupNotFound", ErrorKind::NotYet),
     ("elasticloadbalancing:ModifyRule", "TargetGroupNotFound", ErrorKind::NotYet),
+    // The first cache of an account makes the role that ElastiCache works with.
+    ("elasticache:Create*", "ServiceLinkedRoleNotFoundFault", ErrorKind::NotYet),
     ("iam:Add*", "NoSuchEntity", ErrorKind::NotYet),
     ("iam:Attach*", "NoSuchEntity", ErrorKind::NotYet),
     ("logs:PutRetentionPolicy", "ResourceNotFoundException", ErrorKind::NotYet),
@@ -299,6 +301,7 @@ mod tests {
             ("ec2:RevokeSecurityGroupEgress", "InvalidPermission.NotFound", ErrorKind::NotFound),
             ("ec2:DescribeVpcs", "RequestLimitExceeded", ErrorKind::Throttled),
             ("ec2:AuthorizeSecurityGroupIngress", "RulesPerSecurityGroupLimitExceeded", ErrorKind::Quota),
+            ("elasticache:CreateReplicationGroup", "ServiceLinkedRoleNotFoundFault", ErrorKind::NotYet),
             ("iam:DeleteRole", "DeleteConflict", ErrorKind::NotYet),
             ("iam:GetRole", "NoSuchEntity", ErrorKind::NotFound),
             ("iam:AttachRolePolicy", "NoSuchEntity", ErrorKind::NotYet),

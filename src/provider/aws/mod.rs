@@ -266,6 +266,41 @@ fn handler(type_name: &TypeName) -> Result<&'static dyn Handler, ProviderError> 
     found.ok_or_else(|| ProviderError::new(ErrorKind::Invalid, &name, format!("there is no type {name} in AWS")))
 }
 
+/// The regions that every account has from the beginning. Each one that came after March 2019 has to be enabled:
+/// <https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>
+const EVERYBODYS_REGIONS: [&str; 17] = [
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
+
+/// What AWS answers to credentials that it does not know in a region, be they wrong or the region not enabled.
+const UNKNOWN_CREDENTIALS: [&str; 3] = ["AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"];
+
+/// The error, which may mean something else in a region that has to be enabled.
+fn in_region(region: &str, error: ProviderError) -> ProviderError {
+    let is_unknown = error.code.as_deref().is_some_and(|code| UNKNOWN_CREDENTIALS.contains(&code));
+    if error.kind != ErrorKind::Credentials || !is_unknown || EVERYBODYS_REGIONS.contains(&region) {
+        return error;
+    }
+    let message = format!("{} ({region} is a region that an account has to enable)", error.message);
+    ProviderError { kind: ErrorKind::Region, message, ..error }
+}
+
 /// Targets by type and region.
 fn grouped(targets: &[Target]) -> BTreeMap<(&TypeName, &str), Vec<Target>> {
     let mut groups: BTreeMap<(&TypeName, &str), Vec<Target>> = BTreeMap::new();
@@ -278,14 +313,16 @@ fn grouped(targets: &[Target]) -> BTreeMap<(&TypeName, &str), Vec<Target>> {
 #[async_trait]
 impl Provider for Aws {
     async fn account(&self) -> Result<Account, ProviderError> {
-        let caller = self.clients(self.session.region()).caller().await?.clone();
+        let region = self.session.region();
+        let caller = self.clients(region).caller().await.map_err(|error| in_region(region, error))?.clone();
         Ok(Account { id: caller.account, is_simulated: false })
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
         let (handler, clients) = self.at(&lookup.address, &lookup.region)?;
         let question = format!("{} {} {}", lookup.address.type_name, lookup.region, lookup.filters.to_json());
-        self.lookups.ask(&question, || handler.lookup(&clients, lookup)).await
+        let answer = self.lookups.ask(&question, || handler.lookup(&clients, lookup)).await;
+        answer.map_err(|error| in_region(&lookup.region, error))
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
@@ -396,6 +433,20 @@ impl Provider for Aws {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_that_a_region_does_not_know_may_mean_the_region() {
+        let answered = |region: &str, code: &str| {
+            let error = ProviderError::new(ErrorKind::Credentials, "sts:GetCallerIdentity", "invalid").code(code);
+            in_region(region, error)
+        };
+        for code in UNKNOWN_CREDENTIALS {
+            assert_eq!(answered("il-central-1", code).kind, ErrorKind::Region, "{code}");
+            assert_eq!(answered("eu-central-1", code).kind, ErrorKind::Credentials, "{code}");
+        }
+        assert_eq!(answered("il-central-1", "ExpiredToken").kind, ErrorKind::Credentials);
+        assert!(answered("il-central-1", "AuthFailure").message.contains("il-central-1 is a region that"));
+    }
 
     #[test]
     fn handlers_are_sorted_and_unique() {

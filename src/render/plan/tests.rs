@@ -6,7 +6,7 @@ use super::super::outline::nothing;
 use super::super::{Options, plan_json, stripped};
 use super::plan;
 use crate::address::{Address, Identity};
-use crate::plan::change::{Fingerprint, Reasons};
+use crate::plan::change::{Fingerprint, Raised, Reasons};
 use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose, Refusal};
 use crate::spec::types::{Impact, Order, Types};
 use crate::spec::{OverlayFile, Specs};
@@ -403,4 +403,23 @@ fn many_creations_are_counted_and_nothing_else_is() {
     // As many as a first apply has are all told.
     let plan = plan_of((0..100).map(|number| new("ssm.parameter.note", number)).collect());
     assert_eq!(text(&plan, Options::default()).matches("  + ssm.parameter.note[").count(), 100);
+}
+
+/// What AWS raised is no step, and still something that people want to know of.
+#[test]
+fn what_aws_raised_by_itself_is_said_whether_or_not_there_is_something_to_do() {
+    let version = Raised {
+        address: address("rds.cluster.database"),
+        path: vec!["engine_version".into()],
+        wanted: "17.9".into(),
+        is: "17.10".into(),
+    };
+    let sentence = "AWS raised engine_version of rds.cluster.database by itself, from 17.9 to 17.10. It stays so.";
+    for changes in [Vec::new(), vec![change("ssm.parameter.note", Action::Create, &[Cause::New])]] {
+        let plan = Plan { raised: vec![version.clone()], ..plan_of(changes) };
+        let plain = text(&plan, Options::default()).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plain.contains(sentence), "{plain}");
+        let markdown = crate::render::plan_markdown(&plan, &types()).replace('\\', "");
+        assert!(markdown.contains(sentence), "{markdown}");
+    }
 }

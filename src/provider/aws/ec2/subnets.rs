@@ -32,7 +32,14 @@ impl Handler for Subnets {
         let mut subnets: Vec<_> =
             request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))?;
         if subnets.is_empty() {
-            let message = format!("no subnet in {} is like {}", lookup.region, lookup.filters);
+            let region = &lookup.region;
+            let message = match wanted.optional_flag("default_for_az")? {
+                Some(true) => format!(
+                    "the network has no default subnets, which `aws ec2 create-default-subnet --region {region} \
+                     --availability-zone ZONE` makes, one for each zone"
+                ),
+                _ => format!("no subnet in {region} is like {}", lookup.filters),
+            };
             return Err(ProviderError::new(ErrorKind::NotFound, DESCRIBE, message));
         }
         subnets.sort_by(|left, right| {

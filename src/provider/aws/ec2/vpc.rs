@@ -40,7 +40,13 @@ impl Handler for Vpc {
                 .set("cidr_block", vpc.cidr_block())
                 .value()),
             [] => {
-                let message = format!("no network in {} is like {}", lookup.region, lookup.filters);
+                let region = &lookup.region;
+                let message = match wanted.optional_flag("is_default")? {
+                    Some(true) => format!(
+                        "{region} has no default network, which `aws ec2 create-default-vpc --region {region}` makes"
+                    ),
+                    _ => format!("no network in {region} is like {}", lookup.filters),
+                };
                 Err(ProviderError::new(ErrorKind::NotFound, DESCRIBE, message))
             }
             several => {

@@ -165,6 +165,7 @@ fn container(wanted: &Attributes<'_>) -> Result<ContainerDefinition, ProviderErr
         .collect::<Result<Vec<_>, _>>()?;
     let ports = wanted.tables("port_mappings")?;
     let linux = wanted.optional_flag("init_process")?;
+    let labels = wanted.map_of_texts("labels")?;
     let container = ContainerDefinition::builder()
         .name(wanted.text("name")?)
         .image(wanted.text("image")?)
@@ -172,6 +173,8 @@ fn container(wanted: &Attributes<'_>) -> Result<ContainerDefinition, ProviderErr
         .set_command(wanted.optional_texts("command")?)
         .set_cpu(wanted.optional_integer("cpu")?)
         .set_memory(wanted.optional_integer("memory")?)
+        .set_memory_reservation(wanted.optional_integer("memory_reservation")?)
+        .set_docker_labels((!labels.is_empty()).then(|| labels.into_iter().collect()))
         .set_environment(Some(environment.collect()))
         .set_secrets(Some(secrets))
         .set_stop_timeout(wanted.optional_integer("stop_timeout")?)
@@ -241,6 +244,8 @@ fn container_report(container: &ContainerDefinition) -> Report {
         let protocol = port.protocol().map(TransportProtocol::as_str);
         Report::new().set("container_port", port.container_port()).set("protocol", protocol)
     });
+    let labels = container.docker_labels().filter(|labels| !labels.is_empty());
+    let labels = labels.map(|labels| labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let init = container.linux_parameters().and_then(|linux| linux.init_process_enabled());
     Report::new()
         .set("name", container.name())
@@ -249,6 +254,8 @@ fn container_report(container: &ContainerDefinition) -> Report {
         .set("command", container.command.clone())
         .set("cpu", container.cpu())
         .set("memory", container.memory())
+        .set("memory_reservation", container.memory_reservation())
+        .set_if("labels", labels.map(map))
         .set("environment", map(environment))
         .set("secrets", map(secrets))
         .set("stop_timeout", container.stop_timeout())

@@ -49,23 +49,18 @@ impl Handler for Role {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let name = target.identity.as_str();
-        // Policies take most of the calls, so those kinds that were never set are not asked for.
+        // Policies of the role's own take most of the calls: where none was ever set, they are not asked for. What others
+        // have attached is: a role with more rights than anybody asked for must not go unseen.
         let policies = async {
             match was_set(target, "policies") {
                 true => inline_policies(clients, name, &remembered(target)?).await.map(Some),
                 false => Ok(None),
             }
         };
-        let arns = async {
-            match was_set(target, "managed_policy_arns") {
-                true => attached(clients, name).await.map(Some),
-                false => Ok(None),
-            }
-        };
-        let read = async { tokio::try_join!(get(clients, name), policies, arns) };
+        let read = async { tokio::try_join!(get(clients, name), policies, attached(clients, name)) };
         let Some((role, policies, arns)) = read.await.or_absent()? else { return Ok(None) };
         let report = report(&role)
-            .set_if("managed_policy_arns", arns.map(|arns| arns.into_iter().collect::<Vec<_>>()))
+            .set("managed_policy_arns", arns.into_iter().collect::<Vec<_>>())
             .set_if("policies", policies.map(Value::Map));
         Ok(Some(tagged(observed(name, report), present(role.tags()))))
     }

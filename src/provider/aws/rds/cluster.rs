@@ -37,6 +37,8 @@ const MODIFY: &str = "rds:ModifyDBCluster";
 /// The longest name of a snapshot.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBCluster.html>
 const SNAPSHOT_NAME: usize = 255;
+/// What AWS answers while it makes the role that RDS works with, and to many a mistake.
+const NO_ROLE: &str = "InvalidParameterValue";
 const POSTGRESQL_PORT: i32 = 5432;
 const EXTENDED_SUPPORT: &str = "open-source-rds-extended-support";
 
@@ -108,6 +110,9 @@ impl Handler for Cluster {
                 }
                 _ => return Err(not_yet(error)),
             },
+            Err(error) if error.code.as_deref() == Some(NO_ROLE) && is_first(clients).await? => {
+                return Err(not_yet(error));
+            }
             Err(error) => return Err(error),
         };
         let report = Report::new()
@@ -279,6 +284,12 @@ fn modifications(clusters: &[DbCluster], targets: &[&Target]) -> Vec<Announcemen
         announcements.extend(announcement::waiting(target, cluster.status(), window, attributes, &others));
     }
     announcements
+}
+
+/// Whether the account has no cluster in the region: then RDS may still be making its role.
+async fn is_first(clients: &Clients) -> Result<bool, ProviderError> {
+    let answer = clients.rds().describe_db_clusters().send().await.map_err(failed(DESCRIBE))?;
+    Ok(answer.db_clusters().is_empty())
 }
 
 #[cfg(test)]

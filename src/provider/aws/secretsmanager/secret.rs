@@ -25,7 +25,7 @@ use crate::secret::SecretText;
 
 const CREATE: &str = "secretsmanager:CreateSecret";
 const DELETE: &str = "secretsmanager:DeleteSecret";
-const DESCRIBE: &str = "secretsmanager:DescribeSecret";
+pub(super) const DESCRIBE: &str = "secretsmanager:DescribeSecret";
 const GET: &str = "secretsmanager:GetSecretValue";
 const PUT: &str = "secretsmanager:PutSecretValue";
 const RESTORE: &str = "secretsmanager:RestoreSecret";
@@ -33,7 +33,7 @@ const TAG: &str = "secretsmanager:TagResource";
 const UPDATE: &str = "secretsmanager:UpdateSecret";
 
 /// The label of the version that is in use.
-const CURRENT: &str = "AWSCURRENT";
+pub(super) const CURRENT: &str = "AWSCURRENT";
 
 /// How long a deleted secret can be taken back if nothing else was said.
 const RECOVERY_WINDOW_DAYS: i64 = 30;
