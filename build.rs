@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Files of specs/mastodon by topic, in the order in which inputs are shown.
-const BLUEPRINT: [&str; 16] = [
+const BLUEPRINT: [&str; 17] = [
     "inputs",
     "network",
     "access",
@@ -32,6 +32,7 @@ const BLUEPRINT: [&str; 16] = [
     "releases",
     "outputs",
     "costs",
+    "status",
 ];
 
 fn main() -> io::Result<()> {

@@ -21,6 +21,7 @@ mod elb;
 mod iam;
 mod kill;
 mod logs;
+mod network;
 mod ownership;
 mod permissions;
 mod rds;

@@ -5,6 +5,8 @@ pub mod case;
 pub mod emulator;
 pub mod instance;
 #[cfg(feature = "aws")]
+pub mod loopback;
+#[cfg(feature = "aws")]
 pub mod ministack;
 #[cfg(feature = "aws")]
 pub mod moto;
