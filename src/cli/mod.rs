@@ -37,6 +37,7 @@ mod run;
 mod schema;
 mod show;
 mod state;
+mod status;
 pub mod ui;
 mod validate;
 
@@ -145,6 +146,8 @@ pub enum Command {
     Destroy(DestroyArguments),
     /// Show what you need to know of the instance: addresses, DNS records
     Output(OutputArguments),
+    /// Tell whether the running instance works
+    Status(StatusArguments),
     /// Run a command beside what runs, in a task of its own
     Run(RunArguments),
     /// Tell where a value comes from and what would happen if it changed, or what a code means
@@ -287,6 +290,13 @@ pub struct DestroyArguments {
 pub struct OutputArguments {
     /// Only this one, and nothing but its value
     pub name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -524,6 +534,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Drift(arguments) => drift::run(ui, global, arguments),
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
+        Command::Status(arguments) => status::run(ui, global, arguments),
         Command::Run(arguments) => run::run(ui, global, arguments),
         Command::Explain(arguments) => explain::run(ui, global, arguments),
         Command::Cost(arguments) => cost::run(ui, global, arguments),

@@ -12,6 +12,7 @@ mod jobs;
 mod names;
 mod ownership;
 mod settings;
+mod status;
 mod wave;
 
 use std::sync::Arc;
