@@ -33,6 +33,7 @@ const BLUEPRINT: [&str; 17] = [
     "releases",
     "outputs",
     "costs",
+    "status",
 ];
 
 fn main() -> io::Result<()> {

@@ -139,7 +139,8 @@ pub fn targets(types: &Types, state: &State) -> Vec<Target> {
     rows.filter_map(|(address, row)| Some(target(&owner, address, row, row.identity.clone()?))).collect()
 }
 
-fn target(owner: &Arc<Owner>, address: &Address, row: &Row, identity: Identity) -> Target {
+/// What a row of the state names, as a target of an observation.
+pub fn target(owner: &Arc<Owner>, address: &Address, row: &Row, identity: Identity) -> Target {
     Target {
         address: address.clone(),
         region: row.region.clone(),
@@ -168,8 +169,19 @@ pub async fn observe(reader: &dyn Reader, types: &Types, targets: &[Target]) -> 
 ///
 /// One resource that cannot be read fails the whole: a plan over a hole would be a guess.
 pub async fn look_at(reader: &dyn Reader, targets: &[Target]) -> Result<Observations, RefreshError> {
+    let observations = look(reader, targets).await;
+    for (address, observation) in &observations {
+        if let Observation::Failed(source) = observation {
+            return Err(RefreshError::Observe { address: address.clone(), source: source.clone() });
+        }
+    }
+    Ok(observations)
+}
+
+/// As [`look_at`], for whoever can do without some: one that cannot be read is [`Observation::Failed`].
+pub async fn look(reader: &dyn Reader, targets: &[Target]) -> Observations {
     if targets.is_empty() {
-        return Ok(Observations::new());
+        return Observations::new();
     }
     let mut observations = reader.observe(targets).await;
     // What was made a moment ago may not be visible everywhere yet, and taking it for gone would make it twice. So what
@@ -183,12 +195,7 @@ pub async fn look_at(reader: &dyn Reader, targets: &[Target]) -> Result<Observat
         sleep(SECOND_LOOK.div_f64(reader.time_lapse())).await;
         observations.extend(reader.observe(&again).await);
     }
-    for (address, observation) in &observations {
-        if let Observation::Failed(source) = observation {
-            return Err(RefreshError::Observe { address: address.clone(), source: source.clone() });
-        }
-    }
-    Ok(observations)
+    observations
 }
 
 /// Makes [`Observation::Foreign`] of every answer about a resource that is not its target's owner's: nothing else of it is

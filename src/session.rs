@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub mod neighbours;
+pub mod status;
 
 pub use neighbours::Living;
 

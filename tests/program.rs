@@ -28,13 +28,14 @@ fn as_json(toml: &str) -> Json {
 fn no_secret_is_said_or_kept() {
     let folder = project();
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
-    let all: [&[&str]; 11] = [
+    let all: [&[&str]; 12] = [
         &["plan", "--out", "state/first.plan"],
         &["apply", "state/first.plan", "--yes", "--json", "-vv"],
         &["plan", "--json"],
         &["output", "--json"],
         &["state", "list", "--json"],
         &["drift", "--json", "-vv"],
+        &["status", "--json", "-vv"],
         &["export", "cloudformation", "state/cloudformation", "-vv"],
         &["export", "terraform", "state/terraform", "-vv"],
         &["explain", "rds.cluster.database.master_password"],
@@ -357,6 +358,8 @@ fn what_is_printed_as_json_is_as_the_schemas_say() {
     fits("output", &print(&["output", "--json"]));
     fits("state-list", &print(&["state", "list", "--json"]));
     fits("state-show", &print(&["state", "show", "rds.cluster.database", "--json"]));
+    let status = fits("status", &print(&["status", "--json"]));
+    assert_eq!((&status["good"], status["probes"].as_array().map(Vec::len)), (&Json::from(true), Some(8)));
     let cloud = folder.path().join("state/sandbox/cloud.json");
     let text = fs_err::read_to_string(&cloud).expect("a cloud");
     fs_err::write(&cloud, text.replace("\"retention_days\": 14", "\"retention_days\": 30")).expect("written");

@@ -38,6 +38,7 @@ mod run;
 mod schema;
 mod show;
 mod state;
+mod status;
 pub mod ui;
 mod validate;
 
@@ -162,6 +163,8 @@ pub enum Command {
     Destroy(DestroyArguments),
     /// Show what you need to know of the instance: addresses, DNS records
     Output(OutputArguments),
+    /// Tell whether the running instance works
+    Status(StatusArguments),
     /// Run a command beside what runs, in a task of its own
     Run(RunArguments),
     /// Tell where a value comes from and what would happen if it changed, or what a code means
@@ -313,6 +316,13 @@ pub struct OutputArguments {
     /// Print the records of dns as lines of a zone file
     #[arg(long, conflicts_with = "json", requires = "name")]
     pub zone: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -550,6 +560,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Drift(arguments) => drift::run(ui, global, arguments),
         Command::Destroy(arguments) => destroy::run(ui, global, arguments),
         Command::Output(arguments) => output::run(ui, global, arguments),
+        Command::Status(arguments) => status::run(ui, global, arguments),
         Command::Run(arguments) => run::run(ui, global, arguments),
         Command::Explain(arguments) => explain::run(ui, global, arguments),
         Command::Cost(arguments) => cost::run(ui, global, arguments),

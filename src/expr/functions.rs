@@ -79,7 +79,7 @@ fn shorten(text: &str, max: i64) -> String {
 
 /// `version(text)`: the numbers of a version, `[4, 7, 3]` of `v4.7.3` and of `4.7.3-beta.1`; three at least.
 /// `compare_versions(a, b)` compares them: -1, 0 or 1.
-fn version(text: &str) -> Vec<i64> {
+pub fn version(text: &str) -> Vec<i64> {
     let plain = text.strip_prefix('v').unwrap_or(text);
     let numbers = plain.split(|letter: char| !letter.is_ascii_digit() && letter != '.').next().unwrap_or_default();
     let mut numbers: Vec<i64> = numbers.split('.').map_while(|part| part.parse().ok()).collect();

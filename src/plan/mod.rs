@@ -22,6 +22,7 @@ pub mod permissions;
 pub mod resolve;
 pub mod saved;
 pub mod stale;
+pub mod status;
 pub mod ties;
 mod twins;
 pub mod walk;

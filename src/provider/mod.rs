@@ -31,14 +31,18 @@
 pub mod endpoint;
 pub mod generate;
 pub mod ownership;
+pub mod probe;
 mod reader;
 pub mod sim;
 pub mod trace;
 
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+pub mod network;
 
 pub use ownership::{Holder, Owner, Tags};
+pub use probe::{Question, Silence};
 pub use reader::{Reader, read_only};
 
 use std::collections::BTreeMap;
@@ -268,6 +272,11 @@ pub trait Provider: Send + Sync {
     /// What a program has printed, from where an earlier answer ended. A cloud that runs no programs has nothing.
     async fn printed(&self, _: &Target, _: Option<&str>) -> Result<Printed, ProviderError> {
         Ok(Printed::default())
+    }
+
+    /// Asks the running instance, by its public address. Changes nothing. A cloud in which nothing runs has no answer.
+    async fn ask(&self, _: &Question) -> Result<Value, Silence> {
+        Err(Silence::new("nothing runs in this cloud"))
     }
 
     /// How much faster than the wall clock this cloud lives: waits are divided by it. 1 for real clouds.

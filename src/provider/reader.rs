@@ -9,7 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Account, Announced, Belonging, Creation, Lookup, Observations, Provider, ProviderError, Registration, Tags, Target,
+    Account, Announced, Belonging, Creation, Lookup, Observations, Provider, ProviderError, Question, Registration,
+    Silence, Tags, Target,
 };
 use crate::address::Identity;
 use crate::value::Value;
@@ -24,6 +25,7 @@ pub trait Reader: Send + Sync {
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError>;
     async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError>;
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError>;
+    async fn ask(&self, question: &Question) -> Result<Value, Silence>;
     fn time_lapse(&self) -> f64;
     fn patience(&self) -> Duration;
 }
@@ -63,6 +65,10 @@ impl Reader for ReadOnly {
 
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
         self.0.registration(region, instance).await
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value, Silence> {
+        self.0.ask(question).await
     }
 
     fn time_lapse(&self) -> f64 {

@@ -25,6 +25,7 @@ mod outline;
 mod paths;
 pub mod plan;
 pub mod state;
+pub mod status;
 pub mod style;
 mod values;
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::pricing::{self, Item};
+use super::probe::Probe;
 use super::types::{Limits, Order, Reader};
 use crate::address::{Address, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
@@ -31,6 +32,8 @@ pub struct Blueprint {
     pub commands: BTreeMap<String, Tool>,
     /// What does not work in a simulated cloud, as it would not in the real one.
     pub laws: Vec<Law>,
+    /// What a running instance answers if it works; in the order of the files.
+    pub probes: Vec<Probe>,
 }
 
 /// A job that runs what a person asks for.
@@ -280,6 +283,14 @@ pub fn read(document: Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnos
             }
             "command" => entry.node.entries().iter().for_each(|item| read_tool(item, blueprint, diagnostics)),
             "sandbox" => entry.node.entries().iter().for_each(|item| read_law(item, blueprint, diagnostics)),
+            "probe" => {
+                for item in entry.node.entries() {
+                    if let Some(earlier) = blueprint.probes.iter().find(|earlier| earlier.name == item.key) {
+                        diagnostics.push(twice("probe", item, &earlier.location));
+                    }
+                    blueprint.probes.extend(Probe::read(item, diagnostics));
+                }
+            }
             "choice" => entry.node.entries().iter().for_each(|item| read_choice(item, blueprint, diagnostics)),
             "output" => entry.node.entries().iter().for_each(|item| read_output(item, blueprint, diagnostics)),
             service => {
@@ -615,7 +626,7 @@ fn read_first(node: &Node, diagnostics: &mut Diagnostics) -> Option<First> {
 }
 
 /// The resources that a list names.
-fn addresses(table: &Node, key: &str, diagnostics: &mut Diagnostics) -> Vec<(ResourceName, Location)> {
+pub(super) fn addresses(table: &Node, key: &str, diagnostics: &mut Diagnostics) -> Vec<(ResourceName, Location)> {
     let Some(node) = table.get(key) else { return Vec::new() };
     let Content::List(items) = &node.content else {
         diagnostics

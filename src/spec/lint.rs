@@ -6,6 +6,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::blueprint::{Blueprint, First, InputShape, Resource, ResourceName, Tool};
+use super::probe::Probe;
 use super::types::{Attribute, ResourceType, Shape, Types};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY};
@@ -63,6 +64,9 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
             }
         }
     }
+    for probe in &blueprint.probes {
+        linter.probe(probe);
+    }
     for choice in &blueprint.choices {
         for (name, _) in &choice.set {
             if !blueprint.inputs.iter().any(|input| input.name() == *name) {
@@ -105,6 +109,29 @@ impl<'specs> Linter<'specs> {
                 "it takes a type that is `once`, with a list for `takes` and a computed integer for `exit_code`",
             ));
         }
+    }
+
+    /// What a probe asks is sent and shown, so it holds no secret. What runs is what the last apply has made, so only the
+    /// answer of the sandbox may read its settings.
+    fn probe(&mut self, probe: &'specs Probe) {
+        if let Some(when) = &probe.when {
+            self.template(when, None);
+        }
+        for tree in probe.trees() {
+            self.tree(tree, None);
+        }
+        self.looks_back = true;
+        self.tree(&probe.rehearsal.answer, None);
+        self.looks_back = false;
+        for tree in probe.trees().chain([&probe.rehearsal.answer]) {
+            tree.each_leaf(&mut |template| self.refuse_secret(template, "probes are sent and shown"));
+        }
+        for (name, location) in &probe.rehearsal.needs {
+            if !self.blueprint.resources.contains_key(name) {
+                self.problems.push(unknown_resource(self.blueprint, name, location));
+            }
+        }
+        probe.lint(&mut self.problems);
     }
 
     /// What counts as done is something that is done, and it stands in the order of a plan after what it is skipped for.

@@ -14,6 +14,7 @@ pub mod permissions;
 pub mod price_lint;
 pub mod prices;
 pub mod pricing;
+pub mod probe;
 mod ready;
 pub mod references;
 pub mod types;

@@ -22,6 +22,7 @@ mod elb;
 mod iam;
 mod kill;
 mod logs;
+mod network;
 mod ownership;
 mod permissions;
 mod rds;

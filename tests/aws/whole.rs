@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use aws_sdk_ecs::types::TaskDefinitionStatus;
 use aws_sdk_iam::types::PolicyScopeType;
 use mastoform::provider::aws::Aws;
+use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use crate::support::emulator::{Emulator, REGION};
@@ -173,6 +174,17 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
 
     let again = mastoform(&emulator, folder.path(), &["plan", "--detailed-exitcode"]);
     assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+
+    // AWS reports that all of it works; the domain is nobody's, so nobody answers.
+    let status = mastoform(&emulator, folder.path(), &["status", "--json"]);
+    assert_eq!(status.status.code(), Some(1), "{}", said(&status));
+    let status: Json =
+        serde_json::from_slice(&status.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&status)));
+    let healths = |list: &str| -> Vec<Json> {
+        status[list].as_array().expect("a list").iter().map(|found| found["health"].clone()).collect()
+    };
+    assert_eq!((&status["unread"], healths("resources")), (&Json::Null, vec![Json::from("good"); 7]), "{status}");
+    assert_eq!(healths("probes"), vec![Json::from("bad"); 8], "{status}");
 
     let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
     fs_err::write(&file, own(&emulator, &maintenance)).expect("written");

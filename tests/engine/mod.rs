@@ -14,6 +14,7 @@ mod names;
 mod ownership;
 mod people;
 mod settings;
+mod status;
 mod wave;
 
 use std::sync::Arc;

@@ -11,8 +11,8 @@ use mastoform::plan::{Action, Cause, Change, Plan, drift};
 use mastoform::provider::ownership::{INSTANCE, LINEAGE};
 use mastoform::provider::sim::{Entry, Options, Sim};
 use mastoform::provider::{
-    Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observations, Provider, ProviderError, Reader,
-    Registration, Tags, Target, read_only,
+    Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observations, Provider, ProviderError, Question,
+    Reader, Registration, Silence, Tags, Target, read_only,
 };
 use mastoform::render;
 use mastoform::session::{SessionError, neighbours};
@@ -439,6 +439,10 @@ impl Reader for Unindexed {
 
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
         self.0.registration(region, instance).await
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value, Silence> {
+        self.0.ask(question).await
     }
 
     fn time_lapse(&self) -> f64 {

@@ -144,6 +144,8 @@ fn no_read_command_says_anything_that_is_obeyed() {
         vec!["show", "second.plan", "--html", "shown.html"],
         vec!["drift"],
         vec!["drift", "--json"],
+        vec!["status"],
+        vec!["status", "--json"],
         vec!["state", "list"],
         vec!["state", "list", "--json"],
         vec!["state", "show", CANARY_ADDRESS],

@@ -7,6 +7,8 @@ pub mod dns;
 pub mod emulator;
 pub mod instance;
 #[cfg(feature = "aws")]
+pub mod loopback;
+#[cfg(feature = "aws")]
 pub mod ministack;
 #[cfg(feature = "aws")]
 pub mod moto;

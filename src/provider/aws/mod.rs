@@ -60,7 +60,7 @@ mod ssm;
 mod sts;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -71,9 +71,10 @@ use self::index::{GLOBAL_REGION, Index};
 use self::session::{Clients, Session};
 use self::trace::Calls;
 use self::wave::{Together, wave};
+use super::network::Network;
 use super::{
     Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Observed,
-    Owner, Printed, Provider, ProviderError, Registration, Tags, Target, Update,
+    Owner, Printed, Provider, ProviderError, Question, Registration, Silence, Tags, Target, Update,
 };
 use crate::address::{Address, Identity, TypeName};
 use crate::secret::SecretText;
@@ -111,18 +112,24 @@ pub struct Aws {
     session: Session,
     /// Several may look up the same at once.
     lookups: Together<Value>,
+    /// From where the instance itself is asked, once somebody does.
+    network: OnceLock<Network>,
 }
 
 impl Aws {
     /// Reads the configuration as the AWS command line does, with `profile` in place of `AWS_PROFILE`. Makes no call:
     /// missing credentials show at the first one, for example [`Provider::account`].
     pub async fn connect(profile: Option<String>, region: String, calls: Calls) -> Self {
-        Self { session: Session::load(profile, region, calls).await, lookups: Together::default() }
+        Self::of(Session::load(profile, region, calls).await)
     }
 
     /// AWS over a given configuration, for tests and other programs.
     pub fn with_config(config: SdkConfig, calls: Calls) -> Self {
-        Self { session: Session::new(config, calls), lookups: Together::default() }
+        Self::of(Session::new(config, calls))
+    }
+
+    fn of(session: Session) -> Self {
+        Self { session, lookups: Together::default(), network: OnceLock::new() }
     }
 
     /// Other addresses than AWS's own that calls go to: worth a warning.
@@ -427,6 +434,10 @@ impl Provider for Aws {
     async fn reveal(&self, target: &Target, path: &[String]) -> Result<SecretText, ProviderError> {
         let (handler, clients) = self.at(&target.address, &target.region)?;
         handler.reveal(&clients, target, path).await
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value, Silence> {
+        self.network.get_or_init(Network::public).ask(question).await
     }
 }
 

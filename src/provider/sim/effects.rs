@@ -11,8 +11,8 @@ use super::{ACCOUNT, Outcome, Person, Sim, World, complained, lost, refusal, ref
 use crate::address::{Identity, TypeName};
 use crate::provider::ownership;
 use crate::provider::{
-    Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Tags, Target,
-    Update,
+    Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Question, Silence,
+    Tags, Target, Update,
 };
 use crate::secret::SecretText;
 use crate::spec::blueprint::Law;
@@ -490,6 +490,29 @@ impl Sim {
         let is_taggable = self.types.get(type_name).is_some_and(|resource_type| resource_type.taggable);
         let tags = (is_taggable && target.owner.is_some()).then_some(object_tags);
         Observation::Found(Observed { identity: target.identity.clone(), attributes, tags })
+    }
+}
+
+impl Sim {
+    /// What the instance answers: nothing, unless all that it takes works.
+    pub(super) fn answer_now(&self, question: &Question) -> Result<Value, Silence> {
+        let nothing = || Silence::new("nobody answers");
+        if question.rehearsal.lacks {
+            return Err(nothing());
+        }
+        for target in &question.rehearsal.needs {
+            let type_name = &target.address.type_name;
+            let mut world =
+                self.news(Operation::Observe, type_name).map_err(|error| Silence::new(error.to_string()))?;
+            let Observation::Found(observed) = self.observe_now(target, None, &mut world) else {
+                return Err(nothing());
+            };
+            let condition = self.types.get(type_name).and_then(|found| found.condition(&observed.attributes));
+            if !matches!(condition, None | Some(Condition::Good)) {
+                return Err(nothing());
+            }
+        }
+        Ok(question.rehearsal.answer.clone())
     }
 }
 

@@ -14,6 +14,7 @@
 //! - A job (a type that is `once`) ends after its time; it is never made twice at once, and nothing lives on of it.
 //! - What waits for a person goes on when the simulated person has acted, or when what it `awaits` is there.
 //! - What a law of the [`Options`] says fails as long as the job that it names has not ended well.
+//! - An instance answers as long as everything that a [`Question`] needs is there and has a good status.
 //! - Whatever a lookup asks for exists, unless a fault says otherwise, and is the same every time.
 //! - Secrets are neither kept nor observed. A revealed one is made from the seed, the identity and the path.
 //!
@@ -53,7 +54,7 @@ use crate::address::{Address, Identity, TypeName};
 use crate::provider::trace::{self, Calls};
 use crate::provider::{
     Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Provider,
-    ProviderError, Registration, Tags, Target, Update,
+    ProviderError, Question, Registration, Silence, Tags, Target, Update,
 };
 use crate::secret::SecretText;
 use crate::spec::blueprint::Law;
@@ -479,6 +480,13 @@ impl Provider for Sim {
 
     async fn reveal(&self, target: &Target, path: &[String]) -> Outcome<SecretText> {
         self.call(Operation::Reveal, &target.address, &target.region, |_| self.reveal_now(target, path)).await
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value, Silence> {
+        self.travel().await;
+        let answer = self.answer_now(question);
+        self.travel().await;
+        answer
     }
 
     fn time_lapse(&self) -> f64 {

@@ -1,0 +1,179 @@
+//! Whether the running instance works: the cloud is asked about its resources, and the instance itself what the probes
+//! of the blueprint ask, all at once. Nothing is changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{SessionError, check_identity};
+use crate::apply::late::{Existing, Revealed};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::expr::{Late, TemplateTree};
+use crate::plan;
+use crate::plan::resolve::{Facts, Graph, ResourceScope, World};
+use crate::plan::status::{self, Expectation, Report};
+use crate::provider::probe::{Asks, Rehearsal};
+use crate::provider::{Question, Reader, Silence};
+use crate::refresh;
+use crate::spec::probe::{self, Probe};
+use crate::state::State;
+use crate::value::{Tree, Value};
+
+/// A probe with everything known.
+struct Asked<'specs> {
+    probe: &'specs Probe,
+    /// Nothing is asked as long as something that the question is made of is not there.
+    question: Result<Question, Silence>,
+    expected: Expectation,
+}
+
+/// Asks everything.
+///
+/// # Errors
+///
+/// Credentials of another account, and probes that cannot be evaluated. Whatever else goes wrong is in the report.
+pub async fn status(
+    reader: &Arc<dyn Reader>,
+    world: &World<'_>,
+    graph: &Graph<'_>,
+    state: &State,
+) -> Result<Report, SessionError> {
+    let asked = questions(world, graph, state)?;
+    let types = &world.specs.types;
+    let targets = refresh::targets(types, state);
+    let mut asking = JoinSet::new();
+    for (number, asked) in asked.iter().enumerate() {
+        if let Ok(question) = asked.question.clone() {
+            let reader = Arc::clone(reader);
+            asking.spawn(async move { (number, reader.ask(&question).await) });
+        }
+    }
+    let read = async {
+        match reader.account().await {
+            Ok(account) => {
+                check_identity(state, None, Some(&account))?;
+                let mut observations = refresh::look(&**reader, &targets).await;
+                refresh::part_foreign(types, &targets, &mut observations);
+                Ok((None, status::resources(state, &observations, types)))
+            }
+            Err(error) => Ok((Some(error.to_string()), Vec::new())),
+        }
+    };
+    let answers = async {
+        let mut answers = BTreeMap::new();
+        while let Some(joined) = asking.join_next().await {
+            match joined {
+                Ok((number, answer)) => {
+                    answers.insert(number, answer);
+                }
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => {}
+            }
+        }
+        answers
+    };
+    let (read, mut answers): (Result<_, SessionError>, _) = tokio::join!(read, answers);
+    let (unread, resources) = read?;
+    let probes = asked.iter().enumerate().map(|(number, asked)| {
+        let answer = match &asked.question {
+            Ok(_) => answers.remove(&number).unwrap_or_else(|| Err(Silence::new("it was not asked"))),
+            Err(silence) => Err(silence.clone()),
+        };
+        status::probe(asked.probe, &asked.expected, &answer)
+    });
+    Ok(Report { unread, resources, probes: probes.collect() })
+}
+
+/// The probes that these settings ask for, in the order of the blueprint.
+fn questions<'specs>(
+    world: &World<'specs>,
+    graph: &Graph<'_>,
+    state: &State,
+) -> Result<Vec<Asked<'specs>>, Diagnostics> {
+    world.evaluator.begin();
+    let revealed = Revealed::new();
+    let existing = Existing { state, graph, revealed: &revealed };
+    let scope = ResourceScope { world, each: None, facts: &existing };
+    let mut asked = Vec::new();
+    for probe in &world.specs.blueprint.probes {
+        let is_wanted = match &probe.when {
+            Some(when) => world.evaluator.condition(when, &scope).map_err(Diagnostics::from)?,
+            None => true,
+        };
+        if is_wanted {
+            asked.push(one(probe, &scope, &existing, state).map_err(Diagnostics::from)?);
+        }
+    }
+    Ok(asked)
+}
+
+fn one<'specs>(
+    probe: &'specs Probe,
+    scope: &ResourceScope<'_>,
+    existing: &Existing<'_>,
+    state: &State,
+) -> Result<Asked<'specs>, Diagnostic> {
+    let entries =
+        |trees: &BTreeMap<String, TemplateTree>| known(Tree::Map(scope.world.evaluator.entries(trees, scope)?));
+    let value = |tree: &TemplateTree| known(scope.world.evaluator.tree(tree, scope)?);
+    let hint = value(&probe.hint)?.ok().as_ref().and_then(Tree::as_text).unwrap_or_default().to_owned();
+    let (asks, values) = (entries(&probe.asks)?, entries(&probe.expect)?);
+    // What runs is what the last apply has made.
+    let answer = value(&probe.rehearsal.answer)?;
+    let question = match (&asks, &values) {
+        (Ok(asks), Ok(_)) => Ok(Question {
+            name: probe.name.clone(),
+            asks: self::asks(probe, asks),
+            patience: probe.patience,
+            rehearsal: rehearsal(probe, existing, state, answer.unwrap_or_default()),
+        }),
+        (Err(silence), _) | (_, Err(silence)) => Err(silence.clone()),
+    };
+    let values = values.ok().as_ref().and_then(Tree::as_map).cloned().unwrap_or_default();
+    Ok(Asked { probe, question, expected: Expectation { values, hint } })
+}
+
+/// The value, or what it lacks.
+fn known(tree: Tree<Late>) -> Result<Result<Value, Silence>, Diagnostic> {
+    Ok(tree.try_convert(&mut |late| match late {
+        Late::Unknown(unknown) => {
+            let missing = unknown.references.first().map(|missing| missing.address.to_string());
+            Err(Silence::new(format!("{} is not there yet", missing.unwrap_or(unknown.template))))
+        }
+        // Lint has refused it.
+        Late::Secret(_) => Err(Silence::new("a secret is not sent")),
+    }))
+}
+
+/// The question of a probe of each kind.
+fn asks(probe: &Probe, asks: &Value) -> Asks {
+    let text = |name: &str| asks.get(name).and_then(Tree::as_text).unwrap_or_default().to_owned();
+    let optional = |name: &str| asks.get(name).and_then(Tree::as_text).map(str::to_owned);
+    let texts = |name: &str| {
+        let items = asks.get(name).and_then(Tree::as_list).unwrap_or_default().iter();
+        items.filter_map(|item| item.as_text().map(str::to_owned)).collect()
+    };
+    if *probe.kind == probe::WEBSOCKET {
+        Asks::WebSocket { url: text("url"), protocol: optional("protocol") }
+    } else if *probe.kind == probe::CERTIFICATE {
+        Asks::Certificate { host: text("host") }
+    } else {
+        Asks::Http { url: text("url"), follow: texts("follow") }
+    }
+}
+
+/// What a simulated cloud goes by: of what is needed, what these settings ask for, as far as the state knows it.
+fn rehearsal(probe: &Probe, existing: &Existing<'_>, state: &State, answer: Value) -> Rehearsal {
+    let owner = plan::owner(state);
+    let mut rehearsal = Rehearsal { answer, ..Rehearsal::default() };
+    for (name, _) in &probe.rehearsal.needs {
+        for address in existing.instances(name) {
+            match state.rows.get(&address).and_then(|row| Some((row, row.identity.clone()?))) {
+                Some((row, identity)) => rehearsal.needs.push(refresh::target(&owner, &address, row, identity)),
+                None => rehearsal.lacks = true,
+            }
+        }
+    }
+    rehearsal
+}

@@ -1,0 +1,138 @@
+//! Whether a running instance works, as `status` finds it out: in a sandbox that answers as long as it has reason to.
+
+use std::sync::Arc;
+
+use mastoform::plan::resolve::{World, resolve};
+use mastoform::plan::status::{Health, Report};
+use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
+use mastoform::provider::{ErrorKind, Provider, read_only};
+use mastoform::session::status;
+
+use super::completed;
+use crate::support::instance::{EXAMPLE, Instance, Script, example};
+
+/// What is found out about an instance, which the file describes.
+async fn report(instance: &Instance, text: &str) -> Report {
+    let Script { specs, config, evaluator } = &Script::read(&[], text).unwrap_or_else(|problems| panic!("{problems}"));
+    let state = instance.state().expect("a state");
+    let world = World { specs, config, lookups: &state.lookups, previous: &state.settings, evaluator };
+    let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let provider: Arc<dyn Provider> = instance.sim.clone();
+    let found = status::status(&read_only(&provider), &world, &graph, &state).await;
+    found.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Everything that is not good.
+fn troubles(report: &Report) -> Vec<String> {
+    let resources = report.resources.iter().filter(|found| found.health != Health::Good);
+    let probes = report.probes.iter().filter(|found| found.health != Health::Good);
+    let resources = resources.map(|found| format!("{}: {}", found.address, found.says));
+    resources.chain(probes.map(|found| format!("{}: {}", found.name, found.says))).collect()
+}
+
+fn names(report: &Report) -> Vec<&str> {
+    report.probes.iter().map(|probe| probe.name.as_str()).collect()
+}
+
+async fn living() -> Instance {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    instance.sim.clear_calls();
+    instance
+}
+
+#[tokio::test]
+async fn an_instance_that_was_applied_works_and_looking_changes_nothing() {
+    let instance = living().await;
+    let found = report(&instance, EXAMPLE).await;
+    assert_eq!(troubles(&found), [""; 0]);
+    assert!(found.is_good() && found.unread.is_none());
+    let resources: Vec<String> = found.resources.iter().map(|found| found.address.to_string()).collect();
+    for address in ["ecs.service.mastodon", "rds.cluster.database", "elasticache.replication_group.cache"] {
+        assert!(resources.iter().any(|found| found == address), "{resources:?}");
+    }
+    assert!(
+        resources.iter().all(|address| !address.starts_with("ecs.run.")),
+        "what was done has no state: {resources:?}"
+    );
+    let probes = ["api", "web", "https", "webfinger", "streaming", "media", "web_certificate", "media_certificate"];
+    assert_eq!(names(&found), probes);
+    assert!(instance.sim.calls().iter().all(|call| call.operation == Operation::Observe));
+}
+
+#[tokio::test]
+async fn the_version_that_runs_is_compared_with_the_one_of_the_file() {
+    let instance = living().await;
+    let newer = EXAMPLE.replacen("name   = ", "version = \"v4.7.7\"\nname   = ", 1);
+    let found = report(&instance, &newer).await;
+    assert_eq!(troubles(&found), ["api: version is v4.7.6 instead of v4.7.7"]);
+    assert!(found.probes[0].hint.as_deref().is_some_and(|hint| hint.contains("aws logs tail /mastodon/social")));
+    // A fork may count its versions as it likes.
+    let fork = newer.replacen("name   = ", "image = \"ghcr.io/fork/mastodon:fork-7\"\nname   = ", 1);
+    assert_eq!(troubles(&report(&instance, &fork).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_does_not_work_says_what_it_takes_with_it() {
+    let instance = living().await;
+    assert!(instance.sim.remove_behind_our_back("elb.listener_rule.streaming"));
+    let found = report(&instance, EXAMPLE).await;
+    assert_eq!(troubles(&found), ["elb.listener_rule.streaming: gone", "streaming: nobody answers"]);
+    let instance = living().await;
+    let stopped = Fault::StickIn("stopped".to_owned());
+    let address = "rds.cluster.database".parse().expect("an address");
+    instance.sim.add_fault(Rule::new(Operation::Observe, Subject::Address(address), stopped));
+    let found = report(&instance, EXAMPLE).await;
+    let down = ["api", "webfinger", "streaming"].map(|name| format!("{name}: nobody answers"));
+    assert_eq!(troubles(&found), [&["rds.cluster.database: stopped".to_owned()][..], &down].concat());
+    let database = found.resources.iter().find(|found| found.health == Health::Bad).expect("the database");
+    assert!(database.hint.as_deref().is_some_and(|hint| hint.contains("start-db-cluster")), "{database:?}");
+}
+
+#[tokio::test]
+async fn one_resource_that_cannot_be_read_hides_no_other() {
+    let instance = living().await;
+    let denied = Fault::Refuse { code: "AccessDenied".into(), kind: ErrorKind::Denied };
+    let address = "ecs.service.mastodon".parse().expect("an address");
+    instance.sim.add_fault(Rule::new(Operation::Observe, Subject::Address(address), denied).times(1));
+    let found = report(&instance, EXAMPLE).await;
+    let troubles = troubles(&found);
+    assert_eq!(troubles.len(), 1, "{troubles:?}");
+    assert!(troubles[0].starts_with("ecs.service.mastodon: could not be read: "), "{troubles:?}");
+    assert_eq!(found.resources.len(), 7);
+}
+
+#[tokio::test]
+async fn an_apply_that_has_not_come_to_its_end_is_told() {
+    let instance = Instance::new();
+    let address = "ecs.run.prepare".parse().expect("an address");
+    let fails = Rule::new(Operation::Create, Subject::Address(address), Fault::FailLater);
+    instance.sim.add_fault(fails);
+    instance.go(EXAMPLE, true).await.expect("plans");
+    instance.sim.clear_faults();
+    let found = report(&instance, EXAMPLE).await;
+    let troubles = troubles(&found);
+    assert!(troubles.iter().any(|trouble| trouble.starts_with("ecs.run.prepare: failed: ")), "{troubles:?}");
+    assert!(troubles.contains(&"web: nobody answers".to_owned()), "{troubles:?}");
+    assert!(!troubles.iter().any(|trouble| trouble.starts_with("media")), "{troubles:?}");
+}
+
+#[tokio::test]
+async fn while_the_web_process_sleeps_nobody_is_asked_who_cannot_answer() {
+    let text = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
+    let instance = Instance::new();
+    completed(instance.go(&text, true).await.expect("applies").1);
+    let found = report(&instance, &text).await;
+    assert_eq!(names(&found), ["https", "media", "web_certificate", "media_certificate"]);
+    assert!(found.is_good());
+}
+
+#[tokio::test]
+async fn the_owner_is_looked_for_by_name() {
+    let text = format!("{EXAMPLE}\n[owner]\nname = \"Ada\"\nemail = \"ada@example.org\"\n");
+    let instance = Instance::new();
+    completed(instance.go(&text, true).await.expect("applies").1);
+    let found = report(&instance, &text).await;
+    let webfinger = found.probes.iter().find(|probe| probe.name == "webfinger").expect("a probe");
+    assert_eq!(webfinger.says, "acct:Ada@social.example.org is found");
+}
