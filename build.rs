@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Files of specs/mastodon by topic, in the order in which inputs are shown.
-const BLUEPRINT: [&str; 17] = [
+const BLUEPRINT: [&str; 18] = [
     "inputs",
     "network",
     "access",

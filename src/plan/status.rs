@@ -116,7 +116,7 @@ fn resource(resource_type: &ResourceType, row: &Row, observation: Option<&Observ
     let health = match resource_type.condition(observed)? {
         Condition::Good => return Some((Health::Good, status_alone(resource_type, observed), None)),
         Condition::Passing => Health::Passing,
-        Condition::Failed(_) | Condition::Stopped(_) | Condition::Going => Health::Bad,
+        Condition::Failed(_) | Condition::Waits(_) | Condition::Stopped(_) | Condition::Going => Health::Bad,
     };
     let hint = condition::advice(condition::verdict(resource_type, row, Some(observed)));
     Some((health, says, hint))
