@@ -254,25 +254,78 @@ fn every_command_has_a_manual_page() {
 }
 
 /// What AWS cannot be asked for is said before anything is asked. The sandbox makes it.
-#[cfg(feature = "aws")]
 #[test]
-fn a_type_without_a_handler_is_refused_before_anything_is_asked() {
-    const TYPES: &str = "[queue]\ndoc = \"A queue.\"\nidentity = [\"name\"]\ncfn = false\nterraform = false\n[queue.price]\nunknown = \"Nobody has looked.\"\n\
+fn a_type_that_nobody_can_ask_aws_for_is_refused_before_anything_is_asked() {
+    const TYPES: &str = "[queue]\ndoc = \"A queue.\"\nidentity = [\"name\"]\ncfn = CFN\nterraform = false\n[queue.price]\nunknown = \"Nobody has looked.\"\n\
         [queue.permissions]\nunscoped = [\"sqs:CreateQueue\"]\ncreate = [\"sqs:CreateQueue\"]\n\
         [queue.attributes]\nname = { type = \"string\", required = true, immutable = true, doc = \"Its name.\" }\n";
     let folder = project();
     let overlay = folder.path().join("overlay");
     fs_err::create_dir_all(overlay.join("types")).expect("made");
-    fs_err::write(overlay.join("types/sqs.toml"), TYPES).expect("written");
     fs_err::write(overlay.join("own.toml"), "[sqs.queue.jobs]\nname = \"jobs\"\n").expect("written");
-    for words in [&["validate"][..], &["plan", "--offline"], &["apply", "--yes"]] {
-        let output = run(folder.path(), &[words, &["--specs", "overlay"]].concat());
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
-        assert!(said.contains("error[unsupported-type]") && said.contains("overlay/own.toml:1:1"), "{words:?}: {said}");
+    let describe = |cfn: &str| {
+        fs_err::write(overlay.join("types/sqs.toml"), TYPES.replace("CFN", cfn)).expect("written");
+    };
+    for cfn in ["false", "{ type = \"AWS::SQS::Queue\", tags = false }"] {
+        describe(cfn);
+        for words in [&["validate"][..], &["plan", "--offline"], &["apply", "--yes"]] {
+            let output = run(folder.path(), &[words, &["--specs", "overlay"]].concat());
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+            assert!(said.contains("error[unsupported-type]") && said.contains("overlay/own.toml:1:1"), "{said}");
+        }
+        data(folder.path(), &["validate", "--specs", "overlay", "--sandbox"]);
     }
-    let output = run(folder.path(), &["validate", "--specs", "overlay", "--sandbox"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    describe("\"AWS::SQS::Queue\"");
+    data(folder.path(), &["validate", "--specs", "overlay"]);
+}
+
+/// Writes the files that the page on own types shows.
+pub fn own_types(folder: &Path) {
+    let page = fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/own-types.md")).expect("a page");
+    let mut files = Vec::new();
+    for block in page.split("```toml\n# ").skip(1) {
+        let (name, text) = block.split_once('\n').expect("a name");
+        let path = folder.join(name);
+        fs_err::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs_err::write(&path, text.split("```").next().expect("a file")).expect("written");
+        files.push(name);
+    }
+    assert_eq!(files, ["overlay/types/sns.toml", "overlay/topic.toml"]);
+}
+
+/// The files that the page shows are valid, the sandbox makes what they describe, and the policy has what it takes.
+#[test]
+fn the_page_on_own_types_says_what_works() {
+    let folder = project();
+    own_types(folder.path());
+    data(folder.path(), &["validate", "--specs", "overlay"]);
+    let plan = data(folder.path(), &["plan", "--offline", "--specs", "overlay"]);
+    assert!(plan.lines().any(|line| line.contains("+ sns.topic.alarms ") && line.contains("create")), "{plan}");
+    let of = |half: &[&str]| {
+        let words = [&["iam-policy", "--offline", "--specs", "overlay"], half].concat();
+        let parts = (1..=5).map(|part| run(folder.path(), &[&words[..], &["--part", &part.to_string()]].concat()));
+        let texts: Vec<String> = parts
+            .filter(|output| output.status.success())
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .collect();
+        assert!(!texts.is_empty(), "{half:?}");
+        texts.concat()
+    };
+    let daily = of(&[]);
+    for action in ["Create", "Get", "List", "Update", "Delete"] {
+        let action = format!("\"cloudformation:{action}Resource");
+        assert!(daily.contains(&action), "{action}: {daily}");
+    }
+    for action in
+        ["sns:CreateTopic", "sns:SetTopicAttributes", "sns:DeleteTopic", "cloudformation:ListResourceRequests"]
+    {
+        assert!(daily.contains(&format!("\"{action}\"")), "{action}: {daily}");
+    }
+    let reading = of(&["--read-only"]);
+    assert!(reading.contains("\"cloudformation:GetResource\"") && reading.contains("\"sns:GetTopicAttributes\""));
+    assert!(!reading.contains("CreateResource") && !reading.contains("sns:CreateTopic"), "{reading}");
+    assert!(!of(&["--bootstrap"]).contains("\"cloudformation:"));
 }
 
 /// A release as `.github/package` packs it, installed by `install.sh` from a folder instead of a server.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::error::CommandError;
 use super::{GlobalOptions, Ui};
-use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::provider::sim::{Options, Sim};
 use crate::provider::{Provider, Reader, read_only};
 use crate::spec::blueprint::Law;
+use crate::spec::types::ResourceType;
 use crate::spec::{Specs, Types};
 use crate::state::Paths;
 
@@ -64,7 +64,7 @@ pub async fn connect(
         let sim = Sim::open(Arc::clone(&nature.types), Some(paths.folder().join("cloud.json")), sandbox)?;
         return Ok(Arc::new(sim));
     }
-    aws(ui, region).await
+    aws(ui, &nature.types, region).await
 }
 
 /// The same for whoever only wants to look.
@@ -92,9 +92,11 @@ pub fn unsupported(options: &GlobalOptions, specs: &Specs) -> Diagnostics {
     }
     let mut told = BTreeSet::new();
     for resource in specs.blueprint.resources.values() {
-        if !aws_supports(&resource.type_name) && told.insert(&resource.type_name) {
+        let Some(resource_type) = specs.types.get(&resource.type_name) else { continue };
+        if !aws_supports(resource_type) && told.insert(&resource.type_name) {
             let message = format!("AWS cannot be asked for `{}`: mastoform has no handler for it", resource.type_name);
-            let hint = "the sandbox makes every type that is described; for AWS, leave the resource out";
+            let hint = "if CloudFormation knows it, say under which name with `cfn` of the type; \
+                        the sandbox makes every type that is described";
             let problem = Diagnostic::error("unsupported-type", message);
             problems.push(problem.at(&resource.location, "this resource is of it").hint(hint));
         }
@@ -103,22 +105,22 @@ pub fn unsupported(options: &GlobalOptions, specs: &Specs) -> Diagnostics {
 }
 
 #[cfg(feature = "aws")]
-fn aws_supports(type_name: &TypeName) -> bool {
-    crate::provider::aws::supports(type_name)
+fn aws_supports(resource_type: &ResourceType) -> bool {
+    crate::provider::aws::supports(resource_type)
 }
 
-/// A build that cannot talk to AWS says so when it is to.
+/// A build that cannot talk to AWS says what one that can would say: the program's own types have handlers.
 #[cfg(not(feature = "aws"))]
-fn aws_supports(_: &TypeName) -> bool {
-    true
+fn aws_supports(resource_type: &ResourceType) -> bool {
+    !resource_type.is_added || resource_type.is_generic()
 }
 
 #[cfg(feature = "aws")]
-async fn aws(ui: &Ui, region: &str) -> Result<Arc<dyn Provider>, CommandError> {
+async fn aws(ui: &Ui, types: &Types, region: &str) -> Result<Arc<dyn Provider>, CommandError> {
     use crate::provider::aws::Aws;
     use crate::provider::endpoint::is_private;
 
-    let aws = Aws::connect(None, region.to_owned(), ui.calls().clone()).await;
+    let aws = Aws::connect(None, region.to_owned(), ui.calls().clone()).await.with_types(types);
     for endpoint in aws.endpoint_overrides() {
         if !is_private(&endpoint) {
             return Err(CommandError::failure(format!("calls would go to {endpoint} without encryption, secrets too"))
@@ -130,7 +132,7 @@ async fn aws(ui: &Ui, region: &str) -> Result<Arc<dyn Provider>, CommandError> {
 }
 
 #[cfg(not(feature = "aws"))]
-async fn aws(_: &Ui, _: &str) -> Result<Arc<dyn Provider>, CommandError> {
+async fn aws(_: &Ui, _: &Types, _: &str) -> Result<Arc<dyn Provider>, CommandError> {
     Err(CommandError::failure("this build cannot talk to AWS")
         .hint("try it on the simulated cloud with --sandbox, or build it with the feature `aws`"))
 }

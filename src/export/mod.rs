@@ -1,7 +1,7 @@
 //! Handing an instance over: what it consists of, as files of CloudFormation or Terraform.
 //!
 //! [`Instance`] is everything the state knows of, with the values that the cloud reports and with references instead of
-//! one another's names. [`place`] puts these values where a tool keeps them, as `cfn` and `terraform` in `specs/types` say;
+//! one another's names. [`placement`] puts these values where a tool keeps them, as `cfn` and `terraform` in `specs/types` say;
 //! [`cloudformation`] and [`terraform`] write the files. All of it is pure: no cloud, no file, no clock.
 //!
 //! # Guarantees
@@ -33,6 +33,7 @@ use crate::provider::ownership::{RESERVED, Tags};
 use crate::provider::{Observation, Observations};
 use crate::spec::Types;
 use crate::spec::counterpart::Tool;
+use crate::spec::placement;
 use crate::spec::types::{Attribute, Compare, ResourceType, Shape};
 use crate::state::{Row, State, Status};
 use crate::value::{Tree, Value};
@@ -120,11 +121,7 @@ pub struct Item<'a> {
 impl Item<'_> {
     /// The value of an attribute as a text.
     pub fn text(&self, name: &str) -> Option<String> {
-        match self.values.get(name)? {
-            Tree::Null => None,
-            Tree::Text(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        }
+        placement::text(&self.values, name)
     }
 
     /// A template of the specs with the values of the attributes it names; `star` stands for `{*}`.

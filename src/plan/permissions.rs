@@ -152,6 +152,12 @@ pub fn statements(wanted: &Wanted<'_>, half: Half) -> Vec<Statement> {
                 regions.entry(service).or_default().extend(wanted.regions(resource_type, &used));
             }
         }
+        // AWS does what such a type takes on behalf of whoever asks, so its own actions are needed, too.
+        let is_indirect = resource_type.is_generic() && half != Half::Bootstrap;
+        for (action, _) in INDIRECT_ACTIONS.iter().filter(|(_, reads)| is_indirect && (*reads || half == Half::Daily)) {
+            granted.entry(action).or_default().push((BTreeSet::from(["*".to_owned()]), Condition::new()));
+            regions.entry("cloudformation").or_default().extend(wanted.regions(resource_type, &used));
+        }
     }
     for (action, everywhere, reads) in OWN_ACTIONS {
         if half == Half::Bootstrap || (half == Half::Reading && !*reads) {
@@ -458,6 +464,18 @@ const OWN_ACTIONS: &[(&str, bool, bool)] = &[
     ("ssm:PutParameter", false, false),
     ("ssm:AddTagsToResource", false, false),
     ("ssm:DeleteParameter", false, false),
+];
+
+/// What is asked of AWS for types that it is asked for in CloudFormation's words, and whether it only reads. AWS lets nobody
+/// narrow it down: what may be done to which resource, the actions of the type decide.
+const INDIRECT_ACTIONS: &[(&str, bool)] = &[
+    ("cloudformation:CreateResource", false),
+    ("cloudformation:DeleteResource", false),
+    ("cloudformation:GetResource", true),
+    ("cloudformation:GetResourceRequestStatus", true),
+    ("cloudformation:ListResourceRequests", true),
+    ("cloudformation:ListResources", true),
+    ("cloudformation:UpdateResource", false),
 ];
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What other tools call a type and its attributes: CloudFormation (`cfn`) and Terraform (`terraform`).
 //!
 //! A [`Counterpart`] stands on a type and says which resource of the tool it is, and how that is named to it. A
-//! [`Place`] stands on an attribute and says where the tool keeps its value. Both are read by `export`, and by nobody who
-//! changes anything.
+//! [`Place`] stands on an attribute and says where the tool keeps its value. Both are read by `export`, which changes
+//! nothing, and by whoever asks AWS in the words of CloudFormation, for types that nothing else is written for.
 //!
 //! # Paths
 //!
@@ -160,6 +160,11 @@ impl Place {
             Some(Paths::All(paths)) => paths.iter().collect(),
             Some(Paths::By { paths, .. }) => paths.values().collect(),
         }
+    }
+
+    /// Whether another attribute decides where it is.
+    pub fn is_decided(&self) -> bool {
+        matches!(self.paths, Some(Paths::By { .. }))
     }
 
     /// The first path in names alone.

@@ -11,6 +11,7 @@ pub mod counterpart;
 mod embedded;
 pub mod lint;
 pub mod permissions;
+pub mod placement;
 pub mod price_lint;
 pub mod prices;
 pub mod pricing;
@@ -24,6 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
+use crate::address::TypeName;
 use crate::diagnostic::{Diagnostics, SourceFile};
 use crate::document;
 
@@ -101,7 +103,13 @@ impl Specs {
             }
             match document::prepared::read(&source, document).map_or_else(|| document::parse(&source), Ok) {
                 Ok(node) => match &file.types_of {
-                    Some(service) => types::read(service, &node, &mut types, &mut diagnostics),
+                    Some(service) => {
+                        types::read(service, &node, &mut types, &mut diagnostics);
+                        for entry in node.entries().iter().filter(|_| document.is_empty()) {
+                            let name = TypeName::new(service.as_str(), entry.key.as_str());
+                            types.entry(name).and_modify(|added| added.is_added = true);
+                        }
+                    }
                     None => blueprint::read(node, &mut blueprint, &mut diagnostics),
                 },
                 Err(problems) => diagnostics.extend(problems.0),

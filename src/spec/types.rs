@@ -70,6 +70,8 @@ pub struct ResourceType {
     /// What one costs; `None` where the type does not say, which lint refuses.
     pub pricing: Option<Pricing>,
     pub attributes: BTreeMap<String, Attribute>,
+    /// It is not one of the program's own: an overlay has it.
+    pub is_added: bool,
     pub location: Location,
 }
 
@@ -384,6 +386,15 @@ impl ResourceType {
         self.proof == Proof::Nothing
     }
 
+    /// Whether the program has nothing for it but its table, and CloudFormation knows it: then AWS is asked for it in
+    /// CloudFormation's words. Where tags prove whose a resource is, CloudFormation must have them.
+    pub fn is_generic(&self) -> bool {
+        let names = self.cfn.names();
+        let is_known = !names.is_empty() && names.iter().all(|name| name.contains("::"));
+        let can_be_proven = self.lookup_only || self.proof != Proof::Tags || self.cfn.tags.is_some();
+        self.is_added && !self.once && is_known && can_be_proven
+    }
+
     /// What a tool has for it.
     pub fn counterpart(&self, tool: Tool) -> &Counterpart {
         match tool {
@@ -647,6 +658,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         request,
         pricing,
         attributes,
+        is_added: false,
         location: entry.key_location.clone(),
     }
 }

@@ -47,7 +47,7 @@ fn lineage(folder: &Path) -> Option<String> {
 
 /// AWS makes the bucket with its tags. The emulator passes over them, so that a program killed in that moment would
 /// leave a bucket behind that nobody can know as ours.
-async fn tag_as_aws_would(emulator: &Emulator, folder: &Path) {
+pub async fn tag_as_aws_would(emulator: &Emulator, folder: &Path) {
     let Some(lineage) = lineage(folder) else { return };
     let aws = emulator.aws();
     let clients = aws.clients(REGION);

@@ -13,6 +13,7 @@
 //! ```
 
 mod acm;
+mod cloudcontrol;
 mod cloudfront;
 mod dns;
 mod ec2;

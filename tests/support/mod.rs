@@ -2,6 +2,8 @@
 
 pub mod case;
 #[cfg(feature = "aws")]
+pub mod cloudcontrol;
+#[cfg(feature = "aws")]
 pub mod dns;
 #[cfg(feature = "aws")]
 pub mod emulator;

@@ -30,6 +30,27 @@ use crate::provider::{ErrorKind, ProviderError};
 /// Sources: the error sections of each service's API reference.
 const RULES: &[(&str, &str, ErrorKind)] = &[
     // What means something else in one operation than elsewhere.
+    // What it refers to was made a moment ago.
+    ("cloudformation:CreateResource", "NotFound", ErrorKind::NotYet),
+    // Neither the type of a resource nor what was asked for is the resource.
+    ("cloudformation:*", "TypeNotFoundException", ErrorKind::Invalid),
+    ("cloudformation:*", "RequestTokenNotFoundException", ErrorKind::Unknown),
+    ("cloudformation:*", "ConcurrentOperation*", ErrorKind::NotYet),
+    ("cloudformation:*", "ResourceConflict*", ErrorKind::NotYet),
+    ("cloudformation:*", "NetworkFailure*", ErrorKind::Network),
+    ("cloudformation:*", "InvalidCredentials*", ErrorKind::Credentials),
+    ("cloudformation:*", "UnauthorizedTaggingOperation", ErrorKind::Denied),
+    ("cloudformation:*", "InvalidRequest*", ErrorKind::Invalid),
+    ("cloudformation:*", "NotUpdatable*", ErrorKind::Invalid),
+    ("cloudformation:*", "PrivateTypeException", ErrorKind::Invalid),
+    ("cloudformation:*", "UnsupportedActionException", ErrorKind::Invalid),
+    // It may have been made all the same.
+    ("cloudformation:*", "ClientTokenConflictException", ErrorKind::Unknown),
+    ("cloudformation:*", "GeneralServiceException", ErrorKind::Unknown),
+    ("cloudformation:*", "Handler*FailureException", ErrorKind::Unknown),
+    ("cloudformation:*", "NotStabilized*", ErrorKind::Unknown),
+    ("cloudformation:*", "ServiceInternalError*", ErrorKind::Unknown),
+    ("cloudformation:*", "ServiceTimeout", ErrorKind::Unknown),
     ("ec2:Authorize*", "InvalidGroup.NotFound", ErrorKind::NotYet),
     ("ec2:Create*", "InvalidGroup.NotFound", ErrorKind::NotYet),
     // A group that was made a moment ago: its rules are still there.
@@ -282,7 +303,7 @@ fn chain(error: &dyn Error) -> String {
     one_line(&text)
 }
 
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

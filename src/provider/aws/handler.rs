@@ -29,7 +29,7 @@ use crate::value::{Tree, Value};
 #[async_trait]
 pub trait Handler: Send + Sync {
     /// As in `specs/types`: `ec2.security_group`.
-    fn type_name(&self) -> &'static str;
+    fn type_name(&self) -> &str;
 
     /// Reads something this program does not own.
     async fn lookup(&self, _: &Clients, _: &Lookup) -> Result<Value, ProviderError> {

@@ -45,6 +45,8 @@ const fn class(operations: &'static [&'static str], burst: f64, per_second: f64)
 
 const CLASSES: &[Class] = &[
     class(&["acm:"], 8.0, 6.0),
+    class(&["cloudformation:Get", "cloudformation:List"], 20.0, 8.0),
+    class(&["cloudformation:"], 10.0, 2.0),
     class(&["cloudfront:Get", "cloudfront:List"], 20.0, 8.0),
     class(&["cloudfront:"], 10.0, 2.0),
     class(&["ec2:Describe"], 80.0, 16.0),

@@ -16,6 +16,7 @@
 //! | `index.rs` | what carries certain tags, whatever its type |
 //! | `registration.rs` | what is registered about an instance |
 //! | `handler.rs` | what a handler is |
+//! | `cloudcontrol/` | the handler for types that none is written for |
 //!
 //! # Guarantees
 //!
@@ -43,6 +44,7 @@ pub mod wave;
 
 mod acm;
 mod announcement;
+mod cloudcontrol;
 mod cloudfront;
 mod connections;
 pub mod dns;
@@ -60,12 +62,14 @@ mod ssm;
 mod sts;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use tokio::task::JoinSet;
 
+use self::cloudcontrol::CloudControl;
 use self::handler::{Handler, Told, arn_of};
 use self::index::{GLOBAL_REGION, Index};
 use self::session::{Clients, Session};
@@ -78,6 +82,8 @@ use super::{
 };
 use crate::address::{Address, Identity, TypeName};
 use crate::secret::SecretText;
+use crate::spec::Types;
+use crate::spec::types::ResourceType;
 use crate::value::Value;
 
 /// Every resource type this provider knows, by service.
@@ -100,8 +106,28 @@ pub static HANDLERS: &[&[&dyn Handler]] = &[
 ];
 
 /// Whether resources of a type can be read, made, changed and deleted.
-pub fn supports(type_name: &TypeName) -> bool {
-    handler(type_name).is_ok()
+pub fn supports(resource_type: &ResourceType) -> bool {
+    handler(&resource_type.name).is_ok() || resource_type.is_generic()
+}
+
+/// Who knows how to ask AWS for a type.
+#[derive(Clone)]
+enum Carrier {
+    /// A handler that is written for it.
+    Own(&'static dyn Handler),
+    /// The one for everything that CloudFormation knows.
+    Generic(Arc<CloudControl>),
+}
+
+impl Deref for Carrier {
+    type Target = dyn Handler;
+
+    fn deref(&self) -> &(dyn Handler + 'static) {
+        match self {
+            Self::Own(handler) => *handler,
+            Self::Generic(handler) => &**handler,
+        }
+    }
 }
 
 /// Services whose resources stand in no region.
@@ -114,6 +140,8 @@ pub struct Aws {
     lookups: Together<Value>,
     /// From where the instance itself is asked, once somebody does.
     network: OnceLock<Network>,
+    /// Types that no handler is written for.
+    generic: BTreeMap<TypeName, Arc<CloudControl>>,
 }
 
 impl Aws {
@@ -129,7 +157,23 @@ impl Aws {
     }
 
     fn of(session: Session) -> Self {
-        Self { session, lookups: Together::default(), network: OnceLock::new() }
+        Self { session, lookups: Together::default(), network: OnceLock::new(), generic: BTreeMap::new() }
+    }
+
+    /// With types of the user's own beside those that a handler is written for.
+    #[must_use]
+    pub fn with_types(mut self, types: &Types) -> Self {
+        let generic = types.values().filter(|found| handler(&found.name).is_err() && found.is_generic());
+        let carrier = |found: &ResourceType| Arc::new(CloudControl::new(found.clone()));
+        self.generic = generic.map(|found| (found.name.clone(), carrier(found))).collect();
+        self
+    }
+
+    fn carrier(&self, type_name: &TypeName) -> Result<Carrier, ProviderError> {
+        match self.generic.get(type_name) {
+            Some(generic) => Ok(Carrier::Generic(Arc::clone(generic))),
+            None => handler(type_name).map(Carrier::Own),
+        }
     }
 
     /// Other addresses than AWS's own that calls go to: worth a warning.
@@ -147,8 +191,8 @@ impl Aws {
         self.session.clients(region)
     }
 
-    fn at(&self, address: &Address, region: &str) -> Result<(&'static dyn Handler, Arc<Clients>), ProviderError> {
-        Ok((handler(&address.type_name)?, self.clients(region)))
+    fn at(&self, address: &Address, region: &str) -> Result<(Carrier, Arc<Clients>), ProviderError> {
+        Ok((self.carrier(&address.type_name)?, self.clients(region)))
     }
 
     /// Asks the handlers of all types at once, each about its own targets in one region. Their answers, and the targets of
@@ -156,7 +200,7 @@ impl Aws {
     async fn ask_all<T, F>(
         &self,
         targets: &[Target],
-        ask: impl Fn(&'static dyn Handler, Arc<Clients>, Vec<Target>) -> F,
+        ask: impl Fn(Carrier, Arc<Clients>, Vec<Target>) -> F,
     ) -> (Vec<T>, Vec<(Vec<Target>, ProviderError)>)
     where
         T: Send + 'static,
@@ -165,7 +209,7 @@ impl Aws {
         let mut batches = JoinSet::new();
         let mut unknown = Vec::new();
         for ((type_name, region), group) in grouped(targets) {
-            match handler(type_name) {
+            match self.carrier(type_name) {
                 Ok(handler) => {
                     batches.spawn(ask(handler, self.clients(region), group));
                 }

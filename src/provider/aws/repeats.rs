@@ -18,6 +18,7 @@ pub enum Second {
 /// Every operation that makes something, as IAM names it. Sources: the API reference of each operation.
 pub const MAKING: &[(&str, Second)] = &[
     ("acm:RequestCertificate", Second::Token),
+    ("cloudformation:CreateResource", Second::Token),
     ("cloudfront:CreateCloudFrontOriginAccessIdentity", Second::Token),
     ("cloudfront:CreateDistribution", Second::Token),
     ("cloudfront:CreateOriginAccessControl", Second::SameName),

@@ -42,6 +42,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 /// The services as `aws-config` names them in `AWS_ENDPOINT_URL_<SERVICE>` and in the section of a profile.
 const SERVICES: &[&str] = &[
     "ACM",
+    "CloudControl",
     "CloudFront",
     "CloudWatch Logs",
     "EC2",
@@ -205,6 +206,7 @@ macro_rules! clients {
 
 clients! {
     acm: aws_sdk_acm, "acm";
+    cloudcontrol: aws_sdk_cloudcontrol, "cloudformation";
     cloudfront: aws_sdk_cloudfront, "cloudfront";
     ec2: aws_sdk_ec2, "ec2";
     ecs: aws_sdk_ecs, "ecs";
