@@ -49,7 +49,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Address, Identity};
+use crate::address::{Address, Identity, TypeName};
 use crate::inert::printable;
 use crate::secret::{SecretText, masked};
 use crate::value::{Known, Value};
@@ -109,13 +109,15 @@ pub struct Creation {
     pub tags: Tags,
     /// The same for every attempt at this one creation: 32 hexadecimal characters, for APIs with client tokens.
     pub token: String,
+    /// Nothing can have been made with this token yet: a provider need not look for it.
+    pub is_first: bool,
 }
 
 /// What a creation's answer told.
 #[derive(Clone, Debug)]
 pub struct Created {
     pub identity: Identity,
-    /// Computed attributes the answer held; may be empty.
+    /// Computed attributes the answer held; may be empty. With a status that says so, it is ready and not looked at again.
     pub attributes: Value,
 }
 
@@ -236,6 +238,12 @@ pub trait Provider: Send + Sync {
 
     /// Finds what an interrupted creation may have made: by natural name or ownership tags.
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError>;
+
+    /// Whether the cloud refuses a second resource like one that this creation has made or found before, as one that exists
+    /// already. Then nobody need look for it first.
+    fn refuses_second(&self, _: &TypeName) -> bool {
+        false
+    }
 
     /// Makes a resource.
     async fn create(&self, creation: &Creation) -> Result<Created, ProviderError>;

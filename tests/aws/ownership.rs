@@ -311,6 +311,33 @@ async fn an_instance_is_registered_until_its_own_lineage_takes_it_back() {
     assert_eq!(aws.registration(REGION, "social").await, Ok(None));
 }
 
+/// Where nothing is registered, tags can go along. Who has not looked, or was overtaken, writes them beside.
+#[tokio::test]
+async fn a_first_registration_is_one_call() {
+    let moto = moto::start();
+    let (put, tag) = ("ssm:PutParameter", "ssm:AddTagsToResource");
+    let registered = async |aws: &Aws, serial: u64, expected: &[&str]| {
+        let before = aws.calls().snapshot().len();
+        aws.register(&registration("l1", serial)).await.expect("registered");
+        assert_eq!(operations(aws, before), expected);
+        let tags = Tags::from([("mastoform:lineage".to_owned(), "l1".to_owned())]);
+        assert_eq!(aws.census(REGION, &tags).await.expect("a census").len(), 1);
+        assert_eq!(aws.registration(REGION, "social").await, Ok(Some(registration("l1", serial))));
+    };
+    let (aws, other) = (moto.aws(), moto.aws());
+    for one in [&aws, &other] {
+        assert_eq!(one.registration(REGION, "social").await, Ok(None));
+    }
+    registered(&aws, 1, &[put]).await;
+    registered(&aws, 2, &[tag, put]).await;
+    registered(&other, 3, &[tag, put, put]).await;
+    aws.unregister(&registration("l1", 3)).await.expect("taken back");
+    // Tags find nothing to be put on, until the parameter is there.
+    aws.register(&registration("l1", 4)).await.expect("registered");
+    let tags = Tags::from([("mastoform:lineage".to_owned(), "l1".to_owned())]);
+    assert_eq!(aws.census(REGION, &tags).await.expect("a census").len(), 1);
+}
+
 #[tokio::test]
 async fn a_parameter_with_something_else_is_no_registration() {
     let moto = moto::start();

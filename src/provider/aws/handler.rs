@@ -57,6 +57,11 @@ pub trait Handler: Send + Sync {
         Err(unsupported(self.type_name(), "find"))
     }
 
+    /// Whether AWS refuses a second one of the same name, although the name is no part of its identity.
+    fn refuses_second(&self) -> bool {
+        false
+    }
+
     async fn create(&self, _: &Clients, _: &Creation) -> Result<Created, ProviderError> {
         Err(unsupported(self.type_name(), "create"))
     }

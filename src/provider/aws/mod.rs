@@ -58,7 +58,7 @@ mod ssm;
 mod sts;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -107,18 +107,24 @@ pub struct Aws {
     session: Session,
     /// Several may look up the same at once.
     lookups: Together<Value>,
+    /// Regions and instances of which nothing is registered, as far as it was read.
+    unregistered: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Aws {
     /// Reads the configuration as the AWS command line does, with `profile` in place of `AWS_PROFILE`. Makes no call:
     /// missing credentials show at the first one, for example [`Provider::account`].
     pub async fn connect(profile: Option<String>, region: String, calls: Calls) -> Self {
-        Self { session: Session::load(profile, region, calls).await, lookups: Together::default() }
+        Self {
+            session: Session::load(profile, region, calls).await,
+            lookups: Together::default(),
+            unregistered: Mutex::default(),
+        }
     }
 
     /// AWS over a given configuration, for tests and other programs.
     pub fn with_config(config: SdkConfig, calls: Calls) -> Self {
-        Self { session: Session::new(config, calls), lookups: Together::default() }
+        Self { session: Session::new(config, calls), lookups: Together::default(), unregistered: Mutex::default() }
     }
 
     /// Other addresses than AWS's own that calls go to: worth a warning.
@@ -134,6 +140,14 @@ impl Aws {
     /// The clients of a region.
     pub fn clients(&self, region: &str) -> Arc<Clients> {
         self.session.clients(region)
+    }
+
+    /// Remembers whether an instance is registered; answers whether it may have been before.
+    fn note_registered(&self, region: &str, instance: &str, is_registered: bool) -> bool {
+        let mut missing = self.unregistered.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = (region.to_owned(), instance.to_owned());
+        let was_missing = if is_registered { missing.remove(&one) } else { !missing.insert(one) };
+        !was_missing
     }
 
     fn at(&self, address: &Address, region: &str) -> Result<(&'static dyn Handler, Arc<Clients>), ProviderError> {
@@ -329,6 +343,10 @@ impl Provider for Aws {
         handler.find(&clients, creation).await
     }
 
+    fn refuses_second(&self, type_name: &TypeName) -> bool {
+        handler(type_name).is_ok_and(|handler| handler.refuses_second())
+    }
+
     async fn create(&self, creation: &Creation) -> Result<Created, ProviderError> {
         let (handler, clients) = self.at(&creation.address, &creation.region)?;
         handler.create(&clients, creation).await
@@ -362,11 +380,18 @@ impl Provider for Aws {
     }
 
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
-        registration::read(&self.clients(region), instance).await
+        let found = registration::read(&self.clients(region), instance).await?;
+        self.note_registered(region, instance, found.is_some());
+        Ok(found)
     }
 
     async fn register(&self, registration: &Registration) -> Result<(), ProviderError> {
-        registration::write(&self.clients(&registration.region), registration).await
+        let Registration { region, instance, .. } = registration;
+        if self.note_registered(region, instance, true) {
+            registration::write(&self.clients(region), registration).await
+        } else {
+            registration::write_first(&self.clients(region), registration).await
+        }
     }
 
     async fn unregister(&self, registration: &Registration) -> Result<(), ProviderError> {

@@ -24,8 +24,10 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::OnceCell;
 
 use super::connections::Connections;
+use super::ec2::Networks;
 use super::error::{failed, unanswered};
 use super::limits::Limits;
+use super::secretsmanager::Stored;
 use super::trace::{Calls, Tracer};
 use super::wave::Together;
 use crate::provider::ProviderError;
@@ -159,13 +161,27 @@ macro_rules! clients {
             pub(super) certificates: Together<Vec<CertificateSummary>>,
             /// Rules of security groups: both the groups and their rules want them.
             pub(super) rules: Together<Vec<SecurityGroupRule>>,
+            /// What lookups have seen of networks.
+            pub(super) networks: Networks,
+            /// Secrets that were made a moment ago.
+            pub(super) stored: Stored,
             $($service: OnceLock<$sdk::Client>,)*
         }
 
         impl Clients {
             fn new(region: String, config: SdkConfig, log: Log, caller: Arc<OnceCell<Caller>>) -> Self {
-                let (certificates, rules) = (Together::default(), Together::default());
-                Self { region, config, log, caller, certificates, rules, $($service: OnceLock::new(),)* }
+                let (certificates, rules, networks, stored) = Default::default();
+                Self {
+                    region,
+                    config,
+                    log,
+                    caller,
+                    certificates,
+                    rules,
+                    networks,
+                    stored,
+                    $($service: OnceLock::new(),)*
+                }
             }
 
             $(

@@ -66,6 +66,10 @@ impl Handler for ResponseHeadersPolicy {
         Ok(all.map(|policy| Identity::new(policy.id)).collect())
     }
 
+    fn refuses_second(&self) -> bool {
+        true
+    }
+
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let config = Config::builder()
@@ -78,10 +82,13 @@ impl Handler for ResponseHeadersPolicy {
         let request = clients.cloudfront().create_response_headers_policy().response_headers_policy_config(config);
         let id = match request.send().await.map_err(failed(CREATE)) {
             Ok(answer) => answer.response_headers_policy.ok_or_else(|| unanswered(CREATE, "policy"))?.id,
-            Err(error) if error.kind == ErrorKind::Conflict => match &self.find(clients, creation).await?[..] {
-                [own] => own.0.clone(),
-                _ => return Err(error),
-            },
+            // What an earlier run has made is found and compared by whoever asked.
+            Err(error) if error.kind == ErrorKind::Conflict && !creation.is_first => {
+                match &self.find(clients, creation).await?[..] {
+                    [own] => own.0.clone(),
+                    _ => return Err(error),
+                }
+            }
             Err(error) => return Err(error),
         };
         Ok(created(id.clone(), Report::new().set("id", id)))

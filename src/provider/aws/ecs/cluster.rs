@@ -74,7 +74,7 @@ impl Handler for Cluster {
                 answer.cluster.ok_or_else(|| unanswered(CREATE, "cluster"))?
             }
         };
-        Ok(created(name, Report::new().set("arn", cluster.cluster_arn())))
+        Ok(created(name, Report::new().set("arn", cluster.cluster_arn()).set_if("status", cluster.status())))
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {

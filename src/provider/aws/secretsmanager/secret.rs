@@ -119,6 +119,7 @@ impl Handler for Secret {
         if found.is_none_or(|secret| is_deleted(&secret)) {
             return Ok(Deletion::Accepted);
         }
+        clients.stored.forget(arn);
         let request = clients.secretsmanager().delete_secret().secret_id(arn);
         let request = match recorded(target, DELETE).optional_long("recovery_window_days")? {
             Some(0) => request.force_delete_without_recovery(true),
@@ -132,9 +133,9 @@ impl Handler for Secret {
         let arn = target.identity.as_str();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match path[..] {
-            ["value"] => current(clients, arn).await,
+            ["value"] => stored(clients, arn).await,
             ["values", key] => {
-                let value = current(clients, arn).await?;
+                let value = stored(clients, arn).await?;
                 entries(&value).remove(key).ok_or_else(|| {
                     let message = format!("the secret {arn} has no key {key:?} with a text");
                     ProviderError::new(ErrorKind::Invalid, GET, message)
@@ -198,16 +199,21 @@ async fn store(
     description: Option<String>,
     content: &Content<'_>,
 ) -> Result<String, ProviderError> {
+    let value = content.text()?;
     let request = clients
         .secretsmanager()
         .create_secret()
         .name(name)
         .set_description(description)
         .client_request_token(&creation.token)
-        .secret_string(content.text()?.reveal())
+        .secret_string(value.reveal())
         .set_tags(Some(tags::secretsmanager(&creation.tags)));
     match request.send().await.map_err(failed(CREATE)) {
-        Ok(answer) => answer.arn.ok_or_else(|| unanswered(CREATE, "ARN")),
+        Ok(answer) => {
+            let arn = answer.arn.ok_or_else(|| unanswered(CREATE, "ARN"))?;
+            clients.stored.keep(&arn, value);
+            Ok(arn)
+        }
         Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotYet) => {
             take_over(clients, creation, name, content, error).await
         }
@@ -337,8 +343,17 @@ async fn take_over(
 }
 
 async fn put(clients: &Clients, arn: &str, value: &str) -> Result<(), ProviderError> {
+    clients.stored.forget(arn);
     let request = clients.secretsmanager().put_secret_value().secret_id(arn).secret_string(value);
     request.send().await.map_err(failed(PUT)).map(drop)
+}
+
+/// The value that this session has stored, or else the one in use.
+async fn stored(clients: &Clients, arn: &str) -> Result<SecretText, ProviderError> {
+    match clients.stored.value(arn) {
+        Some(value) => Ok(value),
+        None => current(clients, arn).await,
+    }
 }
 
 /// The value in use.

@@ -73,7 +73,10 @@ impl Handler for Parameter {
             }
             Err(error) => return Err(error),
         }
-        Ok(created(name, Report::new()))
+        // No answer tells the ARN, which is made of what is known.
+        let caller = clients.caller().await?;
+        let arn = format!("arn:{}:ssm:{}:{}:parameter{name}", caller.partition, clients.region(), caller.account);
+        Ok(created(name, Report::new().set("arn", arn)))
     }
 
     /// AWS wants the value whatever changes; the description goes along, so that it stays in any case.
