@@ -28,6 +28,7 @@
 //! Every `.await` may be the last one: a call that was sent may have had its effect even though its answer was never
 //! seen. The engine finds out by [`Provider::find`].
 
+pub mod batch;
 pub mod endpoint;
 pub mod generate;
 pub mod ownership;
@@ -231,6 +232,15 @@ pub trait Provider: Send + Sync {
 
     /// Reads many resources at once; the provider groups them by type and region. Answers every target.
     async fn observe(&self, targets: &[Target]) -> Observations;
+
+    /// Reads what several instances have, all at once; answers in their order.
+    async fn observe_each(&self, instances: &[Vec<Target>]) -> Vec<Observations> {
+        let mut answers = Vec::new();
+        for targets in instances {
+            answers.push(self.observe(targets).await);
+        }
+        answers
+    }
 
     /// What the cloud has announced for resources: maintenance, and changes that wait for a better moment. Not asked for
     /// a plan, which is about now.

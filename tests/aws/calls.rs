@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::whole::{program, ready, said};
-use crate::support::emulator::Emulator;
+use super::whole::{certificates, own_with, program, ready, said};
+use crate::support::emulator::{Emulator, REGION};
+use crate::support::instance::example;
 use crate::support::moto;
 
 /// Runs the program; how often it called what.
@@ -131,4 +132,59 @@ async fn the_example_takes_no_call_too_many() {
     applied.retain(|operation, _| !looks(operation));
     assert_eq!(table(&applied), APPLY);
     assert_eq!(table(&calls(&emulator, folder.path(), &["plan", "--detailed-exitcode"])), PLAN);
+}
+
+/// Operations that AWS has for one resource, or a part of one, and those that read a page or a batch of ten.
+const ONE_BY_ONE: [&str; 17] = [
+    "cloudfront:GetDistribution",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListRolePolicies",
+    "s3:GetBucketEncryption",
+    "s3:GetBucketLifecycleConfiguration",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetPublicAccessBlock",
+    "ssm:GetParameters",
+    "tag:GetResources",
+];
+
+/// What AWS reads in one call is one call for all instances of an account and region.
+#[tokio::test]
+async fn three_instances_of_a_region_are_read_together() {
+    const NAMES: [&str; 3] = ["social", "forum", "club"];
+    let emulator = moto::start();
+    let folder = ready(&emulator).await;
+    let fleet = folder.path().join("fleet");
+    fs_err::create_dir(&fleet).expect("a folder");
+    for name in NAMES {
+        if name != "social" {
+            certificates(&emulator.aws(), REGION, &format!("{name}.example.org")).await;
+        }
+        let text = own_with(&emulator, &example(&[("social", name)]), name);
+        fs_err::write(fleet.join(format!("{name}.toml")), text).expect("written");
+    }
+    let run = |files: &str, words: &[&str]| calls(&emulator, folder.path(), &[&["--file", files], words].concat());
+    run("fleet", &["apply", "--yes"]);
+    let one = run("fleet/forum.toml", &["plan", "--detailed-exitcode"]);
+    let all = run("fleet", &["plan", "--detailed-exitcode"]);
+    for (operation, count) in &all {
+        let of_one = one.get(operation).copied().unwrap_or(1);
+        let most = if ONE_BY_ONE.contains(&operation.as_str()) { of_one * NAMES.len() } else { of_one };
+        assert!(*count <= most, "{operation}: {count} of {most}\n{}", table(&all));
+    }
+    // Somebody changes something of one of them, and the plan tells whose it is.
+    let role = "forum-eu-central-1-tasks";
+    let request = emulator.aws().clients(REGION).iam().update_role().role_name(role).description("By hand");
+    request.send().await.expect("changed");
+    let output = program(&emulator, folder.path(), &["--file", "fleet", "plan", "--detailed-exitcode"]).output();
+    let output = output.expect("the program runs");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(said(&output).matches("By hand").count(), 1, "{}", said(&output));
 }

@@ -13,7 +13,7 @@ use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "cloudfront:CreateOriginAccessControl";
 const DELETE: &str = "cloudfront:DeleteOriginAccessControl";
@@ -30,9 +30,9 @@ impl Handler for OriginAccessControl {
     }
 
     /// Several come from the list, which tells everything.
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         if let [target] = targets {
-            return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
+            return vec![observation(self.observe(clients, target).await)];
         }
         let all = clients.cloudfront().list_origin_access_controls().into_paginator().items().send();
         let all = all.try_collect().await.map_err(failed(LIST));

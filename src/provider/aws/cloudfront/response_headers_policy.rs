@@ -25,7 +25,7 @@ use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::value::Value;
 
 const CREATE: &str = "cloudfront:CreateResponseHeadersPolicy";
@@ -46,9 +46,9 @@ impl Handler for ResponseHeadersPolicy {
     }
 
     /// Several come from the list, which tells everything.
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         if let [target] = targets {
-            return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
+            return vec![observation(self.observe(clients, target).await)];
         }
         let all = list(clients).await;
         by_identity(targets, all.map(|all| all.iter().filter_map(shown).collect()))

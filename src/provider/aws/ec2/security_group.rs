@@ -17,7 +17,7 @@ use crate::provider::aws::handler::{Handler, by_identity, created, identities, o
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::value::{Tree, Value};
 
 const CREATE: &str = "ec2:CreateSecurityGroup";
@@ -38,7 +38,7 @@ impl Handler for SecurityGroup {
         "ec2.security_group"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let ids = identities(targets);
         let rules = security_group_rule::of_groups(clients, ids.iter().cloned().collect());
         let read = async { tokio::try_join!(observe_groups(clients, &ids), rules) }.await;

@@ -27,7 +27,7 @@ use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::{try_wave, wave};
 use crate::provider::generate::{OsEntropy, generate};
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::secret::SecretText;
 use crate::value::Tree;
 
@@ -60,14 +60,14 @@ impl Handler for Secret {
         "secretsmanager.secret"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let listed = listed(clients, targets).await;
         let read = async |target: &Target| match listed.get(&target.identity) {
             Some(secret) if is_as_remembered(target, secret) => Ok(Some(secret.clone())),
             _ => self.observe(clients, target).await,
         };
         let answers = wave(targets.iter().map(|target| read(target)).collect()).await;
-        targets.iter().zip(answers).map(|(target, answer)| (target.address.clone(), observation(answer))).collect()
+        answers.into_iter().map(observation).collect()
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {

@@ -13,7 +13,7 @@ use crate::provider::aws::handler::{Handler, Told, by_identity, created, identit
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const ADD_TAGS: &str = "ssm:AddTagsToResource";
 const DELETE: &str = "ssm:DeleteParameter";
@@ -36,7 +36,7 @@ impl Handler for Parameter {
         "ssm.parameter"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let names = identities(targets);
         let values = try_wave(names.chunks(BATCH).map(|names| values(clients, names)).collect()).await;
         by_identity(targets, values.map(|values| values.iter().flatten().map(report).collect()))
