@@ -25,6 +25,7 @@ const ONE_BY_ONE: [&str; 14] = [
     "cloudfront.distribution",
     "cloudfront.origin_access_control",
     "cloudfront.origin_access_identity",
+    "cloudfront.response_headers_policy",
     "ecs.task_definition",
     "elasticache.replication_group",
     "elb.load_balancer",
@@ -35,7 +36,6 @@ const ONE_BY_ONE: [&str; 14] = [
     "iam.role",
     "s3.bucket",
     "s3.bucket_policy",
-    "secretsmanager.secret",
 ];
 
 /// What may be said after `--`.

@@ -175,7 +175,7 @@ impl Circumstances {
 pub async fn create(
     provider: Arc<dyn Provider>,
     step: usize,
-    creation: Creation,
+    mut creation: Creation,
     circumstances: Circumstances,
     tell: UnboundedSender<Again>,
 ) -> Answer {
@@ -189,7 +189,10 @@ pub async fn create(
         } else {
             match provider.create(&creation).await {
                 Ok(created) => return Answer::Created { step, created, is_fresh: true },
-                Err(error) => Some(discreet(error, &creation.attributes)),
+                Err(error) => {
+                    creation.is_first = false;
+                    Some(discreet(error, &creation.attributes))
+                }
             }
         };
         // After a lost answer the same request is made again: the provider finds what the first one made and completes

@@ -33,7 +33,7 @@ use crate::plan::{self, Action, Cause, Change};
 use crate::provider::{Created, Creation, Deletion, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Row, Status};
-use crate::value::{Known, Planned, Value};
+use crate::value::{Known, Planned, Tree, Value};
 
 /// A call that is made once its intent is on the disk.
 type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -394,6 +394,10 @@ impl<'a> Engine<'a> {
     /// Whether something may be there already that a creation would make a second time: something was recorded here
     /// that reads do not show, or a journal was lost. Then everything it was made from is older than this run.
     fn may_exist(&self, index: usize, change: &Change) -> bool {
+        // Of these the cloud itself says that there is one.
+        if self.run.provider.refuses_second(&change.address.type_name) {
+            return false;
+        }
         let is_named = self.resource_type(index).is_some_and(|found| found.is_named());
         let is_recorded = self.run.state.rows.contains_key(&change.address);
         matches!(change.action, Action::Create)
@@ -430,7 +434,8 @@ impl<'a> Engine<'a> {
             return;
         }
         let tags = plan::owner(&self.run.state).tags(&address);
-        let creation = Creation { address, region: change.region.clone(), attributes: known, tags, token };
+        let region = change.region.clone();
+        let creation = Creation { address, region, attributes: known, tags, token, is_first: true };
         let provider = Arc::clone(&self.run.provider);
         self.call(index, call::create(provider, index, creation, circumstances, self.tell.clone()));
     }
@@ -576,7 +581,7 @@ impl<'a> Engine<'a> {
             // It may differ from what was to be made.
             self.poll_now(index);
         } else {
-            self.after_call(index);
+            self.after_call(index, &created.attributes);
         }
     }
 
@@ -632,14 +637,18 @@ impl<'a> Engine<'a> {
             self.happened(Record::Did { address, identity, facts: Value::Null });
         }
         self.save();
-        self.after_call(index);
+        self.after_call(index, &Value::Null);
     }
 
-    /// After a creation or an update was accepted: what can be told at once, and what must be read.
-    fn after_call(&mut self, index: usize) {
+    /// After a creation or an update was accepted with this answer: what can be told at once, and what must be read.
+    fn after_call(&mut self, index: usize, answer: &Value) {
         let Some(resource_type) = self.resource_type(index) else { return };
         let is_created = self.is_told(index, Milestone::Created);
-        if resource_type.ready.is_none() && self.is_told(index, Milestone::Ready) {
+        let is_good = resource_type.ready.as_ref().is_none_or(|ready| {
+            let status = answer.get(&ready.attribute).and_then(Tree::as_text);
+            status.is_some_and(|status| ready.good.iter().any(|good| good == status))
+        });
+        if is_good && self.is_told(index, Milestone::Ready) {
             self.ready(index);
             return;
         }

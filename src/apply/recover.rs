@@ -109,6 +109,7 @@ async fn find(
         attributes: without_markers(&intent.natural),
         tags: owner.tags(address),
         token: intent.token.clone(),
+        is_first: false,
     };
     let failed = |source| RecoverError::Find { address: address.clone(), source };
     let mut found = look(reader, &creation).await.map_err(failed)?;

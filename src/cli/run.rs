@@ -60,7 +60,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RunArguments) -> Result
         let address = Address::new(tool.resource.type_name.clone(), NAME, Some(key));
         let tags = plan::owner(&state).tags(&address);
         let region = config.region.clone();
-        let creation = Creation { address, region, attributes: attributes.clone(), tags, token };
+        let creation = Creation { address, region, attributes: attributes.clone(), tags, token, is_first: false };
         let work = Work { ui, provider, tool, resource_type: &project.nature.types[&tool.resource.type_name] };
         let started = work.start(&creation).await?;
         let recorded = attributes.plain().unwrap_or_default();

@@ -28,6 +28,7 @@
 //! Every `.await` may be the last one: a call that was sent may have had its effect even though its answer was never
 //! seen. The engine finds out by [`Provider::find`].
 
+pub mod batch;
 pub mod endpoint;
 pub mod generate;
 pub mod ownership;
@@ -53,7 +54,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Address, Identity};
+use crate::address::{Address, Identity, TypeName};
 use crate::inert::printable;
 use crate::secret::{SecretText, masked};
 use crate::value::{Known, Value};
@@ -113,13 +114,15 @@ pub struct Creation {
     pub tags: Tags,
     /// The same for every attempt at this one creation: 32 hexadecimal characters, for APIs with client tokens.
     pub token: String,
+    /// Nothing can have been made with this token yet: a provider need not look for it.
+    pub is_first: bool,
 }
 
 /// What a creation's answer told.
 #[derive(Clone, Debug)]
 pub struct Created {
     pub identity: Identity,
-    /// Computed attributes the answer held; may be empty.
+    /// Computed attributes the answer held; may be empty. With a status that says so, it is ready and not looked at again.
     pub attributes: Value,
 }
 
@@ -234,12 +237,27 @@ pub trait Provider: Send + Sync {
     /// Reads many resources at once; the provider groups them by type and region. Answers every target.
     async fn observe(&self, targets: &[Target]) -> Observations;
 
+    /// Reads what several instances have, all at once; answers in their order.
+    async fn observe_each(&self, instances: &[Vec<Target>]) -> Vec<Observations> {
+        let mut answers = Vec::new();
+        for targets in instances {
+            answers.push(self.observe(targets).await);
+        }
+        answers
+    }
+
     /// What the cloud has announced for resources: maintenance, and changes that wait for a better moment. Not asked for
     /// a plan, which is about now.
     async fn announced(&self, targets: &[Target]) -> Announced;
 
     /// Finds what an interrupted creation may have made: by natural name or ownership tags.
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError>;
+
+    /// Whether the cloud refuses a second resource like one that this creation has made or found before, as one that exists
+    /// already. Then nobody need look for it first.
+    fn refuses_second(&self, _: &TypeName) -> bool {
+        false
+    }
 
     /// Makes a resource.
     async fn create(&self, creation: &Creation) -> Result<Created, ProviderError>;

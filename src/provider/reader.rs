@@ -21,6 +21,13 @@ pub trait Reader: Send + Sync {
     async fn account(&self) -> Result<Account, ProviderError>;
     async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError>;
     async fn observe(&self, targets: &[Target]) -> Observations;
+    async fn observe_each(&self, instances: &[Vec<Target>]) -> Vec<Observations> {
+        let mut answers = Vec::new();
+        for targets in instances {
+            answers.push(self.observe(targets).await);
+        }
+        answers
+    }
     async fn announced(&self, targets: &[Target]) -> Announced;
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError>;
     async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError>;
@@ -49,6 +56,10 @@ impl Reader for ReadOnly {
 
     async fn observe(&self, targets: &[Target]) -> Observations {
         self.0.observe(targets).await
+    }
+
+    async fn observe_each(&self, instances: &[Vec<Target>]) -> Vec<Observations> {
+        self.0.observe_each(instances).await
     }
 
     async fn announced(&self, targets: &[Target]) -> Announced {

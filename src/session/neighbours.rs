@@ -340,6 +340,7 @@ fn wanted(
         attributes: attributes(world, graph, desired, state)?,
         tags: owner.tags(&desired.address),
         token: String::new(),
+        is_first: false,
     };
     let unmarked = owner.accepts_unmarked.then(|| owner.unmarked_tags(&desired.address));
     Ok(Some((creation, unmarked)))

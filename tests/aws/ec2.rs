@@ -42,6 +42,28 @@ async fn a_security_group_lives() {
     group.end().await;
 }
 
+/// A network that was looked up tells whether there is a second rule to remove.
+#[tokio::test]
+async fn what_a_group_is_made_with_is_removed_for_the_addresses_its_network_has() {
+    let aws = moto::start().aws();
+    let clients = aws.clients(REGION);
+    let both = clients.ec2().create_vpc().cidr_block("10.7.0.0/16").amazon_provided_ipv6_cidr_block(true);
+    let both = both.send().await.unwrap().vpc.and_then(|vpc| vpc.vpc_id).unwrap();
+    let unknown = clients.ec2().create_vpc().cidr_block("10.8.0.0/16").send().await.unwrap();
+    let unknown = unknown.vpc.and_then(|vpc| vpc.vpc_id).unwrap();
+    look_up(&aws, "ec2.vpc", json!({ "id": both })).await.unwrap();
+    for (vpc_id, expected) in [(default_vpc(&aws).await, 1), (both, 2), (unknown, 2)] {
+        let before = aws.calls().snapshot().len();
+        let attributes = json!({ "group_name": "social-tasks", "description": "Web", "vpc_id": vpc_id });
+        let group = make(&aws, "ec2.security_group", attributes).await;
+        let calls = aws.calls().snapshot().split_off(before);
+        let revoked = calls.iter().filter(|call| call.operation == "ec2:RevokeSecurityGroupEgress");
+        assert_eq!(revoked.count(), expected, "{vpc_id}");
+        let rules = egress_rules(&aws, &group).await;
+        assert!(rules.is_empty(), "{vpc_id}: {rules:?}");
+    }
+}
+
 /// A creation that stopped before AWS's own rule was removed leaves it open: that is seen, and an update closes it. So
 /// is what somebody has added. Rules of the instance stay.
 #[tokio::test]

@@ -239,6 +239,23 @@ async fn a_service_of_somebody_else_is_not_taken() {
     assert_error(aws.create(&creation).await, ErrorKind::Conflict, "ecs:CreateService");
 }
 
+/// The first request of a creation can have no predecessor, so it makes a revision at once. A repeated one looks first.
+#[tokio::test]
+async fn only_a_repeated_registration_looks_for_the_first() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let attributes = json!({
+        "family": "social", "containers": [{ "name": "web", "image": "ghcr.io/mastodon/mastodon:v4.7.6", "memory": 512 }],
+    });
+    let mut wanted = creation(&type_of("ecs.task_definition"), REGION, attributes);
+    wanted.is_first = true;
+    let first = aws.create(&wanted).await.unwrap();
+    let operations: Vec<String> = aws.calls().snapshot().into_iter().map(|call| call.operation).collect();
+    assert_eq!(operations, ["ecs:RegisterTaskDefinition"]);
+    wanted.is_first = false;
+    assert_eq!(aws.create(&wanted).await.unwrap().identity, first.identity);
+}
+
 /// As after a failed deployment: the service runs an older revision than the one that was asked for.
 #[tokio::test]
 async fn going_back_to_an_older_revision_is_a_failure() {

@@ -13,6 +13,7 @@
 //! ```
 
 mod acm;
+mod calls;
 mod cloudcontrol;
 mod cloudfront;
 mod dns;
@@ -376,6 +377,7 @@ pub fn creation(type_name: &TypeName, region: &str, attributes: serde_json::Valu
         attributes: Value::from_json(&attributes).lift(),
         tags,
         token: "0123456789abcdef0123456789abcdef".to_owned(),
+        is_first: false,
     }
 }
 

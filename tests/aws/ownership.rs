@@ -23,7 +23,7 @@ use serde_json::json;
 
 use super::rds::{Answer, refused, scripted};
 use super::whole::{certificates, own_with, program, ready, said};
-use super::{LINEAGE, assert_error, creation, default_vpc, make, type_of};
+use super::{LINEAGE, assert_error, creation, default_vpc, make, text, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::example;
 use crate::support::moto;
@@ -109,6 +109,56 @@ async fn the_tags_of_several_types_are_one_more_call_and_none_if_nobody_asks() {
     for observation in observations.values() {
         assert!(matches!(observation, Observation::Found(observed) if observed.tags.is_none()), "{observation:?}");
     }
+}
+
+/// One list tells of all secrets of an owner. It may be behind, so whatever it shows differently than remembered, or does
+/// not show, is read by itself: as the difference, the stranger or the gap that it is.
+#[tokio::test]
+async fn the_list_of_secrets_is_believed_only_where_it_shows_nothing_new() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let mut targets = Vec::new();
+    for name in ["rails", "vapid", "redis"] {
+        let attributes = json!({
+            "name": format!("social/{name}"), "description": "Do not lose", "generate": { "key": "hex128" },
+        });
+        targets.push(made(&aws, "secretsmanager.secret", name, attributes).await);
+    }
+    let found = async |aws: &Aws, targets: &[Target]| {
+        let before = aws.calls().snapshot().len();
+        let observations = aws.observe(targets).await;
+        let shown: Vec<Option<String>> = targets
+            .iter()
+            .map(|target| match &observations[&target.address] {
+                Observation::Found(seen) => {
+                    let lineage = seen.tags.as_ref().and_then(|tags| tags.get("mastoform:lineage")).cloned();
+                    Some(format!("{} {}", text(&seen.attributes, "description"), lineage.unwrap_or_default()))
+                }
+                Observation::Gone => None,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        (operations(aws, before), shown)
+    };
+    let (list, describe) = ("secretsmanager:ListSecrets", "secretsmanager:DescribeSecret");
+    let ours = Some(format!("Do not lose {LINEAGE}"));
+    assert_eq!(found(&aws, &targets).await, (vec![list.to_owned()], vec![ours.clone(); 3]));
+    assert_eq!(found(&aws, &targets[..1]).await, (vec![describe.to_owned()], vec![ours.clone()]));
+
+    let clients = aws.clients(REGION);
+    let id = |index: usize| targets[index].identity.as_str();
+    clients.secretsmanager().update_secret().secret_id(id(0)).description("By hand").send().await.expect("changed");
+    let theirs = aws_sdk_secretsmanager::types::Tag::builder().key("mastoform:lineage").value("another").build();
+    clients.secretsmanager().tag_resource().secret_id(id(1)).tags(theirs).send().await.expect("tagged");
+    clients.secretsmanager().delete_secret().secret_id(id(2)).send().await.expect("deleted");
+    let shown = vec![Some(format!("By hand {LINEAGE}")), Some("Do not lose another".to_owned()), None];
+    let operations = [[describe; 3].as_slice(), &[list]].concat().into_iter().map(str::to_owned).collect();
+    assert_eq!(found(&aws, &targets).await, (operations, shown.clone()));
+
+    // Whoever may not list secrets reads each.
+    let refuse = |action: &str| (action == "ListSecrets").then_some(Mishap::Refuse("AccessDeniedException"));
+    let proxy = Proxy::moody(moto.host(), Duration::ZERO, Box::new(refuse));
+    assert_eq!(found(&moto.at(proxy.endpoint()).aws(), &targets).await.1, shown);
 }
 
 /// What the index does not have is asked for itself: what is new, what nobody has marked, and everything where the index
@@ -259,6 +309,33 @@ async fn an_instance_is_registered_until_its_own_lineage_takes_it_back() {
     assert_eq!(found, [], "the tag goes with the lineage");
     aws.unregister(&registration("l2", 1)).await.expect("its own");
     assert_eq!(aws.registration(REGION, "social").await, Ok(None));
+}
+
+/// Where nothing is registered, tags can go along. Who has not looked, or was overtaken, writes them beside.
+#[tokio::test]
+async fn a_first_registration_is_one_call() {
+    let moto = moto::start();
+    let (put, tag) = ("ssm:PutParameter", "ssm:AddTagsToResource");
+    let registered = async |aws: &Aws, serial: u64, expected: &[&str]| {
+        let before = aws.calls().snapshot().len();
+        aws.register(&registration("l1", serial)).await.expect("registered");
+        assert_eq!(operations(aws, before), expected);
+        let tags = Tags::from([("mastoform:lineage".to_owned(), "l1".to_owned())]);
+        assert_eq!(aws.census(REGION, &tags).await.expect("a census").len(), 1);
+        assert_eq!(aws.registration(REGION, "social").await, Ok(Some(registration("l1", serial))));
+    };
+    let (aws, other) = (moto.aws(), moto.aws());
+    for one in [&aws, &other] {
+        assert_eq!(one.registration(REGION, "social").await, Ok(None));
+    }
+    registered(&aws, 1, &[put]).await;
+    registered(&aws, 2, &[tag, put]).await;
+    registered(&other, 3, &[tag, put, put]).await;
+    aws.unregister(&registration("l1", 3)).await.expect("taken back");
+    // Tags find nothing to be put on, until the parameter is there.
+    aws.register(&registration("l1", 4)).await.expect("registered");
+    let tags = Tags::from([("mastoform:lineage".to_owned(), "l1".to_owned())]);
+    assert_eq!(aws.census(REGION, &tags).await.expect("a census").len(), 1);
 }
 
 #[tokio::test]

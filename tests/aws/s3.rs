@@ -1,6 +1,7 @@
 //! Buckets and their policies.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{
@@ -21,6 +22,34 @@ use crate::support::{ministack, moto};
 /// a name of its own.
 fn both() -> [Emulator; 2] {
     [moto::start(), ministack::start()]
+}
+
+/// S3 refuses one of two changes of a bucket at the same time. What it refuses is changed after the others.
+#[tokio::test]
+async fn a_setting_that_is_refused_beside_another_comes_after_it() {
+    const BUCKET: &str = "settings-side-by-side";
+    let moto = moto::start();
+    let mut refused = 0;
+    let refuse = move |action: &str| {
+        let is_second = action.ends_with("?ownershipControls") && action.starts_with("PUT");
+        refused += usize::from(is_second);
+        (is_second && refused == 1).then_some(Mishap::Refuse("OperationAborted"))
+    };
+    let proxy = Proxy::moody(moto.host(), Duration::ZERO, Box::new(refuse));
+    let aws = moto.at(proxy.endpoint()).aws();
+    let attributes = json!({
+        "bucket": BUCKET, "encryption": { "algorithm": "AES256" }, "ownership": "BucketOwnerEnforced",
+        "abort_incomplete_uploads_days": 7,
+    });
+    let bucket = Life::of("s3.bucket").create(&aws, attributes).await;
+    let calls = aws.calls().snapshot();
+    let puts = calls.iter().filter(|call| call.operation == "s3:PutBucketOwnershipControls").count();
+    assert_eq!(puts, 2, "one is refused");
+    // Nothing but what is ours can be in it, and AWS encrypts like that by itself.
+    let idle = ["s3:PutBucketEncryption", "s3:GetBucketLifecycleConfiguration"];
+    let made = calls.iter().position(|call| call.operation == "s3:PutBucketLifecycleConfiguration").expect("set");
+    assert!(calls[..made].iter().all(|call| !idle.contains(&call.operation.as_str())), "{calls:?}");
+    bucket.end().await;
 }
 
 #[tokio::test]

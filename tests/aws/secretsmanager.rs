@@ -105,6 +105,28 @@ async fn an_adopted_secret_keeps_its_value() {
     }
 }
 
+/// What needs a secret that was made a moment ago has it from whoever made it. What was stored since then is read.
+#[tokio::test]
+async fn a_new_secret_is_not_read_back() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let target = make(&aws, &secret(database())).await;
+    let value = reveal(&aws, &target, &["values", "password"]).await.unwrap();
+    let count = |aws: &Aws| {
+        let calls = aws.calls().snapshot();
+        calls.iter().filter(|call| call.operation == "secretsmanager:GetSecretValue").count()
+    };
+    assert_eq!(count(&aws), 0);
+    let later = moto.aws();
+    assert_eq!(reveal(&later, &target, &["values", "password"]).await.unwrap(), value);
+    assert_eq!(count(&later), 1);
+
+    let given = json!({ "name": "social/redis-url", "value": "rediss://one", "recovery_window_days": 0 });
+    let mut url = Life::of("secretsmanager.secret").create(&aws, given).await;
+    url.update(json!({ "value": "rediss://two" })).await;
+    assert_eq!(reveal(&aws, &url.target(), &["value"]).await.unwrap(), "rediss://two");
+}
+
 #[tokio::test]
 async fn an_own_secret_without_a_value_gets_one() {
     let moto = moto::start();

@@ -7,7 +7,6 @@ use super::table;
 use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, document, worst};
 use crate::cli::drift::{Examined, examine, remembered, title};
 use crate::cli::{CommandError, DriftArguments, Exit, cloud};
-use crate::provider::read_only;
 use crate::render;
 use crate::render::style::Role;
 
@@ -24,13 +23,13 @@ pub fn run(fleet: &Fleet<'_>, arguments: &DriftArguments) -> Result<Exit, Comman
             for member in some {
                 let project = &member.project;
                 let read = remembered(fleet.ui, project);
-                let provider = match &read {
-                    Ok(Some(_)) => Some(clouds.of(fleet.ui, member).await),
+                let reader = match &read {
+                    Ok(Some(_)) => Some(clouds.for_reading(fleet.ui, member).await),
                     _ => None,
                 };
                 waiting.push(Box::pin(async move {
-                    let (Some(read), Some(provider)) = (read?, provider) else { return Ok(None) };
-                    examine(fleet.ui, project, &read_only(&provider?), read).await.map(Some)
+                    let (Some(read), Some(reader)) = (read?, reader) else { return Ok(None) };
+                    examine(fleet.ui, project, &reader?, read).await.map(Some)
                 }));
             }
             for (member, examined) in some.iter().zip(all(waiting).await) {

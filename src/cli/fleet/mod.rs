@@ -4,7 +4,7 @@
 //! then nothing of this module is used, and every command says what it always says.
 //!
 //! Specs are read once and connections to a cloud are opened once per region; what is done at once is divided among
-//! the instances. A plan, a drift and a validation go on after an instance that cannot be read; an apply and a destroy begin
+//! the instances, and what several instances have in one region is read together. A plan, a drift and a validation go on after an instance that cannot be read; an apply and a destroy begin
 //! only when every instance could be planned, and go in [`waves`], which stop at the first failure.
 //!
 //! # Guarantees
@@ -35,15 +35,20 @@ use super::{Command, CommandError, Exit, GlobalOptions, Ui, cloud};
 use crate::diagnostic::Diagnostics;
 use crate::document;
 use crate::file;
-use crate::provider::Provider;
+use crate::provider::batch::batched;
+use crate::provider::{Provider, Reader, read_only};
 use crate::render::style::{Role, paint};
 use crate::spec::{Blueprint, Types};
 
 /// The version of the JSON of a fleet.
 const FORMAT: u64 = 1;
 
-/// Instances that are planned at once.
-const PLANNED_AT_ONCE: usize = 8;
+/// Instances that are read and planned at once: their calls to a cloud are the same ones, as far as it reads several
+/// resources in a call.
+const PLANNED_AT_ONCE: usize = 100;
+
+/// Instances that are taken down at once.
+const DESTROYED_AT_ONCE: usize = 8;
 
 /// What `--file` names.
 #[derive(Debug, PartialEq, Eq)]
@@ -320,23 +325,41 @@ fn must_differ(members: &[Member]) -> Result<(), CommandError> {
 /// Clouds that are connected already, one for each region and each folder of a sandbox.
 #[derive(Default)]
 struct Clouds {
-    connected: BTreeMap<(PathBuf, String), Arc<dyn Provider>>,
+    connected: BTreeMap<(PathBuf, String), Cloud>,
+}
+
+/// A cloud, and the way in which all instances there read it together.
+#[derive(Clone)]
+struct Cloud {
+    provider: Arc<dyn Provider>,
+    reader: Arc<dyn Reader>,
 }
 
 impl Clouds {
+    /// The cloud of an instance, for changing it.
     async fn of(&mut self, ui: &Ui, member: &Member) -> Result<Arc<dyn Provider>, CommandError> {
+        Ok(self.cloud(ui, member).await?.provider)
+    }
+
+    /// The same for whoever only wants to look.
+    async fn for_reading(&mut self, ui: &Ui, member: &Member) -> Result<Arc<dyn Reader>, CommandError> {
+        Ok(self.cloud(ui, member).await?.reader)
+    }
+
+    async fn cloud(&mut self, ui: &Ui, member: &Member) -> Result<Cloud, CommandError> {
         let (paths, region) = (&member.project.paths, &member.project.config.region);
         let key = if member.options.sandbox {
             (paths.folder().to_owned(), String::new())
         } else {
             (PathBuf::new(), region.clone())
         };
-        if let Some(provider) = self.connected.get(&key) {
-            return Ok(Arc::clone(provider));
+        if let Some(cloud) = self.connected.get(&key) {
+            return Ok(cloud.clone());
         }
         let provider = cloud::connect(ui, &member.options, &member.project.nature, paths, region).await?;
-        self.connected.insert(key, Arc::clone(&provider));
-        Ok(provider)
+        let cloud = Cloud { reader: batched(read_only(&provider)), provider };
+        self.connected.insert(key, cloud.clone());
+        Ok(cloud)
     }
 }
 

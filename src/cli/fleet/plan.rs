@@ -12,7 +12,7 @@ use crate::cli::{CommandError, Exit, PlanArguments, cloud};
 use crate::diagnostic::Diagnostics;
 use crate::plan::Plan;
 use crate::plan::resolve::resolve;
-use crate::provider::{Reader, read_only};
+use crate::provider::Reader;
 use crate::render;
 use crate::session::{self, Gathered, Remembered, SessionError};
 
@@ -35,8 +35,8 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
             for some in members.chunks(PLANNED_AT_ONCE) {
                 let mut waiting: Vec<Waiting<'_, Result<Gathered, CommandError>>> = Vec::new();
                 for member in some {
-                    let provider = clouds.of(fleet.ui, member).await;
-                    waiting.push(Box::pin(async move { gather(member, &read_only(&provider?)).await }));
+                    let reader = clouds.for_reading(fleet.ui, member).await;
+                    waiting.push(Box::pin(async move { gather(member, &reader?).await }));
                 }
                 for (member, gathered) in some.iter().zip(all(waiting).await) {
                     report.take(member, gathered)?;

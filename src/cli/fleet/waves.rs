@@ -12,7 +12,7 @@ use glob::Pattern;
 use tokio::sync::watch;
 
 use super::table::{self, Planned};
-use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
+use super::{Clouds, DESTROYED_AT_ONCE, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
 use crate::apply::{self, Event, Outcome, Progress, Run, Stop};
 use crate::cli::apply::{
     Episode, WAIT, counted, give_lineage, go_beyond, holder, keep_what_was_folded, listen, losses, register,
@@ -88,7 +88,7 @@ pub fn apply(fleet: &Fleet<'_>, arguments: &ApplyArguments) -> Result<Exit, Comm
 }
 
 pub fn destroy(fleet: &Fleet<'_>, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
-    let pace = Pace { canary: None, size: PLANNED_AT_ONCE, wait: Duration::ZERO };
+    let pace = Pace { canary: None, size: DESTROYED_AT_ONCE, wait: Duration::ZERO };
     run(fleet, Deed::Destroy, pace, &|names| {
         let expected = names.join(" ");
         match &arguments.confirm {
@@ -267,8 +267,8 @@ async fn show<'a>(
     for some in members.chunks(PLANNED_AT_ONCE) {
         let mut waiting: Vec<Waiting<'_, Result<Option<Looked>, CommandError>>> = Vec::new();
         for member in some {
-            let provider = clouds.of(ui, member).await;
-            waiting.push(Box::pin(async move { look(deed, member, &read_only(&provider?)).await }));
+            let reader = clouds.for_reading(ui, member).await;
+            waiting.push(Box::pin(async move { look(deed, member, &reader?).await }));
         }
         for (member, looked) in some.iter().zip(all(waiting).await) {
             let name = member.name().to_owned();

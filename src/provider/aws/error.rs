@@ -88,6 +88,7 @@ const RULES: &[(&str, &str, ErrorKind)] = &[
     ("secretsmanager:CreateSecret", "InvalidRequestException", ErrorKind::NotYet),
     // The value of a new secret may not be visible yet.
     ("secretsmanager:GetSecretValue", "ResourceNotFoundException", ErrorKind::NotYet),
+    ("ssm:AddTagsToResource", "InvalidResourceId", ErrorKind::NotFound),
     ("ssm:ListTagsForResource", "InvalidResourceId", ErrorKind::NotFound),
     ("ssm:PutParameter", "TooManyUpdates", ErrorKind::Throttled),
     ("s3:*", "BucketNotEmpty", ErrorKind::NotYet),

@@ -19,8 +19,7 @@ use super::tags::{self, Tags};
 use super::wave::wave;
 use crate::address::Identity;
 use crate::provider::{
-    Announced, Created, Creation, Deletion, Lookup, Observation, Observations, Observed, Printed, ProviderError,
-    Target, Update,
+    Announced, Created, Creation, Deletion, Lookup, Observation, Observed, Printed, ProviderError, Target, Update,
 };
 use crate::secret::SecretText;
 use crate::value::{Tree, Value};
@@ -36,10 +35,11 @@ pub trait Handler: Send + Sync {
         Err(unsupported(self.type_name(), "lookup"))
     }
 
-    /// Reads targets of one region. Types whose API takes several at once answer with one call; see [`by_identity`].
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    /// Reads targets of one region, which may be those of several instances: an answer for each, in their order. Types
+    /// whose API takes several at once answer with one call; see [`by_identity`].
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let answers = wave(targets.iter().map(|target| self.observe(clients, target)).collect()).await;
-        targets.iter().zip(answers).map(|(target, answer)| (target.address.clone(), observation(answer))).collect()
+        answers.into_iter().map(observation).collect()
     }
 
     /// Reads one target; `None` if it is gone. Types without a batch call write this and leave `observe_all` alone.
@@ -55,6 +55,11 @@ pub trait Handler: Send + Sync {
     /// Finds what an interrupted creation may have made.
     async fn find(&self, _: &Clients, _: &Creation) -> Result<Vec<Identity>, ProviderError> {
         Err(unsupported(self.type_name(), "find"))
+    }
+
+    /// Whether AWS refuses a second one of the same name, although the name is no part of its identity.
+    fn refuses_second(&self) -> bool {
+        false
     }
 
     async fn create(&self, _: &Clients, _: &Creation) -> Result<Created, ProviderError> {
@@ -144,20 +149,40 @@ pub fn observation(answer: Result<Option<Observed>, ProviderError>) -> Observati
 }
 
 /// The answers of a batch: a target whose identity is not among `answers` is gone; an error is every target's.
-pub fn by_identity(targets: &[&Target], answers: Result<Vec<Observed>, ProviderError>) -> Observations {
+pub fn by_identity(targets: &[&Target], answers: Result<Vec<Observed>, ProviderError>) -> Vec<Observation> {
     let answers = answers.map(|answers| {
         answers.into_iter().map(|observed| (observed.identity.clone(), observed)).collect::<BTreeMap<_, _>>()
     });
-    targets
-        .iter()
-        .map(|target| {
-            let answer = match &answers {
-                Ok(answers) => Ok(answers.get(&target.identity).cloned()),
-                Err(error) => Err(error.clone()),
-            };
-            (target.address.clone(), observation(answer))
-        })
-        .collect()
+    let answer = |target: &&Target| match &answers {
+        Ok(answers) => Ok(answers.get(&target.identity).cloned()),
+        Err(error) => Err(error.clone()),
+    };
+    targets.iter().map(|target| observation(answer(target))).collect()
+}
+
+/// Reads the targets of each group with a call of its own, all at once; answers in the order of `targets`. `group` says
+/// which group a target belongs to, and `most` how many one call reads.
+pub async fn by_group<'target, F>(
+    targets: &[&'target Target],
+    most: usize,
+    group: impl Fn(&'target Target) -> &'target str,
+    read: impl Fn(&'target str, Vec<&'target Target>) -> F,
+) -> Vec<Observation>
+where
+    F: Future<Output = Vec<Observation>>,
+{
+    let mut groups: BTreeMap<&str, Vec<(usize, &Target)>> = BTreeMap::new();
+    for (position, target) in targets.iter().enumerate() {
+        groups.entry(group(target)).or_default().push((position, target));
+    }
+    let batches = groups.iter().flat_map(|(group, members)| members.chunks(most).map(|some| (*group, some)));
+    let answers = batches.map(|(group, some)| {
+        let answers = read(group, some.iter().map(|(_, target)| *target).collect());
+        async move { some.iter().map(|(position, _)| *position).zip(answers.await).collect::<Vec<_>>() }
+    });
+    let mut answers: Vec<(usize, Observation)> = wave(answers.collect()).await.into_iter().flatten().collect();
+    answers.sort_by_key(|(position, _)| *position);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// The identities of a batch of targets, for a call or filter that takes many, without repetitions.

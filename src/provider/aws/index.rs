@@ -17,6 +17,7 @@ use aws_sdk_resourcegroupstagging::types::TagFilter;
 use super::error::failed;
 use super::session::Clients;
 use super::tags::{self, Tags};
+use super::wave::try_wave;
 use crate::provider::ProviderError;
 
 const GET: &str = "tag:GetResources";
@@ -30,19 +31,36 @@ pub const GLOBAL_REGION: &str = "us-east-1";
 /// Resources by ARN, each with all its tags.
 pub type Index = BTreeMap<String, Tags>;
 
-/// Everything in a region that carries all of `wanted`. `services`: only resources of these; of every service if it is
-/// empty.
-pub async fn carrying(
+/// How many values one filter takes.
+/// <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_TagFilter.html>
+const FILTER_VALUES: usize = 20;
+
+/// Everything in a region that carries all of `wanted`.
+pub async fn carrying(clients: &Clients, wanted: &Tags) -> Result<Index, ProviderError> {
+    let filters = wanted.iter().map(|(key, value)| TagFilter::builder().key(key).values(value).build());
+    filtered(clients, filters.collect(), Vec::new()).await
+}
+
+/// Everything of some services in a region that carries a tag with one of `values`.
+pub async fn with_one_of(
     clients: &Clients,
-    wanted: &Tags,
+    key: &str,
+    values: &BTreeSet<&str>,
     services: &BTreeSet<&'static str>,
 ) -> Result<Index, ProviderError> {
-    let filters = wanted.iter().map(|(key, value)| TagFilter::builder().key(key).values(value).build());
-    let services = services.iter().map(|service| (*service).to_owned()).collect::<Vec<_>>();
+    let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+    let read = values.chunks(FILTER_VALUES).map(|values| {
+        let filter = TagFilter::builder().key(key).set_values(Some(values.to_vec())).build();
+        filtered(clients, vec![filter], services.iter().map(|service| (*service).to_owned()).collect())
+    });
+    Ok(try_wave(read.collect()).await?.into_iter().flatten().collect())
+}
+
+async fn filtered(clients: &Clients, filters: Vec<TagFilter>, services: Vec<String>) -> Result<Index, ProviderError> {
     let request = clients
         .tagging()
         .get_resources()
-        .set_tag_filters(Some(filters.collect()))
+        .set_tag_filters(Some(filters))
         .set_resource_type_filters(Some(services).filter(|services| !services.is_empty()))
         .resources_per_page(PAGE);
     let found: Vec<_> = request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(GET))?;

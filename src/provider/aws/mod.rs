@@ -21,9 +21,9 @@
 //! # Guarantees
 //!
 //! - Those of [`Provider`].
-//! - A wave of observations makes one batch per type and region, and all batches run at once. Beside them one call per
-//!   region asks the index of tags about all types whose answers have none; only what the index does not have takes a
-//!   second round.
+//! - A wave of observations, which may be about several instances, makes one batch per type and region, and all batches
+//!   run at once. Beside them one call per region asks the index of tags about all types whose answers have none; only
+//!   what the index does not have takes a second round.
 //! - A resource whose tags cannot be read is [`Observation::Failed`]: it is never shown on trust.
 //!
 //! # Assumptions
@@ -63,7 +63,7 @@ mod sts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -142,6 +142,8 @@ pub struct Aws {
     network: OnceLock<Network>,
     /// Types that no handler is written for.
     generic: BTreeMap<TypeName, Arc<CloudControl>>,
+    /// Regions and instances of which nothing is registered, as far as it was read.
+    unregistered: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Aws {
@@ -157,7 +159,13 @@ impl Aws {
     }
 
     fn of(session: Session) -> Self {
-        Self { session, lookups: Together::default(), network: OnceLock::new(), generic: BTreeMap::new() }
+        Self {
+            session,
+            lookups: Together::default(),
+            network: OnceLock::new(),
+            generic: BTreeMap::new(),
+            unregistered: Mutex::default(),
+        }
     }
 
     /// With types of the user's own beside those that a handler is written for.
@@ -191,29 +199,39 @@ impl Aws {
         self.session.clients(region)
     }
 
+    /// Remembers whether an instance is registered; answers whether it may have been before.
+    fn note_registered(&self, region: &str, instance: &str, is_registered: bool) -> bool {
+        let mut missing = self.unregistered.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = (region.to_owned(), instance.to_owned());
+        let was_missing = if is_registered { missing.remove(&one) } else { !missing.insert(one) };
+        !was_missing
+    }
+
     fn at(&self, address: &Address, region: &str) -> Result<(Carrier, Arc<Clients>), ProviderError> {
         Ok((self.carrier(&address.type_name)?, self.clients(region)))
     }
 
-    /// Asks the handlers of all types at once, each about its own targets in one region. Their answers, and the targets of
-    /// types that nobody handles.
+    /// Asks the handlers of all types at once, each about its own targets in one region. Their answers with the targets they
+    /// are about, and the targets of types that nobody handles.
     async fn ask_all<T, F>(
         &self,
-        targets: &[Target],
+        targets: &[&Target],
         ask: impl Fn(Carrier, Arc<Clients>, Vec<Target>) -> F,
-    ) -> (Vec<T>, Vec<(Vec<Target>, ProviderError)>)
+    ) -> (Vec<(Vec<usize>, T)>, Vec<(Vec<usize>, ProviderError)>)
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let mut batches = JoinSet::new();
         let mut unknown = Vec::new();
-        for ((type_name, region), group) in grouped(targets) {
+        for ((type_name, region), positions) in grouped(targets) {
             match self.carrier(type_name) {
                 Ok(handler) => {
-                    batches.spawn(ask(handler, self.clients(region), group));
+                    let group = positions.iter().map(|position| targets[*position].clone()).collect();
+                    let answer = ask(handler, self.clients(region), group);
+                    batches.spawn(async move { (positions, answer.await) });
                 }
-                Err(error) => unknown.push((group, error)),
+                Err(error) => unknown.push((positions, error)),
             }
         }
         let mut answers = Vec::new();
@@ -223,91 +241,122 @@ impl Aws {
         (answers, unknown)
     }
 
-    /// What the index of tags has of these targets' owners, for types whose answers have no tags. A region whose index
-    /// cannot be read has nothing: then everything is asked for itself.
-    async fn indexed(&self, targets: &[Target]) -> BTreeMap<Shelf, Index> {
-        let mut shelves: BTreeMap<Shelf, BTreeSet<&'static str>> = BTreeMap::new();
+    /// Reads targets, which may be those of several instances: an answer for each, in their order.
+    async fn read(&self, targets: &[&Target]) -> Vec<Observation> {
+        let asked = self.ask_all(targets, |handler, clients, group| async move {
+            let group: Vec<&Target> = group.iter().collect();
+            handler.observe_all(&clients, &group).await
+        });
+        let ((batches, unknown), indices) = tokio::join!(asked, self.indexed(targets));
+        let mut answers: Vec<Option<Observation>> = vec![None; targets.len()];
+        for (positions, batch) in batches {
+            for (position, answer) in positions.into_iter().zip(batch) {
+                answers[position] = Some(answer);
+            }
+        }
+        for (positions, error) in unknown {
+            for position in positions {
+                answers[position] = Some(Observation::Failed(error.clone()));
+            }
+        }
+        let nothing = |target: &Target| {
+            let message = "its batch gave no answer";
+            Observation::Failed(ProviderError::new(ErrorKind::Unknown, target.address.type_name.to_string(), message))
+        };
+        let answers = answers.into_iter().zip(targets);
+        let mut answers: Vec<Observation> =
+            answers.map(|(answer, target)| answer.unwrap_or_else(|| nothing(target))).collect();
+        self.complete(targets, &indices, &mut answers).await;
+        answers
+    }
+
+    /// What the indices of tags have of these targets' owners, for types whose answers have no tags, by region. A region
+    /// whose index cannot be read has nothing: then everything is asked for itself.
+    async fn indexed(&self, targets: &[&Target]) -> BTreeMap<String, Index> {
+        let mut shelves: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&'static str>)> = BTreeMap::new();
         for target in targets {
             if let (Some(owner), Some(service)) = (&target.owner, indexed_under(target))
                 && !owner.lineage.is_empty()
             {
-                shelves.entry(shelf(target, owner, service)).or_default().insert(service);
+                let (lineages, services) = shelves.entry(shelf(target, service)).or_default();
+                lineages.insert(&owner.lineage);
+                services.insert(service);
             }
         }
-        let read = shelves.into_iter().map(|(shelf, services)| async move {
-            let wanted = Tags::from([(tags::LINEAGE.to_owned(), shelf.lineage.clone())]);
-            let index = index::carrying(&self.clients(&shelf.region), &wanted, &services).await;
+        let read = shelves.into_iter().map(|(region, (lineages, services))| async move {
+            let index = index::with_one_of(&self.clients(region), tags::LINEAGE, &lineages, &services).await;
             let index = index.unwrap_or_else(|error| {
-                tracing::debug!(region = shelf.region, %error, "there is no index of tags");
+                tracing::debug!(region, %error, "there is no index of tags");
                 Index::new()
             });
-            (shelf, index)
+            (region.to_owned(), index)
         });
         wave(read.collect()).await.into_iter().collect()
     }
 
     /// Adds tags to the answers that have none, for targets with an owner.
-    async fn complete(&self, targets: &[Target], indices: &BTreeMap<Shelf, Index>, observations: &mut Observations) {
+    async fn complete(&self, targets: &[&Target], indices: &BTreeMap<String, Index>, answers: &mut [Observation]) {
         let mut untold: BTreeMap<(&str, &str), Vec<Untold<'_>>> = BTreeMap::new();
-        for target in targets {
+        for (position, target) in targets.iter().enumerate() {
             let (Some(owner), Some(service)) = (&target.owner, indexed_under(target)) else { continue };
-            let Some(Observation::Found(observed)) = observations.get_mut(&target.address) else { continue };
-            let index = indices.get(&shelf(target, owner, service));
+            let Some(Observation::Found(observed)) = answers.get_mut(position) else { continue };
+            let index = indices.get(shelf(target, service));
             observed.tags = arn_of(observed).and_then(|arn| index?.get(arn)).cloned();
             if observed.tags.is_none() {
-                untold.entry((service, &target.region)).or_default().push((target, owner, observed.clone()));
+                let missing = Untold { position, target, owner, observed: observed.clone() };
+                untold.entry((service, &target.region)).or_default().push(missing);
             }
         }
         // The types of a service have their tags from the same call.
         let ask = untold.into_iter().map(|((_, region), group)| async move {
-            let seen: Vec<&Observed> = group.iter().map(|(_, _, observed)| observed).collect();
-            let told = match group.first().map(|(target, ..)| handler(&target.address.type_name)) {
+            let seen: Vec<&Observed> = group.iter().map(|missing| &missing.observed).collect();
+            let told = match group.first().map(|missing| handler(&missing.target.address.type_name)) {
                 Some(Ok(handler)) => handler.tags_of_all(&self.clients(region), &seen).await,
                 Some(Err(error)) => vec![Err(error); seen.len()],
                 None => Vec::new(),
             };
             let answers = group.into_iter().zip(told);
-            answers
-                .map(|((target, owner, observed), told)| {
-                    (target.address.clone(), with_tags(target, owner, observed, told))
-                })
-                .collect::<Vec<_>>()
+            answers.map(|(missing, told)| (missing.position, missing.with_tags(told))).collect::<Vec<_>>()
         });
-        observations.extend(wave(ask.collect()).await.into_iter().flatten());
+        for (position, answer) in wave(ask.collect()).await.into_iter().flatten() {
+            answers[position] = answer;
+        }
     }
 }
 
 /// A target with its owner, and what was seen of it without its tags.
-type Untold<'a> = (&'a Target, &'a Arc<Owner>, Observed);
-
-/// A part of an index of tags: what one owner has in one region.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Shelf {
-    region: String,
-    lineage: String,
+struct Untold<'a> {
+    /// Among the targets.
+    position: usize,
+    target: &'a Target,
+    owner: &'a Arc<Owner>,
+    observed: Observed,
 }
 
-fn shelf(target: &Target, owner: &Owner, service: &str) -> Shelf {
-    let region = if GLOBAL_SERVICES.contains(&service) { GLOBAL_REGION } else { &target.region };
-    Shelf { region: region.to_owned(), lineage: owner.lineage.clone() }
+impl Untold<'_> {
+    /// With what was told of its tags.
+    fn with_tags(self, told: Result<Told, ProviderError>) -> Observation {
+        let Self { target, owner, observed, .. } = self;
+        match told {
+            Ok(Told::Tags(tags)) => Observation::Found(Observed { tags: Some(tags), ..observed }),
+            Ok(Told::Gone) => Observation::Gone,
+            Ok(Told::Nothing { shown }) => {
+                let tags = Some(owner.tags(&target.address));
+                Observation::Found(Observed { attributes: shown, tags, ..observed })
+            }
+            Err(error) => Observation::Failed(error),
+        }
+    }
+}
+
+/// The region whose index of tags has a target.
+fn shelf<'target>(target: &'target Target, service: &str) -> &'target str {
+    if GLOBAL_SERVICES.contains(&service) { GLOBAL_REGION } else { &target.region }
 }
 
 /// The service under which the index has a target, if its type's own answers have no tags.
 fn indexed_under(target: &Target) -> Option<&'static str> {
     handler(&target.address.type_name).ok()?.indexed_under()
-}
-
-/// What was observed, with what was told of its tags.
-fn with_tags(target: &Target, owner: &Owner, observed: Observed, told: Result<Told, ProviderError>) -> Observation {
-    match told {
-        Ok(Told::Tags(tags)) => Observation::Found(Observed { tags: Some(tags), ..observed }),
-        Ok(Told::Gone) => Observation::Gone,
-        Ok(Told::Nothing { shown }) => {
-            let tags = Some(owner.tags(&target.address));
-            Observation::Found(Observed { attributes: shown, tags, ..observed })
-        }
-        Err(error) => Observation::Failed(error),
-    }
 }
 
 /// The handler of a type.
@@ -352,11 +401,11 @@ fn in_region(region: &str, error: ProviderError) -> ProviderError {
     ProviderError { kind: ErrorKind::Region, message, ..error }
 }
 
-/// Targets by type and region.
-fn grouped(targets: &[Target]) -> BTreeMap<(&TypeName, &str), Vec<Target>> {
-    let mut groups: BTreeMap<(&TypeName, &str), Vec<Target>> = BTreeMap::new();
-    for target in targets {
-        groups.entry((&target.address.type_name, &target.region)).or_default().push(target.clone());
+/// The positions of targets by type and region.
+fn grouped<'target>(targets: &[&'target Target]) -> BTreeMap<(&'target TypeName, &'target str), Vec<usize>> {
+    let mut groups: BTreeMap<(&TypeName, &str), Vec<usize>> = BTreeMap::new();
+    for (position, target) in targets.iter().enumerate() {
+        groups.entry((&target.address.type_name, &target.region)).or_default().push(position);
     }
     groups
 }
@@ -377,38 +426,28 @@ impl Provider for Aws {
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
-        let asked = self.ask_all(targets, |handler, clients, group| async move {
-            let group: Vec<&Target> = group.iter().collect();
-            handler.observe_all(&clients, &group).await
-        });
-        let ((batches, unknown), indices) = tokio::join!(asked, self.indexed(targets));
-        let mut observations: Observations = batches.into_iter().flatten().collect();
-        for (group, error) in unknown {
-            observations.extend(group.into_iter().map(|target| (target.address, Observation::Failed(error.clone()))));
-        }
-        for target in targets {
-            observations.entry(target.address.clone()).or_insert_with(|| {
-                let message = "its batch gave no answer";
-                Observation::Failed(ProviderError::new(
-                    ErrorKind::Unknown,
-                    target.address.type_name.to_string(),
-                    message,
-                ))
-            });
-        }
-        self.complete(targets, &indices, &mut observations).await;
-        observations
+        let targets: Vec<&Target> = targets.iter().collect();
+        let answers = self.read(&targets).await;
+        targets.into_iter().map(|target| target.address.clone()).zip(answers).collect()
+    }
+
+    async fn observe_each(&self, instances: &[Vec<Target>]) -> Vec<Observations> {
+        let all: Vec<&Target> = instances.iter().flatten().collect();
+        let mut answers = self.read(&all).await.into_iter();
+        let addresses = |targets: &Vec<Target>| targets.iter().map(|target| target.address.clone()).collect::<Vec<_>>();
+        instances.iter().map(|targets| addresses(targets).into_iter().zip(answers.by_ref()).collect()).collect()
     }
 
     async fn announced(&self, targets: &[Target]) -> Announced {
+        let targets: Vec<&Target> = targets.iter().collect();
         let (batches, unknown) = self
-            .ask_all(targets, |handler, clients, group| async move {
+            .ask_all(&targets, |handler, clients, group| async move {
                 let group: Vec<&Target> = group.iter().collect();
                 handler.announced(&clients, &group).await
             })
             .await;
         let mut announced = Announced::default();
-        for batch in batches {
+        for (_, batch) in batches {
             announced.announcements.extend(batch.announcements);
             announced.failures.extend(batch.failures);
         }
@@ -419,6 +458,10 @@ impl Provider for Aws {
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
         let (handler, clients) = self.at(&creation.address, &creation.region)?;
         handler.find(&clients, creation).await
+    }
+
+    fn refuses_second(&self, type_name: &TypeName) -> bool {
+        handler(type_name).is_ok_and(|handler| handler.refuses_second())
     }
 
     async fn create(&self, creation: &Creation) -> Result<Created, ProviderError> {
@@ -438,7 +481,7 @@ impl Provider for Aws {
 
     async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
         let carrying = async |asked: &str| {
-            let found = index::carrying(&self.clients(asked), tags, &BTreeSet::new()).await?;
+            let found = index::carrying(&self.clients(asked), tags).await?;
             let belonging = |(name, tags)| Belonging { name, region: region.to_owned(), tags };
             Ok::<Vec<_>, ProviderError>(found.into_iter().map(belonging).collect())
         };
@@ -454,11 +497,18 @@ impl Provider for Aws {
     }
 
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
-        registration::read(&self.clients(region), instance).await
+        let found = registration::read(&self.clients(region), instance).await?;
+        self.note_registered(region, instance, found.is_some());
+        Ok(found)
     }
 
     async fn register(&self, registration: &Registration) -> Result<(), ProviderError> {
-        registration::write(&self.clients(&registration.region), registration).await
+        let Registration { region, instance, .. } = registration;
+        if self.note_registered(region, instance, true) {
+            registration::write(&self.clients(region), registration).await
+        } else {
+            registration::write_first(&self.clients(region), registration).await
+        }
     }
 
     async fn unregister(&self, registration: &Registration) -> Result<(), ProviderError> {

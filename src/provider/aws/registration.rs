@@ -6,6 +6,7 @@
 //! - A registration of another lineage is never taken back.
 //! - A parameter of that name that holds something else counts as no registration.
 
+use aws_sdk_ssm::operation::put_parameter::builders::PutParameterFluentBuilder;
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
 
 use super::error::{OrAbsent, failed};
@@ -41,22 +42,46 @@ pub async fn read(clients: &Clients, instance: &str) -> Result<Option<Registrati
     }
 }
 
+/// Registers what was applied where nothing is registered yet. What somebody has registered meanwhile is written over.
+pub async fn write_first(clients: &Clients, registration: &Registration) -> Result<(), ProviderError> {
+    let request = put(clients, registration)?.set_tags(Some(tags::ssm(&marks(registration))?));
+    match request.send().await.map_err(failed(PUT)) {
+        Err(error) if error.kind == ErrorKind::Conflict => write(clients, registration).await,
+        answer => answer.map(drop),
+    }
+}
+
 /// Registers what was applied, over what was registered before.
 pub async fn write(clients: &Clients, registration: &Registration) -> Result<(), ProviderError> {
-    let name = name(&registration.instance);
+    let put = async { put(clients, registration)?.overwrite(true).send().await.map_err(failed(PUT)) };
+    // AWS takes no tags together with `overwrite`.
+    let (written, tagged) = tokio::join!(put, tag(clients, registration));
+    written?;
+    match tagged {
+        Err(error) if error.kind == ErrorKind::NotFound => tag(clients, registration).await,
+        tagged => tagged,
+    }
+}
+
+fn put(clients: &Clients, registration: &Registration) -> Result<PutParameterFluentBuilder, ProviderError> {
     let text = serde_json::to_string(registration)
         .map_err(|error| ProviderError::new(ErrorKind::Unknown, PUT, error.to_string()))?;
-    let request = clients.ssm().put_parameter().name(&name).value(text).r#type(ParameterType::String);
-    request.description(DESCRIPTION).overwrite(true).send().await.map_err(failed(PUT))?;
-    // AWS takes no tags together with `overwrite`.
-    let tags = Tags::from([
-        (INSTANCE.to_owned(), registration.instance.clone()),
-        (LINEAGE.to_owned(), registration.lineage.clone()),
-    ]);
+    let request = clients.ssm().put_parameter().name(name(&registration.instance)).value(text);
+    Ok(request.r#type(ParameterType::String).description(DESCRIPTION))
+}
+
+async fn tag(clients: &Clients, registration: &Registration) -> Result<(), ProviderError> {
     let request = clients.ssm().add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
-    let request = request.resource_id(name).set_tags(Some(tags::ssm(&tags)?));
+    let request = request.resource_id(name(&registration.instance)).set_tags(Some(tags::ssm(&marks(registration))?));
     request.send().await.map_err(failed(ADD_TAGS))?;
     Ok(())
+}
+
+fn marks(registration: &Registration) -> Tags {
+    Tags::from([
+        (INSTANCE.to_owned(), registration.instance.clone()),
+        (LINEAGE.to_owned(), registration.lineage.clone()),
+    ])
 }
 
 /// Takes a registration back, if it is still the one of this lineage.

@@ -26,8 +26,10 @@ use tokio::sync::OnceCell;
 
 use super::connections::Connections;
 use super::dns::Dns;
+use super::ec2::Networks;
 use super::error::{failed, unanswered};
 use super::limits::Limits;
+use super::secretsmanager::Stored;
 use super::trace::{Calls, Tracer};
 use super::wave::Together;
 use crate::provider::ProviderError;
@@ -174,14 +176,30 @@ macro_rules! clients {
             dns: Arc<Dns>,
             /// Rules of security groups: both the groups and their rules want them.
             pub(super) rules: Together<Vec<SecurityGroupRule>>,
+            /// What lookups have seen of networks.
+            pub(super) networks: Networks,
+            /// Secrets that were made a moment ago.
+            pub(super) stored: Stored,
             $($service: OnceLock<$sdk::Client>,)*
         }
 
         impl Clients {
             fn new(session: &Session, region: String, config: SdkConfig) -> Self {
                 let (log, caller, dns) = (session.log.clone(), session.caller.clone(), Arc::clone(&session.dns));
-                let (certificates, rules, zones) = (Together::default(), Together::default(), Together::default());
-                Self { region, config, log, caller, certificates, rules, zones, dns, $($service: OnceLock::new(),)* }
+                let (certificates, rules, zones, networks, stored) = Default::default();
+                Self {
+                    region,
+                    config,
+                    log,
+                    caller,
+                    certificates,
+                    rules,
+                    zones,
+                    dns,
+                    networks,
+                    stored,
+                    $($service: OnceLock::new(),)*
+                }
             }
 
             $(

@@ -154,6 +154,7 @@ fn creation(name: &str, attributes: &str) -> Creation {
         attributes: json(attributes),
         tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         token: format!("token of {name}"),
+        is_first: false,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "cloudfront:CreateOriginAccessControl";
 const DELETE: &str = "cloudfront:DeleteOriginAccessControl";
@@ -30,9 +30,9 @@ impl Handler for OriginAccessControl {
     }
 
     /// Several come from the list, which tells everything.
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         if let [target] = targets {
-            return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
+            return vec![observation(self.observe(clients, target).await)];
         }
         let all = clients.cloudfront().list_origin_access_controls().into_paginator().items().send();
         let all = all.try_collect().await.map_err(failed(LIST));
@@ -54,6 +54,10 @@ impl Handler for OriginAccessControl {
         Ok(all.into_iter().filter(|control| control.name() == name).map(|control| Identity::new(control.id)).collect())
     }
 
+    fn refuses_second(&self) -> bool {
+        true
+    }
+
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let config = OriginAccessControlConfig::builder()
@@ -67,10 +71,13 @@ impl Handler for OriginAccessControl {
         let request = clients.cloudfront().create_origin_access_control().origin_access_control_config(config);
         let id = match request.send().await.map_err(failed(CREATE)) {
             Ok(answer) => answer.origin_access_control.ok_or_else(|| unanswered(CREATE, "origin access control"))?.id,
-            Err(error) if error.kind == ErrorKind::Conflict => match &self.find(clients, creation).await?[..] {
-                [own] => own.0.clone(),
-                _ => return Err(error),
-            },
+            // What an earlier run has made is found and compared by whoever asked.
+            Err(error) if error.kind == ErrorKind::Conflict && !creation.is_first => {
+                match &self.find(clients, creation).await?[..] {
+                    [own] => own.0.clone(),
+                    _ => return Err(error),
+                }
+            }
             Err(error) => return Err(error),
         };
         Ok(created(id.clone(), Report::new().set("id", id)))

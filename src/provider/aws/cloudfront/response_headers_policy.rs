@@ -25,7 +25,7 @@ use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
 use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::value::Value;
 
 const CREATE: &str = "cloudfront:CreateResponseHeadersPolicy";
@@ -46,9 +46,9 @@ impl Handler for ResponseHeadersPolicy {
     }
 
     /// Several come from the list, which tells everything.
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         if let [target] = targets {
-            return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
+            return vec![observation(self.observe(clients, target).await)];
         }
         let all = list(clients).await;
         by_identity(targets, all.map(|all| all.iter().filter_map(shown).collect()))
@@ -66,6 +66,10 @@ impl Handler for ResponseHeadersPolicy {
         Ok(all.map(|policy| Identity::new(policy.id)).collect())
     }
 
+    fn refuses_second(&self) -> bool {
+        true
+    }
+
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let config = Config::builder()
@@ -78,10 +82,13 @@ impl Handler for ResponseHeadersPolicy {
         let request = clients.cloudfront().create_response_headers_policy().response_headers_policy_config(config);
         let id = match request.send().await.map_err(failed(CREATE)) {
             Ok(answer) => answer.response_headers_policy.ok_or_else(|| unanswered(CREATE, "policy"))?.id,
-            Err(error) if error.kind == ErrorKind::Conflict => match &self.find(clients, creation).await?[..] {
-                [own] => own.0.clone(),
-                _ => return Err(error),
-            },
+            // What an earlier run has made is found and compared by whoever asked.
+            Err(error) if error.kind == ErrorKind::Conflict && !creation.is_first => {
+                match &self.find(clients, creation).await?[..] {
+                    [own] => own.0.clone(),
+                    _ => return Err(error),
+                }
+            }
             Err(error) => return Err(error),
         };
         Ok(created(id.clone(), Report::new().set("id", id)))

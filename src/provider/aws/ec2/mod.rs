@@ -5,6 +5,9 @@ pub mod security_group_rule;
 pub mod subnets;
 pub mod vpc;
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use super::error::failed;
 use super::handler::Handler;
 use super::session::Clients;
@@ -18,6 +21,27 @@ pub static HANDLERS: &[&dyn Handler] =
 /// How many values one filter of EC2 takes.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>
 const FILTER_VALUES: usize = 200;
+
+/// Networks that have no IPv6 addresses, as far as they were looked up.
+#[derive(Debug, Default)]
+pub(super) struct Networks(Mutex<BTreeSet<String>>);
+
+impl Networks {
+    /// Remembers what was seen of a network.
+    fn note(&self, id: &str, has_ipv6: bool) {
+        let mut without = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if has_ipv6 {
+            without.remove(id);
+        } else {
+            without.insert(id.to_owned());
+        }
+    }
+
+    /// Whether a network may have IPv6 addresses: whatever was not looked up may.
+    fn may_have_ipv6(&self, id: &str) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+}
 
 const CREATE_TAGS: &str = "ec2:CreateTags";
 

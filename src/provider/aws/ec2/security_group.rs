@@ -1,6 +1,7 @@
 //! `ec2.security_group`: a set of rules, which are nodes of their own.
 //!
-//! AWS gives every new group a rule that lets everything out. `create` removes it in a second call. Such a rule, and
+//! AWS gives every new group a rule that lets everything out, and in a network with IPv6 addresses a second one. `create`
+//! removes each in a call of its own. Such a rule, and
 //! every other that carries no instance's tags, is reported as one of the group's `unlisted_rules`. So a plan
 //! sees what a creation that was interrupted has left open, and what somebody else has added.
 
@@ -16,7 +17,7 @@ use crate::provider::aws::handler::{Handler, by_identity, created, identities, o
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::value::{Tree, Value};
 
 const CREATE: &str = "ec2:CreateSecurityGroup";
@@ -37,7 +38,7 @@ impl Handler for SecurityGroup {
         "ec2.security_group"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let ids = identities(targets);
         let rules = security_group_rule::of_groups(clients, ids.iter().cloned().collect());
         let read = async { tokio::try_join!(observe_groups(clients, &ids), rules) }.await;
@@ -52,6 +53,10 @@ impl Handler for SecurityGroup {
         Ok(describe(clients, filters).await?.into_iter().map(|observed| observed.identity).collect())
     }
 
+    fn refuses_second(&self) -> bool {
+        true
+    }
+
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let request = clients
@@ -63,17 +68,19 @@ impl Handler for SecurityGroup {
             .tag_specifications(tags::ec2_specification(ResourceType::SecurityGroup, &creation.tags));
         let id = match request.send().await.map_err(failed(CREATE)) {
             Ok(answer) => answer.group_id.ok_or_else(|| unanswered(CREATE, "group id"))?,
-            Err(error) if error.kind == ErrorKind::Conflict => match &self.find(clients, creation).await?[..] {
-                [own] => own.0.clone(),
-                _ => return Err(error),
-            },
+            // What an earlier run has made is found and compared by whoever asked.
+            Err(error) if error.kind == ErrorKind::Conflict && !creation.is_first => {
+                match &self.find(clients, creation).await?[..] {
+                    [own] => own.0.clone(),
+                    _ => return Err(error),
+                }
+            }
             Err(error) => return Err(error),
         };
-        let everywhere = [
-            IpPermission::builder().ip_ranges(IpRange::builder().cidr_ip(ALL_IPV4).build()),
-            // Only there if the network has IPv6 addresses.
-            IpPermission::builder().ipv6_ranges(Ipv6Range::builder().cidr_ipv6(ALL_IPV6).build()),
-        ];
+        let mut everywhere = vec![IpPermission::builder().ip_ranges(IpRange::builder().cidr_ip(ALL_IPV4).build())];
+        if clients.networks.may_have_ipv6(wanted.text("vpc_id")?) {
+            everywhere.push(IpPermission::builder().ipv6_ranges(Ipv6Range::builder().cidr_ipv6(ALL_IPV6).build()));
+        }
         let revoke = |permission: IpPermissionBuilder| {
             let request = clients.ec2().revoke_security_group_egress().group_id(&id);
             let request = request.ip_permissions(permission.ip_protocol(ALL_PROTOCOLS).build());

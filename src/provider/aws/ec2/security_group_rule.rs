@@ -19,7 +19,7 @@ use crate::provider::aws::handler::{Handler, by_identity, created, identities, o
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags, has_all};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, ProviderError, Target, Update};
 use crate::value::Tree;
 
 const AUTHORIZE_EGRESS: &str = "ec2:AuthorizeSecurityGroupEgress";
@@ -37,7 +37,7 @@ impl Handler for SecurityGroupRule {
         "ec2.security_group_rule"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         // A plan asks for the rules of all groups as well, so the question is the same.
         let groups: Option<BTreeSet<String>> = targets
             .iter()

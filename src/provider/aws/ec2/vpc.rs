@@ -34,11 +34,16 @@ impl Handler for Vpc {
         let vpcs: Vec<_> =
             request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))?;
         match &vpcs[..] {
-            [vpc] => Ok(Report::new()
-                .set("is_default", vpc.is_default())
-                .set("id", vpc.vpc_id())
-                .set("cidr_block", vpc.cidr_block())
-                .value()),
+            [vpc] => {
+                if let Some(id) = vpc.vpc_id() {
+                    clients.networks.note(id, !vpc.ipv6_cidr_block_association_set().is_empty());
+                }
+                Ok(Report::new()
+                    .set("is_default", vpc.is_default())
+                    .set("id", vpc.vpc_id())
+                    .set("cidr_block", vpc.cidr_block())
+                    .value())
+            }
             [] => {
                 let region = &lookup.region;
                 let message = match wanted.optional_flag("is_default")? {

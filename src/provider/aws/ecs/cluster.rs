@@ -14,7 +14,7 @@ use crate::provider::aws::handler::{Handler, by_identity, created, identities, o
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "ecs:CreateCluster";
 const DELETE: &str = "ecs:DeleteCluster";
@@ -37,7 +37,7 @@ impl Handler for Cluster {
         "ecs.cluster"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let clusters = describe(clients, &identities(targets)).await;
         by_identity(targets, clusters.map(|clusters| clusters.iter().map(report).collect()))
     }
@@ -74,7 +74,7 @@ impl Handler for Cluster {
                 answer.cluster.ok_or_else(|| unanswered(CREATE, "cluster"))?
             }
         };
-        Ok(created(name, Report::new().set("arn", cluster.cluster_arn())))
+        Ok(created(name, Report::new().set("arn", cluster.cluster_arn()).set_if("status", cluster.status())))
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {

@@ -12,8 +12,6 @@
 //! exit code, or what AWS says where there is none, and the last lines of the log. AWS forgets a stopped task after about
 //! an hour; it is gone then, and nobody knows how it ended.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::builders::GetLogEventsFluentBuilder;
 use aws_sdk_ecs::types::{
@@ -25,12 +23,12 @@ use super::{present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, created, observation, observed, tagged};
+use crate::provider::aws::handler::{Handler, by_group, created, observation, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
-use crate::provider::aws::wave::{try_wave, wave};
+use crate::provider::aws::wave::try_wave;
 use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Observations, Observed, Printed, ProviderError, Target, Update,
+    Created, Creation, Deletion, ErrorKind, Observation, Observed, Printed, ProviderError, Target, Update,
 };
 
 const DESCRIBE: &str = "ecs:DescribeTasks";
@@ -56,15 +54,9 @@ impl Handler for Run {
         "ecs.run"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        let mut clusters: BTreeMap<&str, Vec<&Target>> = BTreeMap::new();
-        for target in targets {
-            clusters.entry(cluster_of(target.identity.as_str())).or_default().push(target);
-        }
-        let batches = clusters.iter().flat_map(|(cluster, targets)| {
-            targets.chunks(BATCH).map(|targets| observe_batch(clients, cluster, targets))
-        });
-        wave(batches.collect()).await.into_iter().flatten().collect()
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
+        let read = |cluster, targets| observe_batch(clients, cluster, targets);
+        by_group(targets, BATCH, |target| cluster_of(target.identity.as_str()), read).await
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -203,10 +195,10 @@ fn network(wanted: &Attributes<'_>) -> Result<NetworkConfiguration, ProviderErro
     Ok(NetworkConfiguration::builder().awsvpc_configuration(network).build())
 }
 
-async fn observe_batch(clients: &Clients, cluster: &str, targets: &[&Target]) -> Observations {
+async fn observe_batch(clients: &Clients, cluster: &str, targets: Vec<&Target>) -> Vec<Observation> {
     let arns = targets.iter().map(|target| target.identity.as_str().to_owned()).collect();
     let tasks = describe(clients, cluster, arns).await;
-    let mut observations = Observations::new();
+    let mut observations = Vec::new();
     for target in targets {
         let answer = match &tasks {
             Ok(tasks) => match tasks.iter().find(|task| task.task_arn() == Some(target.identity.as_str())) {
@@ -215,7 +207,7 @@ async fn observe_batch(clients: &Clients, cluster: &str, targets: &[&Target]) ->
             },
             Err(error) => Err(error.clone()),
         };
-        observations.insert(target.address.clone(), observation(answer));
+        observations.push(observation(answer));
     }
     observations
 }

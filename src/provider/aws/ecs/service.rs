@@ -17,8 +17,6 @@
 //! ECS refuses a name that is taken with the code of a plain mistake, so `create` looks at the service of that name
 //! after such a refusal.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AvailabilityZoneRebalancing, AwsVpcConfiguration, CapacityProviderStrategyItem, Deployment,
@@ -30,11 +28,10 @@ use super::{present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, missing, unanswered};
-use crate::provider::aws::handler::{Handler, created, observation, observed, tagged};
+use crate::provider::aws::handler::{Handler, by_group, created, observation, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
-use crate::provider::aws::wave::wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "ecs:CreateService";
 const DELETE: &str = "ecs:DeleteService";
@@ -87,15 +84,9 @@ impl Handler for Service {
         "ecs.service"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        let mut clusters: BTreeMap<&str, Vec<&Target>> = BTreeMap::new();
-        for target in targets {
-            clusters.entry(target.identity.pair().0).or_default().push(target);
-        }
-        let batches = clusters.iter().flat_map(|(cluster, targets)| {
-            targets.chunks(BATCH).map(|targets| observe_batch(clients, cluster, targets))
-        });
-        wave(batches.collect()).await.into_iter().flatten().collect()
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
+        let read = |cluster, targets| observe_batch(clients, cluster, targets);
+        by_group(targets, BATCH, |target| target.identity.pair().0, read).await
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -256,10 +247,10 @@ async fn describe(clients: &Clients, cluster: &str, names: Vec<String>) -> Resul
     Ok(services.into_iter().filter(|service| service.status() != Some(DELETED)).collect())
 }
 
-async fn observe_batch(clients: &Clients, cluster: &str, targets: &[&Target]) -> Observations {
+async fn observe_batch(clients: &Clients, cluster: &str, targets: Vec<&Target>) -> Vec<Observation> {
     let names = targets.iter().map(|target| target.identity.pair().1.to_owned()).collect();
     let services = describe(clients, cluster, names).await;
-    let mut observations = Observations::new();
+    let mut observations = Vec::new();
     for target in targets {
         let answer = match &services {
             Ok(services) => {
@@ -271,7 +262,7 @@ async fn observe_batch(clients: &Clients, cluster: &str, targets: &[&Target]) ->
             }
             Err(error) => Err(error.clone()),
         };
-        observations.insert(target.address.clone(), observation(answer));
+        observations.push(observation(answer));
     }
     observations
 }

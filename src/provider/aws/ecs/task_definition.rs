@@ -64,7 +64,8 @@ impl Handler for TaskDefinition {
     }
 
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
-        let definition = match own_revisions(clients, creation).await?.pop() {
+        let own = if creation.is_first { None } else { own_revisions(clients, creation).await?.pop() };
+        let definition = match own {
             Some(definition) => definition,
             None => register(clients, creation).await?,
         };

@@ -17,7 +17,7 @@ use crate::provider::aws::handler::{Handler, Told, by_identity, created, identit
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::{
-    Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
+    Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target,
     Update,
 };
 
@@ -33,9 +33,9 @@ impl Handler for Cluster {
         "elasticache.cluster"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         if let [target] = targets {
-            return [(target.address.clone(), observation(self.observe(clients, target).await))].into();
+            return vec![observation(self.observe(clients, target).await)];
         }
         let clusters = describe_clusters(clients).await;
         by_identity(targets, clusters.map(|clusters| clusters.values().map(report).collect()))

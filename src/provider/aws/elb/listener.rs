@@ -10,7 +10,7 @@ use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "elasticloadbalancing:CreateListener";
 const DELETE: &str = "elasticloadbalancing:DeleteListener";
@@ -25,7 +25,7 @@ impl Handler for Listener {
         "elb.listener"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let listeners = describe_existing(&identities(targets), |arns| describe(clients, arns)).await;
         by_identity(targets, listeners.map(|listeners| listeners.iter().map(report).collect()))
     }

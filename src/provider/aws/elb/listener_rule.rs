@@ -12,7 +12,7 @@ use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "elasticloadbalancing:CreateRule";
 const DELETE: &str = "elasticloadbalancing:DeleteRule";
@@ -31,7 +31,7 @@ impl Handler for ListenerRule {
         "elb.listener_rule"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let rules = describe_existing(&identities(targets), |arns| describe(clients, arns)).await;
         by_identity(targets, rules.map(|rules| rules.iter().map(report).collect()))
     }

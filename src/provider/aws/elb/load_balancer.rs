@@ -19,7 +19,7 @@ use crate::provider::aws::handler::{Handler, Told, by_identity, created, identit
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "elasticloadbalancing:CreateLoadBalancer";
 const DELETE: &str = "elasticloadbalancing:DeleteLoadBalancer";
@@ -45,7 +45,7 @@ impl Handler for LoadBalancer {
         "elb.load_balancer"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         by_identity(targets, observe_balancers(clients, &identities(targets)).await)
     }
 

@@ -21,7 +21,7 @@ use crate::provider::aws::handler::{Handler, Told, by_identity, created, identit
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "elasticloadbalancing:CreateTargetGroup";
 const DELETE: &str = "elasticloadbalancing:DeleteTargetGroup";
@@ -41,7 +41,7 @@ impl Handler for TargetGroup {
         "elb.target_group"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         by_identity(targets, observe_groups(clients, &identities(targets)).await)
     }
 

@@ -10,7 +10,7 @@ use crate::provider::aws::error::{OrAbsent, failed};
 use crate::provider::aws::handler::{Handler, created, observation, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::wave::wave;
-use crate::provider::{Created, Creation, Deletion, Observations, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, ProviderError, Target, Update};
 use crate::value::Value;
 
 const ATTACH: &str = "iam:AttachGroupPolicy";
@@ -26,7 +26,7 @@ impl Handler for GroupPolicyAttachment {
     }
 
     /// One call per group.
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let groups: BTreeSet<&str> = targets.iter().map(|target| target.identity.pair().0).collect();
         let answers = wave(groups.iter().map(|group| attached(clients, group)).collect()).await;
         let attached: BTreeMap<_, _> = groups.into_iter().zip(answers).collect();
@@ -37,7 +37,7 @@ impl Handler for GroupPolicyAttachment {
                 .contains(arn)
                 .then(|| observed(target.identity.as_str(), Report::new().set("group", group).set("policy_arn", arn))))
         };
-        targets.iter().map(|target| (target.address.clone(), observation(answer(target)))).collect()
+        targets.iter().map(|target| observation(answer(target))).collect()
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {

@@ -14,7 +14,7 @@ use crate::provider::aws::handler::{Handler, Told, by_identity, created, identit
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{Tags, has_all};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "logs:CreateLogGroup";
 const DELETE: &str = "logs:DeleteLogGroup";
@@ -36,7 +36,7 @@ impl Handler for LogGroup {
         "logs.log_group"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let names = identities(targets);
         let groups = match &names[..] {
             [name] => named(clients, name).await.map(|group| group.into_iter().collect()),

@@ -24,7 +24,7 @@ use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{
-    Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target,
+    Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target,
     Update,
 };
 use crate::value::Value;
@@ -50,7 +50,7 @@ impl Handler for Cluster {
         "rds.cluster"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         by_identity(targets, observe_clusters(clients, &identities(targets)).await)
     }
 

@@ -14,7 +14,7 @@ use crate::provider::aws::handler::{Handler, by_identity, created, identities, o
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "rds:CreateDBClusterSnapshot";
 const DESCRIBE: &str = "rds:DescribeDBClusterSnapshots";
@@ -30,7 +30,7 @@ impl Handler for ClusterSnapshot {
         "rds.cluster_snapshot"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let names = identities(targets);
         let batches = names.chunks(FILTER_VALUES).map(|names| describe(clients, names)).collect();
         let answers = try_wave(batches).await;

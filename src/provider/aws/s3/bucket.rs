@@ -1,13 +1,15 @@
 //! `s3.bucket`: a store of objects.
 //!
 //! A bucket and its settings are calls of their own. The first one makes the bucket with its ownership tags, the others
-//! can be repeated. They go one after the other: S3 refuses two changes of one bucket at the same time.
+//! can be repeated. They go side by side. S3 may refuse one of two changes of a bucket at the same time: that one is
+//! repeated after the others.
 //!
 //! Every call names the account that must own the bucket: names are the world's, and somebody else may have taken one and
 //! opened the bucket to us. Creating one takes no such name, and fails if the name is taken.
 //!
 //! Two settings are documents that hold more than what is ours. They are read first, and whatever else they hold stays:
-//! the lifecycle, of which one rule is ours, and the encryption.
+//! the lifecycle, of which one rule is ours, and the encryption. Those of a bucket that was made a moment ago hold
+//! nothing else, and it is encrypted as AWS does by itself.
 //!
 //! # Assumptions
 //!
@@ -28,7 +30,7 @@ use crate::provider::aws::error::{OrAbsent, classify, failed, incomplete};
 use crate::provider::aws::handler::{Handler, Told, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
-use crate::provider::aws::wave::try_wave;
+use crate::provider::aws::wave::{try_wave, wave};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
 use crate::value::Known;
 
@@ -54,6 +56,13 @@ const FIRST_REGION: &str = "us-east-1";
 
 /// The attributes that have calls of their own.
 const SETTINGS: [&str; 4] = ["public_access_block", "ownership", "encryption", "abort_incomplete_uploads_days"];
+
+/// How AWS encrypts what nobody has said anything about.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html>
+const BY_ITSELF: ServerSideEncryption = ServerSideEncryption::Aes256;
+
+/// What S3 answers to a change of a bucket that it is just changing.
+const AT_ONCE: &str = "OperationAborted";
 
 /// The name of our rule among those of the lifecycle.
 const UPLOADS_RULE: &str = "abort-incomplete-uploads";
@@ -98,23 +107,24 @@ impl Handler for Bucket {
             FIRST_REGION => standing(place, &creation.tags).await?,
             _ => Standing::Free,
         };
-        match before {
+        let age = match before {
             Standing::Free => match make(place, &creation.tags).await {
                 Err(error) if error.kind == ErrorKind::Conflict => {
                     if standing(place, &creation.tags).await? != Standing::Ours {
                         return Err(error);
                     }
+                    Age::Old
                 }
-                answer => answer?,
+                answer => answer.map(|()| Age::New)?,
             },
-            Standing::Ours => {}
+            Standing::Ours => Age::Old,
             Standing::Taken => {
                 let message = format!("there is a bucket {bucket} already, and it is not of this instance");
                 return Err(ProviderError::new(ErrorKind::Conflict, CREATE, message));
             }
-        }
+        };
         let due: Vec<&str> = SETTINGS.into_iter().filter(|setting| wanted.get(setting).is_some()).collect();
-        settle(place, &creation.attributes, &due).await.map_err(|error| match is(&error, NO_BUCKET) {
+        settle(place, &creation.attributes, &due, age).await.map_err(|error| match is(&error, NO_BUCKET) {
             // Not every part of S3 knows the new bucket yet.
             true => ProviderError { kind: ErrorKind::NotYet, ..error },
             false => error,
@@ -124,7 +134,7 @@ impl Handler for Bucket {
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
         let due: Vec<&str> = update.changed.iter().map(String::as_str).collect();
-        settle(Place::of(clients, update.target.identity.as_str()).await?, &update.desired, &due).await
+        settle(Place::of(clients, update.target.identity.as_str()).await?, &update.desired, &due, Age::Old).await
     }
 
     fn indexed_under(&self) -> Option<&'static str> {
@@ -224,21 +234,37 @@ async fn make(place: Place<'_>, tags: &Tags) -> Result<(), ProviderError> {
     put_tags(place, tags).await
 }
 
-/// Stores the settings among `due`.
-async fn settle(place: Place<'_>, attributes: &Known, due: &[&str]) -> Result<(), ProviderError> {
-    if due.contains(&"public_access_block") {
-        put_public_access_block(place, &Attributes::new(attributes, PUT_PUBLIC_ACCESS_BLOCK)).await?;
-    }
-    if due.contains(&"ownership") {
-        put_ownership(place, &Attributes::new(attributes, PUT_OWNERSHIP)).await?;
-    }
-    if due.contains(&"encryption") {
-        put_encryption(place, &Attributes::new(attributes, PUT_ENCRYPTION)).await?;
-    }
-    if due.contains(&"abort_incomplete_uploads_days") {
-        put_lifecycle(place, &Attributes::new(attributes, PUT_LIFECYCLE)).await?;
+/// Whether a bucket can hold anything that is not ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// It was made by the call before, with what AWS gives every bucket.
+    New,
+    Old,
+}
+
+/// Stores the settings among `due`, side by side.
+async fn settle(place: Place<'_>, attributes: &Known, due: &[&str], age: Age) -> Result<(), ProviderError> {
+    let due: Vec<&str> = SETTINGS.into_iter().filter(|setting| due.contains(setting)).collect();
+    let answers = wave(due.iter().map(|setting| store(place, attributes, setting, age)).collect()).await;
+    for (setting, answer) in due.into_iter().zip(answers) {
+        match answer {
+            Err(error) if is(&error, AT_ONCE) => store(place, attributes, setting, age).await?,
+            answer => answer?,
+        }
     }
     Ok(())
+}
+
+/// Stores one of [`SETTINGS`].
+async fn store(place: Place<'_>, attributes: &Known, setting: &str, age: Age) -> Result<(), ProviderError> {
+    match setting {
+        "public_access_block" => {
+            put_public_access_block(place, &Attributes::new(attributes, PUT_PUBLIC_ACCESS_BLOCK)).await
+        }
+        "ownership" => put_ownership(place, &Attributes::new(attributes, PUT_OWNERSHIP)).await,
+        "encryption" => put_encryption(place, &Attributes::new(attributes, PUT_ENCRYPTION), age).await,
+        _ => put_lifecycle(place, &Attributes::new(attributes, PUT_LIFECYCLE), age).await,
+    }
 }
 
 async fn put_public_access_block(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
@@ -276,11 +302,13 @@ async fn put_ownership(place: Place<'_>, attributes: &Attributes<'_>) -> Result<
     Ok(())
 }
 
-async fn put_encryption(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
+async fn put_encryption(place: Place<'_>, attributes: &Attributes<'_>, age: Age) -> Result<(), ProviderError> {
     let wanted = attributes.table("encryption")?;
+    let algorithm = wanted.optional_text("algorithm")?.map_or(BY_ITSELF, ServerSideEncryption::from);
+    if age == Age::New && algorithm == BY_ITSELF && wanted.optional_text("kms_key_id")?.is_none() {
+        return Ok(());
+    }
     let current = get_encryption(place).await?;
-    let algorithm = wanted.optional_text("algorithm")?;
-    let algorithm = algorithm.map_or(ServerSideEncryption::Aes256, ServerSideEncryption::from);
     // AWS knows no bucket keys for this one.
     let keeps_bucket_key = algorithm != ServerSideEncryption::AwsKmsDsse;
     let bucket_key = current.as_ref().and_then(|rule| rule.bucket_key_enabled).filter(|_| keeps_bucket_key);
@@ -306,8 +334,11 @@ async fn put_encryption(place: Place<'_>, attributes: &Attributes<'_>) -> Result
     Ok(())
 }
 
-async fn put_lifecycle(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
-    let (mut rules, smallest) = get_lifecycle(place).await?;
+async fn put_lifecycle(place: Place<'_>, attributes: &Attributes<'_>, age: Age) -> Result<(), ProviderError> {
+    let (mut rules, smallest) = match age {
+        Age::New => Default::default(),
+        Age::Old => get_lifecycle(place).await?,
+    };
     rules.retain(|rule| rule.id() != Some(UPLOADS_RULE));
     if let Some(days) = attributes.optional_integer("abort_incomplete_uploads_days")? {
         let rule = LifecycleRule::builder()
@@ -419,7 +450,10 @@ async fn report(place: Place<'_>) -> Result<Report, ProviderError> {
         .set(
             "encryption",
             Report::new()
-                .set("algorithm", by_default.map(|by_default| by_default.sse_algorithm().as_str()))
+                .set(
+                    "algorithm",
+                    by_default.map_or(BY_ITSELF.as_str(), |by_default| by_default.sse_algorithm().as_str()),
+                )
                 .set("kms_key_id", by_default.and_then(|by_default| by_default.kms_master_key_id())),
         )
         .set("ownership", ownership.unwrap_or(ObjectOwnership::ObjectWriter).as_str())

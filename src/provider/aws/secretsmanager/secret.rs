@@ -7,26 +7,35 @@
 //! - A secret that waits for its deletion counts as gone. A creation of the same name takes it back, with its value,
 //!   if it is ours.
 //! - No value is ever part of an observation or of an error, also when AWS repeats what it was sent.
+//! - Several secrets of an owner are read off one list of what carries its lineage. AWS's list may be five minutes behind,
+//!   so it is believed only about a secret that it shows with the owner's tags and as it is remembered. Every other one is
+//!   read by itself. So no old answer makes a difference, a stranger or a gap; what somebody has changed by hand, or
+//!   deleted, may show some minutes later.
+//!   <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
 
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed, tagged};
+use crate::provider::aws::handler::{Handler, created, observation, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::wave::{try_wave, wave};
 use crate::provider::generate::{OsEntropy, generate};
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::secret::SecretText;
+use crate::value::Tree;
 
 const CREATE: &str = "secretsmanager:CreateSecret";
 const DELETE: &str = "secretsmanager:DeleteSecret";
 pub(super) const DESCRIBE: &str = "secretsmanager:DescribeSecret";
 const GET: &str = "secretsmanager:GetSecretValue";
+const LIST: &str = "secretsmanager:ListSecrets";
 const PUT: &str = "secretsmanager:PutSecretValue";
 const RESTORE: &str = "secretsmanager:RestoreSecret";
 const TAG: &str = "secretsmanager:TagResource";
@@ -34,6 +43,11 @@ const UPDATE: &str = "secretsmanager:UpdateSecret";
 
 /// The label of the version that is in use.
 pub(super) const CURRENT: &str = "AWSCURRENT";
+
+/// How many values one filter of the list takes, and how many secrets one page has.
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html>
+const FILTER_VALUES: usize = 10;
+const PAGE: i32 = 100;
 
 /// How long a deleted secret can be taken back if nothing else was said.
 const RECOVERY_WINDOW_DAYS: i64 = 30;
@@ -46,16 +60,20 @@ impl Handler for Secret {
         "secretsmanager.secret"
     }
 
-    /// AWS's list of secrets may be five minutes behind, so each is read by itself.
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
+        let listed = listed(clients, targets).await;
+        let read = async |target: &Target| match listed.get(&target.identity) {
+            Some(secret) if is_as_remembered(target, secret) => Ok(Some(secret.clone())),
+            _ => self.observe(clients, target).await,
+        };
+        let answers = wave(targets.iter().map(|target| read(target)).collect()).await;
+        answers.into_iter().map(observation).collect()
+    }
+
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        let found = describe(clients, target.identity.as_str()).await?.filter(|secret| !is_deleted(secret));
-        Ok(found.map(|secret| {
-            let report = Report::new()
-                .set("name", secret.name())
-                .set("description", secret.description().filter(|text| !text.is_empty()))
-                .set("arn", secret.arn());
-            tagged(observed(target.identity.as_str(), report), present(&secret))
-        }))
+        let arn = target.identity.as_str();
+        let found = describe(clients, arn).await?.filter(|secret| !is_deleted(secret));
+        Ok(found.map(|secret| report(arn, secret.name(), secret.description(), secret.arn(), secret.tags())))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -101,6 +119,7 @@ impl Handler for Secret {
         if found.is_none_or(|secret| is_deleted(&secret)) {
             return Ok(Deletion::Accepted);
         }
+        clients.stored.forget(arn);
         let request = clients.secretsmanager().delete_secret().secret_id(arn);
         let request = match recorded(target, DELETE).optional_long("recovery_window_days")? {
             Some(0) => request.force_delete_without_recovery(true),
@@ -114,9 +133,9 @@ impl Handler for Secret {
         let arn = target.identity.as_str();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match path[..] {
-            ["value"] => current(clients, arn).await,
+            ["value"] => stored(clients, arn).await,
             ["values", key] => {
-                let value = current(clients, arn).await?;
+                let value = stored(clients, arn).await?;
                 entries(&value).remove(key).ok_or_else(|| {
                     let message = format!("the secret {arn} has no key {key:?} with a text");
                     ProviderError::new(ErrorKind::Invalid, GET, message)
@@ -180,16 +199,21 @@ async fn store(
     description: Option<String>,
     content: &Content<'_>,
 ) -> Result<String, ProviderError> {
+    let value = content.text()?;
     let request = clients
         .secretsmanager()
         .create_secret()
         .name(name)
         .set_description(description)
         .client_request_token(&creation.token)
-        .secret_string(content.text()?.reveal())
+        .secret_string(value.reveal())
         .set_tags(Some(tags::secretsmanager(&creation.tags)));
     match request.send().await.map_err(failed(CREATE)) {
-        Ok(answer) => answer.arn.ok_or_else(|| unanswered(CREATE, "ARN")),
+        Ok(answer) => {
+            let arn = answer.arn.ok_or_else(|| unanswered(CREATE, "ARN"))?;
+            clients.stored.keep(&arn, value);
+            Ok(arn)
+        }
         Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotYet) => {
             take_over(clients, creation, name, content, error).await
         }
@@ -198,11 +222,59 @@ async fn store(
 }
 
 fn is_own(creation: &Creation, secret: &DescribeSecretOutput) -> bool {
-    tags::has_all(&creation.tags, present(secret))
+    tags::has_all(&creation.tags, present(secret.tags()))
 }
 
-fn present(secret: &DescribeSecretOutput) -> impl Iterator<Item = (&str, &str)> {
-    secret.tags().iter().filter_map(|tag| tag.key().zip(tag.value()))
+fn present(tags: &[Tag]) -> impl Iterator<Item = (&str, &str)> {
+    tags.iter().filter_map(|tag| tag.key().zip(tag.value()))
+}
+
+fn report(identity: &str, name: Option<&str>, description: Option<&str>, arn: Option<&str>, tags: &[Tag]) -> Observed {
+    let report =
+        Report::new().set("name", name).set("description", description.filter(|text| !text.is_empty())).set("arn", arn);
+    tagged(observed(identity, report), present(tags))
+}
+
+/// What the list has of several secrets. One that cannot be read has nothing, and a single secret is not worth it.
+async fn listed(clients: &Clients, targets: &[&Target]) -> BTreeMap<Identity, Observed> {
+    let owned = targets.iter().filter_map(|target| target.owner.as_deref()).filter(|owner| !owner.lineage.is_empty());
+    let lineages: Vec<&str> = owned.map(|owner| owner.lineage.as_str()).collect();
+    if lineages.len() < 2 {
+        return BTreeMap::new();
+    }
+    let lineages: Vec<&str> = lineages.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let found = try_wave(lineages.chunks(FILTER_VALUES).map(|lineages| list(clients, lineages)).collect()).await;
+    let found = found.unwrap_or_else(|error| {
+        tracing::debug!(region = clients.region(), %error, "there is no list of secrets");
+        Vec::new()
+    });
+    found.into_iter().flatten().map(|secret| (secret.identity.clone(), secret)).collect()
+}
+
+/// The secrets with a tag that begins with one of these values. Those that wait for their deletion are not among them.
+async fn list(clients: &Clients, values: &[&str]) -> Result<Vec<Observed>, ProviderError> {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    let filter = Filter::builder().key(FilterNameStringType::TagValue).set_values(Some(values)).build();
+    let request = clients.secretsmanager().list_secrets().filters(filter).max_results(PAGE);
+    let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await.map_err(failed(LIST))?;
+    let found = pages.into_iter().flat_map(|page| page.secret_list.unwrap_or_default());
+    let alive = found.filter(|secret| secret.deleted_date.is_none());
+    let entry = |secret: SecretListEntry| {
+        let arn = secret.arn()?;
+        Some(report(arn, secret.name(), secret.description(), Some(arn), secret.tags()))
+    };
+    Ok(alive.filter_map(entry).collect())
+}
+
+/// Whether a secret carries the tags of the target's owner and shows what is remembered of it.
+fn is_as_remembered(target: &Target, secret: &Observed) -> bool {
+    let Some(owner) = &target.owner else { return false };
+    let is_own = secret.tags.as_ref().is_some_and(|present| {
+        tags::has_all(&owner.tags(&target.address), present.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    });
+    let shown = |name: &str| secret.attributes.get(name).and_then(Tree::as_text);
+    let remembered = |name: &str| target.recorded.get(name).and_then(Tree::as_text).filter(|text| !text.is_empty());
+    is_own && ["name", "description"].iter().all(|name| shown(name) == remembered(name))
 }
 
 /// Whether it waits for its deletion.
@@ -271,8 +343,17 @@ async fn take_over(
 }
 
 async fn put(clients: &Clients, arn: &str, value: &str) -> Result<(), ProviderError> {
+    clients.stored.forget(arn);
     let request = clients.secretsmanager().put_secret_value().secret_id(arn).secret_string(value);
     request.send().await.map_err(failed(PUT)).map(drop)
+}
+
+/// The value that this session has stored, or else the one in use.
+async fn stored(clients: &Clients, arn: &str) -> Result<SecretText, ProviderError> {
+    match clients.stored.value(arn) {
+        Some(value) => Ok(value),
+        None => current(clients, arn).await,
+    }
 }
 
 /// The value in use.

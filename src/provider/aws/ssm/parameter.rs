@@ -13,7 +13,7 @@ use crate::provider::aws::handler::{Handler, Told, by_identity, created, identit
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
 const ADD_TAGS: &str = "ssm:AddTagsToResource";
 const DELETE: &str = "ssm:DeleteParameter";
@@ -36,7 +36,7 @@ impl Handler for Parameter {
         "ssm.parameter"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let names = identities(targets);
         let values = try_wave(names.chunks(BATCH).map(|names| values(clients, names)).collect()).await;
         by_identity(targets, values.map(|values| values.iter().flatten().map(report).collect()))
@@ -73,7 +73,10 @@ impl Handler for Parameter {
             }
             Err(error) => return Err(error),
         }
-        Ok(created(name, Report::new()))
+        // No answer tells the ARN, which is made of what is known.
+        let caller = clients.caller().await?;
+        let arn = format!("arn:{}:ssm:{}:{}:parameter{name}", caller.partition, clients.region(), caller.account);
+        Ok(created(name, Report::new().set("arn", arn)))
     }
 
     /// AWS wants the value whatever changes; the description goes along, so that it stays in any case.

@@ -1,0 +1,190 @@
+//! Which calls the example takes, operation by operation: one too many is seen here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::whole::{certificates, own_with, program, ready, said};
+use crate::support::emulator::{Emulator, REGION};
+use crate::support::instance::example;
+use crate::support::moto;
+
+/// Runs the program; how often it called what.
+fn calls(emulator: &Emulator, folder: &Path, words: &[&str]) -> BTreeMap<String, usize> {
+    let trace = folder.join("trace.jsonl");
+    let output = program(emulator, folder, words).arg("--trace").arg(&trace).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+    let mut calls = BTreeMap::new();
+    for line in fs_err::read_to_string(&trace).expect("a trace").lines() {
+        let call: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        *calls.entry(call["operation"].as_str().expect("an operation").to_owned()).or_default() += 1;
+    }
+    calls
+}
+
+fn table(calls: &BTreeMap<String, usize>) -> String {
+    calls.iter().map(|(operation, count)| format!("{count} {operation}\n")).collect()
+}
+
+/// What a plan reads of one instance: in one call for each type, except where AWS reads one resource, or a part of one, in
+/// a call.
+const PLAN: &str = "\
+2 acm:ListCertificates
+1 cloudfront:GetDistribution
+1 cloudfront:GetOriginAccessControl
+1 cloudfront:GetResponseHeadersPolicy
+1 ec2:DescribeSecurityGroupRules
+1 ec2:DescribeSecurityGroups
+1 ec2:DescribeSubnets
+1 ec2:DescribeVpcs
+1 ecs:DescribeClusters
+1 ecs:DescribeServices
+2 ecs:DescribeTaskDefinition
+1 elasticache:DescribeCacheClusters
+1 elasticache:DescribeReplicationGroups
+1 elasticloadbalancing:DescribeListeners
+1 elasticloadbalancing:DescribeLoadBalancerAttributes
+1 elasticloadbalancing:DescribeLoadBalancers
+1 elasticloadbalancing:DescribeRules
+1 elasticloadbalancing:DescribeTags
+2 elasticloadbalancing:DescribeTargetGroupAttributes
+1 elasticloadbalancing:DescribeTargetGroups
+1 iam:GetPolicy
+1 iam:GetPolicyVersion
+2 iam:GetRole
+2 iam:GetRolePolicy
+2 iam:ListRolePolicies
+1 logs:DescribeLogGroups
+1 rds:DescribeDBClusters
+1 rds:DescribeDBInstances
+1 s3:GetBucketEncryption
+1 s3:GetBucketLifecycleConfiguration
+1 s3:GetBucketOwnershipControls
+1 s3:GetBucketPolicy
+1 s3:GetPublicAccessBlock
+1 secretsmanager:ListSecrets
+2 ssm:GetParameters
+1 sts:GetCallerIdentity
+2 tag:GetResources
+";
+
+/// What a first apply takes: each call makes or changes something, looks for what AWS would not refuse to make twice, or
+/// waits for what is under way.
+const APPLY: &str = "\
+2 acm:ListCertificates
+1 cloudfront:CreateDistributionWithTags
+1 cloudfront:CreateOriginAccessControl
+1 cloudfront:CreateResponseHeadersPolicy
+1 cloudfront:GetDistribution
+7 ec2:AuthorizeSecurityGroupEgress
+6 ec2:AuthorizeSecurityGroupIngress
+4 ec2:CreateSecurityGroup
+1 ec2:DescribeSubnets
+1 ec2:DescribeVpcs
+4 ec2:RevokeSecurityGroupEgress
+1 ecs:CreateCluster
+1 ecs:CreateService
+1 ecs:DescribeClusters
+2 ecs:ListTasks
+2 ecs:RegisterTaskDefinition
+2 ecs:RunTask
+1 elasticache:CreateReplicationGroup
+1 elasticache:DescribeCacheClusters
+1 elasticache:DescribeReplicationGroups
+2 elasticloadbalancing:CreateListener
+1 elasticloadbalancing:CreateLoadBalancer
+1 elasticloadbalancing:CreateRule
+2 elasticloadbalancing:CreateTargetGroup
+1 elasticloadbalancing:DescribeLoadBalancerAttributes
+2 elasticloadbalancing:DescribeLoadBalancers
+2 elasticloadbalancing:DescribeTargetGroups
+1 elasticloadbalancing:ModifyLoadBalancerAttributes
+2 elasticloadbalancing:ModifyTargetGroupAttributes
+1 iam:CreatePolicy
+2 iam:CreateRole
+2 iam:PutRolePolicy
+1 logs:CreateLogGroup
+1 logs:PutRetentionPolicy
+1 rds:CreateDBCluster
+1 rds:CreateDBInstance
+1 s3:CreateBucket
+1 s3:PutBucketLifecycleConfiguration
+1 s3:PutBucketOwnershipControls
+1 s3:PutBucketPolicy
+1 s3:PutBucketTagging
+1 s3:PutPublicAccessBlock
+6 secretsmanager:CreateSecret
+1 ssm:GetParameter
+15 ssm:PutParameter
+1 sts:GetCallerIdentity
+2 tag:GetResources
+";
+
+#[tokio::test]
+async fn the_example_takes_no_call_too_many() {
+    let emulator = moto::start();
+    let folder = ready(&emulator).await;
+    let mut applied = calls(&emulator, folder.path(), &["apply", "--yes"]);
+    // How often is looked at what is under way depends on how fast the machine is.
+    let looks = |operation: &str| {
+        ["rds:DescribeDBInstances", "rds:DescribeDBClusters", "ecs:DescribeServices", "ecs:DescribeTasks"]
+            .contains(&operation)
+    };
+    applied.retain(|operation, _| !looks(operation));
+    assert_eq!(table(&applied), APPLY);
+    assert_eq!(table(&calls(&emulator, folder.path(), &["plan", "--detailed-exitcode"])), PLAN);
+}
+
+/// Operations that AWS has for one resource, or a part of one, and those that read a page or a batch of ten.
+const ONE_BY_ONE: [&str; 17] = [
+    "cloudfront:GetDistribution",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListRolePolicies",
+    "s3:GetBucketEncryption",
+    "s3:GetBucketLifecycleConfiguration",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetPublicAccessBlock",
+    "ssm:GetParameters",
+    "tag:GetResources",
+];
+
+/// What AWS reads in one call is one call for all instances of an account and region.
+#[tokio::test]
+async fn three_instances_of_a_region_are_read_together() {
+    const NAMES: [&str; 3] = ["social", "forum", "club"];
+    let emulator = moto::start();
+    let folder = ready(&emulator).await;
+    let fleet = folder.path().join("fleet");
+    fs_err::create_dir(&fleet).expect("a folder");
+    for name in NAMES {
+        if name != "social" {
+            certificates(&emulator.aws(), REGION, &format!("{name}.example.org")).await;
+        }
+        let text = own_with(&emulator, &example(&[("social", name)]), name);
+        fs_err::write(fleet.join(format!("{name}.toml")), text).expect("written");
+    }
+    let run = |files: &str, words: &[&str]| calls(&emulator, folder.path(), &[&["--file", files], words].concat());
+    run("fleet", &["apply", "--yes"]);
+    let one = run("fleet/forum.toml", &["plan", "--detailed-exitcode"]);
+    let all = run("fleet", &["plan", "--detailed-exitcode"]);
+    for (operation, count) in &all {
+        let of_one = one.get(operation).copied().unwrap_or(1);
+        let most = if ONE_BY_ONE.contains(&operation.as_str()) { of_one * NAMES.len() } else { of_one };
+        assert!(*count <= most, "{operation}: {count} of {most}\n{}", table(&all));
+    }
+    // Somebody changes something of one of them, and the plan tells whose it is.
+    let role = "forum-eu-central-1-tasks";
+    let request = emulator.aws().clients(REGION).iam().update_role().role_name(role).description("By hand");
+    request.send().await.expect("changed");
+    let output = program(&emulator, folder.path(), &["--file", "fleet", "plan", "--detailed-exitcode"]).output();
+    let output = output.expect("the program runs");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(said(&output).matches("By hand").count(), 1, "{}", said(&output));
+}
