@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use super::{
-    Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observation, Observations, ProviderError, Reader,
-    Registration, Tags, Target,
+    Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observation, Observations, ProviderError, Question,
+    Reader, Registration, Silence, Tags, Target,
 };
 use crate::address::Identity;
 use crate::value::Value;
@@ -27,7 +27,7 @@ pub fn batched(reader: Arc<dyn Reader>) -> Arc<dyn Reader> {
 }
 
 /// What one instance has asked, and where its answers go.
-type Question = (Vec<Target>, oneshot::Sender<Answers>);
+type Asked = (Vec<Target>, oneshot::Sender<Answers>);
 
 struct Answers {
     observations: Observations,
@@ -51,16 +51,16 @@ impl Answers {
 struct Batched {
     reader: Arc<dyn Reader>,
     /// What has not gone out yet.
-    asked: Mutex<Vec<Question>>,
+    asked: Mutex<Vec<Asked>>,
 }
 
 impl Batched {
-    fn take(&self) -> Vec<Question> {
+    fn take(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds a question; answers whether it is the first of its batch.
-    fn add(&self, question: Question) -> bool {
+    fn add(&self, question: Asked) -> bool {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.push(question);
         asked.len() == 1
@@ -74,7 +74,7 @@ struct Lead<'a> {
 }
 
 impl Lead<'_> {
-    fn end(&mut self) -> Vec<Question> {
+    fn end(&mut self) -> Vec<Asked> {
         self.is_over = true;
         self.batched.take()
     }
@@ -136,6 +136,10 @@ impl Reader for Batched {
 
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
         self.reader.registration(region, instance).await
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value, Silence> {
+        self.reader.ask(question).await
     }
 
     fn time_lapse(&self) -> f64 {
@@ -212,6 +216,10 @@ mod tests {
 
         async fn registration(&self, _: &str, _: &str) -> Result<Option<Registration>, ProviderError> {
             nothing()
+        }
+
+        async fn ask(&self, _: &Question) -> Result<Value, Silence> {
+            Ok(Value::Null)
         }
 
         fn time_lapse(&self) -> f64 {

@@ -12,7 +12,7 @@ use crate::provider::aws::attributes::{Report, wanted};
 use crate::provider::aws::handler::{Handler, created, observation, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::wave::wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::value::Tree;
 
 const LOOK: &str = "a look at DNS";
@@ -29,11 +29,10 @@ impl Handler for Record {
     }
 
     /// Whoever is not answered in time is unchecked, however many there are.
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
         let deadline = Instant::now() + LONGEST;
         let looks = targets.iter().map(|target| look(clients, target, deadline));
-        let answers = wave(looks.collect()).await;
-        targets.iter().zip(answers).map(|(target, answer)| (target.address.clone(), observation(answer))).collect()
+        wave(looks.collect()).await.into_iter().map(observation).collect()
     }
 
     /// Nothing can be left of a creation that makes nothing.

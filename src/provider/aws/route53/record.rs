@@ -9,8 +9,6 @@
 //!
 //! The records of a zone are read all together, 300 in a call.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use aws_sdk_route53::types::{
     AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
@@ -21,11 +19,10 @@ use super::zone::without_dot;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete};
-use crate::provider::aws::handler::{Handler, created, observation, observed, tagged};
+use crate::provider::aws::handler::{Handler, by_group, created, observation, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
-use crate::provider::aws::wave::wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observations, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::secret::SecretText;
 use crate::value::{Tree, Value};
 
@@ -89,28 +86,17 @@ impl Handler for Record {
         "route53.record"
     }
 
-    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Observations {
-        let mut zones: BTreeMap<String, Vec<(&Target, Key)>> = BTreeMap::new();
-        let mut observations = Observations::new();
-        for target in targets {
-            match Key::of(&target.identity) {
-                Ok(key) => zones.entry(key.zone.clone()).or_default().push((target, key)),
-                Err(error) => _ = observations.insert(target.address.clone(), observation(Err(error))),
-            }
-        }
-        let asked = zones.into_iter().map(|(zone, wanted)| async move { (list(clients, &zone).await, wanted) });
-        for (records, wanted) in wave(asked.collect()).await {
-            for (target, key) in wanted {
-                let answer = match &records {
-                    Ok(records) => {
-                        Ok(records.as_deref().and_then(|records| pair(records, &key)).map(|found| shown(&key, &found)))
-                    }
-                    Err(error) => Err(error.clone()),
-                };
-                observations.insert(target.address.clone(), observation(answer));
-            }
-        }
-        observations
+    async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
+        by_group(targets, usize::MAX, zone_of, |zone, targets| async move {
+            let records = list(clients, zone).await;
+            let answer = |target: &Target| {
+                let key = Key::of(&target.identity)?;
+                let records = records.clone()?;
+                Ok(records.as_deref().and_then(|records| pair(records, &key)).map(|found| shown(&key, &found)))
+            };
+            targets.into_iter().map(|target| observation(answer(target))).collect()
+        })
+        .await
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -180,6 +166,11 @@ impl Handler for Record {
         }
         Ok(Deletion::Accepted)
     }
+}
+
+/// The zone of a record, by its identity.
+fn zone_of(target: &Target) -> &str {
+    target.identity.as_str().split('|').next().unwrap_or_default()
 }
 
 fn key(attributes: &Attributes<'_, SecretText>) -> Result<Key, ProviderError> {
