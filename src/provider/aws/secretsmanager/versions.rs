@@ -25,8 +25,8 @@ impl Handler for Versions {
         "secretsmanager.versions"
     }
 
-    /// Nothing is told where one of the secrets may not be described: an earlier version of mastoform did not ask for that
-    /// permission, and its user goes on without.
+    /// Nothing is told where one of the secrets may not be described, since an earlier version of mastoform did not ask for
+    /// that permission, nor where one is missing: a task that reads it says so, and everything else can still be planned.
     async fn lookup(&self, clients: &Clients, lookup: &Lookup) -> Result<Value, ProviderError> {
         let mut secrets = filters(lookup, DESCRIBE).optional_texts("secrets")?.unwrap_or_default();
         secrets.sort();
@@ -36,7 +36,7 @@ impl Handler for Versions {
         for (arn, version) in secrets.iter().zip(versions) {
             match version {
                 Ok(version) => told.push_str(&format!("{arn} {version}\n")),
-                Err(error) if error.kind == ErrorKind::Denied => {
+                Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::NotFound) => {
                     tracing::debug!(arn, %error, "nobody sees when this secret changes");
                     return Ok(report.value());
                 }
