@@ -62,7 +62,7 @@ const ENVIRONMENT: [(&str, &str); 6] = [
 const KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
 
 /// Where programs are without a search path.
-const USUAL: &str = "/usr/local/bin:/usr/bin:/bin";
+pub(super) const USUAL: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// How many versions of a file are looked at.
 const VERSIONS: &str = "--max-count=30";
@@ -81,7 +81,7 @@ impl Git {
             return None;
         }
         let search = variable("PATH").unwrap_or_else(|| USUAL.to_owned());
-        let program = program(&search, repository.top())?;
+        let program = program("git", &search, repository.top())?;
         Some(Self { program, folder: file::openable(folder).to_owned() })
     }
 
@@ -131,10 +131,10 @@ impl Git {
     }
 }
 
-/// The first git on a search path that does not lie in the checkout.
-fn program(search: &str, checkout: &Path) -> Option<PathBuf> {
+/// The first program of this name on a search path that does not lie in the checkout.
+pub(super) fn program(name: &str, search: &str, checkout: &Path) -> Option<PathBuf> {
     let folders = std::env::split_paths(search).filter(|folder| folder.is_absolute());
-    folders.map(|folder| folder.join("git")).find(|program| {
+    folders.map(|folder| folder.join(name)).find(|program| {
         let there = fs_err::canonicalize(program);
         there.is_ok_and(|there| there.is_file() && !there.starts_with(checkout)) && !program.starts_with(checkout)
     })
@@ -155,7 +155,7 @@ mod tests {
         fs_err::write(inside.join("git"), "").expect("written");
         let search = |folders: &[&Path]| {
             let path = std::env::join_paths(folders).expect("a search path");
-            program(&path.to_string_lossy(), &inside)
+            program("git", &path.to_string_lossy(), &inside)
         };
         assert_eq!(search(&[&inside, Path::new(""), Path::new("."), Path::new("project"), &outside]), None);
         fs_err::os::unix::fs::symlink(inside.join("git"), outside.join("git")).expect("linked");

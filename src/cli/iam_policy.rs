@@ -142,8 +142,8 @@ mod tests {
             on("s3:DeleteObject"),
             ["arn:aws:s3:::social-example-org-media", "arn:aws:s3:::social-example-org-media/*"]
         );
-        let roles =
-            ["execution", "tasks"].map(|role| format!("arn:aws:iam::123456789012:role/social-eu-central-1-{role}"));
+        let roles = ["execution", "shell", "tasks"]
+            .map(|role| format!("arn:aws:iam::123456789012:role/social-eu-central-1-{role}"));
         assert_eq!(on("iam:PassRole"), roles, "roles are handed over, and only our own");
         assert_eq!(on("iam:CreateRole"), roles);
         assert_eq!(on("logs:DescribeLogGroups"), ["*"]);

@@ -36,6 +36,7 @@ mod requests;
 mod restore;
 mod run;
 mod schema;
+mod shell;
 mod show;
 mod state;
 mod status;
@@ -167,6 +168,12 @@ pub enum Command {
     Status(StatusArguments),
     /// Run a command beside what runs, in a task of its own
     Run(RunArguments),
+    /// Open a shell beside what runs, in a task of its own
+    Shell,
+    /// Open a console of the application beside what runs, in a task of its own
+    Console,
+    /// Open a client of the database beside what runs, in a task of its own
+    Psql,
     /// Tell where a value comes from and what would happen if it changed, or what a code means
     Explain(ExplainArguments),
     /// Estimate what the instance costs a month, before anything is built
@@ -562,6 +569,9 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         Command::Output(arguments) => output::run(ui, global, arguments),
         Command::Status(arguments) => status::run(ui, global, arguments),
         Command::Run(arguments) => run::run(ui, global, arguments),
+        Command::Shell => shell::run(ui, global, "shell"),
+        Command::Console => shell::run(ui, global, "console"),
+        Command::Psql => shell::run(ui, global, "psql"),
         Command::Explain(arguments) => explain::run(ui, global, arguments),
         Command::Cost(arguments) => cost::run(ui, global, arguments),
         Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::apply::new_lineage;
 use super::files::{self, Project};
 use super::{CommandError, Exit, GlobalOptions, RunArguments, Ui, cloud};
-use crate::address::{Address, Identity};
+use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
 use crate::expr::Late;
 use crate::inert::printable;
@@ -21,7 +21,7 @@ use crate::plan;
 use crate::plan::resolve::{ResourceScope, resolve};
 use crate::provider::{Creation, ErrorKind, Observation, Printed, Provider, ProviderError, Target};
 use crate::session::check_identity;
-use crate::spec::blueprint::Tool;
+use crate::spec::blueprint::{Resource, Tool};
 use crate::spec::types::{Condition, ResourceType};
 use crate::state::State;
 use crate::value::{Known, Tree, Value};
@@ -50,22 +50,15 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RunArguments) -> Result
             .with_exit(Exit::Refused)
             .hint(format!("if it is meant, add --confirm {}", config.name)));
     }
-    let attributes = attributes(&project, &state, tool, &arguments.command)?;
+    let mut attributes = attributes(&project, &state, &tool.resource)?;
+    let words = arguments.command.iter().map(|word| Tree::Text(word.clone())).collect();
+    attributes.set(&[&tool.takes], Tree::List(words));
     cloud::runtime()?.block_on(async {
         let provider = cloud::connect(ui, options, &project.nature, &project.paths, &config.region).await?;
         let account = provider.account().await?;
         check_identity(&state, None, Some(&account))?;
-        let token: String = new_lineage()?;
-        let key = token.chars().take(8).collect();
-        let address = Address::new(tool.resource.type_name.clone(), NAME, Some(key));
-        let tags = plan::owner(&state).tags(&address);
-        let region = config.region.clone();
-        let creation = Creation { address, region, attributes: attributes.clone(), tags, token, is_first: false };
+        let target = start(ui, &*provider, &state, &tool.resource, attributes).await?;
         let work = Work { ui, provider, tool, resource_type: &project.nature.types[&tool.resource.type_name] };
-        let started = work.start(&creation).await?;
-        let recorded = attributes.plain().unwrap_or_default();
-        let Creation { address, region, .. } = creation;
-        let target = Target { address, region, identity: started, recorded, owner: None };
         tokio::select! {
             ended = work.follow(&target) => ended,
             _ = tokio::signal::ctrl_c() => {
@@ -77,14 +70,49 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RunArguments) -> Result
     })
 }
 
-/// What the task is made of, from what the state knows.
-fn attributes(project: &Project, state: &State, tool: &Tool, command: &[String]) -> Result<Known, CommandError> {
+/// Starts a task of its own for a command. A lost answer is asked for again: the token makes the second one the first.
+pub(super) async fn start(
+    ui: &Ui,
+    provider: &dyn Provider,
+    state: &State,
+    resource: &Resource,
+    attributes: Known,
+) -> Result<Target, CommandError> {
+    let token: String = new_lineage()?;
+    let key = token.chars().take(8).collect();
+    let address = Address::new(resource.type_name.clone(), resource.name.as_str(), Some(key));
+    let tags = plan::owner(state).tags(&address);
+    let creation = Creation { address, region: state.region.clone(), attributes, tags, token, is_first: false };
+    let mut tries = 0;
+    let identity = loop {
+        match provider.create(&creation).await {
+            Ok(created) => break created.identity,
+            Err(error) if tries < TRIES && (error.kind.is_transient() || error.kind == ErrorKind::Network) => {
+                tries += 1;
+                ui.warn(&format!("{error}; it is tried again"));
+                pause(provider).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let Creation { address, region, attributes, .. } = creation;
+    let recorded = attributes.plain().unwrap_or_default();
+    Ok(Target { address, region, identity, recorded, owner: None })
+}
+
+/// Waits a moment before another look.
+pub(super) async fn pause(provider: &dyn Provider) {
+    sleep(PAUSE.div_f64(provider.time_lapse())).await;
+}
+
+/// What a task is made of, from what the state knows.
+pub(super) fn attributes(project: &Project, state: &State, resource: &Resource) -> Result<Known, CommandError> {
     let world = project.world(&state.lookups, &state.settings);
     let graph = resolve(&world, &project.specs)?;
     let revealed = Revealed::new();
     let existing = Existing { state, graph: &graph, revealed: &revealed };
     let scope = ResourceScope { world: &world, each: None, facts: &existing };
-    let entries = project.evaluator.entries(&tool.resource.attributes, &scope)?;
+    let entries = project.evaluator.entries(&resource.attributes, &scope)?;
     let mut missing = None;
     let known = Tree::Map(entries).try_convert(&mut |late| match late {
         Late::Unknown(unknown) => {
@@ -93,15 +121,13 @@ fn attributes(project: &Project, state: &State, tool: &Tool, command: &[String])
         }
         Late::Secret(_) => Ok(Tree::Null),
     });
-    let mut known: Known = match known {
+    let known: Known = match known {
         Ok(known) => known,
         Err(never) => match never {},
     };
     if let Some(address) = missing {
         return Err(CommandError::failure(format!("{address} is not there yet")).hint("run `mastoform apply` first"));
     }
-    let words = command.iter().map(|word| Tree::Text(word.clone())).collect();
-    known.set(&[&tool.takes], Tree::List(words));
     Ok(known)
 }
 
@@ -114,23 +140,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn pause(&self) {
-        sleep(PAUSE.div_f64(self.provider.time_lapse())).await;
-    }
-
-    /// Starts the task. A lost answer is asked for again: the token makes the second one the first.
-    async fn start(&self, creation: &Creation) -> Result<Identity, CommandError> {
-        let mut tries = 0;
-        loop {
-            match self.provider.create(creation).await {
-                Ok(created) => return Ok(created.identity),
-                Err(error) if tries < TRIES && (error.kind.is_transient() || error.kind == ErrorKind::Network) => {
-                    tries += 1;
-                    self.ui.warn(&format!("{error}; it is tried again"));
-                    self.pause().await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        pause(&*self.provider).await;
     }
 
     /// Shows what it prints until it ends.
@@ -216,15 +226,10 @@ mod tests {
         let (project, _) = Project::read(&bench.options).unwrap_or_else(|error| panic!("{error}"));
         let state = State::read(&project.paths.state()).expect("a state").expect("one");
         let tool = &project.specs.blueprint.commands[NAME];
-        let words = ["bin/tootctl".to_owned(), "media".to_owned()];
-        let made = attributes(&project, &state, tool, &words).unwrap_or_else(|error| panic!("{error}"));
+        let made = attributes(&project, &state, &tool.resource).unwrap_or_else(|error| panic!("{error}"));
         let text = |name: &str| made.get(name).and_then(Tree::as_text).unwrap_or_default().to_owned();
         assert_eq!(text("cluster"), "social");
         assert!(text("task_definition").ends_with("task-definition/social-job:1"), "{}", text("task_definition"));
-        assert_eq!(
-            made.get("command").and_then(Tree::plain).map(|words| words.to_string()).as_deref(),
-            Some(r#"["bin/tootctl", "media"]"#)
-        );
     }
 
     #[test]

@@ -292,6 +292,18 @@ pub trait Provider: Send + Sync {
         Ok(Printed::default())
     }
 
+    /// The program by which a session with something that runs is opened. A cloud in which nothing runs has none.
+    fn opener(&self) -> Option<Opener> {
+        None
+    }
+
+    /// Opens a session with something that runs, of [`ErrorKind::NotYet`] as long as it is starting. Gives the arguments
+    /// with which the [`Provider::opener`] goes on.
+    async fn open(&self, target: &Target, _command: &str) -> Result<Vec<SecretText>, ProviderError> {
+        let message = format!("nothing runs in {}", target.address);
+        Err(ProviderError::new(ErrorKind::Invalid, "session:Open", message))
+    }
+
     /// Asks the running instance, by its public address. Changes nothing. A cloud in which nothing runs has no answer.
     async fn ask(&self, _: &Question) -> Result<Value, Silence> {
         Err(Silence::new("nothing runs in this cloud"))
@@ -306,6 +318,14 @@ pub trait Provider: Send + Sync {
     fn patience(&self) -> Duration {
         Duration::from_secs(120)
     }
+}
+
+/// A program of the cloud's maker that leads a person into a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opener {
+    pub program: &'static str,
+    /// How to get it.
+    pub advice: &'static str,
 }
 
 /// What a program has printed.

@@ -30,6 +30,8 @@ pub struct Blueprint {
     pub choices: Vec<Choice>,
     /// What can be run beside what is kept, by the name of the command.
     pub commands: BTreeMap<String, Tool>,
+    /// Sessions that can be opened beside what is kept, by the name of the command.
+    pub doors: BTreeMap<String, Door>,
     /// What does not work in a simulated cloud, as it would not in the real one.
     pub laws: Vec<Law>,
     /// What a running instance answers if it works; in the order of the files.
@@ -47,6 +49,15 @@ pub struct Tool {
     pub exit_code: String,
     /// Words that take the instance's name beside them.
     pub dangers: Vec<String>,
+}
+
+/// A job that does nothing but wait while a person works in it.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What the job is made of. Its program must end by itself: nobody else may be there to stop it.
+    pub resource: Resource,
+    /// What the person works with.
+    pub opens: String,
 }
 
 /// Something that fails as long as something else has not been done: a program whose database has no tables.
@@ -475,16 +486,28 @@ fn read_tool(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnos
     let kind = reader.text("type").and_then(|text| text.split_once('.').map(|(a, b)| TypeName::new(a, b)));
     let (takes, exit_code, doc) = (reader.text("takes"), reader.text("exit_code"), reader.text("doc"));
     let dangers = reader.texts("dangers");
+    let opens = reader.text("opens");
     reader.refuse_others();
     let attributes = entry.node.entries().iter().find(|item| item.key == "attributes");
-    match (kind, takes, exit_code, doc, attributes) {
-        (Some(kind), Some(takes), Some(exit_code), Some(_), Some(attributes)) => {
-            let resource = Resource { name: entry.key.clone(), ..read_resource(kind, attributes.clone(), diagnostics) };
+    let (Some(kind), Some(_), Some(attributes)) = (kind, doc, attributes) else {
+        diagnostics.push(
+            Diagnostic::error("blueprint", "a command needs `type`, `doc` and `attributes`")
+                .at(&entry.key_location, ""),
+        );
+        return;
+    };
+    let resource = Resource { name: entry.key.clone(), ..read_resource(kind, attributes.clone(), diagnostics) };
+    match (takes, exit_code, opens) {
+        (Some(takes), Some(exit_code), None) => {
             blueprint.commands.insert(entry.key.clone(), Tool { resource, takes, exit_code, dangers });
         }
+        (None, None, Some(opens)) if dangers.is_empty() => {
+            blueprint.doors.insert(entry.key.clone(), Door { resource, opens });
+        }
         _ => diagnostics.push(
-            Diagnostic::error("blueprint", "a command needs `type`, `takes`, `exit_code`, `doc` and `attributes`")
-                .at(&entry.key_location, ""),
+            Diagnostic::error("blueprint", "a command runs what a person asks for, or opens a session")
+                .at(&entry.key_location, "")
+                .hint("the first has `takes` and `exit_code`, the second `opens`"),
         ),
     }
 }

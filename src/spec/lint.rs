@@ -57,6 +57,13 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
         linter.resource(&tool.resource);
         linter.tool(tool);
     }
+    for door in blueprint.doors.values() {
+        linter.resource(&door.resource);
+        if types.get(&door.resource.type_name).is_some_and(|found| !found.once) {
+            let message = format!("`{}` is kept, so nobody can work in it for a while", door.resource.type_name);
+            linter.problems.push(Diagnostic::error("blueprint", message).at(&door.resource.location, ""));
+        }
+    }
     for law in &blueprint.laws {
         for name in [&law.resource, &law.without] {
             if !blueprint.resources.contains_key(name) {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Life, assert_error, creation, default_subnets, default_vpc, make, type_of};
 use crate::support::emulator::REGION;
+use crate::support::loopback::{Loopback, Reply};
 use crate::support::{ministack, moto};
 use mastoform::address::Identity;
 use mastoform::provider::aws::Aws;
@@ -379,6 +380,65 @@ async fn a_program_runs_on_fargate_and_can_be_stopped() {
     assert_eq!(described.tasks()[0].launch_type(), Some(&"FARGATE".into()), "never on spare capacity");
     assert_eq!(described.tasks()[0].containers()[0].exit_code(), Some(0));
     assert_eq!(aws.delete(&target_of(&wanted, &made.identity)).await.unwrap(), Deletion::Accepted);
+}
+
+/// Answers as ECS does, one call per connection. moto opens no sessions.
+fn executing(agent: &'static str, status: &'static str) -> Loopback {
+    Loopback::start(move |request| {
+        let answer = if request.contains("AmazonEC2ContainerServiceV20141113.ExecuteCommand") {
+            json!({ "session": { "sessionId": "s-1", "streamUrl": "wss://ssmmessages.example/", "tokenValue": "a-token" } })
+        } else {
+            json!({ "tasks": [{
+                "taskArn": TASK, "lastStatus": status, "stoppedReason": "the host has gone",
+                "containers": [{
+                    "name": "psql", "runtimeId": "0123-456",
+                    "managedAgents": [{ "name": "ExecuteCommandAgent", "lastStatus": agent }],
+                }],
+            }] })
+        };
+        let body = answer.to_string();
+        let kind = "Content-Type: application/x-amz-json-1.1\r\nConnection: close\r\n";
+        Reply::Text(format!("HTTP/1.1 200 OK\r\n{kind}Content-Length: {}\r\n\r\n{body}", body.len()))
+    })
+}
+
+const TASK: &str = "arn:aws:ecs:eu-central-1:123456789012:task/social/0123456789abcdef";
+
+/// The Session Manager plugin is told what the AWS command line tells it.
+#[tokio::test]
+async fn a_session_is_opened_in_a_task_whose_agent_runs() {
+    let target = |name: &str| {
+        let address = creation(&type_of("ecs.run"), REGION, json!({})).address;
+        let recorded = Value::from_json(&json!({ "container": name }));
+        Target { address, region: REGION.to_owned(), identity: Identity::new(TASK), recorded, owner: None }
+    };
+    let server = executing("RUNNING", "RUNNING");
+    let aws = moto::start().at(format!("http://127.0.0.1:{}", server.port)).aws();
+    let arguments = aws.open(&target("psql"), "psql").await.expect("opened");
+    assert_eq!(format!("{arguments:?}"), "[***, ***, ***, ***, ***, ***]", "the token is a secret");
+    let words: Vec<&str> = arguments.iter().map(|argument| argument.reveal()).collect();
+    let session = r#"{"sessionId":"s-1","streamUrl":"wss://ssmmessages.example/","tokenValue":"a-token"}"#;
+    let container = r#"{"Target":"ecs:social_0123456789abcdef_0123-456"}"#;
+    let endpoint = "https://ecs.eu-central-1.amazonaws.com";
+    assert_eq!(words, [session, REGION, "StartSession", "", container, endpoint]);
+    let requests = server.heads();
+    let asked = requests.last().and_then(|request| request.lines().last()).expect("a body");
+    let asked: serde_json::Value = serde_json::from_str(asked).expect("JSON");
+    let wanted =
+        json!({ "cluster": "social", "task": TASK, "container": "psql", "interactive": true, "command": "psql" });
+    assert_eq!(asked, wanted);
+
+    for (agent, status, kind, says) in [
+        ("PENDING", "RUNNING", ErrorKind::NotYet, "the task is starting"),
+        ("PENDING", "PROVISIONING", ErrorKind::NotYet, "the task is starting"),
+        ("STOPPED", "STOPPED", ErrorKind::Invalid, "the program never came to its end: the host has gone"),
+        ("STOPPED", "DEPROVISIONING", ErrorKind::Invalid, "the task has ended"),
+    ] {
+        let server = executing(agent, status);
+        let aws = moto::start().at(format!("http://127.0.0.1:{}", server.port)).aws();
+        let error = aws.open(&target("psql"), "psql").await.expect_err("not open");
+        assert_eq!((error.kind, error.message.as_str()), (kind, says), "{agent} {status}");
+    }
 }
 
 fn target_of(creation: &Creation, identity: &Identity) -> Target {

@@ -157,6 +157,7 @@ const UNUSED: &[&str] = &[
     "cloudfront:UpdateOriginAccessControl",
     "cloudfront:UpdateResponseHeadersPolicy",
     "ec2:ModifySecurityGroupRules",
+    "ecs:ExecuteCommand",
     "ecs:ListServiceDeployments",
     "ecs:ListTaskDefinitions",
     "ecs:PutClusterCapacityProviders",

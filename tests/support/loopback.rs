@@ -32,7 +32,7 @@ pub fn root() -> CertificateDer<'static> {
 }
 
 impl Loopback {
-    /// Starts a server that answers each request by its head.
+    /// Starts a server that answers each request by its head and its body.
     pub fn start(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen(None, answer)
     }
@@ -76,7 +76,7 @@ impl Loopback {
         self.served.load(Ordering::SeqCst)
     }
 
-    /// The first lines and headers of all requests.
+    /// All requests: first lines, headers and bodies.
     pub fn heads(&self) -> Vec<String> {
         self.heads.lock().expect("no panic").clone()
     }
@@ -96,6 +96,15 @@ fn converse(stream: impl Read + Write, heads: &Mutex<Vec<String>>, answer: &dyn 
         }
         head.push_str(&line);
     }
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let length =
+        lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length")).and_then(|(_, value)| value.parse().ok());
+    let mut body = vec![0; length.unwrap_or_default()];
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
+    head.push_str("\r\n");
+    head.push_str(&String::from_utf8_lossy(&body));
     heads.lock().expect("no panic").push(head.clone());
     let mut stream = reader.into_inner();
     match answer(&head) {

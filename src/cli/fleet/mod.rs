@@ -501,7 +501,7 @@ mod tests {
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(
             (out.take().as_str(), err.take().as_str()),
-            ("alpha  valid  70 resources\n\n1 instance; 0 invalid.\n", "")
+            ("alpha  valid  72 resources\n\n1 instance; 0 invalid.\n", "")
         );
     }
 
@@ -535,7 +535,7 @@ mod tests {
         let text = out.take();
         assert!(
             text.ends_with(
-                "118 to create, 0 to update, 0 to replace, 0 to delete, 4 to run; 0 unchanged; 1 failed; + $289.90 a month.\n"
+                "134 to create, 0 to update, 0 to replace, 0 to delete, 4 to run; 0 unchanged; 1 failed; + $289.90 a month.\n"
             ),
             "{text}"
         );
@@ -545,7 +545,7 @@ mod tests {
         // One that is not wanted does no harm.
         let (exit, ..) = go(&sandbox(folder.path(), &["a*"]), folder.path(), &apply(None, 10));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
-        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (64, 0));
+        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (66, 0));
     }
 
     #[test]
@@ -601,7 +601,7 @@ mod tests {
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 2));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let text = out.take();
-        assert!(text.contains("beta   done  65 created") && text.contains("omega  done  65 created"), "{text}");
+        assert!(text.contains("beta   done  67 created") && text.contains("omega  done  67 created"), "{text}");
         assert!(!text.contains("alpha  done"), "it was done before: {text}");
     }
 

@@ -101,6 +101,11 @@ pub trait Handler: Send + Sync {
         Err(unsupported(self.type_name(), "printed"))
     }
 
+    /// Opens a session with what runs; gives the arguments of the program that goes on with it.
+    async fn open(&self, _: &Clients, _: &Target, _: &str) -> Result<Vec<SecretText>, ProviderError> {
+        Err(unsupported(self.type_name(), "open"))
+    }
+
     /// Reads a sensitive attribute.
     async fn reveal(&self, _: &Clients, _: &Target, _: &[String]) -> Result<SecretText, ProviderError> {
         Err(unsupported(self.type_name(), "reveal"))

@@ -78,7 +78,7 @@ use self::wave::{Together, wave};
 use super::network::Network;
 use super::{
     Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Observed,
-    Owner, Printed, Provider, ProviderError, Question, Registration, Silence, Tags, Target, Update,
+    Opener, Owner, Printed, Provider, ProviderError, Question, Registration, Silence, Tags, Target, Update,
 };
 use crate::address::{Address, Identity, TypeName};
 use crate::secret::SecretText;
@@ -132,6 +132,9 @@ impl Deref for Carrier {
 
 /// Services whose resources stand in no region.
 const GLOBAL_SERVICES: [&str; 1] = ["cloudfront"];
+
+/// How to get the program that AWS makes for sessions.
+const PLUGIN: &str = "install AWS's Session Manager plugin: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html";
 
 /// AWS, as one account and any of its regions.
 pub struct Aws {
@@ -528,6 +531,15 @@ impl Provider for Aws {
     async fn reveal(&self, target: &Target, path: &[String]) -> Result<SecretText, ProviderError> {
         let (handler, clients) = self.at(&target.address, &target.region)?;
         handler.reveal(&clients, target, path).await
+    }
+
+    fn opener(&self) -> Option<Opener> {
+        Some(Opener { program: "session-manager-plugin", advice: PLUGIN })
+    }
+
+    async fn open(&self, target: &Target, command: &str) -> Result<Vec<SecretText>, ProviderError> {
+        let (handler, clients) = self.at(&target.address, &target.region)?;
+        handler.open(&clients, target, command).await
     }
 
     async fn ask(&self, question: &Question) -> Result<Value, Silence> {

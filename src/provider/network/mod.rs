@@ -113,7 +113,7 @@ impl Network {
             let request = self.request(&place)?;
             let (head, body) = self.exchange(&place, request).await?;
             let next = place.sent_on(head.status(), head.headers());
-            match next.filter(|next| hop < HOPS && follow.iter().any(|host| *host == next.host)) {
+            match next.filter(|next| hop < HOPS && follow.contains(&next.host)) {
                 Some(next) => place = next,
                 None => return Ok(shown(&head, Some(&body))),
             }

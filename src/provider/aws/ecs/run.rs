@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::builders::GetLogEventsFluentBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, Container, ContainerOverride, DesiredStatus, KeyValuePair, LaunchType,
-    NetworkConfiguration, Task, TaskField, TaskOverride,
+    ManagedAgentName, NetworkConfiguration, Task, TaskField, TaskOverride,
 };
 
 use super::{present, tag};
@@ -30,12 +30,14 @@ use crate::provider::aws::wave::try_wave;
 use crate::provider::{
     Created, Creation, Deletion, ErrorKind, Observation, Observed, Printed, ProviderError, Target, Update,
 };
+use crate::secret::SecretText;
 
 const DESCRIBE: &str = "ecs:DescribeTasks";
 const LIST: &str = "ecs:ListTasks";
 const LOG: &str = "logs:GetLogEvents";
 const RUN: &str = "ecs:RunTask";
 const STOP: &str = "ecs:StopTask";
+const EXECUTE: &str = "ecs:ExecuteCommand";
 
 /// How many tasks one call describes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>
@@ -44,6 +46,7 @@ const BATCH: usize = 100;
 /// Lines of the log that say why a program failed.
 const LAST_LINES: i32 = 30;
 
+const RUNNING: &str = "RUNNING";
 const STOPPED: &str = "STOPPED";
 
 pub struct Run;
@@ -103,12 +106,57 @@ impl Handler for Run {
         Ok(Printed { lines, next: answer.next_forward_token })
     }
 
+    async fn open(&self, clients: &Clients, target: &Target, command: &str) -> Result<Vec<SecretText>, ProviderError> {
+        session(clients, target, command).await
+    }
+
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let arn = target.identity.as_str();
         let request = clients.ecs().stop_task().cluster(cluster_of(arn)).task(arn).reason("mastoform destroy");
         request.send().await.map_err(failed(STOP)).or_absent()?;
         Ok(Deletion::Accepted)
     }
+}
+
+/// Opens a session, as `aws ecs execute-command` does (awscli/customizations/ecs/executecommand.py): the program is told
+/// the session with its token, the region, what is done, no profile, the container, and where AWS is.
+async fn session(clients: &Clients, target: &Target, command: &str) -> Result<Vec<SecretText>, ProviderError> {
+    let arn = target.identity.as_str();
+    let (cluster, name) = (cluster_of(arn), recorded(target, EXECUTE).optional_text("container")?.unwrap_or_default());
+    let not_yet = |what: &str| ProviderError::new(ErrorKind::NotYet, EXECUTE, what);
+    let tasks = describe(clients, cluster, vec![arn.to_owned()]).await?;
+    let task = tasks.first().ok_or_else(|| not_yet("the task is not there yet"))?;
+    match outcome(task, name) {
+        Outcome::Pending => return Err(not_yet("the task is starting")),
+        Outcome::Running => {}
+        Outcome::Stopping | Outcome::Succeeded => {
+            return Err(ProviderError::new(ErrorKind::Invalid, EXECUTE, "the task has ended"));
+        }
+        Outcome::Failed(reason) => return Err(ProviderError::new(ErrorKind::Invalid, EXECUTE, reason)),
+    }
+    let container = program(task, name).ok_or_else(|| unanswered(DESCRIBE, "container"))?;
+    let agents =
+        container.managed_agents().iter().filter(|agent| agent.name() == Some(&ManagedAgentName::ExecuteCommandAgent));
+    let is_ready = agents.into_iter().any(|agent| agent.last_status() == Some(RUNNING));
+    let runtime = container.runtime_id().filter(|_| is_ready).ok_or_else(|| not_yet("the task is starting"))?;
+    let request = clients.ecs().execute_command().cluster(cluster).task(arn).container(name);
+    let answer = request.interactive(true).command(command).send().await.map_err(failed(EXECUTE))?;
+    let session = answer.session.ok_or_else(|| unanswered(EXECUTE, "session"))?;
+    let region = clients.region();
+    let words = [
+        serde_json::json!({
+            "sessionId": session.session_id,
+            "streamUrl": session.stream_url,
+            "tokenValue": session.token_value,
+        })
+        .to_string(),
+        region.to_owned(),
+        "StartSession".to_owned(),
+        String::new(),
+        serde_json::json!({ "Target": format!("ecs:{cluster}_{}_{runtime}", last_part(arn)) }).to_string(),
+        format!("https://ecs.{region}.amazonaws.com{}", if region.starts_with("cn-") { ".cn" } else { "" }),
+    ];
+    Ok(words.into_iter().map(SecretText::new).collect())
 }
 
 /// The cluster in the ARN of a task: `arn:aws:ecs:REGION:ACCOUNT:task/CLUSTER/ID`.
@@ -168,7 +216,13 @@ async fn run(clients: &Clients, creation: &Creation) -> Result<Task, ProviderErr
         .client_token(&creation.token)
         .started_by(&creation.token)
         .set_network_configuration(Some(network(&wanted)?))
-        .overrides(TaskOverride::builder().container_overrides(container).build())
+        .overrides(
+            TaskOverride::builder()
+                .container_overrides(container)
+                .set_task_role_arn(wanted.optional_text("task_role_arn")?.map(str::to_owned))
+                .build(),
+        )
+        .set_enable_execute_command(wanted.optional_flag("enable_execute_command")?)
         .set_tags(Some(tags::ecs(&creation.tags)));
     let answer = request.send().await.map_err(failed(RUN))?;
     let refusal = answer.failures().first().map(|failure| {
@@ -274,7 +328,7 @@ impl Outcome {
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html>
 fn outcome(task: &Task, container: &str) -> Outcome {
     match task.last_status().unwrap_or_default() {
-        "RUNNING" => return Outcome::Running,
+        RUNNING => return Outcome::Running,
         "DEACTIVATING" | "STOPPING" | "DEPROVISIONING" => return Outcome::Stopping,
         STOPPED | "DELETED" => {}
         _ => return Outcome::Pending,
