@@ -366,6 +366,11 @@ fn must_say_in_words(name: &TypeName, attribute: &Attribute) {
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Status.html>
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
 const STATUSES: &[(&str, &[&str])] = &[
+    (
+        // CertificateStatus in the model of ACM.
+        "acm.certificate",
+        &["PENDING_VALIDATION", "ISSUED", "INACTIVE", "EXPIRED", "VALIDATION_TIMED_OUT", "REVOKED", "FAILED"],
+    ),
     ("elb.load_balancer", &["active", "provisioning", "active_impaired", "failed"]),
     ("ecs.cluster", &["ACTIVE", "PROVISIONING", "DEPROVISIONING", "FAILED", "INACTIVE"]),
     ("ecs.service", &["COMPLETED", "FAILED", "IN_PROGRESS", "DRAINING"]),
@@ -448,8 +453,8 @@ const STATUSES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// A job's outcome and a distribution's are made here, of several answers.
-const MADE_HERE: [&str; 2] = ["cloudfront.distribution", "ecs.run"];
+/// A job's outcome, a distribution's, and what is said of a record at another provider are made here, of several answers.
+const MADE_HERE: [&str; 3] = ["cloudfront.distribution", "dns.record", "ecs.run"];
 
 #[test]
 fn every_status_that_aws_names_is_classified() {
