@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::whole::{certificates, own_with, program, ready, said};
+use super::whole::{own_with, program, ready, said};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::example;
 use crate::support::moto;
@@ -28,7 +28,7 @@ fn table(calls: &BTreeMap<String, usize>) -> String {
 /// What a plan reads of one instance: in one call for each type, except where AWS reads one resource, or a part of one, in
 /// a call.
 const PLAN: &str = "\
-2 acm:ListCertificates
+2 acm:DescribeCertificate
 1 cloudfront:GetDistribution
 1 cloudfront:GetOriginAccessControl
 1 cloudfront:GetResponseHeadersPolicy
@@ -38,7 +38,7 @@ const PLAN: &str = "\
 1 ec2:DescribeVpcs
 1 ecs:DescribeClusters
 1 ecs:DescribeServices
-2 ecs:DescribeTaskDefinition
+3 ecs:DescribeTaskDefinition
 1 elasticache:DescribeCacheClusters
 1 elasticache:DescribeReplicationGroups
 1 elasticloadbalancing:DescribeListeners
@@ -50,9 +50,10 @@ const PLAN: &str = "\
 1 elasticloadbalancing:DescribeTargetGroups
 1 iam:GetPolicy
 1 iam:GetPolicyVersion
-2 iam:GetRole
-2 iam:GetRolePolicy
-2 iam:ListRolePolicies
+3 iam:GetRole
+4 iam:GetRolePolicy
+3 iam:ListAttachedRolePolicies
+3 iam:ListRolePolicies
 1 logs:DescribeLogGroups
 1 rds:DescribeDBClusters
 1 rds:DescribeDBInstances
@@ -61,6 +62,7 @@ const PLAN: &str = "\
 1 s3:GetBucketOwnershipControls
 1 s3:GetBucketPolicy
 1 s3:GetPublicAccessBlock
+1 secretsmanager:DescribeSecret
 1 secretsmanager:ListSecrets
 2 ssm:GetParameters
 1 sts:GetCallerIdentity
@@ -71,6 +73,7 @@ const PLAN: &str = "\
 /// waits for what is under way.
 const APPLY: &str = "\
 2 acm:ListCertificates
+2 acm:RequestCertificate
 1 cloudfront:CreateDistributionWithTags
 1 cloudfront:CreateOriginAccessControl
 1 cloudfront:CreateResponseHeadersPolicy
@@ -85,7 +88,7 @@ const APPLY: &str = "\
 1 ecs:CreateService
 1 ecs:DescribeClusters
 2 ecs:ListTasks
-2 ecs:RegisterTaskDefinition
+3 ecs:RegisterTaskDefinition
 2 ecs:RunTask
 1 elasticache:CreateReplicationGroup
 1 elasticache:DescribeCacheClusters
@@ -100,8 +103,8 @@ const APPLY: &str = "\
 1 elasticloadbalancing:ModifyLoadBalancerAttributes
 2 elasticloadbalancing:ModifyTargetGroupAttributes
 1 iam:CreatePolicy
-2 iam:CreateRole
-2 iam:PutRolePolicy
+3 iam:CreateRole
+4 iam:PutRolePolicy
 1 logs:CreateLogGroup
 1 logs:PutRetentionPolicy
 1 rds:CreateDBCluster
@@ -113,6 +116,7 @@ const APPLY: &str = "\
 1 s3:PutBucketTagging
 1 s3:PutPublicAccessBlock
 6 secretsmanager:CreateSecret
+1 secretsmanager:DescribeSecret
 1 ssm:GetParameter
 15 ssm:PutParameter
 1 sts:GetCallerIdentity
@@ -122,12 +126,18 @@ const APPLY: &str = "\
 #[tokio::test]
 async fn the_example_takes_no_call_too_many() {
     let emulator = moto::start();
-    let folder = ready(&emulator).await;
+    let folder = ready(&emulator);
     let mut applied = calls(&emulator, folder.path(), &["apply", "--yes"]);
     // How often is looked at what is under way depends on how fast the machine is.
     let looks = |operation: &str| {
-        ["rds:DescribeDBInstances", "rds:DescribeDBClusters", "ecs:DescribeServices", "ecs:DescribeTasks"]
-            .contains(&operation)
+        [
+            "acm:DescribeCertificate",
+            "rds:DescribeDBInstances",
+            "rds:DescribeDBClusters",
+            "ecs:DescribeServices",
+            "ecs:DescribeTasks",
+        ]
+        .contains(&operation)
     };
     applied.retain(|operation, _| !looks(operation));
     assert_eq!(table(&applied), APPLY);
@@ -135,7 +145,8 @@ async fn the_example_takes_no_call_too_many() {
 }
 
 /// Operations that AWS has for one resource, or a part of one, and those that read a page or a batch of ten.
-const ONE_BY_ONE: [&str; 17] = [
+const ONE_BY_ONE: [&str; 20] = [
+    "acm:DescribeCertificate",
     "cloudfront:GetDistribution",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
@@ -145,12 +156,14 @@ const ONE_BY_ONE: [&str; 17] = [
     "iam:GetPolicyVersion",
     "iam:GetRole",
     "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
     "iam:ListRolePolicies",
     "s3:GetBucketEncryption",
     "s3:GetBucketLifecycleConfiguration",
     "s3:GetBucketOwnershipControls",
     "s3:GetBucketPolicy",
     "s3:GetPublicAccessBlock",
+    "secretsmanager:DescribeSecret",
     "ssm:GetParameters",
     "tag:GetResources",
 ];
@@ -160,13 +173,10 @@ const ONE_BY_ONE: [&str; 17] = [
 async fn three_instances_of_a_region_are_read_together() {
     const NAMES: [&str; 3] = ["social", "forum", "club"];
     let emulator = moto::start();
-    let folder = ready(&emulator).await;
+    let folder = ready(&emulator);
     let fleet = folder.path().join("fleet");
     fs_err::create_dir(&fleet).expect("a folder");
     for name in NAMES {
-        if name != "social" {
-            certificates(&emulator.aws(), REGION, &format!("{name}.example.org")).await;
-        }
         let text = own_with(&emulator, &example(&[("social", name)]), name);
         fs_err::write(fleet.join(format!("{name}.toml")), text).expect("written");
     }

@@ -566,7 +566,7 @@ impl Story {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_of_the_page_lives_and_dies_with_its_instance() {
     let emulator = moto::start();
-    let folder = ready(&emulator).await;
+    let folder = ready(&emulator);
     own_types(folder.path());
     let story = Story { emulator, server: CloudControl::start(), folder };
     let setting =

@@ -135,7 +135,7 @@ impl Weather {
 /// An instance's whole life in an account of its own, with kills all along. How many it survived.
 async fn life(number: u64, expected: Arc<Vec<String>>) -> usize {
     let emulator = moto::start();
-    let folder = ready(&emulator).await;
+    let folder = ready(&emulator);
     let weather = Weather::before(&emulator, 20_261_126 + number);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ number);
     let mut kills = weather.kill_often(&emulator, &mut numbers, folder.path(), &["apply", "--yes"]).await;
@@ -151,7 +151,7 @@ async fn life(number: u64, expected: Arc<Vec<String>>) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_at_any_call_it_ends_in_the_same_account() {
     let undisturbed = moto::start();
-    let folder = ready(&undisturbed).await;
+    let folder = ready(&undisturbed);
     let output = program(&undisturbed, folder.path(), &["apply", "--yes"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let expected = Arc::new(left(&undisturbed.aws()).await);

@@ -22,7 +22,7 @@ use mastoform::state::State;
 use serde_json::json;
 
 use super::rds::{Answer, refused, scripted};
-use super::whole::{certificates, own_with, program, ready, said};
+use super::whole::{own_with, program, ready, said};
 use super::{LINEAGE, assert_error, creation, default_vpc, make, text, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::example;
@@ -490,12 +490,9 @@ async fn indexed(aws: &Aws, region: &str) -> Vec<ResourceTagMapping> {
 #[tokio::test]
 async fn instances_live_and_die_beside_each_other() {
     let emulator = moto::start();
-    let aws = emulator.aws();
-    let first = ready(&emulator).await;
+    let first = ready(&emulator);
     succeeds(&emulator, first.path(), &["apply", "--yes"]);
 
-    let other_region = "eu-west-1";
-    certificates(&aws, other_region, "other.example.org").await;
     let second = tempfile::tempdir().expect("a folder");
     let text = example(&[
         (r#"name   = "social""#, r#"name   = "forum""#),
@@ -529,7 +526,7 @@ async fn instances_live_and_die_beside_each_other() {
 async fn an_instance_from_before_is_marked_in_one_apply() {
     let emulator = moto::start();
     let aws = emulator.aws();
-    let folder = ready(&emulator).await;
+    let folder = ready(&emulator);
     succeeds(&emulator, folder.path(), &["apply", "--yes"]);
 
     unmark(&aws).await;

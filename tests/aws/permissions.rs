@@ -129,6 +129,7 @@ main(['-H', '127.0.0.1', '-p', str(PORT)])
 
 /// What AWS asks for besides the action of a call, and moto does not.
 const UNASKED: &[&str] = &[
+    "acm:AddTagsToCertificate",
     "cloudfront:TagResource",
     "ec2:CreateTags",
     "ecs:TagResource",
@@ -147,7 +148,7 @@ const UNASKED: &[&str] = &[
 
 /// What other lives of an instance than this one take: other updates, buckets that are not empty, crashes.
 const UNUSED: &[&str] = &[
-    "acm:DescribeCertificate",
+    "acm:ListTagsForCertificate",
     "cloudfront:GetDistributionConfig",
     "cloudfront:ListDistributions",
     "cloudfront:ListOriginAccessControls",
@@ -344,7 +345,7 @@ async fn the_printed_policy_is_enough_and_what_is_taken_from_it_is_missed() {
     let owner = moto::account_in(&server);
     let guarded = Guarded { server, owner };
     let aws = guarded.owner.aws();
-    let folder = ready(&guarded.owner).await;
+    let folder = ready(&guarded.owner);
     let file = folder.path().join("mastodon.toml");
 
     let daily = printed(&guarded.owner, folder.path(), &[]);

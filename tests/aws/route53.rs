@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Life, assert_error, creation, look_up, text, type_of};
 use crate::support::emulator::REGION;
+use crate::support::loopback::{Loopback, Reply};
 use crate::support::moto;
 use mastoform::provider::aws::Aws;
 use mastoform::provider::{ErrorKind, Provider, Target};
@@ -77,20 +78,53 @@ async fn an_alias_lives() {
     assert_eq!(all(&aws, &zone).await, []);
 }
 
+/// Answers as Route 53 does, in one of its two forms, where the zone has a record of somebody else: moto's `CREATE` takes its place instead.
+/// <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html>
+fn taken(is_wrapped: bool) -> Loopback {
+    Loopback::start(move |request| {
+        let namespace = "xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"";
+        let (status, body) = if request.starts_with("POST") {
+            let message = "[Tried to create resource record set [name='social.example.org.', type='CNAME'] but it already exists]";
+            let problem = match is_wrapped {
+                true => format!(
+                    "<ErrorResponse {namespace}><Error><Type>Sender</Type><Code>InvalidChangeBatch</Code><Message>{message}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+                ),
+                false => format!(
+                    "<InvalidChangeBatch {namespace}><Messages><Message>{message}</Message></Messages><RequestId>1</RequestId></InvalidChangeBatch>"
+                ),
+            };
+            ("400 Bad Request", problem)
+        } else {
+            let value = "<ResourceRecord><Value>theirs.example.net</Value></ResourceRecord>";
+            let set = format!(
+                "<ResourceRecordSet><Name>social.example.org.</Name><Type>CNAME</Type><TTL>60</TTL><ResourceRecords>{value}</ResourceRecords></ResourceRecordSet>"
+            );
+            let list = format!(
+                "<ResourceRecordSets>{set}</ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>300</MaxItems>"
+            );
+            ("200 OK", format!("<ListResourceRecordSetsResponse {namespace}>{list}</ListResourceRecordSetsResponse>"))
+        };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nConnection: close\r\n");
+        Reply::Text(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
+    })
+}
+
 #[tokio::test]
 async fn a_record_of_somebody_else_is_never_overwritten() {
-    let moto = moto::start();
-    let aws = moto.aws();
-    let zone = zone(&aws, "example.org").await;
-    by_hand(&aws, &zone, "social.example.org", "theirs.example.net", ChangeAction::Create).await;
-    let attributes = json!({ "zone_id": zone, "name": "social.example.org", "kind": "CNAME", "ttl": 60, "values": ["ours.example.net"] });
-    let refused = aws.create(&creation(&type_of("route53.record"), REGION, attributes)).await;
-    let said = refused.as_ref().unwrap_err().to_string();
-    assert!(said.contains("has a record social.example.org CNAME already, theirs.example.net"), "{said}");
-    assert_error(refused, ErrorKind::Conflict, "route53:ChangeResourceRecordSets");
-    let there = all(&aws, &zone).await;
-    assert_eq!(there.len(), 1, "{there:?}");
-    assert_eq!(there[0].2, ["theirs.example.net"]);
+    for is_wrapped in [true, false] {
+        let server = taken(is_wrapped);
+        let aws = moto::start().at(format!("http://127.0.0.1:{}", server.port)).aws();
+        let attributes = json!({ "zone_id": "Z1", "name": "social.example.org", "kind": "CNAME", "ttl": 60, "values": ["ours.example.net"] });
+        let refused = aws.create(&creation(&type_of("route53.record"), REGION, attributes)).await;
+        let said = refused.as_ref().unwrap_err().to_string();
+        assert!(said.contains("has a record social.example.org CNAME already, theirs.example.net"), "{said}");
+        assert_error(refused, ErrorKind::Conflict, "route53:ChangeResourceRecordSets");
+        let asked = server.heads();
+        let actions = asked.iter().filter(|request| request.starts_with("POST")).collect::<Vec<_>>();
+        assert_eq!(actions.len(), 1, "{asked:?}");
+        assert!(!actions[0].contains("UPSERT") && !actions[0].contains("DELETE"), "{actions:?}");
+        assert_eq!(actions[0].matches("<Action>CREATE</Action>").count(), 2, "{actions:?}");
+    }
 }
 
 #[tokio::test]
@@ -128,7 +162,7 @@ async fn the_zone_with_the_longest_name_is_taken() {
     zone(&aws, "example.org").await;
     let inner = zone(&aws, "social.example.org").await;
     let found = look_up(&aws, "route53.zone", json!({ "name": "media.social.example.org" })).await.unwrap();
-    assert_eq!((text(&found, "id"), text(&found, "zone")), (inner.as_str(), "social.example.org"));
+    assert_eq!((text(&found, "id"), text(&found, "zone")), (inner, "social.example.org".to_owned()));
     let missing = look_up(&aws, "route53.zone", json!({ "name": "example.net" })).await;
     assert!(missing.as_ref().unwrap_err().to_string().contains("no public zone at Route 53 that holds example.net"));
     assert_error(missing, ErrorKind::NotFound, "route53:ListHostedZones");

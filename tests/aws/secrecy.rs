@@ -50,7 +50,7 @@ fn search_files(folder: &Path, secrets: &[String]) {
 async fn no_generated_secret_leaves_secrets_manager() {
     let emulator = moto::start();
     let aws = emulator.aws();
-    let folder = ready(&emulator).await;
+    let folder = ready(&emulator);
     let file = folder.path().join("mastodon.toml");
     // The loudest that can be had, also of the SDK.
     let loud = |words: &[&str]| {
@@ -88,7 +88,7 @@ async fn no_generated_secret_leaves_secrets_manager() {
 #[tokio::test]
 async fn an_error_with_a_secret_in_it_is_told_without_it() {
     let emulator = moto::start();
-    let folder = ready(&emulator).await;
+    let folder = ready(&emulator);
     let echo = |action: &str| (action == "CreateDBCluster").then_some(Mishap::Echo);
     let proxy = Proxy::moody(emulator.host(), Duration::ZERO, Box::new(echo));
     let words = ["apply", "--yes", "-vv"];

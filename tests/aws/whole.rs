@@ -35,10 +35,13 @@ pub fn own(emulator: &Emulator, text: &str) -> String {
     own_with(emulator, text, "media")
 }
 
-/// The same with another bucket.
+/// The same with another bucket. Nothing of a test is looked up in DNS.
 pub fn own_with(emulator: &Emulator, text: &str, bucket: &str) -> String {
     let account = emulator.account();
-    format!("{}\n[media]\nbucket = \"{bucket}-of-{account}\"\n", text.replace("123456789012", account))
+    format!(
+        "{}\n[media]\nbucket = \"{bucket}-of-{account}\"\n[dns]\ncheck = false\n",
+        text.replace("123456789012", account)
+    )
 }
 
 /// Everything it said, for a failing test.
@@ -51,27 +54,10 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// An account in which the example can be brought up, and a folder with its file.
-pub async fn ready(emulator: &Emulator) -> TempDir {
-    certificates(&emulator.aws(), REGION, "social.example.org").await;
+pub fn ready(emulator: &Emulator) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs_err::write(folder.path().join("mastodon.toml"), own(emulator, EXAMPLE)).expect("written");
     folder
-}
-
-/// The certificates that the owner of the instance has requested by hand before.
-pub async fn certificates(aws: &Aws, region: &str, domain: &str) {
-    for (region, domain) in [(region, domain.to_owned()), ("us-east-1", format!("media.{domain}"))] {
-        let request = aws.clients(region).acm().request_certificate().domain_name(domain);
-        let arn = request.send().await.expect("requested").certificate_arn.expect("an ARN");
-        loop {
-            let described = aws.clients(region).acm().describe_certificate().certificate_arn(&arn).send().await;
-            let status = described.expect("described").certificate.and_then(|certificate| certificate.status);
-            if status.is_some_and(|status| status.as_str() == "ISSUED") {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    }
 }
 
 /// What can be found in the account by names that begin with the instance's.
@@ -85,6 +71,11 @@ async fn left_in(aws: &Aws, region: &str) -> Vec<String> {
     let groups = clients.ec2().describe_security_groups().send().await.expect("groups");
     found.extend(groups.security_groups().iter().filter_map(|group| group.group_name()).map(str::to_owned));
     found.retain(|name| name != "default");
+    for place in [region, "us-east-1"] {
+        let listed = aws.clients(place).acm().list_certificates().send().await.expect("certificates");
+        let names = listed.certificate_summary_list().iter().filter_map(|one| one.domain_name());
+        found.extend(names.map(|name| format!("certificate {name}")));
+    }
     let clusters = clients.rds().describe_db_clusters().send().await.expect("clusters");
     found.extend(clusters.db_clusters().iter().filter_map(|one| one.db_cluster_identifier()).map(str::to_owned));
     let instances = clients.rds().describe_db_instances().send().await.expect("instances");
@@ -164,12 +155,12 @@ async fn left_in(aws: &Aws, region: &str) -> Vec<String> {
 async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     let emulator = moto::start();
     let aws = emulator.aws();
-    let folder = ready(&emulator).await;
+    let folder = ready(&emulator);
     let file = folder.path().join("mastodon.toml");
 
     let applied = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
     assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
-    assert!(text(&applied.stdout).contains("Plan: 61 to create"), "{}", text(&applied.stdout));
+    assert!(text(&applied.stdout).contains("Plan: 67 to create"), "{}", text(&applied.stdout));
     assert!(left(&aws).await.len() > 20, "the account is full of it");
 
     let again = mastoform(&emulator, folder.path(), &["plan", "--detailed-exitcode"]);
@@ -183,7 +174,7 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     let healths = |list: &str| -> Vec<Json> {
         status[list].as_array().expect("a list").iter().map(|found| found["health"].clone()).collect()
     };
-    assert_eq!((&status["unread"], healths("resources")), (&Json::Null, vec![Json::from("good"); 7]), "{status}");
+    assert_eq!((&status["unread"], healths("resources")), (&Json::Null, vec![Json::from("good"); 13]), "{status}");
     assert_eq!(healths("probes"), vec![Json::from("bad"); 8], "{status}");
 
     let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
@@ -206,8 +197,7 @@ async fn two_instances_of_one_name_live_and_die_in_two_regions() {
     const OTHER: &str = "us-west-2";
     let emulator = moto::start();
     let aws = emulator.aws();
-    let first = ready(&emulator).await;
-    certificates(&aws, OTHER, "social.example.net").await;
+    let first = ready(&emulator);
     let second = tempfile::tempdir().expect("a folder");
     let text = example(&[(REGION, OTHER), ("social.example.org", "social.example.net")]);
     fs_err::write(second.path().join("mastodon.toml"), own_with(&emulator, &text, "elsewhere")).expect("written");

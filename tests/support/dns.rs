@@ -43,9 +43,14 @@ impl Drop for Server {
 impl Server {
     /// A server that knows nothing but the zone `example.org`.
     pub async fn start() -> Self {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let (udp, tcp) = loop {
+            let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+            // Somebody else may have the same port for TCP.
+            if let Ok(tcp) = TcpListener::bind(udp.local_addr().expect("an address")).await {
+                break (udp, tcp);
+            }
+        };
         let address = udp.local_addr().expect("an address");
-        let tcp = TcpListener::bind(address).await.expect("the same port");
         let names: Arc<Mutex<BTreeMap<String, Says>>> = Arc::default();
         let (over_udp, over_tcp) = (Arc::clone(&names), Arc::clone(&names));
         let tasks = vec![
@@ -59,16 +64,19 @@ impl Server {
             }),
             tokio::spawn(async move {
                 while let Ok((mut stream, _)) = tcp.accept().await {
-                    while let Ok(length) = stream.read_u16().await {
-                        let mut question = vec![0; length.into()];
-                        if stream.read_exact(&mut question).await.is_err() {
-                            break;
+                    let names = Arc::clone(&over_tcp);
+                    tokio::spawn(async move {
+                        while let Ok(length) = stream.read_u16().await {
+                            let mut question = vec![0; length.into()];
+                            if stream.read_exact(&mut question).await.is_err() {
+                                break;
+                            }
+                            let Some(answer) = answer(&names, &question, true) else { continue };
+                            let length = u16::try_from(answer.len()).expect("a short answer");
+                            let _ = stream.write_u16(length).await;
+                            let _ = stream.write_all(&answer).await;
                         }
-                        let Some(answer) = answer(&over_tcp, &question, true) else { continue };
-                        let length = u16::try_from(answer.len()).expect("a short answer");
-                        let _ = stream.write_u16(length).await;
-                        let _ = stream.write_all(&answer).await;
-                    }
+                    });
                 }
             }),
         ];

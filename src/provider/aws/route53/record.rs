@@ -118,8 +118,8 @@ impl Handler for Record {
         ];
         match send(clients, &key.zone, changes).await {
             Ok(()) => Ok(created(key.identity().0, Report::new())),
-            // AWS says so, too, of a record that is there already.
-            Err(error) if error.code.as_deref() == Some("InvalidChangeBatch") => match read(clients, &key).await? {
+            // AWS says so, too, of a record that is there already. One form of the answer has no code that the SDK knows.
+            Err(error) if is_refused(&error) => match read(clients, &key).await? {
                 None => Err(error),
                 Some(_) if !self.find(clients, creation).await?.is_empty() => {
                     Ok(created(key.identity().0, Report::new()))
@@ -280,6 +280,10 @@ fn owner_record(key: &Key, tags: &Tags) -> Result<ResourceRecordSet, ProviderErr
 
 fn change(action: ChangeAction, set: ResourceRecordSet) -> Result<Change, ProviderError> {
     Change::builder().action(action).resource_record_set(set).build().map_err(incomplete(CHANGE))
+}
+
+fn is_refused(error: &ProviderError) -> bool {
+    !error.kind.is_transient() && matches!(error.code.as_deref(), None | Some("InvalidChangeBatch"))
 }
 
 async fn send(clients: &Clients, zone: &str, changes: Vec<Change>) -> Result<(), ProviderError> {
