@@ -94,8 +94,19 @@ async fn destroy_leaves_nothing() {
     completed(instance.go(EXAMPLE, true).await.expect("applies").1);
     let (_, outcome) = instance.destroy().await;
     completed(Some(outcome));
-    assert_eq!(instance.sim.objects().len(), 0, "{:#?}", instance.sim.objects());
+    // What a person has entered is theirs to remove.
+    let left: Vec<String> = instance.sim.objects().iter().map(|object| object.type_name.to_string()).collect();
+    assert_eq!(left, ["dns.record"; 4], "{:#?}", instance.sim.objects());
     assert_eq!(instance.state().map(|state| state.rows.len()), Some(0));
+}
+
+#[tokio::test]
+async fn what_was_destroyed_is_made_again_beside_what_a_person_has_entered() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    completed(Some(instance.destroy().await.1));
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    nothing_to_do(&instance).await;
 }
 
 /// More steps than may be begun at once, none of which makes a call.

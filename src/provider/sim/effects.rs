@@ -114,7 +114,15 @@ impl Sim {
                 again && object.phase != Phase::Deleting
             }
         });
+        // What a person has entered stays where it is. Asked for again, it is there, or has to be changed.
+        let is_entered = |object: &Object| {
+            stored.as_map().into_iter().flatten().all(|(name, value)| object.attributes.get(name) == Some(value))
+        };
+        let same = same.filter(|(_, object)| !resource_type.is_asked_for() || is_entered(object));
         if let Some((identity, object)) = same {
+            if resource_type.is_asked_for() {
+                return Ok(self.created(resource_type, identity, object, now));
+            }
             return match natural {
                 // The name is free when it is gone.
                 Some(name) if object.phase == Phase::Deleting => {
