@@ -135,11 +135,7 @@ impl Engine<'_> {
         let (Some(resource_type), Some(row)) = (self.resource_type(index), self.run.state.rows.get(address)) else {
             return advice.to_owned();
         };
-        let mut shown = row.recorded();
-        for (name, value) in attributes.as_map().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-            shown.set(&[name], value.clone());
-        }
-        resource_type.advice(advice, &shown, &row.region)
+        resource_type.advice(advice, &row.shown(attributes), &row.region)
     }
 
     fn tell_advice(&mut self, index: usize, advice: Option<String>) {

@@ -32,12 +32,10 @@ pub enum Verdict {
 pub fn verdict(resource_type: &ResourceType, row: &Row, observed: Option<&Value>) -> Verdict {
     let Some(observed) = observed else { return Verdict::Fine };
     let Some(condition) = resource_type.condition(observed) else { return Verdict::Fine };
-    let told = |advice: &str| resource_type.advice(advice, &row.recorded(), &row.region);
+    let told = |advice: &str| resource_type.advice(advice, &row.shown(observed), &row.region);
     match condition {
         Condition::Good | Condition::Passing => Verdict::Fine,
-        Condition::Waits(advice) => {
-            Verdict::Waits(resource_type.advice(advice, &shown(row, observed), &row.region))
-        }
+        Condition::Waits(advice) => Verdict::Waits(told(advice)),
         Condition::Stopped(advice) => Verdict::Blocked(told(advice)),
         // An earlier run deletes it, and the next one goes on with that.
         Condition::Going if matches!(row.status, Status::Deleting | Status::Replacing) => Verdict::Fine,
@@ -55,15 +53,6 @@ pub fn verdict(resource_type: &ResourceType, row: &Row, observed: Option<&Value>
             Status::Ready => Verdict::Anew,
         },
     }
-}
-
-/// What is recorded of a resource, with what the cloud shows of it now.
-fn shown(row: &Row, observed: &Value) -> Value {
-    let mut shown = row.recorded();
-    for (name, value) in observed.as_map().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-        shown.set(&[name], value.clone());
-    }
-    shown
 }
 
 /// The report of the cloud in words: `AWS reports it as stopped`.

@@ -100,8 +100,8 @@ fn relevant(
     }
     if let Some(ready) = &resource_type.ready
         && let Some(status) = ready.status(attributes)
-        // What ends by itself may have ended by the time of the apply.
-        && !matches!(ready.condition(status), Condition::Good | Condition::Passing)
+        // What ends by itself may have ended by the time of the apply, and a person may have acted.
+        && !matches!(ready.condition(status), Condition::Good | Condition::Passing | Condition::Waits(_))
     {
         kept.insert(ready.attribute.clone(), status.into());
     }

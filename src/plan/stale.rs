@@ -306,17 +306,18 @@ fn plan_changes(then: &Plan, now: &Plan, found: &mut Vec<Staleness>) {
     }
 }
 
-/// A plan without what does not decide what is done: lines of files, durations, what it was made from.
+/// A plan without what does not decide what is done: lines of files, durations, what it was made from, and whether a
+/// person has acted already.
 fn essence(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     plan.made_from = Fingerprint::default();
     plan.title.clear();
     plan.expected_seconds = 0;
     plan.cost = None;
-    let unplaced = |cause: &mut Cause| {
-        if let Cause::Written { location } = cause {
-            location.clear();
-        }
+    let unplaced = |cause: &mut Cause| match cause {
+        Cause::Written { location } => location.clear(),
+        Cause::Waits { .. } => *cause = Cause::Interrupted,
+        _ => {}
     };
     for change in &mut plan.changes {
         change.expected_seconds = 0;
@@ -424,6 +425,15 @@ mod tests {
         assert_eq!(words(&then, &now, &state), ["rds.cluster.database would be changed otherwise now"]);
         now.plan = Plan { unchanged: 4, ..then.plan.clone() };
         assert_eq!(words(&then, &now, &state), ["planning again does not give the same plan"]);
+    }
+
+    #[test]
+    fn a_person_who_has_acted_makes_no_plan_stale() {
+        let mut then = saved();
+        then.plan.changes[0].causes = vec![Cause::Waits { advice: "sign".to_owned() }];
+        let mut now = then.clone();
+        now.plan.changes[0].causes = vec![Cause::Interrupted];
+        assert_eq!(words(&then, &now, &State::new("l", "social", "eu-central-1")), Vec::<String>::new());
     }
 
     #[test]

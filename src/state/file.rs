@@ -148,6 +148,13 @@ impl Row {
         overlay(&mut recorded, &self.facts);
         recorded
     }
+
+    /// The same, with what the cloud shows now over it.
+    pub fn shown(&self, observed: &Value) -> Value {
+        let mut shown = self.recorded();
+        overlay(&mut shown, observed);
+        shown
+    }
 }
 
 fn overlay(below: &mut Value, above: &Value) {

@@ -39,6 +39,30 @@ async fn nothing_of_a_living_instance_is_replaced_or_interrupted_by_a_newer_blue
     assert_eq!(changed(&plan), Vec::<String>::new(), "{:#?}", plan.changes);
 }
 
+/// The version before could only look certificates up. The instance keeps those, apply after apply, until its file says
+/// otherwise.
+#[tokio::test]
+async fn looked_up_certificates_stay_until_the_file_asks_for_others() {
+    let instance = living();
+    for _ in 0..2 {
+        let (plan, outcome) = instance.go(FILE, true).await.unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(!changed(&plan).iter().any(|what| what.contains("certificate")), "{:?}", changed(&plan));
+        completed(outcome);
+    }
+    let requested = FILE.replacen("name", "certificates = \"request\"\nname", 1);
+    let (plan, outcome) = instance.go(&requested, true).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let changes = changed(&plan);
+    for expected in [
+        "create acm.certificate.requested_web",
+        "create dns.record.web_certificate",
+        "update elb.listener.https",
+        "update cloudfront.distribution.media",
+    ] {
+        assert!(changes.contains(&expected.to_owned()), "{changes:?}");
+    }
+    completed(outcome);
+}
+
 /// A setting that the version before did not have is nobody's edit.
 #[tokio::test]
 async fn a_setting_that_is_new_is_not_the_cause_of_a_change() {
