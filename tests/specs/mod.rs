@@ -3,6 +3,7 @@
 mod authorization;
 #[cfg(feature = "aws")]
 mod prices;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
