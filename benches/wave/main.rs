@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use proxy::{Exchange, Proxy};
-use support::emulator::{Emulator, REGION};
+use support::emulator::Emulator;
 use support::moto;
 
 const EXAMPLE: &str = include_str!("../../mastodon.toml");
@@ -202,7 +202,6 @@ fn report(name: &str, runs: &[Run], delay: Duration) {
 fn main() {
     let options = Options::read();
     let emulator = moto::start();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let proxy = Proxy::start(emulator.host(), options.delay);
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

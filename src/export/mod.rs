@@ -192,11 +192,14 @@ impl<'a> Instance<'a> {
             let attributes = Tree::Null;
             items.insert(address.clone(), Item { resource_type, identity, region, attributes, values, tags });
         }
+        // A stack is of one region: what stands in another is called by its value.
+        let can_refer = |needed: &Item<'_>| matches!(tool, Tool::Terraform) || needed.region == state.region;
         let written: Vec<(Address, Written)> = items
             .iter()
             .map(|(address, item)| {
                 let needed = state.rows.get(address).into_iter().flat_map(|row| &row.depends_on);
-                let needed: Vec<_> = needed.filter_map(|needed| items.get_key_value(needed)).collect();
+                let needed = needed.filter_map(|needed| items.get_key_value(needed));
+                let needed: Vec<_> = needed.filter(|(_, needed)| can_refer(needed)).collect();
                 (address.clone(), references::written(item, &needed, tool))
             })
             .collect();

@@ -226,6 +226,11 @@ fn a_stack_is_of_one_region() {
     state.rows.get_mut(&address).expect("a row").region = "us-east-1".to_owned();
     let omissions = template(&state, None).omissions;
     assert!(omissions[0].why.contains("us-east-1"), "{omissions:?}");
+    // Nor does anything refer to what the stack does not have.
+    let address: Address = "toy.store.main".parse().expect("an address");
+    state.rows.get_mut(&address).expect("a row").region = "us-east-1".to_owned();
+    let template = template(&state, None).template;
+    assert!(!template.to_string().contains("ToyStoreMain"), "{template:#}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Made, ODD, REGIONS, all, made};
-use crate::support::instance::{EXAMPLE, fast_folder};
+use crate::support::instance::{EXAMPLE, example, fast_folder};
 use crate::support::{npm, python, say};
 
 /// What cfn-lint has to say of the templates in a folder, as one of a region: code, and what it says.
@@ -167,7 +167,9 @@ async fn cdk_nag_finds_what_is_accepted() {
 /// has made.
 #[tokio::test]
 async fn the_stack_that_moto_makes_is_what_we_have_made() {
-    let made = made(EXAMPLE, &[], REGIONS[0]).await;
+    // Gap: moto makes no certificate of a template.
+    let text = example(&[("run_mode = ", "certificates = \"existing\"\nrun_mode = ")]);
+    let made = made(&text, &[], REGIONS[0]).await;
     let folder = fast_folder();
     let (file, script) = (folder.path().join("template.json"), folder.path().join("stack.py"));
     fs_err::write(&file, template(&made)).expect("written");
