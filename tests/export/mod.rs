@@ -13,7 +13,7 @@ use mastoform::export::{Instance as Exported, Subject, cloudformation};
 use mastoform::provider::{Observation, Observations, Provider, read_only};
 use mastoform::session;
 use mastoform::spec::blueprint::InputShape;
-use mastoform::spec::counterpart::{Kind, Tool, leaves};
+use mastoform::spec::counterpart::{Kind, Tool, leaves, pascal};
 use mastoform::spec::{OverlayFile, Specs, Types};
 use mastoform::state::{Row, State};
 use mastoform::value::Value;
@@ -126,7 +126,11 @@ fn imported(imports: &Json, made: &Made, address: &Address) -> Option<Identity> 
     let resource_type = &made.types()[&address.type_name];
     match identifier.values().collect::<Vec<_>>()[..] {
         [only] => Some(Identity::new(only.as_str()?)),
-        _ => identifier.values().find_map(|part| resource_type.identity_in(part.as_str()?)),
+        _ => identifier.values().find_map(|part| resource_type.identity_in(part.as_str()?)).or_else(|| {
+            let own = |name: &String| Some(resource_type.attributes[name].cfn.plain().unwrap_or_else(|| pascal(name)));
+            let parts = resource_type.identity.iter().map(|name| identifier.get(&own(name)?)?.as_str());
+            Some(Identity::new(parts.collect::<Option<Vec<_>>>()?.join("|")))
+        }),
     }
 }
 
