@@ -156,6 +156,10 @@ fn the_lock_of_the_killed_is_free() {
 fn the_first_signal_lets_what_runs_come_to_its_end() {
     for name in ["-INT", "-TERM", "-HUP"] {
         let folder = project();
+        // Nobody is waited for here.
+        let text = fs_err::read_to_string(folder.path().join("mastodon.toml")).expect("a file");
+        let text = text.replacen("\nname ", "\ncertificates = \"existing\"\nname ", 1) + "\n[dns]\ncheck = false\n";
+        fs_err::write(folder.path().join("mastodon.toml"), text).expect("written");
         let mut apply = start(folder.path(), &[&SLOW[..], &["apply", "--yes"]].concat());
         assert!(has_recorded(&mut apply, folder.path(), 20), "{name}");
         signal(&apply, name);
@@ -167,6 +171,26 @@ fn the_first_signal_lets_what_runs_come_to_its_end() {
         data(folder.path(), &[&FAST[..], &["apply", "--yes", "-q"]].concat());
         nothing_is_left_to_do(folder.path());
     }
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_person() {
+    let folder = project();
+    let words = ["--sandbox-person", "never", "apply", "--yes", "--wait", "1h"];
+    let mut apply = start(folder.path(), &[&FAST[..], &words].concat());
+    let mut stderr = apply.stderr.take().expect("piped");
+    let mut lines = BufReader::new(&mut stderr);
+    let mut line = String::new();
+    while !line.contains("dns.record.web waits for you") {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).expect("text"), 0, "it ended too early");
+    }
+    signal(&apply, "-INT");
+    assert_eq!(apply.wait().expect("it ends").code(), Some(130));
+    let rest = everything(&mut stderr);
+    assert!(rest.contains("DNS records to enter:") && rest.contains("it continues from here"), "{rest}");
+    data(folder.path(), &[&FAST[..], &["apply", "--yes", "-q"]].concat());
+    nothing_is_left_to_do(folder.path());
 }
 
 #[test]

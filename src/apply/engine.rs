@@ -112,7 +112,9 @@ impl<'a> Engine<'a> {
                 break;
             }
             let patience = self.patience_with_people();
-            if patience.is_some_and(|until| until <= Instant::now()) {
+            // Whoever wants to stop does not wait for people either.
+            let wants_to_stop = asked != Stop::No && patience.is_some();
+            if wants_to_stop || patience.is_some_and(|until| until <= Instant::now()) {
                 break;
             }
             let wake = self.next_wake().into_iter().chain(patience).min();
@@ -730,7 +732,8 @@ impl<'a> Engine<'a> {
             self.save();
         }
         match deletion {
-            Deletion::Accepted if resource_type.ready.is_none() => self.gone(index),
+            // Nothing that is asked of people is in the cloud.
+            Deletion::Accepted if resource_type.ready.is_none() || resource_type.is_asked_for() => self.gone(index),
             Deletion::Accepted => self.poll_later(index),
             Deletion::Again => self.poll_after_pause(index, true),
         }

@@ -441,10 +441,12 @@ pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths, types: &Types) -> Exit {
         }
         Outcome::Interrupted(report) => {
             ui.say(&format!("\nStopped: {}. {time}", counted(report)));
-            if !report.pending.is_empty() {
-                let names: Vec<String> = report.pending.iter().map(ToString::to_string).collect();
-                ui.say(&format!("Still going on by itself: {}.", names.join(", ")));
+            let waits = |address: &&Address| report.waiting.iter().any(|(waiting, _)| waiting == *address);
+            let going: Vec<String> = report.pending.iter().filter(|one| !waits(one)).map(ToString::to_string).collect();
+            if !going.is_empty() {
+                ui.say(&format!("Still going on by itself: {}.", going.join(", ")));
             }
+            say_waiting(ui, report, types);
             ui.hint("run the command again; it continues from here");
             Exit::Interrupted
         }

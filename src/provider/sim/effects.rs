@@ -307,6 +307,10 @@ impl Sim {
         let mut guard = self.turn(Operation::Delete, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
+        // What a person has entered is theirs to remove.
+        if resource_type.is_asked_for() {
+            return Ok(Deletion::Accepted);
+        }
         let wanted = world.cloud.get_mut(type_name, &target.identity);
         let Some(object) = wanted.filter(|object| object.region == target.region) else {
             return Ok(Deletion::Accepted);
