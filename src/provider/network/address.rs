@@ -1,4 +1,4 @@
-//! Addresses that a question of a stranger may reach.
+//! Addresses that may be reached on behalf of a file that a stranger wrote: what `status` asks, and name servers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

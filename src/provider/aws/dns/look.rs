@@ -16,6 +16,8 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
+use crate::provider::network::address::is_public;
+
 /// How long one server is waited for.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// How many servers of a zone are asked.
@@ -174,10 +176,15 @@ impl Dns {
                 break;
             }
         }
-        let servers = servers.into_iter().filter(is_public).take(SERVERS);
-        let servers: Vec<SocketAddr> = servers.map(|address| SocketAddr::new(address, 53)).collect();
+        let servers = askable(servers);
         if servers.is_empty() { None } else { over(&servers, false) }
     }
+}
+
+/// The servers of a zone that are asked: a few, and none with an address that is not public.
+fn askable(addresses: BTreeSet<IpAddr>) -> Vec<SocketAddr> {
+    let public = addresses.into_iter().filter(|address| is_public(*address));
+    public.take(SERVERS).map(|address| SocketAddr::new(address, 53)).collect()
 }
 
 /// A resolver over servers, which are asked over TCP if an answer is too long for UDP. Nothing is remembered.
@@ -242,24 +249,6 @@ async fn addresses(resolver: &TokioResolver, name: &str) -> BTreeSet<IpAddr> {
     }
 }
 
-/// Whether an address is one of the internet at large.
-fn is_public(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let is_shared = address.octets()[0] == 100 && (64..128).contains(&address.octets()[1]);
-            let is_inner = address.is_private() || address.is_loopback() || address.is_link_local() || is_shared;
-            !(is_inner || address.is_unspecified() || address.is_multicast() || address.is_broadcast())
-        }
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_public(&IpAddr::V4(mapped)),
-            None => {
-                let is_inner = address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback();
-                !(is_inner || address.is_unspecified() || address.is_multicast())
-            }
-        },
-    }
-}
-
 /// Whether two values are the same to DNS: names have no case and may end with a dot.
 fn same(left: &str, right: &str) -> bool {
     left.trim_end_matches('.').eq_ignore_ascii_case(right.trim_end_matches('.'))
@@ -271,8 +260,9 @@ mod tests {
 
     #[test]
     fn servers_of_an_inner_network_are_not_asked() {
-        for public in ["192.0.2.1", "8.8.8.8", "2001:db8::1"] {
-            assert!(is_public(&public.parse().expect("an address")), "{public}");
+        let asked = |address: &str| !askable([address.parse().expect("an address")].into()).is_empty();
+        for public in ["192.5.6.30", "8.8.8.8", "2600:9000:5300::1"] {
+            assert!(asked(public), "{public}");
         }
         for inner in [
             "10.0.0.1",
@@ -285,7 +275,7 @@ mod tests {
             "fe80::1",
             "::ffff:10.0.0.1",
         ] {
-            assert!(!is_public(&inner.parse().expect("an address")), "{inner}");
+            assert!(!asked(inner), "{inner}");
         }
     }
 }
