@@ -70,6 +70,13 @@ pub fn collected<'tag>(present: impl IntoIterator<Item = (&'tag str, &'tag str)>
     present.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
+/// Tags that are in a map already, as pairs.
+pub fn pairs<'tag>(
+    present: impl IntoIterator<Item = (&'tag String, &'tag String)>,
+) -> impl Iterator<Item = (&'tag str, &'tag str)> {
+    present.into_iter().map(|(key, value)| (key.as_str(), value.as_str()))
+}
+
 /// Whether `present` holds every one of `wanted`: for services that cannot filter by tag.
 pub fn has_all<'tag>(wanted: &Tags, present: impl IntoIterator<Item = (&'tag str, &'tag str)>) -> bool {
     let present: BTreeMap<&str, &str> = present.into_iter().collect();

@@ -13,6 +13,7 @@ use aws_sdk_acm::types::{
 
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, filters, wanted};
+use crate::provider::aws::dns::without_dot;
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, Told, created, observed};
 use crate::provider::aws::session::Clients;
@@ -90,9 +91,7 @@ impl Handler for Certificate {
             let is_alike = certificate.domain_name().is_some_and(|name| name.eq_ignore_ascii_case(domain));
             let Some(arn) = certificate.certificate_arn().filter(|_| is_alike) else { continue };
             let present = list_tags(clients, arn).await?;
-            let is_own = present.is_some_and(|present| {
-                tags::has_all(&creation.tags, present.iter().map(|(key, value)| (key.as_str(), value.as_str())))
-            });
+            let is_own = present.is_some_and(|present| tags::has_all(&creation.tags, tags::pairs(&present)));
             if is_own {
                 found.push(Identity::new(arn));
             }
@@ -158,10 +157,6 @@ fn report(certificate: &CertificateDetail, arn: &str) -> Report {
 /// The request takes `RSA_2048`, and AWS's answers may have `RSA-2048`.
 fn key_algorithm(algorithm: &KeyAlgorithm) -> String {
     algorithm.as_str().replace('-', "_")
-}
-
-fn without_dot(name: &str) -> &str {
-    name.strip_suffix('.').unwrap_or(name)
 }
 
 /// The tags of a certificate; `None` if there is none of this ARN.

@@ -80,8 +80,7 @@ impl Handler for Distribution {
         });
         let has_our_tags = |arn| async move {
             let present = list_tags(clients, arn).await?.unwrap_or_default();
-            let present = present.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            Ok::<_, ProviderError>(tags::has_all(&creation.tags, present))
+            Ok::<_, ProviderError>(tags::has_all(&creation.tags, tags::pairs(&present)))
         };
         let ours = try_wave(candidates.iter().map(|candidate| has_our_tags(candidate.arn())).collect()).await?;
         let ours = candidates.into_iter().zip(ours).filter(|(_, is_ours)| *is_ours);

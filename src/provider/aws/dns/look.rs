@@ -16,6 +16,7 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
+use super::without_dot;
 use crate::provider::network::address::is_public;
 
 /// How long one server is waited for.
@@ -238,7 +239,7 @@ fn text(data: &RData) -> String {
         RData::TXT(text) => {
             text.txt_data.iter().map(|part| String::from_utf8_lossy(part).into_owned()).collect::<String>()
         }
-        data => data.to_string().trim_end_matches('.').to_owned(),
+        data => without_dot(&data.to_string()).to_owned(),
     }
 }
 
@@ -251,7 +252,7 @@ async fn addresses(resolver: &TokioResolver, name: &str) -> BTreeSet<IpAddr> {
 
 /// Whether two values are the same to DNS: names have no case and may end with a dot.
 fn same(left: &str, right: &str) -> bool {
-    left.trim_end_matches('.').eq_ignore_ascii_case(right.trim_end_matches('.'))
+    without_dot(left).eq_ignore_ascii_case(without_dot(right))
 }
 
 #[cfg(test)]

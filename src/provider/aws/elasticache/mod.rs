@@ -74,7 +74,7 @@ async fn list_tags(clients: &Clients, arn: &str) -> Result<Tags, ProviderError> 
 /// Whether a resource, known to exist, has all tags of a creation.
 async fn is_tagged(clients: &Clients, arn: Option<&str>, wanted: &Tags) -> Result<bool, ProviderError> {
     let present = list_tags(clients, arn.ok_or_else(|| unanswered(LIST_TAGS, "arn"))?).await?;
-    Ok(tags::has_all(wanted, present.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
+    Ok(tags::has_all(wanted, tags::pairs(&present)))
 }
 
 /// The tags of what was just read. While it is being made or deleted AWS does not tell them, and nothing but its status

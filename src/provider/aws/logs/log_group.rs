@@ -12,7 +12,7 @@ use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, missing};
 use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed, required_arn};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{Tags, has_all};
+use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 
@@ -50,7 +50,7 @@ impl Handler for LogGroup {
         let group = named(clients, name).await?;
         let Some(arn) = group.as_ref().and_then(arn) else { return Ok(Vec::new()) };
         let Some(present) = list_tags(clients, arn).await? else { return Ok(Vec::new()) };
-        let is_own = has_all(&creation.tags, present.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        let is_own = tags::has_all(&creation.tags, tags::pairs(&present));
         Ok(is_own.then(|| Identity::new(name)).into_iter().collect())
     }
 

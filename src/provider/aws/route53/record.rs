@@ -15,9 +15,9 @@ use aws_sdk_route53::types::{
 };
 
 use super::text;
-use super::zone::without_dot;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
+use crate::provider::aws::dns::without_dot;
 use crate::provider::aws::error::{OrAbsent, failed, incomplete};
 use crate::provider::aws::handler::{Handler, by_group, created, observation, observed, tagged};
 use crate::provider::aws::session::Clients;
@@ -103,7 +103,7 @@ impl Handler for Record {
         let key = key(&wanted(creation, LIST))?;
         let found = read(clients, &key).await?.filter(|found| {
             let present = found.tags();
-            tags::has_all(&creation.tags, present.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+            tags::has_all(&creation.tags, tags::pairs(&present))
         });
         Ok(found.map(|_| key.identity()).into_iter().collect())
     }
@@ -238,7 +238,7 @@ fn shown(key: &Key, found: &Pair) -> Observed {
         .set("values", values)
         .set("alias", alias.unwrap_or_default());
     let present = found.tags();
-    tagged(observed(key.identity().0, report), present.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    tagged(observed(key.identity().0, report), tags::pairs(&present))
 }
 
 /// What a record holds, for a message.

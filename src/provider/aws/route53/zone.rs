@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_route53::types::HostedZone;
 
 use crate::provider::aws::attributes::{Report, filters};
+use crate::provider::aws::dns::without_dot;
 use crate::provider::aws::error::failed;
 use crate::provider::aws::handler::Handler;
 use crate::provider::aws::session::Clients;
@@ -67,10 +68,6 @@ async fn list(clients: &Clients) -> Result<Vec<HostedZone>, ProviderError> {
 fn holds(zone: &str, name: &str) -> bool {
     let (zone, name) = (zone.to_ascii_lowercase(), name.to_ascii_lowercase());
     name == zone || name.strip_suffix(&zone).is_some_and(|rest| rest.ends_with('.'))
-}
-
-pub(super) fn without_dot(name: &str) -> &str {
-    name.strip_suffix('.').unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -192,10 +192,7 @@ enum Standing {
 
 async fn standing(place: Place<'_>, tags: &Tags) -> Result<Standing, ProviderError> {
     match get_tags(place).await {
-        Ok(present) => {
-            let present = present.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            Ok(if tags::has_all(tags, present) { Standing::Ours } else { Standing::Taken })
-        }
+        Ok(present) => Ok(if tags::has_all(tags, tags::pairs(&present)) { Standing::Ours } else { Standing::Taken }),
         Err(error) if is(&error, NO_BUCKET) => Ok(Standing::Free),
         // It belongs to another account, or stands in another region.
         Err(error) if error.kind == ErrorKind::Denied => Ok(Standing::Taken),

@@ -269,9 +269,8 @@ async fn list(clients: &Clients, values: &[&str]) -> Result<Vec<Observed>, Provi
 /// Whether a secret carries the tags of the target's owner and shows what is remembered of it.
 fn is_as_remembered(target: &Target, secret: &Observed) -> bool {
     let Some(owner) = &target.owner else { return false };
-    let is_own = secret.tags.as_ref().is_some_and(|present| {
-        tags::has_all(&owner.tags(&target.address), present.iter().map(|(key, value)| (key.as_str(), value.as_str())))
-    });
+    let is_own =
+        secret.tags.as_ref().is_some_and(|present| tags::has_all(&owner.tags(&target.address), tags::pairs(present)));
     let shown = |name: &str| secret.attributes.get(name).and_then(Tree::as_text);
     let remembered = |name: &str| target.recorded.get(name).and_then(Tree::as_text).filter(|text| !text.is_empty());
     is_own && ["name", "description"].iter().all(|name| shown(name) == remembered(name))

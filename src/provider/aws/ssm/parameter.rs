@@ -45,9 +45,7 @@ impl Handler for Parameter {
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
         let name = wanted(creation, LIST_TAGS).text("name")?;
         let present = list_tags(clients, name).await?;
-        let is_own = present.is_some_and(|tags| {
-            tags::has_all(&creation.tags, tags.iter().map(|(key, value)| (key.as_str(), value.as_str())))
-        });
+        let is_own = present.is_some_and(|present| tags::has_all(&creation.tags, tags::pairs(&present)));
         Ok(is_own.then(|| Identity::new(name)).into_iter().collect())
     }
 
