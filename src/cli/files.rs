@@ -141,6 +141,20 @@ impl Project {
         }
     }
 
+    /// The state of an instance that was applied, for commands that work with what runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_state`], if nothing was applied from here, and if the state is another instance's.
+    pub fn applied(&self, ui: &Ui) -> Result<State, CommandError> {
+        let state = read_state(ui, &self.paths)?.ok_or_else(|| {
+            CommandError::failure(format!("there is no {}", self.paths.state().display()))
+                .hint("nothing was applied from here yet")
+        })?;
+        session::check_identity(&state, Some(&self.config), None)?;
+        Ok(state)
+    }
+
     /// What stands behind references: answers of lookups, and the settings of the last complete apply.
     pub fn world<'a>(&'a self, lookups: &'a BTreeMap<Address, Value>, previous: &'a Value) -> World<'a> {
         World { specs: &self.specs, config: &self.config, lookups, previous, evaluator: &self.evaluator }

@@ -88,7 +88,10 @@ fn policies(
 fn looked_up(world: &World<'_>) -> Result<BTreeMap<TypeName, BTreeSet<String>>, CommandError> {
     let mut regions: BTreeMap<TypeName, BTreeSet<String>> = BTreeMap::new();
     let resources = world.specs.blueprint.resources.iter().filter(|(_, resource)| resource.lookup.is_some());
-    for (name, _) in resources.filter(|(name, _)| !world.is_left_out(name)) {
+    for (name, resource) in resources {
+        if world.is_left_out(resource)? {
+            continue;
+        }
         // Those that read another one's answer are asked where the instance is, unless they say where.
         regions.entry(name.0.clone()).or_default().insert(world.config.region.clone());
     }

@@ -86,7 +86,7 @@ fn value_of<'a>(project: &Project, outputs: &'a [Output], name: &str) -> Result<
     }
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_text().map_or_else(|| value.to_string(), str::to_owned)
 }
 

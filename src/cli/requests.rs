@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::output;
 use crate::address::Address;
 use crate::inert::printable;
 use crate::render::layout::{pad, width};
@@ -97,6 +98,6 @@ impl<'a> Requests<'a> {
 fn text(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
-        Some(value) => value.as_text().map_or_else(|| value.to_string(), str::to_owned),
+        Some(value) => output::text(value),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::apply::new_lineage;
-use super::files::{self, Project};
+use super::files::Project;
 use super::{CommandError, Exit, GlobalOptions, RunArguments, Ui, cloud};
 use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
@@ -19,7 +19,7 @@ use crate::expr::Late;
 use crate::inert::printable;
 use crate::plan;
 use crate::plan::resolve::{ResourceScope, resolve};
-use crate::provider::{Creation, ErrorKind, Observation, Printed, Provider, ProviderError, Target};
+use crate::provider::{Creation, Observation, Printed, Provider, ProviderError, Target};
 use crate::session::check_identity;
 use crate::spec::blueprint::{Resource, Tool};
 use crate::spec::types::{Condition, ResourceType};
@@ -36,11 +36,7 @@ const TRIES: u32 = 20;
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RunArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let config = &project.config;
-    let state = files::read_state(ui, &project.paths)?.ok_or_else(|| {
-        CommandError::failure(format!("there is no {}", project.paths.state().display()))
-            .hint("nothing was applied from here yet")
-    })?;
-    check_identity(&state, Some(config), None)?;
+    let state = project.applied(ui)?;
     let Some(tool) = project.specs.blueprint.commands.get(NAME) else {
         return Err(CommandError::failure("these specs do not say what a command is run with"));
     };
@@ -87,7 +83,7 @@ pub(super) async fn start(
     let identity = loop {
         match provider.create(&creation).await {
             Ok(created) => break created.identity,
-            Err(error) if tries < TRIES && (error.kind.is_transient() || error.kind == ErrorKind::Network) => {
+            Err(error) if tries < TRIES && error.kind.is_transient() => {
                 tries += 1;
                 ui.warn(&format!("{error}; it is tried again"));
                 pause(provider).await;

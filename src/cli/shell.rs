@@ -18,13 +18,13 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::files::{self, Project};
+use super::files::Project;
 use super::git;
 use super::run::{attributes, pause, start};
 use super::ui::variable;
 use super::{CommandError, Exit, GlobalOptions, Ui, cloud};
 use crate::file;
-use crate::provider::{ErrorKind, Opener, Provider, Target};
+use crate::provider::{Opener, Provider, Target};
 use crate::secret::SecretText;
 use crate::session::check_identity;
 use crate::spec::blueprint::Door;
@@ -37,11 +37,7 @@ const LOOKS: u32 = 300;
 pub fn run(ui: &Ui, options: &GlobalOptions, name: &str) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let config = &project.config;
-    let state = files::read_state(ui, &project.paths)?.ok_or_else(|| {
-        CommandError::failure(format!("there is no {}", project.paths.state().display()))
-            .hint("nothing was applied from here yet")
-    })?;
-    check_identity(&state, Some(config), None)?;
+    let state = project.applied(ui)?;
     let Some(door) = project.specs.blueprint.doors.get(name) else {
         return Err(CommandError::failure(format!("these specs do not say what a session of `{name}` is")));
     };
@@ -109,7 +105,7 @@ impl Session<'_> {
         loop {
             match provider.open(target, &self.door.opens).await {
                 Ok(arguments) => return Ok(arguments),
-                Err(error) if looks < LOOKS && (error.kind.is_transient() || error.kind == ErrorKind::Network) => {
+                Err(error) if looks < LOOKS && error.kind.is_transient() => {
                     looks += 1;
                     pause(provider).await;
                 }
@@ -166,8 +162,8 @@ mod tests {
     use crate::address::Identity;
     use crate::cli::ui::captured::ui;
     use crate::provider::{
-        Account, Announced, Belonging, Created, Creation, Deletion, Lookup, Observations, ProviderError, Registration,
-        Tags, Update,
+        Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observations, ProviderError,
+        Registration, Tags, Update,
     };
     use crate::spec::Specs;
     use crate::value::{Tree, Value};

@@ -2,20 +2,16 @@
 //! asks the instance as anybody could.
 
 use super::drift::title;
-use super::files::{self, Project};
+use super::files::Project;
 use super::{CommandError, Exit, GlobalOptions, StatusArguments, Ui, cloud};
 use crate::plan::resolve::resolve;
 use crate::render;
-use crate::session::{check_identity, status};
+use crate::session::status;
 
 pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &StatusArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let config = &project.config;
-    let state = files::read_state(ui, &project.paths)?.ok_or_else(|| {
-        CommandError::failure(format!("there is no {}", project.paths.state().display()))
-            .hint("nothing was applied from here yet")
-    })?;
-    check_identity(&state, Some(config), None)?;
+    let state = project.applied(ui)?;
     let world = project.world(&state.lookups, &state.settings);
     let graph = resolve(&world, &project.specs)?;
     let runtime = cloud::runtime()?;
