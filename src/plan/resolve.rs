@@ -89,11 +89,19 @@ impl World<'_> {
         }
     }
 
-    /// Whether `when` leaves out a resource, as far as settings alone decide it.
-    pub fn is_left_out(&self, name: &ResourceName) -> bool {
-        let when = self.specs.blueprint.resources.get(name).and_then(|resource| resource.when.as_ref());
-        let scope = ResourceScope { world: self, each: None, facts: &NoFacts };
-        when.is_some_and(|when| self.evaluator.condition(when, &scope).is_ok_and(|holds| !holds))
+    /// Whether `when` leaves out a resource. One whose `when` waits for the answer of a lookup is not left out yet.
+    ///
+    /// # Errors
+    ///
+    /// A condition that cannot be evaluated.
+    pub fn is_left_out(&self, resource: &Resource) -> Result<bool, Diagnostic> {
+        let Some(when) = &resource.when else { return Ok(false) };
+        let early = ResourceScope { world: self, each: None, facts: &NoFacts };
+        match self.evaluator.condition(when, &early) {
+            Ok(is_wanted) => Ok(!is_wanted),
+            Err(problem) if problem_is_unknown(&problem) => Ok(false),
+            Err(problem) => Err(problem),
+        }
     }
 
     fn kept_setting(&self, path: &[String]) -> Option<&Value> {
@@ -182,10 +190,8 @@ impl Scope for ResourceScope<'_> {
                 if let Some(resource) = self.lookup(&resource_name) {
                     return Ok(match self.world.lookups.get(&address) {
                         // What `when` left out is null, also where it was asked for before.
-                        _ if self.is_left_out(resource)? => Tree::Null,
+                        _ if self.world.is_left_out(resource)? => Tree::Null,
                         Some(found) => found.at(&reference.path).map(Value::lift).unwrap_or_default(),
-                        // What `when` left out is null.
-                        None if self.world.is_left_out(&resource_name) => Tree::Null,
                         None => unknown(&address, &reference.path, reference, false),
                     });
                 }
@@ -209,17 +215,6 @@ impl ResourceScope<'_> {
     /// The resource of this name, if it is looked up.
     fn lookup(&self, name: &ResourceName) -> Option<&Resource> {
         self.world.specs.blueprint.resources.get(name).filter(|resource| resource.lookup.is_some())
-    }
-
-    fn is_left_out(&self, resource: &Resource) -> Result<bool, Diagnostic> {
-        let Some(when) = &resource.when else { return Ok(false) };
-        let early = ResourceScope { world: self.world, each: None, facts: &NoFacts };
-        match self.world.evaluator.condition(when, &early) {
-            Ok(is_wanted) => Ok(!is_wanted),
-            // It waits for another lookup's answer.
-            Err(problem) if problem_is_unknown(&problem) => Ok(false),
-            Err(problem) => Err(problem),
-        }
     }
 
     fn local(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
