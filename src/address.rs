@@ -45,7 +45,7 @@ impl Address {
         Self { type_name, name: name.into(), key }
     }
 
-    /// Whether it has this type and this name, with any key or none.
+    /// The type and the name are these; the key may be any or none.
     pub fn is_named(&self, (type_name, name): &(TypeName, String)) -> bool {
         self.type_name == *type_name && self.name == *name
     }

@@ -112,7 +112,7 @@ impl<'a> Engine<'a> {
                 break;
             }
             let patience = self.patience_with_people();
-            // Whoever wants to stop does not wait for people either.
+            // A stop ends the wait for a person too.
             let wants_to_stop = asked != Stop::No && patience.is_some();
             if wants_to_stop || patience.is_some_and(|until| until <= Instant::now()) {
                 break;

@@ -663,7 +663,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
     }
 }
 
-/// `awaits = { types = ["dns.record"], attribute = "name", value = "validation.name" }`.
+/// `awaits = { types = ["dns.record"], attribute = "name", value = "validation_name" }`.
 fn awaits(reader: &mut Reader<'_>) -> Option<Awaits> {
     reader.used.push("awaits");
     let node = reader.table.get("awaits")?;
