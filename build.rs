@@ -96,7 +96,7 @@ fn prepare(from: &Path, to: &Path) -> io::Result<String> {
 }
 
 fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&hash.finalize())
 }
 
 /// The document of a text; `None` if it is not one that the program takes.

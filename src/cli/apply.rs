@@ -530,7 +530,7 @@ pub(super) fn holder(command: &str) -> Holder {
 pub(super) fn new_lineage() -> Result<String, CommandError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| CommandError::failure(format!("no randomness: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(base16ct::lower::encode_string(&bytes))
 }
 
 /// What a plan deletes that holds what people have stored, by address and by AWS's name.

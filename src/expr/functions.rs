@@ -60,11 +60,7 @@ fn json(value: CelValue) -> Result<CelValue, ExecutionError> {
 fn sha256(value: CelValue) -> Result<CelValue, ExecutionError> {
     let value = from_cel(&value).map_err(|message| failed("sha256", message))?;
     let text = value.as_text().map_or_else(|| value.to_json().to_string(), str::to_owned);
-    Ok(hex(&Sha256::digest(text.as_bytes())).into())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(base16ct::lower::encode_string(&Sha256::digest(text.as_bytes())).into())
 }
 
 /// `shorten(text, max)`: the text if it fits, else its beginning, a hyphen and six characters of its hash.
@@ -74,7 +70,7 @@ fn shorten(text: &str, max: i64) -> String {
         return text.to_owned();
     }
     let kept: String = text.chars().take(max.saturating_sub(7)).collect();
-    format!("{}-{}", kept.trim_end_matches('-'), &hex(&Sha256::digest(text.as_bytes()))[..6])
+    format!("{}-{}", kept.trim_end_matches('-'), &base16ct::lower::encode_string(&Sha256::digest(text.as_bytes()))[..6])
 }
 
 /// `version(text)`: the numbers of a version, `[4, 7, 3]` of `v4.7.3` and of `4.7.3-beta.1`; three at least.

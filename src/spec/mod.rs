@@ -152,7 +152,7 @@ impl Specs {
 
 /// SHA-256 in hexadecimal of a text.
 fn hexadecimal(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&Sha256::digest(text))
 }
 
 /// SHA-256 in hexadecimal over texts, each with its length.
@@ -162,5 +162,5 @@ pub fn digest<'text>(texts: impl IntoIterator<Item = &'text str>) -> String {
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&hasher.finalize())
 }

@@ -188,7 +188,7 @@ impl Paths {
 /// SHA-256 in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&sha2::Sha256::digest(bytes))
 }
 
 #[cfg(test)]

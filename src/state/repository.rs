@@ -223,7 +223,7 @@ impl Index {
             if bytes.get(at..at + 4) == Some(b"link") {
                 let checksum = content.get(..hash).ok_or(CUT)?;
                 if checksum.iter().any(|byte| *byte != 0) {
-                    shared = Some(checksum.iter().map(|byte| format!("{byte:02x}")).collect());
+                    shared = Some(base16ct::lower::encode_string(checksum));
                 }
             }
             at += 8 + size;

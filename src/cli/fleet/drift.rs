@@ -1,10 +1,11 @@
 //! `mastoform drift` over a fleet: what is not as it was applied, instance by instance. Like the command for one, it is
 //! handed clouds that can only be read.
 
+use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
 use super::table;
-use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, document, worst};
+use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, document, worst};
 use crate::cli::drift::{Examined, examine, remembered, title};
 use crate::cli::{CommandError, DriftArguments, Exit, cloud};
 use crate::render;
@@ -32,7 +33,7 @@ pub fn run(fleet: &Fleet<'_>, arguments: &DriftArguments) -> Result<Exit, Comman
                     examine(fleet.ui, project, &reader?, read).await.map(Some)
                 }));
             }
-            for (member, examined) in some.iter().zip(all(waiting).await) {
+            for (member, examined) in some.iter().zip(join_all(waiting).await) {
                 report.take(member, examined)?;
             }
         }

@@ -21,11 +21,10 @@ mod validate;
 mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use glob::Pattern;
 use serde_json::{Value as Json, json};
@@ -370,25 +369,6 @@ fn document(instances: Vec<Json>) -> Json {
 
 /// Something to wait for, among others.
 type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// Waits for all of them, on this thread, and gives their results in their order.
-async fn all<T>(futures: Vec<Waiting<'_, T>>) -> Vec<T> {
-    let mut open: Vec<Option<Waiting<'_, T>>> = futures.into_iter().map(Some).collect();
-    let mut results: Vec<Option<T>> = open.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        for (future, result) in open.iter_mut().zip(&mut results) {
-            if let Some(waiting) = future
-                && let Poll::Ready(output) = waiting.as_mut().poll(context)
-            {
-                *result = Some(output);
-                *future = None;
-            }
-        }
-        if open.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    results.into_iter().flatten().collect()
-}
 
 /// The exit code of a run: that of the instance that fared worst.
 fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
 use super::table::{self, Planned};
-use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, document, worst};
+use super::{Clouds, Fleet, Member, PLANNED_AT_ONCE, Waiting, document, worst};
 use crate::cli::plan::{exit, say_notes};
 use crate::cli::{CommandError, Exit, PlanArguments, cloud};
 use crate::diagnostic::Diagnostics;
@@ -38,7 +39,7 @@ pub fn run(fleet: &Fleet<'_>, arguments: &PlanArguments) -> Result<Exit, Command
                     let reader = clouds.for_reading(fleet.ui, member).await;
                     waiting.push(Box::pin(async move { gather(member, &reader?).await }));
                 }
-                for (member, gathered) in some.iter().zip(all(waiting).await) {
+                for (member, gathered) in some.iter().zip(join_all(waiting).await) {
                     report.take(member, gathered)?;
                 }
             }

@@ -8,11 +8,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use glob::Pattern;
 use tokio::sync::watch;
 
 use super::table::{self, Planned};
-use super::{Clouds, DESTROYED_AT_ONCE, Fleet, Member, PLANNED_AT_ONCE, Waiting, all, worst};
+use super::{Clouds, DESTROYED_AT_ONCE, Fleet, Member, PLANNED_AT_ONCE, Waiting, worst};
 use crate::apply::{self, Event, Outcome, Progress, Run, Stop};
 use crate::cli::apply::{
     Episode, WAIT, counted, give_lineage, go_beyond, holder, keep_what_was_folded, listen, losses, register,
@@ -222,7 +223,7 @@ fn run(
                     })
                 }));
             }
-            lines.extend(all(waiting).await);
+            lines.extend(join_all(waiting).await);
         }
         signals.abort();
         let rows: Vec<_> =
@@ -270,7 +271,7 @@ async fn show<'a>(
             let reader = clouds.for_reading(ui, member).await;
             waiting.push(Box::pin(async move { look(deed, member, &reader?).await }));
         }
-        for (member, looked) in some.iter().zip(all(waiting).await) {
+        for (member, looked) in some.iter().zip(join_all(waiting).await) {
             let name = member.name().to_owned();
             fleet.warn(member);
             let planned = match looked {

@@ -9,6 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::percent_decode_str;
+
 use crate::provider::{Creation, ErrorKind, Lookup, ProviderError, Target, Update};
 use crate::secret::SecretText;
 use crate::value::{Tree, Value};
@@ -232,26 +234,7 @@ pub fn structure(text: &str) -> Value {
 
 /// A document that IAM returned, as structure. IAM encodes documents as if they were parts of an address: `%7B%22`.
 pub fn decoded_structure(text: &str) -> Value {
-    structure(&percent_decoded(text))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let pair = tail.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(byte) if first == b'%' => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    structure(&percent_decode_str(text).decode_utf8_lossy())
 }
 
 #[cfg(test)]

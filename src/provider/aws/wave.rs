@@ -4,11 +4,10 @@
 //! that several ask at the same time.
 
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::Poll;
 
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::OnceCell;
 
 /// How many calls of one wave are in flight at a time: enough that only `limits.rs` holds any up, and few enough for one
@@ -17,30 +16,8 @@ const WIDTH: usize = 64;
 
 /// Awaits all futures, as many at a time as is good; answers in their order.
 pub async fn wave<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut waiting = futures.into_iter().enumerate();
-    let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
-    let mut answers: Vec<(usize, F::Output)> = Vec::new();
-    poll_fn(|context| {
-        loop {
-            let free = WIDTH - running.len();
-            running.extend(waiting.by_ref().take(free).map(|(index, future)| (index, Box::pin(future))));
-            let before = answers.len();
-            running.retain_mut(|(index, future)| match future.as_mut().poll(context) {
-                Poll::Ready(answer) => {
-                    answers.push((*index, answer));
-                    false
-                }
-                Poll::Pending => true,
-            });
-            if running.is_empty() && answers.len() == before {
-                return Poll::Ready(());
-            }
-            if answers.len() == before {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await;
+    let numbered = futures.into_iter().enumerate().map(|(index, future)| async move { (index, future.await) });
+    let mut answers: Vec<_> = stream::iter(numbered).buffer_unordered(WIDTH).collect().await;
     answers.sort_by_key(|(index, _)| *index);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }

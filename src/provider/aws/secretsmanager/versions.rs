@@ -44,7 +44,7 @@ impl Handler for Versions {
             }
         }
         let digest = Sha256::digest(told.as_bytes());
-        let fingerprint: String = digest.iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = base16ct::lower::encode_string(&digest[..BYTES]);
         Ok(report.set("fingerprint", fingerprint).value())
     }
 }
