@@ -3,6 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use mastoform::address::TypeName;
+use mastoform::spec::Specs;
+use mastoform::spec::types::Shape;
+use regex::Regex;
+
 /// For each module, the modules it may use.
 const MAY_USE: [(&str, &[&str]); 21] = [
     ("secret", &[]),
@@ -293,36 +298,71 @@ fn links_between_our_pages_lead_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// Every operation that makes something has its line in `provider::aws::repeats`, which says why a second request makes
-/// nothing new; and every line has its operation.
+/// Every operation that makes something stands in the table of its service, which says why a second request makes
+/// nothing new; and every entry has its operation.
+#[cfg(feature = "aws")]
 #[test]
 fn every_operation_that_makes_something_says_what_a_second_one_does() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/aws");
-    let (mut named, mut listed) = (BTreeSet::new(), BTreeSet::new());
-    for (name, bytes) in crate::support::case::files(&folder) {
-        let text = String::from_utf8_lossy(&bytes);
-        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let is_list = name.ends_with("repeats.rs");
-        for line in
-            text.lines().filter(|line| is_list || line.starts_with("const ") || line.contains("const OPERATION"))
-        {
+    use mastoform::provider::aws::service::SERVICES;
+
+    const VERBS: [&str; 7] = ["Create", "Register", "Run", "Request", "Authorize", "Allocate", "Copy"];
+    let mut named = BTreeSet::new();
+    for (_, text) in handlers() {
+        for line in text.lines().filter(|line| line.starts_with("const ") || line.contains("const OPERATION")) {
             for word in line.split('"').skip(1).step_by(2) {
                 let Some((_, operation)) = word.split_once(':') else { continue };
-                if ["Create", "Register", "Run", "Request", "Authorize", "Allocate", "Copy"]
-                    .iter()
-                    .any(|verb| operation.starts_with(verb) && operation != "CreateTags")
-                {
-                    if is_list {
-                        listed.insert(word.to_owned())
-                    } else {
-                        named.insert(word.to_owned())
-                    };
+                if VERBS.iter().any(|verb| operation.starts_with(verb)) && operation != "CreateTags" {
+                    named.insert(word.to_owned());
                 }
             }
         }
     }
+    let of_service = |service: &&'static mastoform::provider::aws::service::Service| {
+        let service = *service;
+        service.makes.iter().map(move |(operation, _)| format!("{}:{operation}", service.prefix))
+    };
+    let listed: BTreeSet<String> = SERVICES.iter().flat_map(of_service).collect();
     assert!(named.len() > 20, "{named:?}");
     assert_eq!(named, listed);
+}
+
+/// The sources of the AWS provider without their tests, by path in its folder.
+fn handlers() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/aws");
+    let files = crate::support::case::files(&folder).into_iter().map(|(name, bytes)| {
+        let text = String::from_utf8_lossy(&bytes);
+        (name.display().to_string(), text.split("#[cfg(test)]").next().unwrap_or_default().to_owned())
+    });
+    files.collect()
+}
+
+/// AWS's defaults are data: an attribute that has one in `specs/types` has a value when its handler is called.
+#[test]
+fn no_handler_states_a_default_of_aws() {
+    let reading = Regex::new(r#"optional_\w+\("(\w+)"\)\?\s*\.(unwrap_or|map_or)"#).expect("a pattern");
+    let types = Specs::read(&[]).expect("valid specs").types;
+    let (mut looked, mut wrong) = (0, Vec::new());
+    for (name, text) in handlers() {
+        let Some((service, kind)) = name.strip_suffix(".rs").and_then(|name| name.split_once('/')) else { continue };
+        let Some(found) = types.get(&TypeName::new(service, kind)) else { continue };
+        looked += 1;
+        let mut filled = BTreeSet::new();
+        for (name, attribute) in found.attributes.iter().filter(|(_, attribute)| attribute.has_default()) {
+            filled.insert(name);
+            if let Shape::Object(children) = &attribute.shape {
+                filled.extend(children.keys());
+            }
+        }
+        wrong.extend(
+            reading
+                .captures_iter(&text)
+                .map(|captures| captures[1].to_owned())
+                .filter(|attribute| filled.contains(attribute))
+                .map(|attribute| format!("{name}: {attribute}")),
+        );
+    }
+    assert!(looked > 20, "{looked}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// A word like `aWS`: what is left of an abbreviation whose first letter was made small, to go on with a sentence.

@@ -116,7 +116,7 @@ fn aws_supports(resource_type: &ResourceType) -> bool {
 }
 
 #[cfg(feature = "aws")]
-async fn aws(ui: &Ui, types: &Types, region: &str) -> Result<Arc<dyn Provider>, CommandError> {
+async fn aws(ui: &Ui, types: &Arc<Types>, region: &str) -> Result<Arc<dyn Provider>, CommandError> {
     use crate::provider::aws::Aws;
     use crate::provider::endpoint::is_private;
 
@@ -132,7 +132,7 @@ async fn aws(ui: &Ui, types: &Types, region: &str) -> Result<Arc<dyn Provider>, 
 }
 
 #[cfg(not(feature = "aws"))]
-async fn aws(_: &Ui, _: &Types, _: &str) -> Result<Arc<dyn Provider>, CommandError> {
+async fn aws(_: &Ui, _: &Arc<Types>, _: &str) -> Result<Arc<dyn Provider>, CommandError> {
     Err(CommandError::failure("this build cannot talk to AWS")
         .hint("try it on the simulated cloud with --sandbox, or build it with the feature `aws`"))
 }

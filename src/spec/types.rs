@@ -350,6 +350,35 @@ pub struct Attribute {
     pub location: Location,
 }
 
+impl Attribute {
+    /// Whether it has a value if nobody sets it: a table, if all its attributes do.
+    pub fn has_default(&self) -> bool {
+        match &self.shape {
+            Shape::Object(children) => children.values().all(Self::has_default),
+            _ => self.default.is_some(),
+        }
+    }
+}
+
+fn fill_defaults<L>(known: &BTreeMap<String, Attribute>, attributes: &mut Tree<L>) {
+    if attributes.is_null() {
+        *attributes = Tree::Map(BTreeMap::new());
+    }
+    let Tree::Map(entries) = attributes else { return };
+    for (name, attribute) in known.iter().filter(|(_, attribute)| !attribute.computed) {
+        let is_unset = entries.get(name).is_none_or(Tree::is_null);
+        match (&attribute.shape, &attribute.default) {
+            (_, Some(default)) if is_unset => {
+                entries.insert(name.clone(), default.lift());
+            }
+            (Shape::Object(children), _) if !is_unset || attribute.has_default() => {
+                fill_defaults(children, entries.entry(name.clone()).or_default());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// What an attribute that decides how a resource is deleted has to say of it.
 ///
 /// Phrases stand by value, as it is printed; `*` is for every other value. In a phrase `{}` is the value, and `{name}`
@@ -375,6 +404,13 @@ pub enum Security {
 }
 
 impl ResourceType {
+    /// Writes AWS's default wherever an attribute is unset, so that whoever sends them needs to know no default. A table
+    /// without a value is one of defaults only if all its attributes have one. Elements of lists and maps stay as they
+    /// are.
+    pub fn fill_defaults<L>(&self, attributes: &mut Tree<L>) {
+        fill_defaults(&self.attributes, attributes);
+    }
+
     /// Whether its resources stay, so that they can be handed over: those that are only looked up are not ours, and of
     /// what is done nothing is kept.
     pub fn is_handed_over(&self) -> bool {
@@ -1191,6 +1227,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::spec::{OverlayFile, Specs};
 
@@ -1231,6 +1269,25 @@ mod tests {
             let said = problems(&wrong);
             assert!(said.contains(expected), "{wrong}: {said}");
         }
+    }
+
+    #[test]
+    fn what_is_unset_has_the_default_and_what_is_set_stays() {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let filled = |service: &str, kind: &str, given: serde_json::Value| {
+            let mut attributes: Value = Value::from_json(&given);
+            types[&TypeName::new(service, kind)].fill_defaults(&mut attributes);
+            attributes.to_json()
+        };
+        let group = filled("elb", "target_group", json!({ "health_check": { "path": "/health", "interval": null } }));
+        assert_eq!(group["health_check"]["path"], "/health");
+        assert_eq!(group["health_check"]["interval"], 30, "AWS's, as no value is none");
+        assert_eq!(group["deregistration_delay_seconds"], 300);
+        // A table of defaults alone is there without being asked for; one that lacks something is not.
+        let distribution = filled("cloudfront", "distribution", json!({}));
+        assert_eq!(distribution["geo_restriction"]["kind"], "none");
+        assert_eq!(distribution.get("default_cache_behavior"), None);
+        assert_eq!(distribution.get("arn"), None, "nobody sets what is computed");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use mastoform::provider::{Deletion, ErrorKind, Observation, Provider};
 use serde_json::json;
 
 use super::{Life, assert_error, creation, make, type_of};
-use crate::support::emulator::REGION;
+use crate::support::emulator::{REGION, types};
 use crate::support::{ministack, moto};
 
 /// One of AWS's own cache policies: CachingOptimized.
@@ -379,7 +379,7 @@ impl IdentityServer {
             .endpoint_url(endpoint)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
-        Aws::with_config(config, Calls::new())
+        Aws::with_config(config, Calls::new()).with_types(types())
     }
 
     fn serve(&mut self, mut stream: TcpStream) {

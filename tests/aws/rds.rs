@@ -13,7 +13,7 @@ use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, 
 use serde_json::{Value, json};
 
 use super::{Life, assert_error, creation, default_vpc, make, type_of};
-use crate::support::emulator::REGION;
+use crate::support::emulator::{REGION, types};
 use crate::support::{ministack, moto};
 
 #[tokio::test]
@@ -267,7 +267,7 @@ pub fn scripted(answers: Vec<Answer>) -> Aws {
         .endpoint_url(format!("http://{address}"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
         .build();
-    Aws::with_config(config, Calls::new())
+    Aws::with_config(config, Calls::new()).with_types(types())
 }
 
 fn answer(stream: &mut TcpStream, answers: &[Answer]) {

@@ -9,6 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use mastoform::provider::aws::Aws;
 use mastoform::provider::aws::trace::Calls;
+use mastoform::spec::{Specs, Types};
 
 /// The region tests live in.
 pub const REGION: &str = "eu-central-1";
@@ -161,8 +163,14 @@ impl Emulator {
 
     /// The provider over it.
     pub fn aws(&self) -> Aws {
-        Aws::with_config(self.config(), Calls::new())
+        Aws::with_config(self.config(), Calls::new()).with_types(types())
     }
+}
+
+/// The types of the program's own specs.
+pub fn types() -> &'static Arc<Types> {
+    static TYPES: LazyLock<Arc<Types>> = LazyLock::new(|| Specs::read(&[]).expect("valid specs").types);
+    &TYPES
 }
 
 /// A port nobody listens on now.

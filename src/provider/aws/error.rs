@@ -1,7 +1,7 @@
 //! Errors of AWS, classified.
 //!
-//! Owns the table that says what an error code means. A code means the same in every operation unless a line with an
-//! operation says otherwise; nothing is ever decided by the text of a message.
+//! Owns the table that says what an error code means. A code means the same in every operation unless its service says
+//! otherwise; nothing is ever decided by the text of a message.
 //!
 //! # Guarantees
 //!
@@ -22,168 +22,99 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 use aws_types::request_id::RequestId;
+use glob::Pattern;
 
+use super::service;
 use crate::provider::{ErrorKind, ProviderError};
 
-/// What a code means in an operation; the first line that matches holds. `*` stands for any text.
+/// What a code means, whatever the service; the first line that matches holds. `*` stands for any text. A service that
+/// means something else says so in its [`Service::errors`](super::service::Service::errors).
 ///
 /// Sources: the error sections of each service's API reference.
-const RULES: &[(&str, &str, ErrorKind)] = &[
-    // What means something else in one operation than elsewhere.
-    // What it refers to was made a moment ago.
-    ("cloudformation:CreateResource", "NotFound", ErrorKind::NotYet),
-    // Neither the type of a resource nor what was asked for is the resource.
-    ("cloudformation:*", "TypeNotFoundException", ErrorKind::Invalid),
-    ("cloudformation:*", "RequestTokenNotFoundException", ErrorKind::Unknown),
-    ("cloudformation:*", "ConcurrentOperation*", ErrorKind::NotYet),
-    ("cloudformation:*", "ResourceConflict*", ErrorKind::NotYet),
-    ("cloudformation:*", "NetworkFailure*", ErrorKind::Network),
-    ("cloudformation:*", "InvalidCredentials*", ErrorKind::Credentials),
-    ("cloudformation:*", "UnauthorizedTaggingOperation", ErrorKind::Denied),
-    ("cloudformation:*", "InvalidRequest*", ErrorKind::Invalid),
-    ("cloudformation:*", "NotUpdatable*", ErrorKind::Invalid),
-    ("cloudformation:*", "PrivateTypeException", ErrorKind::Invalid),
-    ("cloudformation:*", "UnsupportedActionException", ErrorKind::Invalid),
-    // It may have been made all the same.
-    ("cloudformation:*", "ClientTokenConflictException", ErrorKind::Unknown),
-    ("cloudformation:*", "GeneralServiceException", ErrorKind::Unknown),
-    ("cloudformation:*", "Handler*FailureException", ErrorKind::Unknown),
-    ("cloudformation:*", "NotStabilized*", ErrorKind::Unknown),
-    ("cloudformation:*", "ServiceInternalError*", ErrorKind::Unknown),
-    ("cloudformation:*", "ServiceTimeout", ErrorKind::Unknown),
-    ("ec2:Authorize*", "InvalidGroup.NotFound", ErrorKind::NotYet),
-    ("ec2:Create*", "InvalidGroup.NotFound", ErrorKind::NotYet),
-    // A group that was made a moment ago: its rules are still there.
-    ("ec2:RevokeSecurityGroup*", "InvalidGroup.NotFound", ErrorKind::NotYet),
-    // The first cluster of an account makes the role that ECS works with, which cannot be assumed at once.
-    ("ecs:CreateCluster", "InvalidParameterException", ErrorKind::NotYet),
-    ("ecs:CreateService", "ClusterNotFoundException", ErrorKind::NotYet),
-    // The cluster was made a moment ago, or a role that the task takes on. Other mistakes stay for as long as it is tried.
-    ("ecs:RunTask", "ClusterNotFoundException", ErrorKind::NotYet),
-    // Nothing but a task by its ARN is asked for: AWS has forgotten it.
-    ("ecs:StopTask", "InvalidParameterException", ErrorKind::NotFound),
-    // A deployment is under way; name and cluster are all that could be wrong otherwise.
-    ("ecs:DeleteService", "InvalidParameterException", ErrorKind::NotYet),
-    // Nothing but its name is asked for.
-    ("ecs:DescribeTaskDefinition", "ClientException", ErrorKind::NotFound),
-    ("elasticloadbalancing:DeleteLoadBalancer", "OperationNotPermitted", ErrorKind::Invalid),
-    ("elasticloadbalancing:*", "PriorityInUse", ErrorKind::Conflict),
-    ("elasticloadbalancing:*", "TargetGroupAssociationLimit", ErrorKind::NotYet),
-    ("elasticloadbalancing:CreateListener", "CertificateNotFound", ErrorKind::NotYet),
-    ("elasticloadbalancing:CreateListener", "LoadBalancerNotFound", ErrorKind::NotYet),
-    ("elasticloadbalancing:CreateLoadBalancer", "InvalidSecurityGroup", ErrorKind::NotYet),
-    ("elasticloadbalancing:CreateRule", "ListenerNotFound", ErrorKind::NotYet),
-    ("elasticloadbalancing:Create*", "TargetGroupNotFound", ErrorKind::NotYet),
-    ("elasticloadbalancing:Modify*Attributes", "*NotFound", ErrorKind::NotYet),
-    ("elasticloadbalancing:ModifyListener", "TargetGroupNotFound", ErrorKind::NotYet),
-    ("elasticloadbalancing:ModifyRule", "TargetGroupNotFound", ErrorKind::NotYet),
-    // The first cache of an account makes the role that ElastiCache works with.
-    ("elasticache:Create*", "ServiceLinkedRoleNotFoundFault", ErrorKind::NotYet),
-    ("iam:Add*", "NoSuchEntity", ErrorKind::NotYet),
-    ("iam:Attach*", "NoSuchEntity", ErrorKind::NotYet),
-    ("logs:PutRetentionPolicy", "ResourceNotFoundException", ErrorKind::NotYet),
-    ("rds:CreateDB*", "DBSubnetGroupNotFoundFault", ErrorKind::NotYet),
-    ("rds:CreateDBInstance", "DBClusterNotFoundFault", ErrorKind::NotYet),
-    // A secret of this name is still being deleted.
-    ("secretsmanager:CreateSecret", "InvalidRequestException", ErrorKind::NotYet),
-    // The value of a new secret may not be visible yet.
-    ("secretsmanager:GetSecretValue", "ResourceNotFoundException", ErrorKind::NotYet),
-    ("ssm:AddTagsToResource", "InvalidResourceId", ErrorKind::NotFound),
-    ("ssm:ListTagsForResource", "InvalidResourceId", ErrorKind::NotFound),
-    ("ssm:PutParameter", "TooManyUpdates", ErrorKind::Throttled),
-    ("s3:*", "BucketNotEmpty", ErrorKind::NotYet),
-    // The bucket, or somebody whom its policy names, was made a moment ago.
-    ("s3:PutBucketPolicy", "NoSuchBucket", ErrorKind::NotYet),
-    ("s3:PutBucketPolicy", "MalformedPolicy", ErrorKind::NotYet),
-    ("cloudfront:*", "PreconditionFailed", ErrorKind::NotYet),
-    ("cloudfront:*", "InvalidIfMatchVersion", ErrorKind::NotYet),
-    // The certificate was issued a moment ago.
-    ("cloudfront:*Distribution*", "InvalidViewerCertificate", ErrorKind::NotYet),
+const RULES: &[(&str, ErrorKind)] = &[
     // Credentials.
-    ("*", "AuthFailure", ErrorKind::Credentials),
-    ("*", "ExpiredToken", ErrorKind::Credentials),
-    ("*", "ExpiredTokenException", ErrorKind::Credentials),
-    ("*", "IncompleteSignature*", ErrorKind::Credentials),
-    ("*", "InvalidAccessKeyId", ErrorKind::Credentials),
-    ("*", "InvalidClientTokenId", ErrorKind::Credentials),
-    ("*", "InvalidIdentityToken*", ErrorKind::Credentials),
-    ("*", "InvalidSignatureException", ErrorKind::Credentials),
-    ("*", "InvalidToken", ErrorKind::Credentials),
-    ("*", "MissingAuthenticationToken*", ErrorKind::Credentials),
-    ("*", "RequestExpired", ErrorKind::Credentials),
-    ("*", "RequestTimeTooSkewed", ErrorKind::Credentials),
-    ("*", "SignatureDoesNotMatch", ErrorKind::Credentials),
-    ("*", "TokenRefreshRequired", ErrorKind::Credentials),
-    ("*", "UnrecognizedClientException", ErrorKind::Credentials),
+    ("AuthFailure", ErrorKind::Credentials),
+    ("ExpiredToken", ErrorKind::Credentials),
+    ("ExpiredTokenException", ErrorKind::Credentials),
+    ("IncompleteSignature*", ErrorKind::Credentials),
+    ("InvalidAccessKeyId", ErrorKind::Credentials),
+    ("InvalidClientTokenId", ErrorKind::Credentials),
+    ("InvalidIdentityToken*", ErrorKind::Credentials),
+    ("InvalidSignatureException", ErrorKind::Credentials),
+    ("InvalidToken", ErrorKind::Credentials),
+    ("MissingAuthenticationToken*", ErrorKind::Credentials),
+    ("RequestExpired", ErrorKind::Credentials),
+    ("RequestTimeTooSkewed", ErrorKind::Credentials),
+    ("SignatureDoesNotMatch", ErrorKind::Credentials),
+    ("TokenRefreshRequired", ErrorKind::Credentials),
+    ("UnrecognizedClientException", ErrorKind::Credentials),
     // Permissions.
-    ("*", "AccessDenied*", ErrorKind::Denied),
-    ("*", "AuthorizationError*", ErrorKind::Denied),
-    ("*", "Blocked", ErrorKind::Denied),
-    ("*", "NotAuthorized*", ErrorKind::Denied),
-    ("*", "OptInRequired", ErrorKind::Denied),
-    ("*", "PendingVerification", ErrorKind::Denied),
-    ("*", "SubscriptionRequiredException", ErrorKind::Denied),
-    ("*", "UnauthorizedOperation", ErrorKind::Denied),
+    ("AccessDenied*", ErrorKind::Denied),
+    ("AuthorizationError*", ErrorKind::Denied),
+    ("Blocked", ErrorKind::Denied),
+    ("NotAuthorized*", ErrorKind::Denied),
+    ("OptInRequired", ErrorKind::Denied),
+    ("PendingVerification", ErrorKind::Denied),
+    ("SubscriptionRequiredException", ErrorKind::Denied),
+    ("UnauthorizedOperation", ErrorKind::Denied),
     // Too many calls.
-    ("*", "BandwidthLimitExceeded", ErrorKind::Throttled),
-    ("*", "EC2ThrottledException", ErrorKind::Throttled),
-    ("*", "PriorRequestNotComplete", ErrorKind::Throttled),
-    ("*", "RequestLimitExceeded", ErrorKind::Throttled),
-    ("*", "RequestThrottled*", ErrorKind::Throttled),
-    ("*", "SlowDown", ErrorKind::Throttled),
-    ("*", "Throttl*", ErrorKind::Throttled),
-    ("*", "TooManyRequests*", ErrorKind::Throttled),
-    ("*", "TransactionInProgressException", ErrorKind::Throttled),
+    ("BandwidthLimitExceeded", ErrorKind::Throttled),
+    ("EC2ThrottledException", ErrorKind::Throttled),
+    ("PriorRequestNotComplete", ErrorKind::Throttled),
+    ("RequestLimitExceeded", ErrorKind::Throttled),
+    ("RequestThrottled*", ErrorKind::Throttled),
+    ("SlowDown", ErrorKind::Throttled),
+    ("Throttl*", ErrorKind::Throttled),
+    ("TooManyRequests*", ErrorKind::Throttled),
+    ("TransactionInProgressException", ErrorKind::Throttled),
     // Not possible yet: it is being changed, or something uses it.
-    ("*", "*InUse*", ErrorKind::NotYet),
-    ("*", "ClusterContains*Exception", ErrorKind::NotYet),
-    ("*", "ConcurrentModification*", ErrorKind::NotYet),
-    ("*", "ConflictException", ErrorKind::NotYet),
-    ("*", "DeleteConflict*", ErrorKind::NotYet),
-    ("*", "DependencyViolation", ErrorKind::NotYet),
-    ("*", "DistributionNotDisabled", ErrorKind::NotYet),
-    ("*", "EntityTemporarilyUnmodifiable*", ErrorKind::NotYet),
-    ("*", "IncorrectState*", ErrorKind::NotYet),
-    ("*", "InvalidCacheClusterState*", ErrorKind::NotYet),
-    ("*", "InvalidCacheParameterGroupState*", ErrorKind::NotYet),
-    ("*", "InvalidDB*State", ErrorKind::NotYet),
-    ("*", "InvalidDB*StateFault", ErrorKind::NotYet),
-    ("*", "InvalidReplicationGroupState*", ErrorKind::NotYet),
-    ("*", "InvalidServerlessCacheState*", ErrorKind::NotYet),
-    ("*", "OperationAborted*", ErrorKind::NotYet),
-    ("*", "RequestInProgressException", ErrorKind::NotYet),
-    ("*", "ServiceNotActiveException", ErrorKind::NotYet),
-    ("*", "UpdateInProgressException", ErrorKind::NotYet),
+    ("*InUse*", ErrorKind::NotYet),
+    ("ClusterContains*Exception", ErrorKind::NotYet),
+    ("ConcurrentModification*", ErrorKind::NotYet),
+    ("ConflictException", ErrorKind::NotYet),
+    ("DeleteConflict*", ErrorKind::NotYet),
+    ("DependencyViolation", ErrorKind::NotYet),
+    ("DistributionNotDisabled", ErrorKind::NotYet),
+    ("EntityTemporarilyUnmodifiable*", ErrorKind::NotYet),
+    ("IncorrectState*", ErrorKind::NotYet),
+    ("InvalidCacheClusterState*", ErrorKind::NotYet),
+    ("InvalidCacheParameterGroupState*", ErrorKind::NotYet),
+    ("InvalidDB*State", ErrorKind::NotYet),
+    ("InvalidDB*StateFault", ErrorKind::NotYet),
+    ("InvalidReplicationGroupState*", ErrorKind::NotYet),
+    ("InvalidServerlessCacheState*", ErrorKind::NotYet),
+    ("OperationAborted*", ErrorKind::NotYet),
+    ("RequestInProgressException", ErrorKind::NotYet),
+    ("ServiceNotActiveException", ErrorKind::NotYet),
+    ("UpdateInProgressException", ErrorKind::NotYet),
     // It does not exist.
-    ("*", "*.NotFound", ErrorKind::NotFound),
-    ("*", "*NotFound", ErrorKind::NotFound),
-    ("*", "*NotFoundException", ErrorKind::NotFound),
-    ("*", "*NotFoundFault", ErrorKind::NotFound),
-    ("*", "NoSuch*", ErrorKind::NotFound),
+    ("*.NotFound", ErrorKind::NotFound),
+    ("*NotFound", ErrorKind::NotFound),
+    ("*NotFoundException", ErrorKind::NotFound),
+    ("*NotFoundFault", ErrorKind::NotFound),
+    ("NoSuch*", ErrorKind::NotFound),
     // The name is taken.
-    ("*", "*.Duplicate", ErrorKind::Conflict),
-    ("*", "*AlreadyExist*", ErrorKind::Conflict),
-    ("*", "BucketAlreadyOwnedByYou", ErrorKind::Conflict),
-    ("*", "ResourceExistsException", ErrorKind::Conflict),
-    ("elasticloadbalancing:*", "Duplicate*", ErrorKind::Conflict),
+    ("*.Duplicate", ErrorKind::Conflict),
+    ("*AlreadyExist*", ErrorKind::Conflict),
+    ("BucketAlreadyOwnedByYou", ErrorKind::Conflict),
+    ("ResourceExistsException", ErrorKind::Conflict),
     // Limits of the account.
-    ("*", "*LimitExceeded*", ErrorKind::Quota),
-    ("*", "*QuotaExceeded*", ErrorKind::Quota),
-    ("elasticache:*", "*Quota*Exceeded", ErrorKind::Quota),
-    ("*", "InsufficientDB*Capacity*", ErrorKind::Quota),
-    ("*", "InsufficientStorageClusterCapacity*", ErrorKind::Quota),
-    ("*", "InsufficientCacheClusterCapacity*", ErrorKind::Quota),
-    ("*", "InsufficientInstanceCapacity", ErrorKind::Quota),
-    ("*", "TooMany*", ErrorKind::Quota),
+    ("*LimitExceeded*", ErrorKind::Quota),
+    ("*QuotaExceeded*", ErrorKind::Quota),
+    ("InsufficientDB*Capacity*", ErrorKind::Quota),
+    ("InsufficientStorageClusterCapacity*", ErrorKind::Quota),
+    ("InsufficientCacheClusterCapacity*", ErrorKind::Quota),
+    ("InsufficientInstanceCapacity", ErrorKind::Quota),
+    ("TooMany*", ErrorKind::Quota),
     // AWS's own fault.
-    ("*", "InternalError*", ErrorKind::Unknown),
-    ("*", "InternalFailure*", ErrorKind::Unknown),
-    ("*", "InternalServerError*", ErrorKind::Unknown),
-    ("*", "InternalServiceError*", ErrorKind::Unknown),
-    ("*", "ServerException", ErrorKind::Unknown),
-    ("*", "ServiceFailure*", ErrorKind::Unknown),
-    ("*", "ServiceUnavailable*", ErrorKind::Unknown),
-    ("*", "Unavailable", ErrorKind::Unknown),
+    ("InternalError*", ErrorKind::Unknown),
+    ("InternalFailure*", ErrorKind::Unknown),
+    ("InternalServerError*", ErrorKind::Unknown),
+    ("InternalServiceError*", ErrorKind::Unknown),
+    ("ServerException", ErrorKind::Unknown),
+    ("ServiceFailure*", ErrorKind::Unknown),
+    ("ServiceUnavailable*", ErrorKind::Unknown),
+    ("Unavailable", ErrorKind::Unknown),
 ];
 
 /// Makes a [`ProviderError`] of what the SDK answered: `.send().await.map_err(failed("ec2:CreateSecurityGroup"))?`.
@@ -251,10 +182,13 @@ impl<T> OrAbsent<T> for Result<T, ProviderError> {
 
 /// What `code` means in `operation`; `None` for a code nobody knows.
 pub fn classify(operation: &str, code: &str) -> Option<ErrorKind> {
-    RULES
-        .iter()
-        .find(|(operations, codes, _)| matches(operations, operation) && matches(codes, code))
-        .map(|(_, _, kind)| *kind)
+    let (prefix, action) = operation.split_once(':').unwrap_or((operation, ""));
+    let special = service::of(prefix).and_then(|service| {
+        let of_operation = |(actions, codes, _): &&(&str, &str, _)| matches(actions, action) && matches(codes, code);
+        service.errors.iter().find(of_operation).map(|(_, _, kind)| *kind)
+    });
+    let general = || RULES.iter().find(|(codes, _)| matches(codes, code)).map(|(_, kind)| *kind);
+    special.or_else(general)
 }
 
 /// What an answer without a known code means.
@@ -271,12 +205,7 @@ fn by_status(status: u16) -> ErrorKind {
 
 /// Whether `text` matches `pattern`, in which `*` stands for any text.
 fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, rest)) => text.strip_prefix(head).is_some_and(|tail| {
-            tail.char_indices().map(|(index, _)| index).chain([tail.len()]).any(|index| matches(rest, &tail[index..]))
-        }),
-    }
+    Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(text))
 }
 
 fn has_source<S: Error + 'static>(error: &dyn Error) -> bool {
@@ -311,6 +240,15 @@ pub fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_pattern_is_one() {
+        let special = service::SERVICES.iter().flat_map(|service| service.errors);
+        let patterns = special.flat_map(|(actions, codes, _)| [*actions, *codes]);
+        for pattern in patterns.chain(RULES.iter().map(|(codes, _)| *codes)) {
+            assert!(Pattern::new(pattern).is_ok(), "{pattern}");
+        }
+    }
 
     #[test]
     fn codes_are_classified() {

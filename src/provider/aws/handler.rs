@@ -1,8 +1,8 @@
 //! What one resource type must know of AWS, and what handlers share.
 //!
-//! A handler is a unit struct in `src/provider/aws/<service>/<kind>.rs`, listed in its service's
-//! `HANDLERS`. It turns
-//! attributes named as in `specs/types` into calls and answers into attributes, and keeps no state.
+//! A handler is a unit struct in `src/provider/aws/<service>/<kind>.rs`, listed in its
+//! [`Service`](super::service::Service). It turns attributes named as in `specs/types` into calls and answers into
+//! attributes, and keeps no state.
 //!
 //! # Guarantees a handler gives
 //!
@@ -19,7 +19,8 @@ use super::tags::{self, Tags};
 use super::wave::wave;
 use crate::address::Identity;
 use crate::provider::{
-    Announced, Created, Creation, Deletion, Lookup, Observation, Observed, Printed, ProviderError, Target, Update,
+    Announced, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, Printed, ProviderError, Target,
+    Update,
 };
 use crate::secret::SecretText;
 use crate::value::{Tree, Value};
@@ -110,6 +111,59 @@ pub trait Handler: Send + Sync {
     async fn reveal(&self, _: &Clients, _: &Target, _: &[String]) -> Result<SecretText, ProviderError> {
         Err(unsupported(self.type_name(), "reveal"))
     }
+}
+
+/// Who has the name that AWS refused to give a second time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing<T> {
+    /// An earlier try of the same creation, which has made this.
+    Ours(T),
+    /// Something that is being deleted: the name will be free.
+    Leaving,
+    /// Something else; what to say of it, where AWS's own words do not tell.
+    Taken(Option<String>),
+}
+
+impl<T> Standing<T> {
+    /// What was found and is ours.
+    pub fn of(own: Option<T>) -> Self {
+        own.map_or(Self::Taken(None), Self::Ours)
+    }
+}
+
+/// The answer to a creation. Where AWS refuses because the name is taken, `look` says by whom, and what an earlier try
+/// has made takes the place of the answer; then the creation goes on as if it had just been made. A name that will be
+/// free is an error of kind [`ErrorKind::NotYet`].
+///
+/// At the first try what is there stays refused: it may differ from what is wanted, and only the engine, which finds it
+/// by itself, compares.
+pub async fn adopt<T, F>(
+    creation: &Creation,
+    answer: Result<T, ProviderError>,
+    look: impl FnOnce() -> F,
+) -> Result<T, ProviderError>
+where
+    F: Future<Output = Result<Standing<T>, ProviderError>>,
+{
+    match answer {
+        Err(refusal) if refusal.kind == ErrorKind::Conflict => match look().await? {
+            Standing::Ours(own) if !creation.is_first => Ok(own),
+            Standing::Leaving => Err(ProviderError { kind: ErrorKind::NotYet, ..refusal }),
+            Standing::Ours(_) | Standing::Taken(None) => Err(refusal),
+            Standing::Taken(Some(message)) => Err(ProviderError { message, ..refusal }),
+        },
+        answer => answer,
+    }
+}
+
+/// Who has the name, for types that find what an interrupted creation has made.
+pub async fn standing(
+    handler: &dyn Handler,
+    clients: &Clients,
+    creation: &Creation,
+) -> Result<Standing<Identity>, ProviderError> {
+    let mut found = handler.find(clients, creation).await?;
+    Ok(Standing::of(found.pop().filter(|_| found.is_empty())))
 }
 
 /// What AWS tells of the tags of a resource.

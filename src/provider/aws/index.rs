@@ -15,10 +15,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 
 use super::error::failed;
+use super::limits::class;
+use super::service::Service;
 use super::session::Clients;
 use super::tags::{self, Tags};
 use super::wave::try_wave;
 use crate::provider::ProviderError;
+
+/// The service.
+pub static SERVICE: Service =
+    Service { id: "Resource Groups Tagging API", prefix: "tag", limits: &[class(&[""], 10.0, 5.0)], ..Service::OTHER };
 
 const GET: &str = "tag:GetResources";
 
@@ -58,7 +64,7 @@ pub async fn with_one_of(
 
 async fn filtered(clients: &Clients, filters: Vec<TagFilter>, services: Vec<String>) -> Result<Index, ProviderError> {
     let request = clients
-        .tagging()
+        .index()
         .get_resources()
         .set_tag_filters(Some(filters))
         .set_resource_type_filters(Some(services).filter(|services| !services.is_empty()))

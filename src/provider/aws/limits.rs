@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::service::{self, Service};
+
 /// What may be asked of a class of operations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
@@ -32,68 +34,39 @@ pub struct Limit {
     pub per_second: f64,
 }
 
-/// Operations that share a bucket; the first line that matches holds. A pattern is a beginning of the operation's name
-/// as IAM writes it.
-struct Class {
+/// Operations that share a bucket. A pattern is a beginning of the operation's name.
+#[derive(Debug)]
+pub struct Class {
     operations: &'static [&'static str],
     limit: Limit,
 }
 
-const fn class(operations: &'static [&'static str], burst: f64, per_second: f64) -> Class {
+/// A class of a service's operations, with the calls at once after a rest and those a second in the long run.
+pub const fn class(operations: &'static [&'static str], burst: f64, per_second: f64) -> Class {
     Class { operations, limit: Limit { burst, per_second } }
 }
 
-const CLASSES: &[Class] = &[
-    class(&["acm:"], 8.0, 6.0),
-    class(&["cloudformation:Get", "cloudformation:List"], 20.0, 8.0),
-    class(&["cloudformation:"], 10.0, 2.0),
-    class(&["cloudfront:Get", "cloudfront:List"], 20.0, 8.0),
-    class(&["cloudfront:"], 10.0, 2.0),
-    class(&["ec2:Describe"], 80.0, 16.0),
-    class(&["ec2:"], 40.0, 4.0),
-    class(&["ecs:DescribeServices", "ecs:ListServiceDeployments"], 80.0, 16.0),
-    class(&["ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"], 40.0, 16.0),
-    class(&["ecs:Describe", "ecs:List"], 40.0, 16.0),
-    class(&["ecs:CreateService", "ecs:UpdateService", "ecs:DeleteService"], 40.0, 4.0),
-    class(&["ecs:RegisterTaskDefinition", "ecs:DeregisterTaskDefinition", "ecs:DeleteTaskDefinitions"], 16.0, 0.8),
-    class(&["ecs:"], 16.0, 0.8),
-    class(&["elasticache:Describe", "elasticache:List"], 20.0, 8.0),
-    class(&["elasticache:"], 10.0, 2.0),
-    class(&["elasticloadbalancing:Describe"], 40.0, 8.0),
-    class(&["elasticloadbalancing:"], 20.0, 4.0),
-    class(&["iam:Get", "iam:List"], 60.0, 15.0),
-    class(&["iam:"], 30.0, 5.0),
-    class(&["logs:Describe", "logs:List"], 8.0, 8.0),
-    class(&["logs:"], 4.0, 4.0),
-    class(&["rds:Describe", "rds:List"], 20.0, 8.0),
-    class(&["rds:"], 10.0, 2.0),
-    class(&["route53:"], 5.0, 4.0),
-    class(&["s3:Get", "s3:Head", "s3:List"], 100.0, 50.0),
-    class(&["s3:"], 30.0, 10.0),
-    class(&["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"], 500.0, 500.0),
-    class(&["secretsmanager:"], 40.0, 40.0),
-    class(&["ssm:GetParameters"], 30.0, 30.0),
-    class(&["ssm:Describe", "ssm:List"], 10.0, 5.0),
-    class(&["ssm:"], 10.0, 2.5),
-    class(&["sts:"], 50.0, 50.0),
-    class(&["tag:"], 10.0, 5.0),
-];
-
-/// For a service that is not in the table.
-const OTHER: Class = class(&[""], 10.0, 2.0);
-
-/// Services whose limits hold for the whole account, whatever the region.
-const GLOBAL: [&str; 2] = ["cloudfront:", "iam:"];
+/// For operations that no class has.
+const OTHER: Limit = Limit { burst: 10.0, per_second: 2.0 };
 
 /// The lowest rate, as a part of the limit.
 const SLOWEST: f64 = 1.0 / 32.0;
 /// How much a success raises the rate, as a part of the limit.
 const STEP: f64 = 1.0 / 20.0;
 
-/// The number of an operation's class; one past the last for none.
-fn class_of(operation: &str) -> usize {
-    let matches = |class: &Class| class.operations.iter().any(|beginning| operation.starts_with(beginning));
-    CLASSES.iter().position(matches).unwrap_or(CLASSES.len())
+/// Which bucket a call takes its token from: the service, the number of the class among the service's (one past the last
+/// for none), and the region, which is empty where the limits of a service hold for the whole account.
+type Key = (&'static str, usize, String);
+
+/// The bucket of an operation, and what may be asked of it.
+fn bucket_of(operation: &str, region: &str) -> (Key, Limit) {
+    let (prefix, action) = operation.split_once(':').unwrap_or((operation, ""));
+    let service = service::of(prefix).unwrap_or(&Service::OTHER);
+    let matches = |class: &Class| class.operations.iter().any(|beginning| action.starts_with(beginning));
+    let class = service.limits.iter().position(matches).unwrap_or(service.limits.len());
+    let limit = service.limits.get(class).map_or(OTHER, |class| class.limit);
+    let region = if service.is_global { "" } else { region };
+    ((service.prefix, class, region.to_owned()), limit)
 }
 
 /// The tokens of one class.
@@ -149,7 +122,7 @@ impl Bucket {
 
 /// All buckets of a session.
 #[derive(Debug, Default)]
-pub struct Limits(Mutex<BTreeMap<(usize, String), Bucket>>);
+pub struct Limits(Mutex<BTreeMap<Key, Bucket>>);
 
 impl Limits {
     /// Takes a token for a call, and says how long to wait until it is there.
@@ -166,12 +139,9 @@ impl Limits {
     }
 
     fn with<T>(&self, operation: &str, region: &str, now: Duration, act: impl FnOnce(&mut Bucket) -> T) -> T {
-        let class = class_of(operation);
-        let is_global = GLOBAL.iter().any(|service| operation.starts_with(service));
-        let region = if is_global { "" } else { region };
+        let (key, limit) = bucket_of(operation, region);
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = CLASSES.get(class).unwrap_or(&OTHER).limit;
-        act(buckets.entry((class, region.to_owned())).or_insert_with(|| Bucket::new(limit, now)))
+        act(buckets.entry(key).or_insert_with(|| Bucket::new(limit, now)))
     }
 }
 
@@ -266,9 +236,14 @@ mod tests {
 
     #[test]
     fn every_class_can_be_reached() {
-        for (number, class) in CLASSES.iter().enumerate() {
+        let of_service = |service: &&'static Service| {
+            let service = *service;
+            service.limits.iter().enumerate().map(move |(number, class)| (service, number, class))
+        };
+        for (service, number, class) in service::SERVICES.iter().flat_map(of_service) {
             for beginning in class.operations {
-                assert_eq!(class_of(&format!("{beginning}Something")), number, "{beginning}");
+                let ((prefix, found, _), _) = bucket_of(&format!("{}:{beginning}Something", service.prefix), "");
+                assert_eq!((prefix, found), (service.prefix, number), "{beginning}");
             }
             assert!(class.limit.burst >= 1.0 && class.limit.per_second > 0.0);
         }

@@ -1,10 +1,11 @@
 //! AWS: the real cloud, through its SDK.
 //!
 //! Owns the way from a resource type's name to the calls it needs. [`Aws`] implements [`Provider`] by finding the type's
-//! handler in [`HANDLERS`]; each handler is one small file, `<service>/<kind>.rs`, listed in its service's `HANDLERS`.
+//! handler among those of all [`SERVICES`]; each handler is one small file, `<service>/<kind>.rs`, listed in its service.
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `service.rs` | the table of services |
 //! | `session.rs` | configuration, one client per service and region |
 //! | `connections.rs` | the way out: one pool for all clients |
 //! | `limits.rs` | how fast AWS may be asked |
@@ -36,7 +37,7 @@ pub mod handler;
 pub mod index;
 pub mod limits;
 pub mod registration;
-pub mod repeats;
+pub mod service;
 pub mod session;
 pub mod tags;
 pub mod trace;
@@ -72,6 +73,7 @@ use tokio::task::JoinSet;
 use self::cloudcontrol::CloudControl;
 use self::handler::{Handler, Told, arn_of};
 use self::index::{GLOBAL_REGION, Index};
+use self::service::SERVICES;
 use self::session::{Clients, Session};
 use self::trace::Calls;
 use self::wave::{Together, wave};
@@ -84,26 +86,7 @@ use crate::address::{Address, Identity, TypeName};
 use crate::secret::SecretText;
 use crate::spec::Types;
 use crate::spec::types::ResourceType;
-use crate::value::Value;
-
-/// Every resource type this provider knows, by service.
-pub static HANDLERS: &[&[&dyn Handler]] = &[
-    acm::HANDLERS,
-    cloudfront::HANDLERS,
-    dns::HANDLERS,
-    ec2::HANDLERS,
-    ecs::HANDLERS,
-    elasticache::HANDLERS,
-    elb::HANDLERS,
-    iam::HANDLERS,
-    logs::HANDLERS,
-    rds::HANDLERS,
-    route53::HANDLERS,
-    s3::HANDLERS,
-    secretsmanager::HANDLERS,
-    ssm::HANDLERS,
-    sts::HANDLERS,
-];
+use crate::value::{Tree, Value};
 
 /// Whether resources of a type can be read, made, changed and deleted.
 pub fn supports(resource_type: &ResourceType) -> bool {
@@ -130,9 +113,6 @@ impl Deref for Carrier {
     }
 }
 
-/// Services whose resources stand in no region.
-const GLOBAL_SERVICES: [&str; 1] = ["cloudfront"];
-
 /// How to get the program that AWS makes for sessions.
 const PLUGIN: &str = "install AWS's Session Manager plugin: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html";
 
@@ -143,6 +123,8 @@ pub struct Aws {
     lookups: Together<Value>,
     /// From where the instance itself is asked, once somebody does.
     network: OnceLock<Network>,
+    /// The specs of its types: what AWS takes for an attribute that is unset.
+    types: Arc<Types>,
     /// Types that no handler is written for.
     generic: BTreeMap<TypeName, Arc<CloudControl>>,
     /// Regions and instances of which nothing is registered, as far as it was read.
@@ -166,18 +148,35 @@ impl Aws {
             session,
             lookups: Together::default(),
             network: OnceLock::new(),
+            types: Arc::default(),
             generic: BTreeMap::new(),
             unregistered: Mutex::default(),
         }
     }
 
-    /// With types of the user's own beside those that a handler is written for.
+    /// With the specs of its types, among them those of the user's own that no handler is written for.
     #[must_use]
-    pub fn with_types(mut self, types: &Types) -> Self {
+    pub fn with_types(mut self, types: &Arc<Types>) -> Self {
         let generic = types.values().filter(|found| handler(&found.name).is_err() && found.is_generic());
         let carrier = |found: &ResourceType| Arc::new(CloudControl::new(found.clone()));
         self.generic = generic.map(|found| (found.name.clone(), carrier(found))).collect();
+        self.types = Arc::clone(types);
         self
+    }
+
+    /// Attributes with AWS's defaults where they are unset, as handlers want them.
+    fn filled<L: Clone>(&self, type_name: &TypeName, attributes: &Tree<L>) -> Tree<L> {
+        let mut attributes = attributes.clone();
+        if let Some(found) = self.types.get(type_name) {
+            found.fill_defaults(&mut attributes);
+        }
+        attributes
+    }
+
+    /// A creation with AWS's defaults.
+    fn complete_creation(&self, creation: &Creation) -> Creation {
+        let attributes = self.filled(&creation.address.type_name, &creation.attributes);
+        Creation { attributes, ..creation.clone() }
     }
 
     fn carrier(&self, type_name: &TypeName) -> Result<Carrier, ProviderError> {
@@ -354,7 +353,7 @@ impl Untold<'_> {
 
 /// The region whose index of tags has a target.
 fn shelf<'target>(target: &'target Target, service: &str) -> &'target str {
-    if GLOBAL_SERVICES.contains(&service) { GLOBAL_REGION } else { &target.region }
+    if service::of(service).is_some_and(|service| service.is_global) { GLOBAL_REGION } else { &target.region }
 }
 
 /// The service under which the index has a target, if its type's own answers have no tags.
@@ -365,7 +364,8 @@ fn indexed_under(target: &Target) -> Option<&'static str> {
 /// The handler of a type.
 fn handler(type_name: &TypeName) -> Result<&'static dyn Handler, ProviderError> {
     let name = type_name.to_string();
-    let found = HANDLERS.iter().copied().flatten().copied().find(|handler| handler.type_name() == name);
+    let handlers = SERVICES.iter().flat_map(|service| service.handlers);
+    let found = handlers.copied().find(|handler| handler.type_name() == name);
     found.ok_or_else(|| ProviderError::new(ErrorKind::Invalid, &name, format!("there is no type {name} in AWS")))
 }
 
@@ -460,7 +460,7 @@ impl Provider for Aws {
 
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
         let (handler, clients) = self.at(&creation.address, &creation.region)?;
-        handler.find(&clients, creation).await
+        handler.find(&clients, &self.complete_creation(creation)).await
     }
 
     fn refuses_second(&self, type_name: &TypeName) -> bool {
@@ -469,12 +469,13 @@ impl Provider for Aws {
 
     async fn create(&self, creation: &Creation) -> Result<Created, ProviderError> {
         let (handler, clients) = self.at(&creation.address, &creation.region)?;
-        handler.create(&clients, creation).await
+        handler.create(&clients, &self.complete_creation(creation)).await
     }
 
     async fn update(&self, update: &Update) -> Result<(), ProviderError> {
         let (handler, clients) = self.at(&update.target.address, &update.target.region)?;
-        handler.update(&clients, update).await
+        let desired = self.filled(&update.target.address.type_name, &update.desired);
+        handler.update(&clients, &Update { desired, ..update.clone() }).await
     }
 
     async fn mark(&self, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
@@ -520,7 +521,8 @@ impl Provider for Aws {
 
     async fn delete(&self, target: &Target) -> Result<Deletion, ProviderError> {
         let (handler, clients) = self.at(&target.address, &target.region)?;
-        handler.delete(&clients, target).await
+        let recorded = self.filled(&target.address.type_name, &target.recorded);
+        handler.delete(&clients, &Target { recorded, ..target.clone() }).await
     }
 
     async fn printed(&self, target: &Target, from: Option<&str>) -> Result<Printed, ProviderError> {
@@ -563,11 +565,5 @@ mod tests {
         }
         assert_eq!(answered("il-central-1", "ExpiredToken").kind, ErrorKind::Credentials);
         assert!(answered("il-central-1", "AuthFailure").message.contains("il-central-1 is a region that"));
-    }
-
-    #[test]
-    fn handlers_are_sorted_and_unique() {
-        let names: Vec<_> = HANDLERS.iter().copied().flatten().map(|handler| handler.type_name()).collect();
-        assert!(names.is_sorted_by(|left, right| left < right), "{names:?}");
     }
 }

@@ -11,7 +11,8 @@ use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
 
 use super::error::{OrAbsent, failed};
 use super::session::Clients;
-use super::tags::{self, INSTANCE, LINEAGE, Tags};
+use super::ssm;
+use super::tags::{INSTANCE, LINEAGE, Tags};
 use crate::provider::{ErrorKind, ProviderError, Registration};
 
 const ADD_TAGS: &str = "ssm:AddTagsToResource";
@@ -44,7 +45,7 @@ pub async fn read(clients: &Clients, instance: &str) -> Result<Option<Registrati
 
 /// Registers what was applied where nothing is registered yet. What somebody has registered meanwhile is written over.
 pub async fn write_first(clients: &Clients, registration: &Registration) -> Result<(), ProviderError> {
-    let request = put(clients, registration)?.set_tags(Some(tags::ssm(&marks(registration))?));
+    let request = put(clients, registration)?.set_tags(Some(ssm::listed(&marks(registration))?));
     match request.send().await.map_err(failed(PUT)) {
         Err(error) if error.kind == ErrorKind::Conflict => write(clients, registration).await,
         answer => answer.map(drop),
@@ -72,7 +73,7 @@ fn put(clients: &Clients, registration: &Registration) -> Result<PutParameterFlu
 
 async fn tag(clients: &Clients, registration: &Registration) -> Result<(), ProviderError> {
     let request = clients.ssm().add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
-    let request = request.resource_id(name(&registration.instance)).set_tags(Some(tags::ssm(&marks(registration))?));
+    let request = request.resource_id(name(&registration.instance)).set_tags(Some(ssm::listed(&marks(registration))?));
     request.send().await.map_err(failed(ADD_TAGS))?;
     Ok(())
 }

@@ -30,6 +30,7 @@ use super::ec2::Networks;
 use super::error::{failed, unanswered};
 use super::limits::Limits;
 use super::secretsmanager::Stored;
+use super::service::{SERVICES, services};
 use super::trace::{Calls, Tracer};
 use super::wave::Together;
 use crate::provider::ProviderError;
@@ -41,27 +42,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(600);
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
-/// The services as `aws-config` names them in `AWS_ENDPOINT_URL_<SERVICE>` and in the section of a profile.
-const SERVICES: &[&str] = &[
-    "ACM",
-    "CloudControl",
-    "CloudFront",
-    "CloudWatch Logs",
-    "EC2",
-    "ECS",
-    "ElastiCache",
-    "Elastic Load Balancing v2",
-    "IAM",
-    "RDS",
-    "Resource Groups Tagging API",
-    "Route 53",
-    "S3",
-    "SSM",
-    "SSO",
-    "SSO OIDC",
-    "STS",
-    "Secrets Manager",
-];
+/// Services that only the search for credentials asks, as `aws-config` names them.
+const SIGNING_IN: [&str; 2] = ["SSO", "SSO OIDC"];
 
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +117,8 @@ impl Session {
 
     /// Other addresses than AWS's own that calls go to, for every service or for some of them, each once.
     pub fn endpoint_overrides(&self) -> BTreeSet<String> {
-        SERVICES.iter().filter_map(|service| endpoint_override(&self.config, service)).collect()
+        let known = SERVICES.iter().map(|service| service.id).filter(|id| !id.is_empty());
+        known.chain(SIGNING_IN).filter_map(|service| endpoint_override(&self.config, service)).collect()
     }
 
     /// The log of calls.
@@ -162,7 +145,7 @@ fn endpoint_override(config: &SdkConfig, service: &str) -> Option<String> {
 }
 
 macro_rules! clients {
-    ($($service:ident: $sdk:ident, $prefix:literal $(, $adjust:expr)?;)*) => {
+    ($($service:ident $(: $sdk:ident $(, $adjust:expr)?)?;)*) => {
         /// The clients of one region, made when first asked for.
         pub struct Clients {
             region: String,
@@ -180,7 +163,7 @@ macro_rules! clients {
             pub(super) networks: Networks,
             /// Secrets that were made a moment ago.
             pub(super) stored: Stored,
-            $($service: OnceLock<$sdk::Client>,)*
+            $($($service: OnceLock<$sdk::Client>,)?)*
         }
 
         impl Clients {
@@ -198,15 +181,16 @@ macro_rules! clients {
                     dns,
                     networks,
                     stored,
-                    $($service: OnceLock::new(),)*
+                    $($($service: OnceLock::<$sdk::Client>::new(),)?)*
                 }
             }
 
-            $(
+            $($(
+                /// The client of this service.
                 pub fn $service(&self) -> &$sdk::Client {
                     self.$service.get_or_init(|| {
                         let tracer = Tracer {
-                            service: $prefix,
+                            service: super::$service::SERVICE.prefix,
                             region: self.region.clone(),
                             calls: self.log.calls.clone(),
                             limits: Arc::clone(&self.log.limits),
@@ -217,29 +201,12 @@ macro_rules! clients {
                         $sdk::Client::from_conf(builder.build())
                     })
                 }
-            )*
+            )?)*
         }
     };
 }
 
-clients! {
-    acm: aws_sdk_acm, "acm";
-    cloudcontrol: aws_sdk_cloudcontrol, "cloudformation";
-    cloudfront: aws_sdk_cloudfront, "cloudfront";
-    ec2: aws_sdk_ec2, "ec2";
-    ecs: aws_sdk_ecs, "ecs";
-    elasticache: aws_sdk_elasticache, "elasticache";
-    elb: aws_sdk_elasticloadbalancingv2, "elasticloadbalancing";
-    iam: aws_sdk_iam, "iam";
-    logs: aws_sdk_cloudwatchlogs, "logs";
-    rds: aws_sdk_rds, "rds";
-    route53: aws_sdk_route53, "route53";
-    s3: aws_sdk_s3, "s3", path_style_at_other_endpoints;
-    secretsmanager: aws_sdk_secretsmanager, "secretsmanager";
-    ssm: aws_sdk_ssm, "ssm";
-    sts: aws_sdk_sts, "sts";
-    tagging: aws_sdk_resourcegroupstagging, "tag";
-}
+services!(clients);
 
 impl Clients {
     /// What DNS says.

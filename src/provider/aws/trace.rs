@@ -21,7 +21,7 @@ use aws_types::request_id::RequestId;
 use super::connections::Turn;
 use super::error::classify;
 use super::limits::Limits;
-use super::repeats;
+use super::service;
 use crate::provider::ErrorKind;
 pub use crate::provider::trace::{Call, Calls};
 
@@ -74,7 +74,7 @@ impl Intercept for Tracer {
         configuration: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let operation = self.operation(configuration);
-        if repeats::makes(&operation) {
+        if service::makes(&operation) {
             configuration.interceptor_state().store_put(RetryConfig::disabled());
         }
         let turn = Turn::new(operation, self.region.clone());

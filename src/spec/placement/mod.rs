@@ -161,7 +161,7 @@ impl<L: Clone> Placer<'_, L> {
             (Tool::Terraform, Words::Own) => join(&level.theirs, "[].", name),
         };
         if let Shape::Object(children) = &attribute.shape {
-            if value.is_some() || self.writes_default(level) && children.values().all(has_default) {
+            if value.is_some() || self.writes_default(level) && attribute.has_default() {
                 let level = Level { ours, theirs, ..*level };
                 self.level(children.iter(), value.unwrap_or(&Tree::Null), &level, root);
             }
@@ -305,13 +305,6 @@ fn paths(place: &Place, default: &str, values: &Value) -> Vec<Path> {
             let path = text(values, attribute).and_then(|value| paths.get(&value));
             path.cloned().into_iter().collect()
         }
-    }
-}
-
-fn has_default(attribute: &Attribute) -> bool {
-    match &attribute.shape {
-        Shape::Object(children) => children.values().all(has_default),
-        _ => attribute.default.is_some(),
     }
 }
 

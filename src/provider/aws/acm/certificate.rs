@@ -108,7 +108,7 @@ impl Handler for Certificate {
             .validation_method(ValidationMethod::Dns)
             .set_key_algorithm(wanted.optional_text("key_algorithm")?.map(KeyAlgorithm::from))
             .idempotency_token(&creation.token)
-            .set_tags(Some(tags::acm(&creation.tags)?));
+            .set_tags(Some(super::listed(&creation.tags)?));
         let answer = request.send().await.map_err(failed(REQUEST))?;
         let arn = answer.certificate_arn.ok_or_else(|| unanswered(REQUEST, "ARN"))?;
         Ok(created(arn.clone(), Report::new().set("arn", arn)))
@@ -129,7 +129,7 @@ impl Handler for Certificate {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         let request = clients.acm().add_tags_to_certificate().certificate_arn(target.identity.as_str());
-        request.set_tags(Some(tags::acm(tags)?)).send().await.map_err(failed(ADD_TAGS))?;
+        request.set_tags(Some(super::listed(tags)?)).send().await.map_err(failed(ADD_TAGS))?;
         Ok(())
     }
 

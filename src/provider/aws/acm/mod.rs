@@ -2,7 +2,17 @@
 
 pub mod certificate;
 
-use super::handler::Handler;
+use super::limits::class;
+use super::service::{Second, Service};
+use super::tags::tag_list;
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "ACM",
+    prefix: "acm",
+    limits: &[class(&[""], 8.0, 6.0)],
+    makes: &[("RequestCertificate", Second::Token)],
+    handlers: &[&certificate::Certificate],
+    ..Service::OTHER
+};
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&certificate::Certificate];
+tag_list!(aws_sdk_acm::types::Tag, "acm:AddTagsToCertificate");

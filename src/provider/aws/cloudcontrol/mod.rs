@@ -37,6 +37,8 @@ use self::patch::{difference, written};
 use self::request::{Request, is_under_way};
 use super::error::{OrAbsent, failed, missing, unanswered};
 use super::handler::{Handler, created, observed};
+use super::limits::class;
+use super::service::{Second, Service};
 use super::session::Clients;
 use super::tags::Tags;
 use super::wave::try_wave;
@@ -48,6 +50,38 @@ use crate::spec::counterpart::Tool;
 use crate::spec::placement::{self, Subject};
 use crate::spec::types::ResourceType;
 use crate::value::{Known, Tree, Value};
+
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "CloudControl",
+    prefix: "cloudformation",
+    limits: &[class(&["Get", "List"], 20.0, 8.0), class(&[""], 10.0, 2.0)],
+    makes: &[("CreateResource", Second::Token)],
+    errors: &[
+        // What it refers to was made a moment ago.
+        ("CreateResource", "NotFound", ErrorKind::NotYet),
+        // Neither the type of a resource nor what was asked for is the resource.
+        ("*", "TypeNotFoundException", ErrorKind::Invalid),
+        ("*", "RequestTokenNotFoundException", ErrorKind::Unknown),
+        ("*", "ConcurrentOperation*", ErrorKind::NotYet),
+        ("*", "ResourceConflict*", ErrorKind::NotYet),
+        ("*", "NetworkFailure*", ErrorKind::Network),
+        ("*", "InvalidCredentials*", ErrorKind::Credentials),
+        ("*", "UnauthorizedTaggingOperation", ErrorKind::Denied),
+        ("*", "InvalidRequest*", ErrorKind::Invalid),
+        ("*", "NotUpdatable*", ErrorKind::Invalid),
+        ("*", "PrivateTypeException", ErrorKind::Invalid),
+        ("*", "UnsupportedActionException", ErrorKind::Invalid),
+        // It may have been made all the same.
+        ("*", "ClientTokenConflictException", ErrorKind::Unknown),
+        ("*", "GeneralServiceException", ErrorKind::Unknown),
+        ("*", "Handler*FailureException", ErrorKind::Unknown),
+        ("*", "NotStabilized*", ErrorKind::Unknown),
+        ("*", "ServiceInternalError*", ErrorKind::Unknown),
+        ("*", "ServiceTimeout", ErrorKind::Unknown),
+    ],
+    ..Service::OTHER
+};
 
 const CREATE: &str = "cloudformation:CreateResource";
 const DELETE: &str = "cloudformation:DeleteResource";
@@ -210,7 +244,7 @@ impl CloudControl {
         let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let number = spent.get(content).copied().unwrap_or_default();
         let digest = Sha256::digest(format!("{content}\n{number}"));
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        base16ct::lower::encode_string(&digest[..16])
     }
 
     fn spend(&self, content: &str) {

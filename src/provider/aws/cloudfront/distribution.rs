@@ -21,11 +21,11 @@ use super::quantity;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, Told, created, observed, required_arn};
+use crate::provider::aws::handler::{Handler, Standing, Told, adopt, created, observed, required_arn, standing};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags as OwnershipTags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "cloudfront:CreateDistribution";
 const DELETE: &str = "cloudfront:DeleteDistribution";
@@ -91,21 +91,22 @@ impl Handler for Distribution {
         let config = DistributionConfig::builder().caller_reference(&creation.token).comment("").enabled(false);
         let mut config = config.build().map_err(incomplete(CREATE))?;
         change(&mut config, &wanted(creation, CREATE), &ATTRIBUTES, CREATE)?;
-        let tags = Tags::builder().set_items(Some(tags::cloudfront(&creation.tags)?)).build();
+        let tags = Tags::builder().set_items(Some(super::listed(&creation.tags)?)).build();
         let config = DistributionConfigWithTags::builder().distribution_config(config).tags(tags).build();
         let request = clients.cloudfront().create_distribution_with_tags().distribution_config_with_tags(config);
-        let distribution = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.distribution.ok_or_else(|| unanswered(CREATE, "distribution"))?,
-            Err(error) if error.kind == ErrorKind::Conflict => match &self.find(clients, creation).await?[..] {
-                [own] => get(clients, own.as_str()).await?.0,
-                // Nobody else has the token: an earlier try has made it, and it is not in the list yet.
-                [] if error.code.as_deref() == Some("DistributionAlreadyExists") => {
-                    return Err(ProviderError { kind: ErrorKind::NotYet, ..error });
-                }
-                _ => return Err(error),
-            },
-            Err(error) => return Err(error),
+        let answer = request.send().await.map_err(failed(CREATE));
+        let answer = answer.and_then(|answer| answer.distribution.ok_or_else(|| unanswered(CREATE, "distribution")));
+        // Nobody else has the token: an earlier try has made it, and it may not be in the list yet.
+        let has_token = answer.as_ref().is_err_and(|error| error.code.as_deref() == Some("DistributionAlreadyExists"));
+        let look = || async {
+            Ok(match standing(self, clients, creation).await? {
+                Standing::Ours(own) => Standing::Ours(get(clients, own.as_str()).await?.0),
+                Standing::Taken(_) if has_token => Standing::Leaving,
+                Standing::Leaving => Standing::Leaving,
+                Standing::Taken(words) => Standing::Taken(words),
+            })
         };
+        let distribution = adopt(creation, answer, look).await?;
         Ok(created(distribution.id(), names(&distribution)))
     }
 
@@ -129,7 +130,7 @@ impl Handler for Distribution {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &OwnershipTags) -> Result<(), ProviderError> {
         let (distribution, _) = get(clients, target.identity.as_str()).await?;
-        let tags = Tags::builder().set_items(Some(tags::cloudfront(tags)?)).build();
+        let tags = Tags::builder().set_items(Some(super::listed(tags)?)).build();
         let request = clients.cloudfront().tag_resource().resource(distribution.arn()).tags(tags);
         request.send().await.map_err(failed(TAG))?;
         Ok(())
@@ -188,8 +189,7 @@ fn config(distribution: &Answer) -> Result<&DistributionConfig, ProviderError> {
     distribution.distribution_config().ok_or_else(|| unanswered(GET, "configuration"))
 }
 
-/// Brings the attributes among `due` into a configuration, and leaves the rest of it alone. An attribute that is not
-/// wanted gets the value AWS takes by itself.
+/// Brings the attributes among `due` into a configuration, and leaves the rest of it alone.
 fn change(
     config: &mut DistributionConfig,
     wanted: &Attributes<'_>,
@@ -204,19 +204,11 @@ fn change(
                 let aliases = Aliases::builder().quantity(quantity(&aliases)).set_items(filled(aliases));
                 config.aliases = Some(aliases.build().map_err(incomplete(operation))?);
             }
-            "comment" => config.comment = wanted.owned_text(name)?.unwrap_or_default(),
-            "price_class" => {
-                let price_class = wanted.optional_text(name)?.map(PriceClass::from);
-                config.price_class = Some(price_class.unwrap_or(PriceClass::PriceClassAll));
-            }
-            "http_version" => {
-                let version = wanted.optional_text(name)?.map(HttpVersion::from);
-                config.http_version = Some(version.unwrap_or(HttpVersion::Http2));
-            }
-            "ipv6" => config.is_ipv6_enabled = Some(wanted.optional_flag(name)?.unwrap_or_default()),
-            "default_root_object" => {
-                config.default_root_object = Some(wanted.owned_text(name)?.unwrap_or_default());
-            }
+            "comment" => wanted.text(name)?.clone_into(&mut config.comment),
+            "price_class" => config.price_class = Some(PriceClass::from(wanted.text(name)?)),
+            "http_version" => config.http_version = Some(HttpVersion::from(wanted.text(name)?)),
+            "ipv6" => config.is_ipv6_enabled = Some(wanted.flag(name)?),
+            "default_root_object" => config.default_root_object = Some(wanted.text(name)?.to_owned()),
             "default_cache_behavior" => {
                 let current = config.default_cache_behavior.take();
                 config.default_cache_behavior = Some(cache_behavior(current, &wanted.table(name)?, operation)?);
@@ -254,7 +246,7 @@ fn cache_behavior(
     target.clone_into(&mut behavior.target_origin_id);
     behavior.viewer_protocol_policy = protocols;
     behavior.allowed_methods = Some(allowed.build().map_err(incomplete(operation))?);
-    behavior.compress = Some(wanted.optional_flag("compress")?.unwrap_or_default());
+    behavior.compress = Some(wanted.flag("compress")?);
     behavior.cache_policy_id = wanted.owned_text("cache_policy_id")?;
     behavior.response_headers_policy_id = wanted.owned_text("response_headers_policy_id")?;
     Ok(behavior)
@@ -285,11 +277,7 @@ fn without_old_cache_settings(
 }
 
 fn methods(wanted: &Attributes<'_>, name: &str) -> Result<Vec<Method>, ProviderError> {
-    let methods = wanted.optional_texts(name)?;
-    Ok(methods.map_or_else(
-        || vec![Method::Get, Method::Head],
-        |methods| methods.iter().map(|method| Method::from(method.as_str())).collect(),
-    ))
+    Ok(wanted.texts(name)?.iter().map(|method| Method::from(method.as_str())).collect())
 }
 
 /// Without a certificate of one's own, CloudFront shows its own and decides about protocols itself.
@@ -307,10 +295,9 @@ fn viewer_certificate(wanted: &Attributes<'_>) -> Result<ViewerCertificate, Prov
 }
 
 fn restrictions(wanted: &Attributes<'_>, operation: &'static str) -> Result<Restrictions, ProviderError> {
-    let kind = wanted.optional_text("kind")?.map(GeoRestrictionType::from);
     let locations = wanted.texts("locations")?;
     let geo = GeoRestriction::builder()
-        .restriction_type(kind.unwrap_or(GeoRestrictionType::None))
+        .restriction_type(GeoRestrictionType::from(wanted.text("kind")?))
         .quantity(quantity(&locations))
         .set_items(filled(locations))
         .build()

@@ -9,15 +9,38 @@ pub mod origin_access_control;
 pub mod origin_access_identity;
 pub mod response_headers_policy;
 
-use super::handler::Handler;
+use super::limits::class;
+use super::service::{Second, Service};
+use super::tags::tag_list;
+use crate::provider::ErrorKind;
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "CloudFront",
+    prefix: "cloudfront",
+    is_global: true,
+    limits: &[class(&["Get", "List"], 20.0, 8.0), class(&[""], 10.0, 2.0)],
+    makes: &[
+        ("CreateCloudFrontOriginAccessIdentity", Second::Token),
+        ("CreateDistribution", Second::Token),
+        ("CreateOriginAccessControl", Second::SameName),
+        ("CreateResponseHeadersPolicy", Second::SameName),
+    ],
+    errors: &[
+        ("*", "PreconditionFailed", ErrorKind::NotYet),
+        ("*", "InvalidIfMatchVersion", ErrorKind::NotYet),
+        // The certificate was issued a moment ago.
+        ("*Distribution*", "InvalidViewerCertificate", ErrorKind::NotYet),
+    ],
+    handlers: &[
+        &distribution::Distribution,
+        &origin_access_control::OriginAccessControl,
+        &origin_access_identity::OriginAccessIdentity,
+        &response_headers_policy::ResponseHeadersPolicy,
+    ],
+    ..Service::OTHER
+};
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[
-    &distribution::Distribution,
-    &origin_access_control::OriginAccessControl,
-    &origin_access_identity::OriginAccessIdentity,
-    &response_headers_policy::ResponseHeadersPolicy,
-];
+tag_list!(aws_sdk_cloudfront::types::Tag, "cloudfront:TagResource");
 
 /// How many items a list has, which CloudFront wants to be told beside the list.
 fn quantity<T>(items: &[T]) -> i32 {

@@ -11,9 +11,9 @@ use aws_sdk_cloudfront::types::{
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
+use crate::provider::aws::handler::{Handler, adopt, by_identity, created, observation, observed, standing};
 use crate::provider::aws::session::Clients;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "cloudfront:CreateOriginAccessControl";
 const DELETE: &str = "cloudfront:DeleteOriginAccessControl";
@@ -62,24 +62,18 @@ impl Handler for OriginAccessControl {
         let wanted = wanted(creation, CREATE);
         let config = OriginAccessControlConfig::builder()
             .name(wanted.text("name")?)
-            .description(wanted.optional_text("description")?.unwrap_or_default())
+            .description(wanted.text("description")?)
             .origin_access_control_origin_type(OriginAccessControlOriginTypes::from(wanted.text("origin_kind")?))
             .signing_behavior(OriginAccessControlSigningBehaviors::from(wanted.text("signing_behavior")?))
             .signing_protocol(OriginAccessControlSigningProtocols::from(wanted.text("signing_protocol")?))
             .build()
             .map_err(incomplete(CREATE))?;
         let request = clients.cloudfront().create_origin_access_control().origin_access_control_config(config);
-        let id = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.origin_access_control.ok_or_else(|| unanswered(CREATE, "origin access control"))?.id,
-            // What an earlier run has made is found and compared by whoever asked.
-            Err(error) if error.kind == ErrorKind::Conflict && !creation.is_first => {
-                match &self.find(clients, creation).await?[..] {
-                    [own] => own.0.clone(),
-                    _ => return Err(error),
-                }
-            }
-            Err(error) => return Err(error),
-        };
+        let answer = request.send().await.map_err(failed(CREATE)).and_then(|answer| {
+            let made = answer.origin_access_control.ok_or_else(|| unanswered(CREATE, "origin access control"))?;
+            Ok(Identity::new(made.id))
+        });
+        let id = adopt(creation, answer, || standing(self, clients, creation)).await?.0;
         Ok(created(id.clone(), Report::new().set("id", id)))
     }
 

@@ -11,10 +11,10 @@ use aws_sdk_cloudfront::types::{
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed};
+use crate::provider::aws::handler::{Handler, Standing, adopt, created, observed, standing};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "cloudfront:CreateCloudFrontOriginAccessIdentity";
 const DELETE: &str = "cloudfront:DeleteCloudFrontOriginAccessIdentity";
@@ -59,14 +59,18 @@ impl Handler for OriginAccessIdentity {
             .map_err(incomplete(CREATE))?;
         let request = clients.cloudfront().create_cloud_front_origin_access_identity();
         let request = request.cloud_front_origin_access_identity_config(config);
-        let identity = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.cloud_front_origin_access_identity.ok_or_else(|| unanswered(CREATE, "identity"))?,
-            Err(error) if error.kind == ErrorKind::Conflict => match &self.find(clients, creation).await?[..] {
-                [own] => get(clients, own.as_str()).await?.0,
-                _ => return Err(error),
-            },
-            Err(error) => return Err(error),
+        let answer =
+            request.send().await.map_err(failed(CREATE)).and_then(|answer| {
+                answer.cloud_front_origin_access_identity.ok_or_else(|| unanswered(CREATE, "identity"))
+            });
+        let look = || async {
+            Ok(match standing(self, clients, creation).await? {
+                Standing::Ours(own) => Standing::Ours(get(clients, own.as_str()).await?.0),
+                Standing::Leaving => Standing::Leaving,
+                Standing::Taken(words) => Standing::Taken(words),
+            })
         };
+        let identity = adopt(creation, answer, look).await?;
         Ok(created(identity.id(), names(clients, &identity).await?))
     }
 

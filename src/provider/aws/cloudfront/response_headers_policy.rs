@@ -23,9 +23,9 @@ use super::quantity;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, observation, observed};
+use crate::provider::aws::handler::{Handler, adopt, by_identity, created, observation, observed, standing};
 use crate::provider::aws::session::Clients;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 use crate::value::Value;
 
 const CREATE: &str = "cloudfront:CreateResponseHeadersPolicy";
@@ -74,23 +74,17 @@ impl Handler for ResponseHeadersPolicy {
         let wanted = wanted(creation, CREATE);
         let config = Config::builder()
             .name(wanted.text("name")?)
-            .comment(wanted.optional_text("comment")?.unwrap_or_default())
+            .comment(wanted.text("comment")?)
             .set_cors_config(cors(&wanted, CREATE)?)
             .set_security_headers_config(security(&wanted, None, CREATE)?)
             .build()
             .map_err(incomplete(CREATE))?;
         let request = clients.cloudfront().create_response_headers_policy().response_headers_policy_config(config);
-        let id = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.response_headers_policy.ok_or_else(|| unanswered(CREATE, "policy"))?.id,
-            // What an earlier run has made is found and compared by whoever asked.
-            Err(error) if error.kind == ErrorKind::Conflict && !creation.is_first => {
-                match &self.find(clients, creation).await?[..] {
-                    [own] => own.0.clone(),
-                    _ => return Err(error),
-                }
-            }
-            Err(error) => return Err(error),
-        };
+        let answer = request.send().await.map_err(failed(CREATE)).and_then(|answer| {
+            let made = answer.response_headers_policy.ok_or_else(|| unanswered(CREATE, "policy"))?;
+            Ok(Identity::new(made.id))
+        });
+        let id = adopt(creation, answer, || standing(self, clients, creation)).await?.0;
         Ok(created(id.clone(), Report::new().set("id", id)))
     }
 
@@ -102,7 +96,7 @@ impl Handler for ResponseHeadersPolicy {
         for name in &update.changed {
             match name.as_str() {
                 "name" => config.name = desired.text(name)?.to_owned(),
-                "comment" => config.comment = Some(desired.owned_text(name)?.unwrap_or_default()),
+                "comment" => config.comment = Some(desired.text(name)?.to_owned()),
                 "cors" => config.cors_config = cors(&desired, UPDATE)?,
                 "security" => {
                     let current = config.security_headers_config.take();
@@ -169,9 +163,9 @@ fn cors(attributes: &Attributes<'_>, operation: &'static str) -> Result<Option<C
         .access_control_allow_headers(headers.build().map_err(incomplete(operation))?)
         .access_control_allow_methods(methods.build().map_err(incomplete(operation))?)
         .set_access_control_expose_headers(exposed)
-        .access_control_allow_credentials(wanted.optional_flag("allow_credentials")?.unwrap_or_default())
-        .access_control_max_age_sec(wanted.optional_integer("max_age_seconds")?.unwrap_or(DEFAULT_MAX_AGE))
-        .origin_override(wanted.optional_flag("override")?.unwrap_or_default());
+        .access_control_allow_credentials(wanted.flag("allow_credentials")?)
+        .access_control_max_age_sec(wanted.integer("max_age_seconds")?)
+        .origin_override(wanted.flag("override")?);
     cors.build().map(Some).map_err(incomplete(operation))
 }
 

@@ -3,14 +3,13 @@
 mod look;
 pub mod record;
 
+use super::service::Service;
 pub use look::{Dns, Finding, Found};
-
-use super::handler::Handler;
 
 /// A name as people write it: answers end it with the dot of the root.
 pub fn without_dot(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&record::Record];
+/// The service.
+pub static SERVICE: Service = Service { prefix: "dns", handlers: &[&record::Record], ..Service::OTHER };

@@ -9,14 +9,43 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::error::failed;
-use super::handler::Handler;
+use super::limits::class;
+use super::service::{Second, Service};
 use super::session::Clients;
-use super::tags::{self, Tags};
-use crate::provider::ProviderError;
+use super::tags::{Tags, tag_list};
+use crate::provider::{ErrorKind, ProviderError};
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] =
-    &[&security_group::SecurityGroup, &security_group_rule::SecurityGroupRule, &subnets::Subnets, &vpc::Vpc];
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "EC2",
+    prefix: "ec2",
+    limits: &[class(&["Describe"], 80.0, 16.0), class(&[""], 40.0, 4.0)],
+    makes: &[
+        ("AuthorizeSecurityGroupEgress", Second::SameName),
+        ("AuthorizeSecurityGroupIngress", Second::SameName),
+        ("CreateSecurityGroup", Second::SameName),
+    ],
+    errors: &[
+        ("Authorize*", "InvalidGroup.NotFound", ErrorKind::NotYet),
+        ("Create*", "InvalidGroup.NotFound", ErrorKind::NotYet),
+        // A group that was made a moment ago: its rules are still there.
+        ("RevokeSecurityGroup*", "InvalidGroup.NotFound", ErrorKind::NotYet),
+    ],
+    handlers: &[&security_group::SecurityGroup, &security_group_rule::SecurityGroupRule, &subnets::Subnets, &vpc::Vpc],
+    ..Service::OTHER
+};
+
+tag_list!(aws_sdk_ec2::types::Tag);
+
+/// Tags to put on a resource in the call that makes it.
+fn specification(resource_type: aws_sdk_ec2::types::ResourceType, tags: &Tags) -> aws_sdk_ec2::types::TagSpecification {
+    aws_sdk_ec2::types::TagSpecification::builder().resource_type(resource_type).set_tags(Some(listed(tags))).build()
+}
+
+/// Filters that let through only resources with all these tags.
+fn filters(tags: &Tags) -> Vec<aws_sdk_ec2::types::Filter> {
+    tags.iter().map(|(key, value)| filter(&format!("tag:{key}"), [value])).collect()
+}
 
 /// How many values one filter of EC2 takes.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>
@@ -47,7 +76,7 @@ const CREATE_TAGS: &str = "ec2:CreateTags";
 
 /// Puts tags on anything of EC2, by its id.
 async fn tag(clients: &Clients, id: &str, tags: &Tags) -> Result<(), ProviderError> {
-    let request = clients.ec2().create_tags().resources(id).set_tags(Some(tags::ec2(tags)));
+    let request = clients.ec2().create_tags().resources(id).set_tags(Some(listed(tags)));
     request.send().await.map_err(failed(CREATE_TAGS))?;
     Ok(())
 }

@@ -13,11 +13,11 @@ use super::{FILTER_VALUES, filter, present, security_group_rule, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
+use crate::provider::aws::handler::{Handler, adopt, by_identity, created, identities, observed, standing, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 use crate::value::{Tree, Value};
 
 const CREATE: &str = "ec2:CreateSecurityGroup";
@@ -47,7 +47,7 @@ impl Handler for SecurityGroup {
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
         let wanted = wanted(creation, DESCRIBE);
-        let mut filters = tags::ec2_filters(&creation.tags);
+        let mut filters = super::filters(&creation.tags);
         filters.push(filter("group-name", [wanted.text("group_name")?]));
         filters.push(filter("vpc-id", [wanted.text("vpc_id")?]));
         Ok(describe(clients, filters).await?.into_iter().map(|observed| observed.identity).collect())
@@ -65,18 +65,13 @@ impl Handler for SecurityGroup {
             .group_name(wanted.text("group_name")?)
             .description(wanted.text("description")?)
             .vpc_id(wanted.text("vpc_id")?)
-            .tag_specifications(tags::ec2_specification(ResourceType::SecurityGroup, &creation.tags));
-        let id = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.group_id.ok_or_else(|| unanswered(CREATE, "group id"))?,
-            // What an earlier run has made is found and compared by whoever asked.
-            Err(error) if error.kind == ErrorKind::Conflict && !creation.is_first => {
-                match &self.find(clients, creation).await?[..] {
-                    [own] => own.0.clone(),
-                    _ => return Err(error),
-                }
-            }
-            Err(error) => return Err(error),
-        };
+            .tag_specifications(super::specification(ResourceType::SecurityGroup, &creation.tags));
+        let answer = request
+            .send()
+            .await
+            .map_err(failed(CREATE))
+            .and_then(|answer| answer.group_id.map(Identity::new).ok_or_else(|| unanswered(CREATE, "group id")));
+        let id = adopt(creation, answer, || standing(self, clients, creation)).await?.0;
         let mut everywhere = vec![IpPermission::builder().ip_ranges(IpRange::builder().cidr_ip(ALL_IPV4).build())];
         if clients.networks.may_have_ipv6(wanted.text("vpc_id")?) {
             everywhere.push(IpPermission::builder().ipv6_ranges(Ipv6Range::builder().cidr_ipv6(ALL_IPV6).build()));

@@ -15,11 +15,11 @@ use super::{FILTER_VALUES, filter, present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
+use crate::provider::aws::handler::{Handler, Standing, adopt, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags, has_all};
+use crate::provider::aws::tags::{Tags, has_all};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, ProviderError, Target, Update};
 use crate::value::Tree;
 
 const AUTHORIZE_EGRESS: &str = "ec2:AuthorizeSecurityGroupEgress";
@@ -70,7 +70,7 @@ impl Handler for SecurityGroupRule {
         let wanted = wanted(creation, operation);
         let group_id = wanted.text("group_id")?;
         let permission = permission(&wanted)?;
-        let tags = tags::ec2_specification(ResourceType::SecurityGroupRule, &creation.tags);
+        let tags = super::specification(ResourceType::SecurityGroupRule, &creation.tags);
         let answer = if egress {
             let request = clients.ec2().authorize_security_group_egress().group_id(group_id);
             let answer = request.ip_permissions(permission).tag_specifications(tags).send().await;
@@ -80,12 +80,10 @@ impl Handler for SecurityGroupRule {
             let answer = request.ip_permissions(permission).tag_specifications(tags).send().await;
             answer.map(|answer| answer.security_group_rules).map_err(failed(AUTHORIZE_INGRESS))
         };
-        let rule = match answer {
-            Ok(rules) => rules.into_iter().flatten().next(),
-            Err(error) if error.kind == ErrorKind::Conflict => Some(namesake(clients, creation, error).await?),
-            Err(error) => return Err(error),
-        };
-        let id = rule.and_then(|rule| rule.security_group_rule_id).ok_or_else(|| unanswered(operation, "rule id"))?;
+        let answer =
+            answer.and_then(|rules| rules.into_iter().flatten().next().ok_or_else(|| unanswered(operation, "rule")));
+        let rule = adopt(creation, answer, || namesake(clients, creation)).await?;
+        let id = rule.security_group_rule_id.ok_or_else(|| unanswered(operation, "rule id"))?;
         Ok(created(id.clone(), Report::new().set("id", id)))
     }
 
@@ -153,22 +151,17 @@ fn is_own(creation: &Creation, rule: &Rule) -> bool {
     has_all(&creation.tags, present(rule.tags()))
 }
 
-/// The equal rule because of which AWS refused to make one, if it is ours; otherwise why there can be no other.
-async fn namesake(clients: &Clients, creation: &Creation, error: ProviderError) -> Result<Rule, ProviderError> {
+/// Whose the equal rule is because of which AWS refused to make one.
+async fn namesake(clients: &Clients, creation: &Creation) -> Result<Standing<Rule>, ProviderError> {
     let mut others = Vec::new();
     for rule in equal(clients, creation).await? {
         if is_own(creation, &rule) {
-            return Ok(rule);
+            return Ok(Standing::Ours(rule));
         }
         others.extend(rule.security_group_rule_id);
     }
-    match others.first() {
-        Some(id) => {
-            let message = format!("an equal rule, {id}, exists in the group and is not this instance's");
-            Err(ProviderError { message, ..error })
-        }
-        None => Err(error),
-    }
+    let told = |id: &String| format!("an equal rule, {id}, exists in the group and is not this instance's");
+    Ok(Standing::Taken(others.first().map(told)))
 }
 
 fn is_egress(direction: &str) -> bool {

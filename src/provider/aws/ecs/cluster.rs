@@ -69,7 +69,7 @@ impl Handler for Cluster {
                     .cluster_name(name)
                     .set_capacity_providers(wanted.optional_texts("capacity_providers")?)
                     .set_settings(wanted.optional_text("container_insights")?.map(|value| vec![insights(value)]))
-                    .set_tags(Some(tags::ecs(&creation.tags)));
+                    .set_tags(Some(super::listed(&creation.tags)));
                 let answer = request.send().await.map_err(failed(CREATE))?;
                 answer.cluster.ok_or_else(|| unanswered(CREATE, "cluster"))?
             }

@@ -223,7 +223,7 @@ async fn run(clients: &Clients, creation: &Creation) -> Result<Task, ProviderErr
                 .build(),
         )
         .set_enable_execute_command(wanted.optional_flag("enable_execute_command")?)
-        .set_tags(Some(tags::ecs(&creation.tags)));
+        .set_tags(Some(super::listed(&creation.tags)));
     let answer = request.send().await.map_err(failed(RUN))?;
     let refusal = answer.failures().first().map(|failure| {
         let detail = failure.detail().map(|detail| format!(": {detail}")).unwrap_or_default();

@@ -54,13 +54,6 @@ const COMPLETED: &str = "COMPLETED";
 const FAILED: &str = "FAILED";
 const IN_PROGRESS: &str = "IN_PROGRESS";
 
-/// What AWS takes if it is told nothing, sent to go back to it.
-const DESIRED_COUNT: i32 = 1;
-const GRACE_PERIOD: i32 = 0;
-const MAXIMUM_PERCENT: i32 = 200;
-const MINIMUM_HEALTHY_PERCENT: i32 = 100;
-const PLATFORM_VERSION: &str = "LATEST";
-
 /// What an update can send.
 const CHANGEABLE: [&str; 11] = [
     "task_definition",
@@ -111,7 +104,7 @@ impl Handler for Service {
             .service_name(name)
             .client_token(&creation.token)
             .task_definition(wanted.text("task_definition")?)
-            .desired_count(wanted.optional_integer("desired_count")?.unwrap_or(DESIRED_COUNT))
+            .desired_count(wanted.integer("desired_count")?)
             .set_network_configuration(network(&wanted)?)
             .set_enable_execute_command(wanted.optional_flag("enable_execute_command")?)
             .set_deployment_configuration(if deployment.is_present() {
@@ -119,14 +112,14 @@ impl Handler for Service {
             } else {
                 None
             })
-            .set_health_check_grace_period_seconds(wanted.optional_integer("health_check_grace_period_seconds")?)
+            .set_health_check_grace_period_seconds(grace_period(&wanted, &load_balancers)?)
             .set_availability_zone_rebalancing(rebalancing.map(AvailabilityZoneRebalancing::from))
             .set_platform_version(wanted.owned_text("platform_version")?)
             .set_propagate_tags(wanted.optional_text("propagate_tags")?.map(PropagateTags::from))
             .set_launch_type(strategy.is_empty().then_some(LaunchType::Fargate))
             .set_capacity_provider_strategy(Some(strategy).filter(|items| !items.is_empty()))
             .set_load_balancers(Some(load_balancers).filter(|items| !items.is_empty()))
-            .set_tags(Some(tags::ecs(&creation.tags)));
+            .set_tags(Some(super::listed(&creation.tags)));
         let service = match request.send().await.map_err(failed(CREATE)) {
             Ok(answer) => answer.service.ok_or_else(|| unanswered(CREATE, "service"))?,
             Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid) => {
@@ -151,13 +144,13 @@ impl Handler for Service {
             request = request.task_definition(desired.text("task_definition")?);
         }
         if has_changed("desired_count") {
-            request = request.desired_count(desired.optional_integer("desired_count")?.unwrap_or(DESIRED_COUNT));
+            request = request.desired_count(desired.integer("desired_count")?);
         }
         if has_changed("network") {
             request = request.set_network_configuration(network(&desired)?);
         }
         if has_changed("enable_execute_command") {
-            let enable = desired.optional_flag("enable_execute_command")?.unwrap_or_default();
+            let enable = desired.flag("enable_execute_command")?;
             // Tasks that run already would never notice.
             request = request.enable_execute_command(enable).force_new_deployment(true);
         }
@@ -165,18 +158,14 @@ impl Handler for Service {
             request = request.deployment_configuration(configuration(&desired.table("deployment")?)?);
         }
         if has_changed("health_check_grace_period_seconds") {
-            let seconds = desired.optional_integer("health_check_grace_period_seconds")?;
-            // AWS refuses a grace period where no load balancer checks anything.
-            let without_one = (!load_balancers.is_empty()).then_some(GRACE_PERIOD);
-            request = request.set_health_check_grace_period_seconds(seconds.or(without_one));
+            request = request.set_health_check_grace_period_seconds(grace_period(&desired, &load_balancers)?);
         }
         if has_changed("availability_zone_rebalancing") {
-            let rebalancing = desired.optional_text("availability_zone_rebalancing")?;
-            let rebalancing = rebalancing.map_or(AvailabilityZoneRebalancing::Enabled, Into::into);
-            request = request.availability_zone_rebalancing(rebalancing);
+            let rebalancing = desired.text("availability_zone_rebalancing")?;
+            request = request.availability_zone_rebalancing(rebalancing.into());
         }
         if has_changed("platform_version") {
-            request = request.platform_version(desired.optional_text("platform_version")?.unwrap_or(PLATFORM_VERSION));
+            request = request.platform_version(desired.text("platform_version")?);
         }
         if has_changed("propagate_tags") {
             let source = desired.optional_text("propagate_tags")?;
@@ -283,15 +272,21 @@ fn network(attributes: &Attributes<'_>) -> Result<Option<NetworkConfiguration>, 
     Ok(Some(NetworkConfiguration::builder().awsvpc_configuration(network).build()))
 }
 
+/// The grace period. AWS refuses one where no load balancer checks anything, even of no length.
+fn grace_period(wanted: &Attributes<'_>, load_balancers: &[LoadBalancer]) -> Result<Option<i32>, ProviderError> {
+    let seconds = wanted.integer("health_check_grace_period_seconds")?;
+    Ok((seconds > 0 || !load_balancers.is_empty()).then_some(seconds))
+}
+
 /// The whole of it, also when only a part changes: AWS takes it as one.
 fn configuration(wanted: &Attributes<'_>) -> Result<DeploymentConfiguration, ProviderError> {
     let breaker = DeploymentCircuitBreaker::builder()
-        .enable(wanted.optional_flag("circuit_breaker")?.unwrap_or_default())
-        .rollback(wanted.optional_flag("rollback")?.unwrap_or_default())
+        .enable(wanted.flag("circuit_breaker")?)
+        .rollback(wanted.flag("rollback")?)
         .build();
     Ok(DeploymentConfiguration::builder()
-        .minimum_healthy_percent(wanted.optional_integer("minimum_healthy_percent")?.unwrap_or(MINIMUM_HEALTHY_PERCENT))
-        .maximum_percent(wanted.optional_integer("maximum_percent")?.unwrap_or(MAXIMUM_PERCENT))
+        .minimum_healthy_percent(wanted.integer("minimum_healthy_percent")?)
+        .maximum_percent(wanted.integer("maximum_percent")?)
         .deployment_circuit_breaker(breaker)
         .build())
 }

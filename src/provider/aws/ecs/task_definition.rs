@@ -152,7 +152,7 @@ async fn register(clients: &Clients, creation: &Creation) -> Result<Found, Provi
         .set_execution_role_arn(wanted.owned_text("execution_role_arn")?)
         .set_task_role_arn(wanted.owned_text("task_role_arn")?)
         .set_container_definitions(Some(containers.iter().map(container).collect::<Result<_, _>>()?))
-        .set_tags(Some(tags::ecs(&marked(creation))));
+        .set_tags(Some(super::listed(&marked(creation))));
     let answer = request.send().await.map_err(failed(REGISTER))?;
     answer.task_definition.ok_or_else(|| unanswered(REGISTER, "task definition"))
 }

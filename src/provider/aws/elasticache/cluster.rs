@@ -6,16 +6,18 @@ use async_trait::async_trait;
 use aws_sdk_elasticache::types::CacheCluster;
 
 use super::{
-    DELETING, DESCRIBE_CLUSTERS, INDEXED_UNDER, describe_cluster, describe_clusters, is_tagged, not_yet, patch,
-    shared_report, still_ours, tag, told, updates, waiting_for,
+    DELETING, DESCRIBE_CLUSTERS, INDEXED_UNDER, describe_cluster, describe_clusters, is_tagged, patch, shared_report,
+    still_ours, tag, told, updates, waiting_for,
 };
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observation, observed};
+use crate::provider::aws::handler::{
+    Handler, Standing, Told, adopt, by_identity, created, identities, observation, observed,
+};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target,
     Update,
@@ -84,20 +86,18 @@ impl Handler for Cluster {
             .set_snapshot_retention_limit(wanted.optional_integer("snapshot_retention_days")?)
             .set_auto_minor_version_upgrade(wanted.optional_flag("auto_minor_version_upgrade")?)
             .set_preferred_maintenance_window(wanted.owned_text("maintenance_window")?)
-            .set_tags(Some(tags::elasticache(&creation.tags)));
-        let cluster = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.cache_cluster.ok_or_else(|| unanswered(CREATE, "cluster"))?,
-            Err(error) if error.kind == ErrorKind::Conflict => match describe_cluster(clients, identifier).await? {
-                Some(cluster) if cluster.cache_cluster_status() != Some(DELETING) => {
-                    if !is_tagged(clients, cluster.arn(), &creation.tags).await? {
-                        return Err(error);
-                    }
-                    cluster
-                }
-                _ => return Err(not_yet(error)),
-            },
-            Err(error) => return Err(error),
+            .set_tags(Some(super::listed(&creation.tags)));
+        let answer = request.send().await.map_err(failed(CREATE));
+        let answer = answer.and_then(|answer| answer.cache_cluster.ok_or_else(|| unanswered(CREATE, "cluster")));
+        let look = || async {
+            let Some(cluster) = describe_cluster(clients, identifier).await? else { return Ok(Standing::Leaving) };
+            if cluster.cache_cluster_status() == Some(DELETING) {
+                return Ok(Standing::Leaving);
+            }
+            let is_ours = is_tagged(clients, cluster.arn(), &creation.tags).await?;
+            Ok(Standing::of(is_ours.then_some(cluster)))
         };
+        let cluster = adopt(creation, answer, look).await?;
         Ok(created(identifier, Report::new().set_if("arn", cluster.arn())))
     }
 
@@ -124,7 +124,7 @@ impl Handler for Cluster {
         if request.as_input() == nothing.as_input() {
             return Ok(());
         }
-        let request = request.apply_immediately(desired.optional_flag("apply_immediately")?.unwrap_or_default());
+        let request = request.apply_immediately(desired.flag("apply_immediately")?);
         request.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }

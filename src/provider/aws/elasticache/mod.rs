@@ -27,15 +27,31 @@ use aws_sdk_elasticache::types::{
 use super::announcement;
 use super::attributes::Report;
 use super::error::{OrAbsent, failed, missing, unanswered};
-use super::handler::{Handler, Told, observed, required_arn};
+use super::handler::{Told, observed, required_arn};
+use super::limits::class;
+use super::service::{Second, Service};
 use super::session::Clients;
-use super::tags::{self, Tags};
+use super::tags::{self, Tags, tag_list};
 use crate::provider::ownership::{Care, judge};
 use crate::provider::{Announcement, ErrorKind, Observed, Owner, ProviderError, Target, Update};
 use crate::value::{Known, Tree, Value};
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&cluster::Cluster, &replication_group::ReplicationGroup];
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "ElastiCache",
+    prefix: "elasticache",
+    limits: &[class(&["Describe", "List"], 20.0, 8.0), class(&[""], 10.0, 2.0)],
+    makes: &[("CreateCacheCluster", Second::SameName), ("CreateReplicationGroup", Second::SameName)],
+    errors: &[
+        // The first cache of an account makes the role that ElastiCache works with.
+        ("Create*", "ServiceLinkedRoleNotFoundFault", ErrorKind::NotYet),
+        ("*", "*Quota*Exceeded", ErrorKind::Quota),
+    ],
+    handlers: &[&cluster::Cluster, &replication_group::ReplicationGroup],
+    ..Service::OTHER
+};
+
+tag_list!(aws_sdk_elasticache::types::Tag);
 
 const DESCRIBE_CLUSTERS: &str = "elasticache:DescribeCacheClusters";
 const ADD_TAGS: &str = "elasticache:AddTagsToResource";
@@ -111,7 +127,7 @@ async fn still_ours(clients: &Clients, target: &Target, arn: Option<&str>) -> Re
 async fn tag(clients: &Clients, target: &Target, arn: Option<String>, tags: &Tags) -> Result<(), ProviderError> {
     let arn = arn.ok_or_else(|| missing(ADD_TAGS, "resource", target.identity.as_str()))?;
     let request = clients.elasticache().add_tags_to_resource().resource_name(arn);
-    request.set_tags(Some(tags::elasticache(tags))).send().await.map_err(failed(ADD_TAGS))?;
+    request.set_tags(Some(listed(tags))).send().await.map_err(failed(ADD_TAGS))?;
     Ok(())
 }
 

@@ -26,16 +26,18 @@ use aws_sdk_elasticache::types::{
 };
 
 use super::{
-    DELETING, INDEXED_UNDER, describe_cluster, describe_clusters, is_tagged, not_yet, patch, shared_report, still_ours,
-    tag, told, updates, waiting_for,
+    DELETING, INDEXED_UNDER, describe_cluster, describe_clusters, is_tagged, patch, shared_report, still_ours, tag,
+    told, updates, waiting_for,
 };
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observation, observed};
+use crate::provider::aws::handler::{
+    Handler, Standing, Told, adopt, by_identity, created, identities, observation, observed,
+};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target,
     Update,
@@ -114,33 +116,34 @@ impl Handler for ReplicationGroup {
             .set_engine_version(wanted.owned_text("engine_version")?)
             .cache_node_type(wanted.text("node_type")?)
             // Without a number of any kind AWS takes the group for one around an existing cluster.
-            .num_cache_clusters(wanted.optional_integer("nodes")?.unwrap_or(1))
+            .num_cache_clusters(wanted.integer("nodes")?)
             .set_automatic_failover_enabled(wanted.optional_flag("automatic_failover")?)
             .set_cache_parameter_group_name(wanted.owned_text("parameter_group")?)
             .set_port(wanted.optional_integer("port")?)
             .set_security_group_ids(wanted.optional_texts("security_groups")?)
             .set_cache_subnet_group_name(wanted.owned_text("subnet_group")?)
             // Valkey wants it stated.
-            .transit_encryption_enabled(wanted.optional_flag("transit_encryption")?.unwrap_or_default())
+            .transit_encryption_enabled(wanted.flag("transit_encryption")?)
             .set_at_rest_encryption_enabled(wanted.optional_flag("at_rest_encryption")?)
             .set_auth_token(wanted.secret("auth_token")?.map(str::to_owned))
             .set_snapshot_retention_limit(wanted.optional_integer("snapshot_retention_days")?)
             .set_auto_minor_version_upgrade(wanted.optional_flag("auto_minor_version_upgrade")?)
             .set_preferred_maintenance_window(wanted.owned_text("maintenance_window")?)
-            .set_tags(Some(tags::elasticache(&creation.tags)));
-        let group = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.replication_group.ok_or_else(|| unanswered(CREATE, "replication group"))?,
-            Err(error) if error.kind == ErrorKind::Conflict => match describe(clients, identifier).await? {
-                Some(group) if group.status() != Some(DELETING) => {
-                    if !is_tagged(clients, group.arn(), &creation.tags).await? {
-                        return Err(error);
-                    }
-                    group
-                }
-                _ => return Err(not_yet(error)),
-            },
-            Err(error) => return Err(error),
+            .set_tags(Some(super::listed(&creation.tags)));
+        let answer = request
+            .send()
+            .await
+            .map_err(failed(CREATE))
+            .and_then(|answer| answer.replication_group.ok_or_else(|| unanswered(CREATE, "replication group")));
+        let look = || async {
+            let Some(group) = describe(clients, identifier).await? else { return Ok(Standing::Leaving) };
+            if group.status() == Some(DELETING) {
+                return Ok(Standing::Leaving);
+            }
+            let is_ours = is_tagged(clients, group.arn(), &creation.tags).await?;
+            Ok(Standing::of(is_ours.then_some(group)))
         };
+        let group = adopt(creation, answer, look).await?;
         Ok(created(identifier, Report::new().set_if("arn", group.arn())))
     }
 
@@ -189,7 +192,7 @@ impl Handler for ReplicationGroup {
             .set_auto_minor_version_upgrade(patch.optional_flag("auto_minor_version_upgrade")?)
             .set_preferred_maintenance_window(patch.owned_text("maintenance_window")?);
         if request.as_input() != nothing.as_input() {
-            let request = request.apply_immediately(desired.optional_flag("apply_immediately")?.unwrap_or_default());
+            let request = request.apply_immediately(desired.flag("apply_immediately")?);
             request.send().await.map_err(failed(MODIFY))?;
         }
         let Some(token) = token else { return Ok(()) };

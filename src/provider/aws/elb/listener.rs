@@ -7,10 +7,10 @@ use super::{INDEXED_UNDER, action, carries, describe_existing, tag, told};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, Told, adopt, by_identity, created, identities, observed, standing};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
+use crate::provider::aws::tags::Tags;
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "elasticloadbalancing:CreateListener";
 const DELETE: &str = "elasticloadbalancing:DeleteListener";
@@ -57,18 +57,12 @@ impl Handler for Listener {
             .set_ssl_policy(wanted.owned_text("ssl_policy")?)
             .set_certificates(certificates(&wanted)?)
             .default_actions(action::wanted(&wanted.table("default_action")?)?)
-            .set_tags(Some(tags::elb(&creation.tags)));
-        let arn = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => {
-                let made = answer.listeners.into_iter().flatten().next();
-                made.and_then(|listener| listener.listener_arn).ok_or_else(|| unanswered(CREATE, "arn"))?
-            }
-            Err(error) if error.kind == ErrorKind::Conflict => match &self.find(clients, creation).await?[..] {
-                [own] => own.0.clone(),
-                _ => return Err(error),
-            },
-            Err(error) => return Err(error),
-        };
+            .set_tags(Some(super::listed(&creation.tags)));
+        let answer = request.send().await.map_err(failed(CREATE)).and_then(|answer| {
+            let made = answer.listeners.into_iter().flatten().next();
+            made.and_then(|listener| listener.listener_arn).map(Identity::new).ok_or_else(|| unanswered(CREATE, "arn"))
+        });
+        let arn = adopt(creation, answer, || standing(self, clients, creation)).await?.0;
         Ok(created(arn.clone(), Report::new().set("arn", arn)))
     }
 

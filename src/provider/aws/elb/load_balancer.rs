@@ -17,7 +17,7 @@ use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
@@ -33,9 +33,6 @@ const SET_SUBNETS: &str = "elasticloadbalancing:SetSubnets";
 const DELETION_PROTECTION: &str = "deletion_protection.enabled";
 const DROP_INVALID_HEADERS: &str = "routing.http.drop_invalid_header_fields.enabled";
 const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
-
-const DEFAULT_ADDRESS_TYPE: IpAddressType = IpAddressType::Ipv4;
-const DEFAULT_IDLE_TIMEOUT: i32 = 60;
 
 pub struct LoadBalancer;
 
@@ -76,7 +73,7 @@ impl Handler for LoadBalancer {
                     .set_ip_address_type(wanted.optional_text("ip_address_type")?.map(IpAddressType::from))
                     .set_subnets(Some(wanted.texts("subnets")?))
                     .set_security_groups(wanted.optional_texts("security_groups")?)
-                    .set_tags(Some(tags::elb(&creation.tags)));
+                    .set_tags(Some(super::listed(&creation.tags)));
                 let answer = request.send().await.map_err(failed(CREATE))?;
                 let made = answer.load_balancers.into_iter().flatten().next();
                 made.ok_or_else(|| unanswered(CREATE, "load balancer"))?
@@ -95,9 +92,7 @@ impl Handler for LoadBalancer {
         let arn = update.target.identity.as_str();
         let desired = desired(update, SET_SUBNETS);
         let address_type = match update.changed("ip_address_type") {
-            Some(_) => {
-                Some(desired.optional_text("ip_address_type")?.map_or(DEFAULT_ADDRESS_TYPE, IpAddressType::from))
-            }
+            Some(_) => Some(IpAddressType::from(desired.text("ip_address_type")?)),
             None => None,
         };
         if update.changed("subnets").is_some() {
@@ -193,9 +188,9 @@ fn settings(
     attributes: &Attributes<'_>,
     chosen: impl Fn(&str) -> bool,
 ) -> Result<Vec<LoadBalancerAttribute>, ProviderError> {
-    let idle_timeout = attributes.optional_integer("idle_timeout_seconds")?.unwrap_or(DEFAULT_IDLE_TIMEOUT);
-    let protection = attributes.optional_flag("deletion_protection")?.unwrap_or(false);
-    let drops_invalid_headers = attributes.optional_flag("drop_invalid_header_fields")?.unwrap_or(false);
+    let idle_timeout = attributes.integer("idle_timeout_seconds")?;
+    let protection = attributes.flag("deletion_protection")?;
+    let drops_invalid_headers = attributes.flag("drop_invalid_header_fields")?;
     let settings = [
         ("idle_timeout_seconds", IDLE_TIMEOUT, idle_timeout.to_string()),
         ("deletion_protection", DELETION_PROTECTION, protection.to_string()),

@@ -17,15 +17,49 @@ use std::future::Future;
 use aws_sdk_elasticloadbalancingv2::types::TagDescription;
 
 use super::error::{OrAbsent, failed};
-use super::handler::{Handler, Told, required_arn};
+use super::handler::{Told, required_arn};
+use super::limits::class;
+use super::service::{Second, Service};
 use super::session::Clients;
-use super::tags::{self, Tags, has_all};
+use super::tags::{Tags, has_all, tag_list};
 use super::wave::wave;
 use crate::provider::{ErrorKind, Observed, ProviderError, Target};
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] =
-    &[&listener::Listener, &listener_rule::ListenerRule, &load_balancer::LoadBalancer, &target_group::TargetGroup];
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "Elastic Load Balancing v2",
+    prefix: "elasticloadbalancing",
+    limits: &[class(&["Describe"], 40.0, 8.0), class(&[""], 20.0, 4.0)],
+    makes: &[
+        ("CreateListener", Second::SameName),
+        ("CreateLoadBalancer", Second::SameName),
+        ("CreateRule", Second::SameName),
+        ("CreateTargetGroup", Second::SameName),
+    ],
+    errors: &[
+        ("DeleteLoadBalancer", "OperationNotPermitted", ErrorKind::Invalid),
+        ("*", "PriorityInUse", ErrorKind::Conflict),
+        ("*", "TargetGroupAssociationLimit", ErrorKind::NotYet),
+        ("CreateListener", "CertificateNotFound", ErrorKind::NotYet),
+        ("CreateListener", "LoadBalancerNotFound", ErrorKind::NotYet),
+        ("CreateLoadBalancer", "InvalidSecurityGroup", ErrorKind::NotYet),
+        ("CreateRule", "ListenerNotFound", ErrorKind::NotYet),
+        ("Create*", "TargetGroupNotFound", ErrorKind::NotYet),
+        ("Modify*Attributes", "*NotFound", ErrorKind::NotYet),
+        ("ModifyListener", "TargetGroupNotFound", ErrorKind::NotYet),
+        ("ModifyRule", "TargetGroupNotFound", ErrorKind::NotYet),
+        ("*", "Duplicate*", ErrorKind::Conflict),
+    ],
+    handlers: &[
+        &listener::Listener,
+        &listener_rule::ListenerRule,
+        &load_balancer::LoadBalancer,
+        &target_group::TargetGroup,
+    ],
+    ..Service::OTHER
+};
+
+tag_list!(aws_sdk_elasticloadbalancingv2::types::Tag);
 
 const ADD_TAGS: &str = "elasticloadbalancing:AddTags";
 const DESCRIBE_TAGS: &str = "elasticloadbalancing:DescribeTags";
@@ -95,7 +129,7 @@ async fn describe_tags(clients: &Clients, arns: Vec<String>) -> Result<Vec<TagDe
 
 /// Puts tags on anything of this service.
 async fn tag(clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
-    let request = clients.elb().add_tags().resource_arns(target.identity.as_str()).set_tags(Some(tags::elb(tags)));
+    let request = clients.elb().add_tags().resource_arns(target.identity.as_str()).set_tags(Some(listed(tags)));
     request.send().await.map_err(failed(ADD_TAGS))?;
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
@@ -31,7 +31,6 @@ const MODIFY: &str = "elasticloadbalancing:ModifyTargetGroup";
 const MODIFY_ATTRIBUTES: &str = "elasticloadbalancing:ModifyTargetGroupAttributes";
 
 const DEREGISTRATION_DELAY: &str = "deregistration_delay.timeout_seconds";
-const DEFAULT_DEREGISTRATION_DELAY: i32 = 300;
 
 pub struct TargetGroup;
 
@@ -67,7 +66,7 @@ impl Handler for TargetGroup {
                     .elb()
                     .create_target_group()
                     .name(name)
-                    .set_target_type(wanted.optional_text("target_type")?.map(TargetTypeEnum::from))
+                    .target_type(TargetTypeEnum::from(wanted.text("target_type")?))
                     .protocol(ProtocolEnum::from(wanted.text("protocol")?))
                     .port(wanted.integer("port")?)
                     .vpc_id(wanted.text("vpc_id")?)
@@ -77,16 +76,14 @@ impl Handler for TargetGroup {
                     .health_check_timeout_seconds(check.timeout)
                     .healthy_threshold_count(check.healthy_threshold)
                     .unhealthy_threshold_count(check.unhealthy_threshold)
-                    .set_tags(Some(tags::elb(&creation.tags)));
+                    .set_tags(Some(super::listed(&creation.tags)));
                 let answer = request.send().await.map_err(failed(CREATE))?;
                 let made = answer.target_groups.into_iter().flatten().next();
                 made.ok_or_else(|| unanswered(CREATE, "target group"))?
             }
         };
         let arn = group.target_group_arn.ok_or_else(|| unanswered(CREATE, "arn"))?;
-        if let Some(delay) = wanted.optional_integer("deregistration_delay_seconds")? {
-            modify_delay(clients, &arn, delay).await?;
-        }
+        modify_delay(clients, &arn, wanted.integer("deregistration_delay_seconds")?).await?;
         Ok(created(arn.clone(), Report::new().set("arn", arn)))
     }
 
@@ -108,8 +105,7 @@ impl Handler for TargetGroup {
             request.send().await.map_err(failed(MODIFY))?;
         }
         if update.changed("deregistration_delay_seconds").is_some() {
-            let delay = desired.optional_integer("deregistration_delay_seconds")?;
-            modify_delay(clients, arn, delay.unwrap_or(DEFAULT_DEREGISTRATION_DELAY)).await?;
+            modify_delay(clients, arn, desired.integer("deregistration_delay_seconds")?).await?;
         }
         Ok(())
     }
@@ -147,12 +143,12 @@ impl HealthCheck {
     fn of(attributes: &Attributes<'_>) -> Result<Self, ProviderError> {
         let check = attributes.table("health_check")?;
         Ok(Self {
-            path: check.optional_text("path")?.unwrap_or("/").to_owned(),
-            matcher: Matcher::builder().http_code(check.optional_text("matcher")?.unwrap_or("200")).build(),
-            interval: check.optional_integer("interval")?.unwrap_or(30),
-            timeout: check.optional_integer("timeout")?.unwrap_or(5),
-            healthy_threshold: check.optional_integer("healthy_threshold")?.unwrap_or(5),
-            unhealthy_threshold: check.optional_integer("unhealthy_threshold")?.unwrap_or(2),
+            path: check.text("path")?.to_owned(),
+            matcher: Matcher::builder().http_code(check.text("matcher")?).build(),
+            interval: check.integer("interval")?,
+            timeout: check.integer("timeout")?,
+            healthy_threshold: check.integer("healthy_threshold")?,
+            unhealthy_threshold: check.integer("unhealthy_threshold")?,
         })
     }
 }
@@ -171,7 +167,7 @@ async fn is_own(
     wanted: &Attributes<'_>,
     group: &Group,
 ) -> Result<bool, ProviderError> {
-    let target_type = wanted.optional_text("target_type")?.unwrap_or(TargetTypeEnum::Instance.as_str());
+    let target_type = wanted.text("target_type")?;
     let is_same = group.target_type().map(|kind| kind.as_str()) == Some(target_type)
         && group.protocol().map(|protocol| protocol.as_str()) == Some(wanted.text("protocol")?)
         && group.port() == Some(wanted.integer("port")?)

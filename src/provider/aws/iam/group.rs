@@ -45,7 +45,7 @@ impl Handler for Group {
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
         if update.changed("path").is_some() {
-            let path = desired(update, UPDATE).optional_text("path")?.unwrap_or("/");
+            let path = desired(update, UPDATE).text("path")?;
             let request = clients.iam().update_group().group_name(update.target.identity.as_str()).new_path(path);
             request.send().await.map_err(failed(UPDATE))?;
         }

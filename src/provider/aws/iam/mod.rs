@@ -7,12 +7,29 @@ pub mod group_policy_attachment;
 pub mod policy;
 pub mod role;
 
-use super::handler::Handler;
-use super::tags::{self, Tags};
+use super::limits::class;
+use super::service::{Second, Service};
+use super::tags::{self, Tags, tag_list};
+use crate::provider::ErrorKind;
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] =
-    &[&group::Group, &group_policy_attachment::GroupPolicyAttachment, &policy::Policy, &role::Role];
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "IAM",
+    prefix: "iam",
+    is_global: true,
+    limits: &[class(&["Get", "List"], 60.0, 15.0), class(&[""], 30.0, 5.0)],
+    makes: &[
+        ("CreateGroup", Second::SameName),
+        ("CreatePolicy", Second::SameName),
+        ("CreatePolicyVersion", Second::LookedUp),
+        ("CreateRole", Second::SameName),
+    ],
+    errors: &[("Add*", "NoSuchEntity", ErrorKind::NotYet), ("Attach*", "NoSuchEntity", ErrorKind::NotYet)],
+    handlers: &[&group::Group, &group_policy_attachment::GroupPolicyAttachment, &policy::Policy, &role::Role],
+    ..Service::OTHER
+};
+
+tag_list!(aws_sdk_iam::types::Tag, "iam:TagRole");
 
 /// Whether `tags` holds every ownership tag of `wanted`.
 fn is_own(wanted: &Tags, tags: &[aws_sdk_iam::types::Tag]) -> bool {

@@ -12,7 +12,7 @@ use crate::provider::aws::attributes::{Report, decoded_structure, desired, struc
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, created, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::{Created, Creation, Deletion, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "iam:CreatePolicy";
@@ -59,7 +59,7 @@ impl Handler for Policy {
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
         let wanted = wanted(creation, GET);
         let caller = clients.caller().await?;
-        let (path, name) = (wanted.optional_text("path")?.unwrap_or("/"), wanted.text("name")?);
+        let (path, name) = (wanted.text("path")?, wanted.text("name")?);
         let arn = format!("arn:{}:iam::{}:policy{path}{name}", caller.partition, caller.account);
         let policy = get(clients, &arn).await.or_absent()?;
         let own = policy.filter(|policy| is_own(&creation.tags, policy.tags()));
@@ -75,7 +75,7 @@ impl Handler for Policy {
             .set_path(wanted.owned_text("path")?)
             .set_description(wanted.owned_text("description")?)
             .policy_document(wanted.document("policy")?)
-            .set_tags(Some(tags::iam(&creation.tags)?));
+            .set_tags(Some(super::listed(&creation.tags)?));
         let answer = request.send().await.map_err(failed(CREATE))?;
         let arn = answer.policy.and_then(|policy| policy.arn).ok_or_else(|| unanswered(CREATE, "ARN"))?;
         Ok(created(arn.clone(), Report::new().set("arn", arn)))
@@ -107,7 +107,7 @@ impl Handler for Policy {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         let request = clients.iam().tag_policy().policy_arn(target.identity.as_str());
-        request.set_tags(Some(tags::iam(tags)?)).send().await.map_err(failed(TAG))?;
+        request.set_tags(Some(super::listed(tags)?)).send().await.map_err(failed(TAG))?;
         Ok(())
     }
 

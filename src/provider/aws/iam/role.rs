@@ -13,11 +13,11 @@ use super::{is_own, present};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, decoded_structure, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, created, observed, tagged};
+use crate::provider::aws::handler::{Handler, Standing, adopt, created, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observed, ProviderError, Target, Update};
 use crate::value::Value;
 
 const ATTACH: &str = "iam:AttachRolePolicy";
@@ -35,9 +35,6 @@ const PUT_INLINE: &str = "iam:PutRolePolicy";
 const TAG: &str = "iam:TagRole";
 const UPDATE: &str = "iam:UpdateRole";
 const UPDATE_TRUST: &str = "iam:UpdateAssumeRolePolicy";
-
-/// Seconds; what AWS sets if a call does not say.
-const DEFAULT_SESSION: i32 = 3600;
 
 pub struct Role;
 
@@ -82,12 +79,11 @@ impl Handler for Role {
             .set_max_session_duration(wanted.optional_integer("max_session_duration")?)
             .assume_role_policy_document(wanted.document("assume_role_policy")?)
             .set_permissions_boundary(wanted.owned_text("permissions_boundary")?)
-            .set_tags(Some(tags::iam(&creation.tags)?));
-        let role = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.role.ok_or_else(|| unanswered(CREATE, "role"))?,
-            Err(error) if error.kind == ErrorKind::Conflict => own(clients, creation).await?.ok_or(error)?,
-            Err(error) => return Err(error),
-        };
+            .set_tags(Some(super::listed(&creation.tags)?));
+        let answer = request.send().await.map_err(failed(CREATE));
+        let answer = answer.and_then(|answer| answer.role.ok_or_else(|| unanswered(CREATE, "role")));
+        let look = || async { own(clients, creation).await.map(Standing::of) };
+        let role = adopt(creation, answer, look).await?;
         let (policies, arns) = (wanted.table("policies")?, wanted.texts("managed_policy_arns")?);
         tokio::try_join!(put_policies(clients, name, &policies), attach(clients, name, arns))?;
         Ok(created(name, Report::new().set("arn", role.arn)))
@@ -102,10 +98,10 @@ impl Handler for Role {
         }
         if update.changed("description").is_some() || update.changed("max_session_duration").is_some() {
             // A duration that is not said becomes AWS's default again, so it is always said.
-            let duration = desired.optional_integer("max_session_duration")?.unwrap_or(DEFAULT_SESSION);
+            let duration = desired.integer("max_session_duration")?;
             let mut request = clients.iam().update_role().role_name(name).max_session_duration(duration);
             if update.changed("description").is_some() {
-                request = request.description(desired.optional_text("description")?.unwrap_or_default());
+                request = request.description(desired.text("description")?);
             }
             request.send().await.map_err(failed(UPDATE))?;
         }
@@ -133,7 +129,7 @@ impl Handler for Role {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         let request = clients.iam().tag_role().role_name(target.identity.as_str());
-        request.set_tags(Some(tags::iam(tags)?)).send().await.map_err(failed(TAG))?;
+        request.set_tags(Some(super::listed(tags)?)).send().await.map_err(failed(TAG))?;
         Ok(())
     }
 

@@ -10,11 +10,13 @@ use aws_sdk_cloudwatchlogs::types::LogGroup as Group;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, missing};
-use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed, required_arn};
+use crate::provider::aws::handler::{
+    Handler, Told, adopt, by_identity, created, identities, observed, required_arn, standing,
+};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "logs:CreateLogGroup";
 const DELETE: &str = "logs:DeleteLogGroup";
@@ -59,15 +61,8 @@ impl Handler for LogGroup {
         let name = wanted.text("name")?;
         let tags = creation.tags.clone().into_iter().collect();
         let request = clients.logs().create_log_group().log_group_name(name).set_tags(Some(tags));
-        match request.send().await.map_err(failed(CREATE)) {
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::Conflict => {
-                if self.find(clients, creation).await?.is_empty() {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
-        }
+        let answer = request.send().await.map_err(failed(CREATE)).map(|_| Identity::new(name));
+        adopt(creation, answer, || standing(self, clients, creation)).await?;
         if let Some(days) = wanted.optional_integer("retention_days")? {
             put_retention(clients, name, days).await?;
         }

@@ -2,7 +2,16 @@
 
 pub mod log_group;
 
-use super::handler::Handler;
-
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&log_group::LogGroup];
+use super::limits::class;
+use super::service::{Second, Service};
+use crate::provider::ErrorKind;
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "CloudWatch Logs",
+    prefix: "logs",
+    limits: &[class(&["Describe", "List"], 8.0, 8.0), class(&[""], 4.0, 4.0)],
+    makes: &[("CreateLogGroup", Second::SameName)],
+    errors: &[("PutRetentionPolicy", "ResourceNotFoundException", ErrorKind::NotYet)],
+    handlers: &[&log_group::LogGroup],
+    ..Service::OTHER
+};

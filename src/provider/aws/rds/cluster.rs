@@ -19,9 +19,9 @@ use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
+use crate::provider::aws::handler::{Handler, Standing, adopt, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target,
@@ -98,22 +98,22 @@ impl Handler for Cluster {
             .set_copy_tags_to_snapshot(wanted.optional_flag("copy_tags_to_snapshot")?)
             .set_deletion_protection(wanted.optional_flag("deletion_protection")?)
             .set_engine_lifecycle_support(wanted.owned_text("engine_lifecycle_support")?)
-            .set_tags(Some(tags::rds(&creation.tags)));
-        let cluster = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.db_cluster.ok_or_else(|| unanswered(CREATE, "cluster"))?,
-            Err(error) if error.kind == ErrorKind::Conflict => match describe_one(clients, identifier).await? {
-                Some(cluster) if cluster.status() != Some(DELETING) => {
-                    if !is_tagged(&creation.tags, cluster.tag_list()) {
-                        return Err(error);
-                    }
-                    cluster
-                }
-                _ => return Err(not_yet(error)),
-            },
+            .set_tags(Some(super::listed(&creation.tags)));
+        let answer = request.send().await.map_err(failed(CREATE));
+        let answer = answer.and_then(|answer| answer.db_cluster.ok_or_else(|| unanswered(CREATE, "cluster")));
+        let look = || async {
+            let found = describe_one(clients, identifier).await?;
+            let Some(cluster) = found.filter(|found| found.status() != Some(DELETING)) else {
+                return Ok(Standing::Leaving);
+            };
+            let is_ours = is_tagged(&creation.tags, cluster.tag_list());
+            Ok(Standing::of(is_ours.then_some(cluster)))
+        };
+        let cluster = match adopt(creation, answer, look).await {
             Err(error) if error.code.as_deref() == Some(NO_ROLE) && is_first(clients).await? => {
                 return Err(not_yet(error));
             }
-            Err(error) => return Err(error),
+            cluster => cluster?,
         };
         let report = Report::new()
             .set_if("arn", cluster.db_cluster_arn())
@@ -154,7 +154,7 @@ impl Handler for Cluster {
         if request.as_input() == nothing.as_input() {
             return Ok(());
         }
-        let request = request.apply_immediately(desired.optional_flag("apply_immediately")?.unwrap_or_default());
+        let request = request.apply_immediately(desired.flag("apply_immediately")?);
         request.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Handler for Cluster {
         let recorded = recorded(target, DELETE);
         let identifier = target.identity.as_str();
         let request = clients.rds().delete_db_cluster().db_cluster_identifier(identifier);
-        let request = if recorded.optional_flag("skip_final_snapshot")?.unwrap_or_default() {
+        let request = if recorded.flag("skip_final_snapshot")? {
             request.skip_final_snapshot(true)
         } else {
             let prefix = recorded.optional_text("final_snapshot_prefix")?.unwrap_or(identifier);

@@ -10,11 +10,11 @@ use super::{FILTER_VALUES, filter, is_tagged, present, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, wanted};
 use crate::provider::aws::error::{OrAbsent, failed};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
+use crate::provider::aws::handler::{Handler, adopt, by_identity, created, identities, observed, standing, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
 const CREATE: &str = "rds:CreateDBClusterSnapshot";
 const DESCRIBE: &str = "rds:DescribeDBClusterSnapshots";
@@ -51,16 +51,9 @@ impl Handler for ClusterSnapshot {
             .create_db_cluster_snapshot()
             .db_cluster_identifier(wanted(creation, CREATE).text("cluster")?)
             .db_cluster_snapshot_identifier(&name)
-            .set_tags(Some(tags::rds(&creation.tags)));
-        match request.send().await.map_err(failed(CREATE)) {
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::Conflict => {
-                if self.find(clients, creation).await?.is_empty() {
-                    return Err(error);
-                }
-            }
-            Err(error) => return Err(error),
-        }
+            .set_tags(Some(super::listed(&creation.tags)));
+        let answer = request.send().await.map_err(failed(CREATE)).map(|_| Identity::new(&name));
+        adopt(creation, answer, || standing(self, clients, creation)).await?;
         Ok(created(name.clone(), Report::new().set("identifier", name)))
     }
 

@@ -5,14 +5,14 @@
 use async_trait::async_trait;
 use aws_sdk_rds::types::{DbInstance, Filter};
 
-use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch, present, tag};
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, patch, present, tag};
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, by_identity, created, identities, observed, tagged};
+use crate::provider::aws::handler::{Handler, Standing, adopt, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
-use crate::provider::aws::tags::{self, Tags};
+use crate::provider::aws::tags::Tags;
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target,
@@ -71,20 +71,18 @@ impl Handler for Instance {
             .set_promotion_tier(wanted.optional_integer("promotion_tier")?)
             .set_enable_performance_insights(wanted.optional_flag("performance_insights")?)
             .set_preferred_maintenance_window(wanted.owned_text("preferred_maintenance_window")?)
-            .set_tags(Some(tags::rds(&creation.tags)));
-        let instance = match request.send().await.map_err(failed(CREATE)) {
-            Ok(answer) => answer.db_instance.ok_or_else(|| unanswered(CREATE, "instance"))?,
-            Err(error) if error.kind == ErrorKind::Conflict => match describe_one(clients, identifier).await? {
-                Some(instance) if instance.db_instance_status() != Some(DELETING) => {
-                    if !is_tagged(&creation.tags, instance.tag_list()) {
-                        return Err(error);
-                    }
-                    instance
-                }
-                _ => return Err(not_yet(error)),
-            },
-            Err(error) => return Err(error),
+            .set_tags(Some(super::listed(&creation.tags)));
+        let answer = request.send().await.map_err(failed(CREATE));
+        let answer = answer.and_then(|answer| answer.db_instance.ok_or_else(|| unanswered(CREATE, "instance")));
+        let look = || async {
+            let found = describe_one(clients, identifier).await?;
+            let Some(instance) = found.filter(|found| found.db_instance_status() != Some(DELETING)) else {
+                return Ok(Standing::Leaving);
+            };
+            let is_ours = is_tagged(&creation.tags, instance.tag_list());
+            Ok(Standing::of(is_ours.then_some(instance)))
         };
+        let instance = adopt(creation, answer, look).await?;
         Ok(created(identifier, Report::new().set_if("arn", instance.db_instance_arn())))
     }
 
@@ -110,7 +108,7 @@ impl Handler for Instance {
         if request.as_input() == nothing.as_input() {
             return Ok(());
         }
-        let request = request.apply_immediately(desired.optional_flag("apply_immediately")?.unwrap_or_default());
+        let request = request.apply_immediately(desired.flag("apply_immediately")?);
         request.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }

@@ -12,14 +12,32 @@ use aws_smithy_types::DateTime;
 
 use super::announcement;
 use super::error::{failed, missing};
-use super::handler::Handler;
+use super::limits::class;
+use super::service::{Second, Service};
 use super::session::Clients;
-use super::tags::{self, Tags};
+use super::tags::{self, Tags, tag_list};
 use crate::provider::{Announcement, ErrorKind, ProviderError, Target, Update};
 use crate::value::{Known, Value};
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&cluster::Cluster, &cluster_snapshot::ClusterSnapshot, &instance::Instance];
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "RDS",
+    prefix: "rds",
+    limits: &[class(&["Describe", "List"], 20.0, 8.0), class(&[""], 10.0, 2.0)],
+    makes: &[
+        ("CreateDBCluster", Second::SameName),
+        ("CreateDBClusterSnapshot", Second::SameName),
+        ("CreateDBInstance", Second::SameName),
+    ],
+    errors: &[
+        ("CreateDB*", "DBSubnetGroupNotFoundFault", ErrorKind::NotYet),
+        ("CreateDBInstance", "DBClusterNotFoundFault", ErrorKind::NotYet),
+    ],
+    handlers: &[&cluster::Cluster, &cluster_snapshot::ClusterSnapshot, &instance::Instance],
+    ..Service::OTHER
+};
+
+tag_list!(aws_sdk_rds::types::Tag);
 
 /// How many values one filter is given. RDS does not say how many it takes.
 const FILTER_VALUES: usize = 50;
@@ -45,7 +63,7 @@ fn present(tags: &[aws_sdk_rds::types::Tag]) -> impl Iterator<Item = (&str, &str
 /// Puts tags on anything of RDS, by its ARN, which a description of it has just told.
 async fn tag(clients: &Clients, target: &Target, arn: Option<String>, tags: &Tags) -> Result<(), ProviderError> {
     let arn = arn.ok_or_else(|| missing(ADD_TAGS, "resource", target.identity.as_str()))?;
-    let request = clients.rds().add_tags_to_resource().resource_name(arn).set_tags(Some(tags::rds(tags)));
+    let request = clients.rds().add_tags_to_resource().resource_name(arn).set_tags(Some(listed(tags)));
     request.send().await.map_err(failed(ADD_TAGS))?;
     Ok(())
 }

@@ -4,7 +4,15 @@ pub mod record;
 mod text;
 pub mod zone;
 
-use super::handler::Handler;
-
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&record::Record, &zone::Zone];
+use super::limits::class;
+use super::service::{Second, Service};
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "Route 53",
+    prefix: "route53",
+    is_global: true,
+    limits: &[class(&[""], 5.0, 4.0)],
+    makes: &[("ChangeResourceRecordSets", Second::SameName)],
+    handlers: &[&record::Record, &zone::Zone],
+    ..Service::OTHER
+};

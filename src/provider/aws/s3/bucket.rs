@@ -153,13 +153,13 @@ impl Handler for Bucket {
         let place = Place::of(clients, target.identity.as_str()).await?;
         let mut all = get_tags(place).await?;
         all.extend(tags.clone());
-        put_tags(place, tags::s3(&all)?).await
+        put_tags(place, super::listed(&all)?).await
     }
 
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let bucket = target.identity.as_str();
         let place = Place::of(clients, bucket).await?;
-        let may_empty = recorded(target, DELETE).optional_flag("empty_on_delete")?.unwrap_or_default();
+        let may_empty = recorded(target, DELETE).flag("empty_on_delete")?;
         let mut emptied = false;
         loop {
             let request = place.s3().delete_bucket().bucket(place.bucket).expected_bucket_owner(place.owner);
@@ -220,7 +220,7 @@ async fn put_tags(place: Place<'_>, tags: Vec<Tag>) -> Result<(), ProviderError>
 /// Makes the bucket itself. Its tags come with it, so that it is never without them; they are stored once more for
 /// what stands in S3's place and passes over tags of a new bucket.
 async fn make(place: Place<'_>, tags: &Tags) -> Result<(), ProviderError> {
-    let tags = tags::s3(tags)?;
+    let tags = super::listed(tags)?;
     let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(tags.clone()));
     if place.clients.region() != FIRST_REGION {
         let region = BucketLocationConstraint::from(place.clients.region());
@@ -266,12 +266,11 @@ async fn store(place: Place<'_>, attributes: &Known, setting: &str, age: Age) ->
 
 async fn put_public_access_block(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
     let wanted = attributes.table("public_access_block")?;
-    let flag = |name| Ok::<_, ProviderError>(wanted.optional_flag(name)?.unwrap_or(true));
     let block = PublicAccessBlockConfiguration::builder()
-        .block_public_acls(flag("block_public_acls")?)
-        .block_public_policy(flag("block_public_policy")?)
-        .ignore_public_acls(flag("ignore_public_acls")?)
-        .restrict_public_buckets(flag("restrict_public_buckets")?)
+        .block_public_acls(wanted.flag("block_public_acls")?)
+        .block_public_policy(wanted.flag("block_public_policy")?)
+        .ignore_public_acls(wanted.flag("ignore_public_acls")?)
+        .restrict_public_buckets(wanted.flag("restrict_public_buckets")?)
         .build();
     let request = place
         .s3()
@@ -284,8 +283,7 @@ async fn put_public_access_block(place: Place<'_>, attributes: &Attributes<'_>) 
 }
 
 async fn put_ownership(place: Place<'_>, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
-    let ownership = attributes.optional_text("ownership")?;
-    let ownership = ownership.map_or(ObjectOwnership::BucketOwnerEnforced, ObjectOwnership::from);
+    let ownership = ObjectOwnership::from(attributes.text("ownership")?);
     let rule = OwnershipControlsRule::builder().object_ownership(ownership).build();
     let rule = rule.map_err(incomplete(PUT_OWNERSHIP))?;
     let controls = OwnershipControls::builder().rules(rule).build().map_err(incomplete(PUT_OWNERSHIP))?;

@@ -3,12 +3,30 @@
 pub mod bucket;
 pub mod bucket_policy;
 
-use super::handler::Handler;
+use super::limits::class;
+use super::service::{Second, Service};
 use super::session::Clients;
+use super::tags::tag_list;
+use crate::provider::ErrorKind;
 use crate::provider::{ProviderError, Target};
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&bucket::Bucket, &bucket_policy::BucketPolicy];
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "S3",
+    prefix: "s3",
+    limits: &[class(&["Get", "Head", "List"], 100.0, 50.0), class(&[""], 30.0, 10.0)],
+    makes: &[("CreateBucket", Second::SameName)],
+    errors: &[
+        ("*", "BucketNotEmpty", ErrorKind::NotYet),
+        // The bucket, or somebody whom its policy names, was made a moment ago.
+        ("PutBucketPolicy", "NoSuchBucket", ErrorKind::NotYet),
+        ("PutBucketPolicy", "MalformedPolicy", ErrorKind::NotYet),
+    ],
+    handlers: &[&bucket::Bucket, &bucket_policy::BucketPolicy],
+    ..Service::OTHER
+};
+
+tag_list!(aws_sdk_s3::types::Tag, "s3:PutBucketTagging");
 
 /// The bucket itself does not exist; other codes of "not found" speak of one of its settings.
 const NO_BUCKET: &str = "NoSuchBucket";

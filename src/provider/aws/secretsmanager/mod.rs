@@ -6,11 +6,29 @@ pub mod versions;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::handler::Handler;
+use super::limits::class;
+use super::service::{Second, Service};
+use super::tags::tag_list;
+use crate::provider::ErrorKind;
 use crate::secret::SecretText;
 
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&secret::Secret, &versions::Versions];
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "Secrets Manager",
+    prefix: "secretsmanager",
+    limits: &[class(&["DescribeSecret", "GetSecretValue"], 500.0, 500.0), class(&[""], 40.0, 40.0)],
+    makes: &[("CreateSecret", Second::Token)],
+    errors: &[
+        // A secret of this name is still being deleted.
+        ("CreateSecret", "InvalidRequestException", ErrorKind::NotYet),
+        // The value of a new secret may not be visible yet.
+        ("GetSecretValue", "ResourceNotFoundException", ErrorKind::NotYet),
+    ],
+    handlers: &[&secret::Secret, &versions::Versions],
+    ..Service::OTHER
+};
+
+tag_list!(aws_sdk_secretsmanager::types::Tag);
 
 /// Values that this session has put into new secrets, by ARN. What needs one a moment later has it from here; they go
 /// with the session.

@@ -49,9 +49,6 @@ pub(super) const CURRENT: &str = "AWSCURRENT";
 const FILTER_VALUES: usize = 10;
 const PAGE: i32 = 100;
 
-/// How long a deleted secret can be taken back if nothing else was said.
-const RECOVERY_WINDOW_DAYS: i64 = 30;
-
 pub struct Secret;
 
 #[async_trait]
@@ -109,7 +106,7 @@ impl Handler for Secret {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         let request = clients.secretsmanager().tag_resource().secret_id(target.identity.as_str());
-        request.set_tags(Some(tags::secretsmanager(tags))).send().await.map_err(failed(TAG))?;
+        request.set_tags(Some(super::listed(tags))).send().await.map_err(failed(TAG))?;
         Ok(())
     }
 
@@ -121,9 +118,9 @@ impl Handler for Secret {
         }
         clients.stored.forget(arn);
         let request = clients.secretsmanager().delete_secret().secret_id(arn);
-        let request = match recorded(target, DELETE).optional_long("recovery_window_days")? {
-            Some(0) => request.force_delete_without_recovery(true),
-            days => request.recovery_window_in_days(days.unwrap_or(RECOVERY_WINDOW_DAYS)),
+        let request = match recorded(target, DELETE).integer("recovery_window_days")? {
+            0 => request.force_delete_without_recovery(true),
+            days => request.recovery_window_in_days(days.into()),
         };
         request.send().await.map_err(failed(DELETE)).or_absent()?;
         Ok(Deletion::Accepted)
@@ -207,7 +204,7 @@ async fn store(
         .set_description(description)
         .client_request_token(&creation.token)
         .secret_string(value.reveal())
-        .set_tags(Some(tags::secretsmanager(&creation.tags)));
+        .set_tags(Some(super::listed(&creation.tags)));
     match request.send().await.map_err(failed(CREATE)) {
         Ok(answer) => {
             let arn = answer.arn.ok_or_else(|| unanswered(CREATE, "ARN"))?;

@@ -9,11 +9,11 @@ use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTaggi
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed};
-use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, Told, adopt, by_identity, created, identities, observed, standing};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
-use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
 const ADD_TAGS: &str = "ssm:AddTagsToResource";
 const DELETE: &str = "ssm:DeleteParameter";
@@ -24,9 +24,6 @@ const PUT: &str = "ssm:PutParameter";
 /// How many parameters one call reads.
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
 const BATCH: usize = 10;
-
-/// The kind of a parameter that has none.
-const KIND: &str = "String";
 
 pub struct Parameter;
 
@@ -57,20 +54,11 @@ impl Handler for Parameter {
             .put_parameter()
             .name(name)
             .value(wanted.text("value")?)
-            .r#type(ParameterType::from(wanted.optional_text("kind")?.unwrap_or(KIND)))
+            .r#type(ParameterType::from(wanted.text("kind")?))
             .set_description(wanted.owned_text("description")?);
-        let first = request.clone().set_tags(Some(tags::ssm(&creation.tags)?));
-        match first.send().await.map_err(failed(PUT)) {
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::Conflict => {
-                if self.find(clients, creation).await?.is_empty() {
-                    return Err(error);
-                }
-                // It is ours, from an earlier try. Tags cannot be sent again, and are there.
-                request.overwrite(true).send().await.map_err(failed(PUT))?;
-            }
-            Err(error) => return Err(error),
-        }
+        let first = request.clone().set_tags(Some(super::listed(&creation.tags)?));
+        let answer = first.send().await.map_err(failed(PUT)).map(|_| Identity::new(name));
+        adopt(creation, answer, || standing(self, clients, creation)).await?;
         // No answer tells the ARN, which is made of what is known.
         let caller = clients.caller().await?;
         let arn = format!("arn:{}:ssm:{}:{}:parameter{name}", caller.partition, clients.region(), caller.account);
@@ -91,7 +79,7 @@ impl Handler for Parameter {
             .description(desired.optional_text("description")?.unwrap_or_default())
             .overwrite(true);
         if update.changed("kind").is_some() {
-            request = request.r#type(ParameterType::from(desired.optional_text("kind")?.unwrap_or(KIND)));
+            request = request.r#type(ParameterType::from(desired.text("kind")?));
         }
         request.send().await.map_err(failed(PUT))?;
         Ok(())
@@ -107,7 +95,7 @@ impl Handler for Parameter {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         let request = clients.ssm().add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter);
-        let request = request.resource_id(target.identity.as_str()).set_tags(Some(tags::ssm(tags)?));
+        let request = request.resource_id(target.identity.as_str()).set_tags(Some(super::listed(tags)?));
         request.send().await.map_err(failed(ADD_TAGS))?;
         Ok(())
     }

@@ -2,7 +2,13 @@
 
 pub mod caller;
 
-use super::handler::Handler;
-
-/// The types of this service, by name.
-pub static HANDLERS: &[&dyn Handler] = &[&caller::Caller];
+use super::limits::class;
+use super::service::Service;
+/// The service.
+pub static SERVICE: Service = Service {
+    id: "STS",
+    prefix: "sts",
+    limits: &[class(&[""], 50.0, 50.0)],
+    handlers: &[&caller::Caller],
+    ..Service::OTHER
+};
