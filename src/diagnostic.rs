@@ -117,10 +117,24 @@ pub struct Label {
     pub text: String,
 }
 
+/// Why something is not as it must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Why {
+    /// It is wrong.
+    #[default]
+    Wrong,
+    /// It depends on what is not known yet, so it is neither right nor wrong.
+    Open,
+    /// It depends on what is wrong, and that has a diagnostic of its own.
+    Consequence,
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
+    /// Why it is one. Decisions are made by it; the code is for people.
+    pub why: Why,
     /// A stable word for the kind of problem, for example `unknown-key`. `docs/errors/` has a page on each.
     pub code: &'static str,
     pub message: String,
@@ -130,7 +144,23 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, message: message.into(), labels: Vec::new(), hints: Vec::new() }
+        let message = message.into();
+        Self { severity: Severity::Error, why: Why::Wrong, code, message, labels: Vec::new(), hints: Vec::new() }
+    }
+
+    /// Something that depends on what is not known yet.
+    pub fn open(code: &'static str, message: impl Into<String>) -> Self {
+        Self { why: Why::Open, ..Self::error(code, message) }
+    }
+
+    /// Something that depends on what is wrong and was told already.
+    pub fn consequence(code: &'static str, message: impl Into<String>) -> Self {
+        Self { why: Why::Consequence, ..Self::error(code, message) }
+    }
+
+    /// Whether it depends on what is not known yet.
+    pub fn is_open(&self) -> bool {
+        self.why == Why::Open
     }
 
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {

@@ -12,8 +12,10 @@
 //! A provider takes only [`Known`] and the state file only [`Value`], so that "apply never sees an unknown" and
 //! "a secret is never stored" are types, not promises.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -59,11 +61,86 @@ pub struct Unknown {
     pub sensitive: bool,
 }
 
+/// The way to a part of a table: names, each below the one before. As text the names are joined with dots; one that has a
+/// dot itself stands in quotes, as in TOML.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct AttributePath(Vec<String>);
+
+impl AttributePath {
+    /// The path that a text says. A quote that is never closed is part of a name.
+    pub fn parse(text: &str) -> Self {
+        let mut names = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let quoted = rest.strip_prefix('"').and_then(|inside| inside.split_once('"'));
+            let (name, after) = match quoted {
+                Some((name, after)) if after.is_empty() || after.starts_with('.') => (name, after),
+                _ => rest.split_at(rest.find('.').unwrap_or(rest.len())),
+            };
+            names.push(name.to_owned());
+            rest = after.strip_prefix('.').unwrap_or(after);
+        }
+        Self(names)
+    }
+}
+
+impl Deref for AttributePath {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl Borrow<[String]> for AttributePath {
+    fn borrow(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl From<Vec<String>> for AttributePath {
+    fn from(names: Vec<String>) -> Self {
+        Self(names)
+    }
+}
+
+impl From<&[String]> for AttributePath {
+    fn from(names: &[String]) -> Self {
+        Self(names.to_vec())
+    }
+}
+
+impl From<String> for AttributePath {
+    fn from(text: String) -> Self {
+        Self::parse(&text)
+    }
+}
+
+impl From<AttributePath> for String {
+    fn from(path: AttributePath) -> Self {
+        path.to_string()
+    }
+}
+
+impl fmt::Display for AttributePath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().enumerate() {
+            let dot = if index == 0 { "" } else { "." };
+            match name.contains('.') {
+                true => write!(formatter, "{dot}\"{name}\"")?,
+                false => write!(formatter, "{dot}{name}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// An attribute of a resource that is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     pub address: Address,
-    pub attribute: String,
+    pub attribute: AttributePath,
 }
 
 impl fmt::Display for Missing {
@@ -502,6 +579,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_is_the_one_its_text_says() {
+        for (names, text) in [
+            (&["values", "password"][..], "values.password"),
+            (&["values", "a.b", "c"], "values.\"a.b\".c"),
+            (&["one"], "one"),
+        ] {
+            let path = AttributePath::from(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+            assert_eq!(path.to_string(), text);
+            assert_eq!(AttributePath::parse(text), path);
+            assert_eq!(serde_json::to_string(&path).expect("JSON"), serde_json::to_string(text).expect("JSON"));
+        }
+        assert_eq!(AttributePath::parse("a.\"b").to_string(), "a.\"b", "a quote that is never closed");
+    }
+
+    #[test]
     fn set_makes_the_maps_on_the_way() {
         let mut value = Value::Null;
         value.set(&["serverless_v2", "min"], Value::Number(0.5));
@@ -519,7 +611,7 @@ mod tests {
     fn planned_values_round_trip_with_what_is_not_known() {
         let unknown = Unknown {
             template: "${a.b.c.arn}".to_owned(),
-            references: vec![Missing { address: "a.b.c".parse().expect("an address"), attribute: "arn".to_owned() }],
+            references: vec![Missing { address: "a.b.c".parse().expect("an address"), attribute: AttributePath::parse("arn") }],
             sensitive: false,
         };
         let planned = Planned::List(vec![Tree::Leaf(unknown), Tree::Number(4.0), Tree::Integer(4), Tree::Null]);

@@ -14,14 +14,14 @@ use crate::provider::{
     Created, Creation, Deletion, ErrorKind, Observation, Observations, Provider, ProviderError, Tags, Target, Update,
 };
 use crate::secret::SecretText;
-use crate::value::{Known, Value};
+use crate::value::{AttributePath, Known, Value};
 
 /// What a task brings back to the loop.
 #[derive(Debug)]
 pub enum Answer {
     Revealed {
         step: usize,
-        secrets: Vec<((Address, String), SecretText)>,
+        secrets: Vec<((Address, AttributePath), SecretText)>,
     },
     Created {
         step: usize,
@@ -121,7 +121,7 @@ fn spread(step: usize, failed: u32) -> f64 {
 pub async fn reveal(
     provider: Arc<dyn Provider>,
     step: usize,
-    wanted: Vec<(Target, Vec<String>)>,
+    wanted: Vec<(Target, AttributePath)>,
     tell: UnboundedSender<Again>,
 ) -> Answer {
     let mut tries = Tries::new(&*provider, step, None, &tell);
@@ -130,7 +130,7 @@ pub async fn reveal(
         loop {
             match provider.reveal(&target, &path).await {
                 Ok(secret) => {
-                    secrets.push(((target.address.clone(), path.join(".")), secret));
+                    secrets.push(((target.address.clone(), path), secret));
                     break;
                 }
                 Err(error) => {

@@ -33,7 +33,7 @@ use crate::plan::{self, Action, Cause, Change};
 use crate::provider::{Created, Creation, Deletion, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Row, Status};
-use crate::value::{Known, Planned, Tree, Value};
+use crate::value::{AttributePath, Known, Planned, Tree, Value};
 
 /// A call that is made once its intent is on the disk.
 type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -304,7 +304,7 @@ impl<'a> Engine<'a> {
     fn reveal_or_go(&mut self, index: usize, wanted: &dyn Fn(&str) -> bool) {
         let address = &self.steps.step(index).address;
         let planned = self.changes.get(address).and_then(|change| change.desired.as_ref());
-        let secrets: Vec<(Address, Vec<String>)> = match (planned, self.run.desired) {
+        let secrets: Vec<(Address, AttributePath)> = match (planned, self.run.desired) {
             (Some(planned), Some((_, graph))) => late::secrets_to_read(graph, planned, wanted),
             _ => Vec::new(),
         };

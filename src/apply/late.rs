@@ -14,10 +14,10 @@ use crate::plan::resolve::{Desired, Facts, Graph, ResourceScope, World, unknown}
 use crate::secret::SecretText;
 use crate::spec::blueprint::ResourceName;
 use crate::state::State;
-use crate::value::{Known, Planned, Tree, Unknown, Value};
+use crate::value::{AttributePath, Known, Planned, Tree, Unknown, Value};
 
 /// Secrets read for one step, by address and path joined with dots.
-pub type Revealed = BTreeMap<(Address, String), SecretText>;
+pub type Revealed = BTreeMap<(Address, AttributePath), SecretText>;
 
 /// What exists now: the rows of the state, and the secrets read for this step.
 pub struct Existing<'a> {
@@ -33,7 +33,7 @@ impl Facts for Existing<'_> {
         let Some((name, _)) = path.split_first() else { return Ok(row.inputs.lift()) };
         let attribute = desired.resource_type.attributes.get(name);
         if attribute.is_some_and(|attribute| attribute.sensitive) {
-            return Ok(match self.revealed.get(&(address.clone(), path.join("."))) {
+            return Ok(match self.revealed.get(&(address.clone(), path.into())) {
                 Some(secret) => Tree::Leaf(Late::Secret(secret.clone())),
                 None => unknown(address, path, reference, true),
             });
@@ -204,7 +204,7 @@ pub fn secrets_to_read(
     graph: &Graph<'_>,
     planned: &Planned,
     wanted: &dyn Fn(&str) -> bool,
-) -> Vec<(Address, Vec<String>)> {
+) -> Vec<(Address, AttributePath)> {
     let mut found = Vec::new();
     for (name, value) in planned.as_map().into_iter().flatten() {
         if !wanted(name) {
@@ -212,7 +212,7 @@ pub fn secrets_to_read(
         }
         value.each_leaf(&mut |missing| {
             for reference in missing.references.iter().filter(|_| missing.sensitive) {
-                let path: Vec<String> = reference.attribute.split('.').map(str::to_owned).collect();
+                let path = reference.attribute.clone();
                 let sensitive = graph
                     .nodes
                     .get(&reference.address)

@@ -9,22 +9,26 @@ pub mod schema;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::address::Address;
-use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY, SourceFile};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY, SourceFile, Why};
 use crate::document::{self, Content, Node};
 use crate::expr::{Evaluator, Late, Limits, Reference, Root, Scope, Template};
 use crate::spec::blueprint::{Check, Input, InputShape, Patch};
 use crate::spec::{Blueprint, Specs};
-use crate::value::{Tree, Value};
+use crate::value::{AttributePath, Tree, Value};
+
+/// Where a file says something, by path.
+pub type Origins = BTreeMap<AttributePath, Location>;
 
 /// The settings of one instance, complete: what the file does not say has its default.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub values: Value,
-    /// Where the file says something, by the input's path joined with dots (and keys of maps).
-    pub origins: BTreeMap<String, Location>,
+    /// Where the file says something, by the path of the input, or of a key of a map in it.
+    pub origins: Origins,
     pub source: Arc<SourceFile>,
     /// Name of the instance: its state file, its tags.
     pub name: String,
@@ -35,10 +39,10 @@ pub struct Config {
 impl Config {
     /// Where the file sets the input at `path`, or something it is part of, or something in it.
     pub fn origin(&self, path: &[String]) -> Option<&Location> {
-        let whole = (1..=path.len()).rev().find_map(|length| self.origins.get(&path[..length].join(".")));
+        let whole = (1..=path.len()).rev().find_map(|length| self.origins.get(&path[..length]));
         whole.or_else(|| {
-            let prefix = format!("{}.", path.join("."));
-            self.origins.range(prefix.clone()..).next().filter(|(key, _)| key.starts_with(&prefix)).map(|(_, at)| at)
+            let mut from = self.origins.range::<[String], _>((Bound::Included(path), Bound::Unbounded));
+            from.next().filter(|(key, _)| key.starts_with(path)).map(|(_, at)| at)
         })
     }
 }
@@ -93,22 +97,22 @@ fn read_settings(
     let defaults = Defaults { blueprint, evaluator, written, resolved: RefCell::default(), open: RefCell::default() };
     let mut values = Value::Map(BTreeMap::new());
     for input in &blueprint.inputs {
-        if poisoned.contains(&input.name()) {
+        if poisoned.contains(&input.path) {
             continue;
         }
         match defaults.value(input) {
             Ok(value) => {
                 if input.required && value.is_null() {
                     problems.push(missing(input, source));
-                    poisoned.insert(input.name());
+                    poisoned.insert(input.path.clone());
                 }
                 if !value.is_null() {
                     values.set(&input.path, value);
                 }
             }
             Err(problem) => {
-                poisoned.insert(input.name());
-                if !depends_on_poisoned(&problem) {
+                poisoned.insert(input.path.clone());
+                if problem.why != Why::Consequence {
                     problems.push(problem);
                 }
             }
@@ -118,8 +122,7 @@ fn read_settings(
     for check in &blueprint.checks {
         // A check of a setting that is wrong already would only repeat it.
         let is_sound = |path: &Vec<String>| {
-            let path = path.join(".");
-            !poisoned.iter().any(|name| path.starts_with(name.as_str()) || name.starts_with(&path))
+            !poisoned.iter().any(|wrong| path.starts_with(wrong) || wrong.starts_with(path))
         };
         if inputs_read(check, blueprint).is_some_and(|inputs| inputs.iter().all(is_sound)) {
             problems.extend(run_check(check, &scope, evaluator, |path| origins.get(path).cloned(), source));
@@ -214,9 +217,9 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
 struct InputReader<'reading> {
     blueprint: &'reading Blueprint,
     written: BTreeMap<String, Value>,
-    origins: BTreeMap<String, Location>,
+    origins: Origins,
     /// Inputs about which something is wrong already.
-    poisoned: BTreeSet<String>,
+    poisoned: BTreeSet<Vec<String>>,
     unknown: Unknown,
     problems: &'reading mut Diagnostics,
 }
@@ -288,9 +291,10 @@ impl InputReader<'_> {
 
     fn input(&mut self, input: &Input, node: &Node) {
         let name = input.name();
-        self.origins.insert(name.clone(), node.location.clone());
+        self.origins.insert(input.path.as_slice().into(), node.location.clone());
         for entry in node.entries() {
-            self.origins.insert(format!("{name}.{}", entry.key), entry.node.location.clone());
+            let below: Vec<String> = input.path.iter().chain([&entry.key]).cloned().collect();
+            self.origins.insert(below.into(), entry.node.location.clone());
         }
         if let Some(reason) = &input.deprecated {
             self.problems.push(
@@ -301,7 +305,7 @@ impl InputReader<'_> {
         if self.check_shape(input, &input.shape, node, &name) {
             self.written.insert(name, node.value());
         } else {
-            self.poisoned.insert(name);
+            self.poisoned.insert(input.path.clone());
         }
     }
 
@@ -388,12 +392,6 @@ fn do_not_fall(items: &[Node]) -> bool {
     numbers.is_some_and(|numbers| numbers.len() == 3 && numbers.is_sorted())
 }
 
-const POISONED: &str = "poisoned";
-
-fn depends_on_poisoned(problem: &Diagnostic) -> bool {
-    problem.code == POISONED
-}
-
 /// Values of inputs, with defaults that may read other inputs.
 struct Defaults<'reading> {
     blueprint: &'reading Blueprint,
@@ -441,7 +439,7 @@ impl Scope for Defaults<'_> {
             if reference.path.starts_with(&input.path) {
                 let value = Defaults::value(self, input)?;
                 if input.required && value.is_null() {
-                    return Err(Diagnostic::error(POISONED, "an input it reads is wrong"));
+                    return Err(Diagnostic::consequence("poisoned", "an input it reads is wrong"));
                 }
                 found = value.at(&reference.path[input.path.len()..]).cloned().unwrap_or_default();
             } else if input.path.starts_with(&reference.path) {
@@ -523,7 +521,7 @@ pub fn run_check(
     check: &Check,
     scope: &dyn Scope,
     evaluator: &Evaluator,
-    origin: impl Fn(&str) -> Option<Location>,
+    origin: impl Fn(&[String]) -> Option<Location>,
     source: &Arc<SourceFile>,
 ) -> Option<Diagnostic> {
     match evaluator.condition(&check.assert, scope) {
@@ -546,7 +544,8 @@ pub fn run_check(
                 }
             }
             if problem.labels.is_empty() {
-                let defaults = check.points_at.join(", ");
+                let defaults: Vec<String> = check.points_at.iter().map(ToString::to_string).collect();
+                let defaults = defaults.join(", ");
                 let first_line = source.text.find('\n').unwrap_or(source.text.len());
                 problem = problem.at(&Location::new(source, 0..first_line), format!("{defaults}: the default"));
             }

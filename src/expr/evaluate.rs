@@ -162,7 +162,7 @@ impl Evaluator {
     pub fn condition(&self, template: &Template, scope: &dyn Scope) -> Result<bool, Diagnostic> {
         match self.template(template, scope)? {
             Tree::Bool(flag) => Ok(flag),
-            Tree::Leaf(Late::Unknown(unknown)) => Err(Diagnostic::error(
+            Tree::Leaf(Late::Unknown(unknown)) => Err(Diagnostic::open(
                 "condition-unknown",
                 format!(
                     "this condition depends on {}, which is known only after apply",
@@ -468,7 +468,7 @@ mod tests {
                         template: format!("${{{reference}}}"),
                         references: reference
                             .address()
-                            .map(|address| Missing { address, attribute: reference.path.join(".") })
+                            .map(|address| Missing { address, attribute: reference.path.as_slice().into() })
                             .into_iter()
                             .collect(),
                         sensitive: false,

@@ -447,7 +447,7 @@ mod tests {
     use crate::diagnostic::{Diagnostics, SourceFile};
     use crate::secret::SecretText;
     use crate::spec::types::{self, Types};
-    use crate::value::{Missing, Unknown};
+    use crate::value::{AttributePath, Missing, Unknown};
 
     const TYPE: &str = r#"
 [thing]
@@ -637,7 +637,7 @@ port = { type = "integer" }
             template: "${a.b.c.values.password}".to_owned(),
             references: vec![Missing {
                 address: "a.b.c".parse().expect("address"),
-                attribute: "values.password".into(),
+                attribute: AttributePath::parse("values.password"),
             }],
             sensitive: true,
         };

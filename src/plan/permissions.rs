@@ -347,7 +347,8 @@ impl Wanted<'_> {
 
     fn spelled(&self, missing: &Missing) -> Option<String> {
         let resource_type = self.types.get(&missing.address.type_name)?;
-        let format = resource_type.attributes.get(&missing.attribute)?.format.as_deref()?;
+        let [attribute] = &missing.attribute[..] else { return None };
+        let format = resource_type.attributes.get(attribute)?.format.as_deref()?;
         let region = self.graph.nodes.get(&missing.address).map_or("", |node| node.region.as_str());
         let planned = self.desired.get(&missing.address)?.as_map()?;
         let known = planned.iter().filter_map(|(name, value)| Some((name.clone(), value.plain()?))).collect();

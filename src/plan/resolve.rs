@@ -99,7 +99,7 @@ impl World<'_> {
         let early = ResourceScope { world: self, each: None, facts: &NoFacts };
         match self.evaluator.condition(when, &early) {
             Ok(is_wanted) => Ok(!is_wanted),
-            Err(problem) if problem_is_unknown(&problem) => Ok(false),
+            Err(problem) if problem.is_open() => Ok(false),
             Err(problem) => Err(problem),
         }
     }
@@ -159,7 +159,7 @@ impl Facts for NoFacts {
 pub fn unknown(address: &Address, path: &[String], reference: &Reference, sensitive: bool) -> Tree<Late> {
     Tree::Leaf(Late::Unknown(Unknown {
         template: format!("${{{reference}}}"),
-        references: vec![Missing { address: address.clone(), attribute: path.join(".") }],
+        references: vec![Missing { address: address.clone(), attribute: path.into() }],
         sensitive,
     }))
 }
@@ -247,7 +247,7 @@ pub fn wanted_lookups(world: &World<'_>) -> Result<Vec<Lookup>, Diagnostics> {
             continue;
         }
         let scope = ResourceScope { world, each: None, facts: &NoFacts };
-        let outcome = (|| {
+        let outcome = (|| -> Result<_, Diagnostic> {
             if let Some(when) = &resource.when
                 && !world.evaluator.condition(when, &scope)?
             {
@@ -260,15 +260,11 @@ pub fn wanted_lookups(world: &World<'_>) -> Result<Vec<Lookup>, Diagnostics> {
         match outcome {
             Ok(lookup) => wanted.extend(lookup),
             // It waits for another lookup's answer.
-            Err(problem) if problem_is_unknown(&problem) => {}
+            Err(problem) if problem.is_open() => {}
             Err(problem) => problems.push(problem),
         }
     }
     problems.finish(wanted).map(|(wanted, _)| wanted)
-}
-
-fn problem_is_unknown(problem: &Diagnostic) -> bool {
-    problem.code == "condition-unknown"
 }
 
 fn region(world: &World<'_>, resource: &Resource, scope: &ResourceScope<'_>) -> Result<String, Diagnostic> {

@@ -253,7 +253,7 @@ pub(super) mod tests {
     use crate::plan::change::{Action, AttributeChange, Cause, Change, Fingerprint, Purpose, Reasons};
     use crate::plan::cost::{Cost, Share};
     use crate::spec::types::{Impact, Milestone, Order};
-    use crate::value::{Missing, Unknown};
+    use crate::value::{AttributePath, Missing, Unknown};
 
     pub fn value(json: serde_json::Value) -> Value {
         Value::from_json(&json)
@@ -281,7 +281,7 @@ pub(super) mod tests {
     pub fn saved() -> Saved {
         let unknown = Unknown {
             template: "${secretsmanager.secret.database.values.password}".to_owned(),
-            references: vec![Missing { address: address(), attribute: "values.password".to_owned() }],
+            references: vec![Missing { address: address(), attribute: AttributePath::parse("values.password") }],
             sensitive: true,
         };
         let change = |action: Action| Change {

@@ -238,7 +238,7 @@ mod tests {
         let unknown = |text: &mut dyn FnMut() -> String| {
             Tree::Leaf(Unknown {
                 template: format!("${{{}}}{}", text(), text()),
-                references: vec![Missing { address: address(text()), attribute: text() }],
+                references: vec![Missing { address: address(text()), attribute: text().into() }],
                 sensitive: false,
             })
         };

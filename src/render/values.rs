@@ -90,9 +90,10 @@ impl Words<'_> {
     fn missing(&self, missing: &Missing) -> String {
         let resource_type = self.types.get(&missing.address.type_name);
         let is_name = resource_type.is_some_and(|found| {
-            let attribute = found.attributes.get(&missing.attribute);
+            let [name] = &missing.attribute[..] else { return false };
+            let attribute = found.attributes.get(name);
             let is_arn = attribute.and_then(|attribute| attribute.format.as_deref());
-            found.identity == [missing.attribute.as_str()] || is_arn.is_some_and(|format| format.starts_with("arn:"))
+            found.identity == [name.as_str()] || is_arn.is_some_and(|format| format.starts_with("arn:"))
         });
         if is_name { missing.address.to_string() } else { missing.to_string() }
     }

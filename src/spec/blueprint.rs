@@ -12,7 +12,7 @@ use crate::address::{Address, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
 use crate::expr::{Template, TemplateTree};
-use crate::value::{Tree, Value};
+use crate::value::{AttributePath, Tree, Value};
 
 /// All files of the blueprint as one document.
 #[derive(Clone, Debug, Default)]
@@ -217,7 +217,8 @@ pub struct Check {
     pub name: String,
     pub assert: Arc<Template>,
     pub message: TemplateTree,
-    pub points_at: Vec<String>,
+    /// The settings that it speaks of.
+    pub points_at: Vec<AttributePath>,
     pub is_warning: bool,
     pub location: Location,
 }
@@ -434,7 +435,7 @@ fn input_shape(name: &str, of: Option<&str>) -> Option<InputShape> {
 fn read_check(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
     let mut reader = Reader { diagnostics, table: &entry.node, what: "check", used: vec!["message", "doc"] };
     let assert = reader.text("assert");
-    let points_at = reader.texts("points_at");
+    let points_at = reader.texts("points_at").iter().map(|path| AttributePath::parse(path)).collect();
     let is_warning = match reader.text("severity").as_deref() {
         Some("warning") => true,
         Some("error") | None => false,

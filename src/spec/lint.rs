@@ -37,8 +37,7 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
         linter.tree(&check.message, None);
         linter.looks_back = false;
         for path in &check.points_at {
-            let segments: Vec<String> = path.split('.').map(str::to_owned).collect();
-            if linter.input(&segments).is_none() {
+            if linter.input(path).is_none() {
                 linter.problems.push(
                     Diagnostic::error(
                         "unknown-reference",

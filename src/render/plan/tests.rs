@@ -10,7 +10,7 @@ use crate::plan::change::{Fingerprint, Raised, Reasons};
 use crate::plan::{Action, AttributeChange, Cause, Change, Plan, Purpose, Refusal};
 use crate::spec::types::{Impact, Order, Types};
 use crate::spec::{OverlayFile, Specs};
-use crate::value::{Missing, Planned, Unknown, Value};
+use crate::value::{AttributePath, Missing, Planned, Unknown, Value};
 
 const RDS: &str = r#"
 [cluster]
@@ -147,7 +147,7 @@ fn an_edit_shows_what_changes_and_why() {
     };
     let unknown = Planned::Leaf(Unknown {
         template: "${ecs.task_definition.mastodon.arn}".into(),
-        references: vec![Missing { address: definition.clone(), attribute: "arn".into() }],
+        references: vec![Missing { address: definition.clone(), attribute: AttributePath::parse("arn") }],
         sensitive: false,
     });
     let plan = plan_of(vec![
