@@ -58,6 +58,7 @@ pub mod export;
 pub mod expr;
 pub mod file;
 pub mod inert;
+pub mod ops;
 pub mod plan;
 pub mod provider;
 pub mod refresh;

@@ -384,9 +384,7 @@ fn late_checks(world: &World<'_>) -> Diagnostics {
     let scope = ResourceScope { world, each: None, facts: &NoFacts };
     for check in world.specs.blueprint.checks.iter().filter(|check| !config::only_config(check, &world.specs.blueprint))
     {
-        let origin = |path: &[String]| {
-            world.config.origin(path).cloned()
-        };
+        let origin = |path: &[String]| world.config.origin(path).cloned();
         let problem = config::run_check(check, &scope, world.evaluator, origin, &world.config.source);
         // Offline, a lookup that was never answered leaves its checks open.
         problems.extend(problem.filter(|problem| !problem.is_open()));

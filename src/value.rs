@@ -611,7 +611,10 @@ mod tests {
     fn planned_values_round_trip_with_what_is_not_known() {
         let unknown = Unknown {
             template: "${a.b.c.arn}".to_owned(),
-            references: vec![Missing { address: "a.b.c".parse().expect("an address"), attribute: AttributePath::parse("arn") }],
+            references: vec![Missing {
+                address: "a.b.c".parse().expect("an address"),
+                attribute: AttributePath::parse("arn"),
+            }],
             sensitive: false,
         };
         let planned = Planned::List(vec![Tree::Leaf(unknown), Tree::Number(4.0), Tree::Integer(4), Tree::Null]);

@@ -9,7 +9,7 @@ use mastoform::spec::types::Shape;
 use regex::Regex;
 
 /// For each module, the modules it may use.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("secret", &[]),
     ("file", &[]),
     ("inert", &[]),
@@ -79,8 +79,26 @@ const MAY_USE: [(&str, &[&str]); 21] = [
         ],
     ),
     (
+        "ops",
+        &[
+            "session",
+            "apply",
+            "plan",
+            "config",
+            "state",
+            "provider",
+            "expr",
+            "spec",
+            "value",
+            "address",
+            "diagnostic",
+            "inert",
+        ],
+    ),
+    (
         "cli",
         &[
+            "ops",
             "export",
             "session",
             "apply",

@@ -31,7 +31,7 @@ use crate::plan::resolve::{Graph, World};
 use crate::plan::{Plan, order::Steps};
 use crate::provider::Provider;
 use crate::spec::Types;
-use crate::state::{Ledger, State};
+use crate::state::{Ledger, State, history};
 use crate::value::Value;
 
 /// What the user asks of a running apply.
@@ -79,6 +79,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// In a word, as histories and streams of JSON have it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Completed(_) => history::COMPLETED,
+            Self::Halted(_) => "halted",
+            Self::Waiting(_) => "waiting",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+
     pub fn report(&self) -> &Report {
         match self {
             Self::Completed(report) | Self::Halted(report) | Self::Waiting(report) | Self::Interrupted(report) => {

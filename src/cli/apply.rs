@@ -2,90 +2,86 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::error::{self, CommandError, Exit};
 use super::events::{self, Stream};
-use super::files::{self, Project};
+use super::files::{Project, Written};
 use super::git::Git;
 use super::progress::Live;
-use super::proposal::{self, Proposal};
+use super::proposal;
 use super::requests::Requests;
 use super::{
-    ApplyArguments, GlobalOptions, Ui, cloud, output,
-    plan::{newer, say_newer, say_notes},
+    ApplyArguments, Ui, cloud, output,
+    plan::{say_newer, say_notes},
 };
 use crate::address::Address;
-use crate::apply::{self, Failure, Outcome, Report, Run, Stop};
+use crate::apply::{Failure, Outcome, Progress, Report, Stop};
 use crate::diagnostic::Diagnostic;
 use crate::inert::printable;
+use crate::ops::{Audience, Credits, Deed, Offer, Operation, Pace, Ran, Settings, Source};
 use crate::plan::order::Steps;
-use crate::plan::resolve::{Graph, World, resolve};
-use crate::plan::{Plan, Purpose, stale};
-use crate::provider::{Provider, Registration, read_only};
+use crate::plan::{Plan, stale};
+use crate::provider::{Provider, Reader, read_only};
 use crate::render;
 use crate::render::duration::exact;
-use crate::session::{self, Gathered};
 use crate::spec::Types;
-use crate::state::{Holder, Lock, Paths, history};
-use crate::value::Value;
+use crate::state::{Paths, history};
 
 /// How long a person is waited for unless the user says otherwise.
 pub(super) const WAIT: Duration = Duration::from_secs(15 * 60);
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &ApplyArguments) -> Result<Exit, CommandError> {
     let saved = arguments.plan.as_deref().map(proposal::read).transpose()?;
     if let Some(saved) = &saved {
-        let place = proposal::cloud_word(options);
+        let place = options.cloud.word();
         if saved.cloud != place {
-            let hint = if options.sandbox { "leave --sandbox away" } else { "add --sandbox" };
+            let hint = if options.cloud.is_simulated() { "leave --sandbox away" } else { "add --sandbox" };
             return Err(CommandError::failure(format!("this plan is for {}, not for {place}", saved.cloud)).hint(hint));
         }
     }
     // With a saved plan, a file that is wrong now was changed since.
     let loaded = Project::load(ui, options);
     let project = if saved.is_some() { loaded.map_err(|error| error.with_exit(Exit::Stale))? } else { loaded? };
-    project.paths.make_folder()?;
     let paths = project.paths.clone();
-    let _lock = Lock::acquire(&paths.lock(), &holder("mastoform apply"))?;
-    files::refuse_handed_over(&paths)?;
+    let deed = Deed::Apply { adopts_own: arguments.adopt_own };
+    let begun = Operation::begin(deed, &paths, &project.specs, Written(options))?;
     cloud::runtime()?.block_on(async {
         let region = project.config.region.clone();
         let provider = cloud::connect(ui, options, &project.nature, &paths, &region).await?;
-        let mut proposal = Proposal::make(project, &read_only(&provider), arguments.adopt_own).await?;
-        say_notes(ui, &proposal.gathered);
-        let newer = newer(&*read_only(&provider), &proposal.gathered, &proposal.plan).await;
-        if let Some(newer) = &newer {
-            say_newer(ui, &proposal.gathered.state, newer);
-        }
-        ui.diagnostics(&proposal.warnings);
-        let plan = match &saved {
-            Some(saved) => {
-                let then = stale::Proposal { plan: &saved.plan, basis: &saved.basis };
-                proposal.must_confirm(then, None)?;
-                saved.plan.clone()
-            }
-            None => proposal.plan.clone(),
+        let reader = read_only(&provider);
+        let Some((operation, mut offer)) = offered(begun, Some(project), &reader).await? else {
+            return Ok(Exit::Done);
         };
-        if arguments.json {
-            events::write(ui, "plan", json!({"plan": render::plan_json(&plan, &proposal.project.specs.types)}))?;
-        } else {
-            ui.data(render::plan(&plan, &proposal.project.specs.types, &ui.render_options()).trim_end())?;
+        say_notes(ui, &offer.gathered);
+        if let Some(newer) = &offer.newer {
+            say_newer(ui, &offer.gathered.state, newer);
         }
-        if !plan.refusals.is_empty() {
+        ui.diagnostics(&offer.warnings);
+        if let Some(saved) = &saved {
+            offer.must_confirm(stale::Proposal { plan: &saved.plan, basis: &saved.basis }, None)?;
+            offer.plan = saved.plan.clone();
+        }
+        let types = Arc::clone(&offer.specs.types);
+        if arguments.json {
+            events::write(ui, "plan", json!({"plan": render::plan_json(&offer.plan, &types)}))?;
+        } else {
+            ui.data(render::plan(&offer.plan, &types, &ui.render_options()).trim_end())?;
+        }
+        if !offer.plan.refusals.is_empty() {
             ended(ui, arguments, "refused")?;
             return Ok(Exit::Refused);
         }
-        if plan.is_empty() {
+        if offer.plan.is_empty() {
             ended(ui, arguments, "nothing")?;
-            keep_what_was_folded(&paths, &mut proposal.gathered)?;
+            operation.keep_what_was_folded(offer)?;
             return Ok(Exit::Done);
         }
-        let name = proposal.project.config.name.clone();
-        let lost = losses(&plan, &proposal.project.specs.types);
+        let name = offer.gathered.state.instance.clone();
+        let lost = losses(&offer.plan, &types);
         say_lost(ui, &lost);
         confirm_name(arguments.confirm.as_deref(), &name)?;
         if !lost.is_empty() && arguments.yes && arguments.confirm.is_none() {
@@ -96,49 +92,27 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
             .hint(format!("look at it once more, and add --confirm {name} if it is what you want")));
         }
         if !arguments.yes {
+            let place = options.cloud.place();
             let (question, word) = if lost.is_empty() {
-                (format!("\nDo this on {}? Only `yes` is accepted:", cloud::place(options)), "yes")
+                (format!("\nDo this on {place}? Only `yes` is accepted:"), "yes")
             } else {
-                let gone = deletes(&plan);
-                (
-                    format!("\n{gone} Type the name of the instance to do this on {}:", cloud::place(options)),
-                    name.as_str(),
-                )
+                let gone = deletes(&offer.plan);
+                (format!("\n{gone} Type the name of the instance to do this on {place}:"), name.as_str())
             };
             let sure = ui.confirm(&question, word).map_err(|error| error.hint("add --yes to go without asking"))?;
-            if !sure {
+            let again = if sure { operation.again(&offer, &reader).await? } else { None };
+            let Some(again) = again else {
                 ui.say("Nothing was changed.");
                 return Ok(Exit::Failure);
-            }
-            // Whoever answers may have taken an hour over it.
-            let now = Proposal::again(options, &read_only(&provider), arguments.adopt_own).await?;
-            now.must_confirm(proposal.parts(), Some(&proposal.project.config.source.text))?;
-            proposal = now;
+            };
+            offer = again;
         }
-        let Proposal { project, mut gathered, .. } = proposal;
-        give_lineage(&mut gathered)?;
-        go_beyond(&mut gathered, newer.as_ref());
-        let (lookups, previous) = (gathered.lookups.clone(), gathered.state.settings.clone());
-        let world = project.world(&lookups, &previous);
-        let graph = resolve(&world, &project.specs)?;
-        let types = &project.specs.types;
-        let work = Work {
-            command: "apply",
-            provider,
-            types,
-            plan: &plan,
-            digest: saved.map(|saved| saved.digest()),
-            desired: Some((&world, &graph)),
-            paths: &paths,
-            json: arguments.json,
-            wait: arguments.wait.unwrap_or(WAIT),
-        };
-        let ran = carry_out(ui, work, &mut gathered).await?;
-        let exit = tell(ui, &ran, &paths, types);
-        let outputs = match exit {
-            Exit::Done => session::outputs(&world, &graph, &ran.outcome.report().state)?,
-            _ => Vec::new(),
-        };
+        let audience = Terminal { ui, json: arguments.json };
+        let wait = arguments.wait.unwrap_or(WAIT);
+        let credits = Credits { who: person(&paths), plan: saved.map(|saved| saved.digest()) };
+        let ran = carry_out(operation, offer, &provider, &audience, wait, credits).await?;
+        let exit = tell(ui, &ran, &paths, &types);
+        let outputs = ran.outputs?;
         if arguments.json {
             let outputs = output::to_json(&outputs);
             events::write(ui, "summary", events::summary(&ran.outcome, ran.elapsed, ran.expected, &outputs))?;
@@ -148,6 +122,17 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ApplyArguments) -> Resu
         }
         Ok(exit)
     })
+}
+
+/// An operation that has begun, with its plan; `None` if there is nothing left of the instance.
+pub(super) async fn offered<'a>(
+    begun: Option<Operation<Written<'a>>>,
+    project: Option<Project>,
+    reader: &Arc<dyn Reader>,
+) -> Result<Option<(Operation<Written<'a>>, Offer)>, CommandError> {
+    let Some(operation) = begun else { return Ok(None) };
+    let offer = operation.offer(project, reader).await?;
+    Ok(offer.map(|offer| (operation, offer)))
 }
 
 /// Says what will be gone.
@@ -172,185 +157,46 @@ fn ended(ui: &Ui, arguments: &ApplyArguments, outcome: &str) -> Result<(), Comma
     if arguments.json { events::write(ui, "summary", json!({"outcome": outcome})) } else { Ok(()) }
 }
 
-/// A state that is about to be written for the first time gets a name of its own.
-pub(super) fn give_lineage(gathered: &mut Gathered) -> Result<(), CommandError> {
-    if gathered.on_disk.is_none() && gathered.state.lineage.is_empty() {
-        gathered.state.lineage = new_lineage()?;
-    }
-    Ok(())
-}
-
-/// Goes on from the newest serial, so that whoever has the newer state is told in turn.
-pub(super) fn go_beyond(gathered: &mut Gathered, newer: Option<&Registration>) {
-    if let Some(newer) = newer {
-        gathered.state.serial = gathered.state.serial.max(newer.serial);
-    }
-}
-
-/// Without anything to do, what an interrupted run left in the journal still belongs in the state.
-pub(super) fn keep_what_was_folded(paths: &Paths, gathered: &mut Gathered) -> Result<(), CommandError> {
-    if gathered.is_folded {
-        give_lineage(gathered)?;
-        let ledger = session::begin(paths, gathered, None)?;
-        ledger.close(&gathered.state)?;
-    }
-    Ok(())
-}
-
-/// A plan to be carried out, and everything that takes.
-pub(super) struct Work<'a> {
-    /// As it is typed, for the history.
-    pub command: &'static str,
-    pub provider: Arc<dyn Provider>,
-    pub types: &'a Types,
-    pub plan: &'a Plan,
-    /// The digest of the file the plan was kept in.
-    pub digest: Option<String>,
-    pub desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
-    pub paths: &'a Paths,
-    /// Tell it as a stream of JSON instead.
+/// Who looks on at a terminal: people, or a program that reads a stream of JSON.
+pub(super) struct Terminal<'ui> {
+    pub ui: &'ui Ui,
     pub json: bool,
-    /// How long to wait for a person when nothing else is left to do.
-    pub wait: Duration,
 }
 
-/// What came of a plan, how long it took, and how long it should have taken.
-pub(super) struct Ran {
-    pub outcome: Outcome,
-    pub elapsed: Duration,
-    pub expected: Duration,
-}
-
-/// Applies a plan with progress and signals, and adds a line to the history.
-pub(super) async fn carry_out(ui: &Ui, work: Work<'_>, gathered: &mut Gathered) -> Result<Ran, CommandError> {
-    let ledger = session::begin(work.paths, gathered, None)?;
-    let steps = Steps::of(work.plan, &gathered.state, work.types).unwrap_or_default();
-    let lapse = work.provider.time_lapse();
-    let (sender, stop) = watch::channel(Stop::No);
-    let signals = tokio::spawn(listen(sender));
-    let live = Live::new(ui, &steps, lapse);
-    let stream = Stream::new(ui);
-    let (when, started) = (jiff::Timestamp::now(), Instant::now());
-    let run = Run {
-        provider: Arc::clone(&work.provider),
-        types: work.types,
-        plan: work.plan,
-        desired: work.desired,
-        state: gathered.state.clone(),
-        settings: work.desired.map_or(Value::Null, |(world, _)| world.settings()),
-        ledger,
-        progress: if work.json { &stream } else { &live },
-        stop,
-        at_once: cloud::AT_ONCE,
-        wait: work.wait,
-    };
-    let outcome = apply::run(run).await;
-    drop(live);
-    signals.abort();
-    let elapsed = started.elapsed();
-    let episode = Episode { command: work.command, when, elapsed, lapse, plan: work.plan, digest: work.digest };
-    episode.remember(ui, &outcome, work.paths);
-    register(ui, &*work.provider, work.plan, &outcome, when).await;
-    let expected = Duration::from_secs(work.plan.expected_seconds).div_f64(lapse);
-    Ok(Ran { outcome, elapsed, expected })
-}
-
-/// Leaves a note in the cloud of what was applied, for whoever has no state: or takes it back when nothing is left.
-pub(super) async fn register(ui: &Ui, provider: &dyn Provider, plan: &Plan, outcome: &Outcome, when: jiff::Timestamp) {
-    let state = &outcome.report().state;
-    let registration = Registration {
-        instance: state.instance.clone(),
-        title: plan.title.clone(),
-        region: state.region.clone(),
-        lineage: state.lineage.clone(),
-        serial: state.serial,
-        applied: when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    };
-    let noted = match plan.purpose {
-        _ if outcome.report().failed.iter().any(|failure| failure.credentials) => return,
-        Purpose::Apply if !state.rows.is_empty() => provider.register(&registration).await,
-        Purpose::Destroy if state.rows.is_empty() => provider.unregister(&registration).await,
-        Purpose::Apply | Purpose::Destroy => return,
-    };
-    if let Err(error) = noted {
-        ui.warn(&format!("the note about this instance in AWS could not be written: {error}"));
-    }
-}
-
-/// What the history is told of a plan that was carried out.
-pub(super) struct Episode<'a> {
-    pub command: &'static str,
-    pub when: jiff::Timestamp,
-    pub elapsed: Duration,
-    /// How much faster than the clock the cloud lives.
-    pub lapse: f64,
-    pub plan: &'a Plan,
-    /// The digest of the file the plan was kept in.
-    pub digest: Option<String>,
-}
-
-impl Episode<'_> {
-    /// Adds a line to the history of the instance.
-    pub fn remember(self, ui: &Ui, outcome: &Outcome, paths: &Paths) {
-        let report = outcome.report();
-        let entry = history::Entry {
-            format: history::FORMAT,
-            when: self.when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            command: self.command.to_owned(),
-            serial: report.state.serial,
-            who: person(paths),
-            plan: self.digest,
-            outcome: events::word(outcome).to_owned(),
-            counts: counts(report),
-            seconds: self.elapsed.as_secs(),
-            expected_seconds: Duration::from_secs(self.plan.expected_seconds).div_f64(self.lapse).as_secs(),
-            durations: if self.lapse == 1.0 { durations(report) } else { BTreeMap::new() },
-        };
-        if let Err(error) = history::append(paths, &entry) {
-            ui.warn(&format!("the history could not be written: {error}"));
+impl Audience for Terminal<'_> {
+    fn watch<'a>(&'a self, steps: &'a Steps, lapse: f64) -> Box<dyn Progress + 'a> {
+        match self.json {
+            true => Box::new(Stream::new(self.ui)),
+            false => Box::new(Live::new(self.ui, steps, lapse)),
         }
     }
+}
+
+/// Carries a plan out, with signals that stop it, and says what could not be remembered.
+pub(super) async fn carry_out<S: Source<Error = CommandError>>(
+    operation: Operation<S>,
+    offer: Offer,
+    provider: &Arc<dyn Provider>,
+    audience: &Terminal<'_>,
+    wait: Duration,
+    credits: Credits,
+) -> Result<Ran, CommandError> {
+    let (sender, stop) = watch::channel(Stop::No);
+    let signals = tokio::spawn(listen(sender));
+    let pace = Pace { stop, at_once: cloud::AT_ONCE, wait };
+    let ran = operation.carry_out(offer, provider, audience, pace, credits).await;
+    signals.abort();
+    let ran = ran?;
+    for warning in &ran.warnings {
+        audience.ui.warn(warning);
+    }
+    Ok(ran)
 }
 
 /// Who is at work, as git knows them where the state is.
-fn person(paths: &Paths) -> Option<String> {
+pub(super) fn person(paths: &Paths) -> Option<String> {
     let git = Git::around(paths.folder())?;
     history::person(git.setting("user.name"), git.setting("user.email"))
-}
-
-/// How many steps of each kind were done, and what became of the others.
-fn counts(report: &Report) -> BTreeMap<String, usize> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for done in &report.done {
-        *counts.entry(done.verb.to_owned()).or_default() += 1;
-    }
-    for (word, number) in [("failed", report.failed.len()), ("skipped", report.skipped.len())] {
-        if number > 0 {
-            counts.insert(word.to_owned(), number);
-        }
-    }
-    counts
-}
-
-/// How long each type took, by what was done with it. What took no time was no call.
-fn durations(report: &Report) -> BTreeMap<String, BTreeMap<String, u64>> {
-    let mut all: BTreeMap<(String, &str), Vec<u64>> = BTreeMap::new();
-    for done in report.done.iter().filter(|done| done.elapsed >= Duration::from_millis(50)) {
-        let verb = match done.verb {
-            "create" | "replace" => "create",
-            verb @ ("update" | "delete") => verb,
-            _ => continue,
-        };
-        let seconds = (done.elapsed.as_secs_f64().round() as u64).max(1);
-        all.entry((done.address.type_name.to_string(), verb)).or_default().push(seconds);
-    }
-    let mut durations: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-    for ((name, verb), seconds) in all {
-        if let Some(seconds) = history::median(seconds) {
-            durations.entry(name).or_default().insert(verb.to_owned(), seconds);
-        }
-    }
-    durations
 }
 
 /// The first signal stops gently, the second at once.
@@ -515,24 +361,6 @@ pub(super) fn counted(report: &Report) -> String {
     parts.join(", ")
 }
 
-/// Who holds the lock.
-pub(super) fn holder(command: &str) -> Holder {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Holder {
-        pid: std::process::id(),
-        host: if host.is_empty() { "this machine".to_owned() } else { host },
-        command: command.to_owned(),
-        started: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-    }
-}
-
-/// A random name for a new state: two states with the same instance name are still told apart.
-pub(super) fn new_lineage() -> Result<String, CommandError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| CommandError::failure(format!("no randomness: {error}")))?;
-    Ok(base16ct::lower::encode_string(&bytes))
-}
-
 /// What a plan deletes that holds what people have stored, by address and by AWS's name.
 pub(super) fn losses(plan: &Plan, types: &Types) -> Vec<String> {
     plan.losses(types).map(|deletion| format!("{} ({})", deletion.address, deletion.identity)).collect()
@@ -596,6 +424,8 @@ mod tests {
             outcome: Outcome::Halted(report()),
             elapsed: Duration::from_secs(960),
             expected: Duration::from_secs(720),
+            outputs: Ok(Vec::new()),
+            warnings: Vec::new(),
         };
         let exit = tell(&ui, &ran, &Paths::new("state", "social"), &Types::new());
         assert_eq!(exit, Exit::Partial);
@@ -619,18 +449,11 @@ mod tests {
         let mut report = report();
         report.failed[0].location = Some(location.location.clone());
         let time = Duration::from_secs(1);
-        let ran = Ran { outcome: Outcome::Halted(report), elapsed: time, expected: time };
+        let (outputs, warnings) = (Ok(Vec::new()), Vec::new());
+        let ran = Ran { outcome: Outcome::Halted(report), elapsed: time, expected: time, outputs, warnings };
         tell(&ui, &ran, &Paths::new("state", "social"), &Types::new());
         let said = err.take();
         assert!(said.contains("error[refused]: elb.listener.https: elasticloadbalancing:CreateListener"), "{said}");
         assert!(said.contains("--> mastodon.toml:2:16") && said.contains("max_capacity = 300"), "{said}");
-    }
-
-    #[test]
-    fn only_what_took_its_whole_time_is_remembered() {
-        let durations = durations(&report());
-        let cluster = BTreeMap::from([("create".to_owned(), 250), ("delete".to_owned(), 60)]);
-        assert_eq!(durations, BTreeMap::from([("rds.cluster".to_owned(), cluster)]));
-        assert_eq!(counts(&report())["failed"], 1);
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Ui;
 use super::error::CommandError;
-use super::{GlobalOptions, Ui};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::ops::{Cloud, Nature, Settings};
 use crate::provider::sim::{Options, Sim};
 use crate::provider::{Provider, Reader, read_only};
-use crate::spec::blueprint::Law;
 use crate::spec::types::ResourceType;
 use crate::spec::{Specs, Types};
 use crate::state::Paths;
@@ -28,40 +28,27 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// What a simulated cloud is made of: the types with the times that the specs say, and what fails in it.
-#[derive(Clone, Debug)]
-pub struct Nature {
-    pub types: Arc<Types>,
-    pub laws: Vec<Law>,
-}
-
-impl Nature {
-    pub fn of(specs: &Specs) -> Self {
-        Self { types: Arc::clone(&specs.types), laws: specs.blueprint.laws.clone() }
-    }
-}
-
 /// The cloud of the options.
 pub async fn connect(
     ui: &Ui,
-    options: &GlobalOptions,
+    options: &Settings,
     nature: &Nature,
     paths: &Paths,
     region: &str,
 ) -> Result<Arc<dyn Provider>, CommandError> {
-    if options.sandbox {
+    if let Cloud::Sandbox(sandbox) = options.cloud {
         paths.make_folder()?;
-        let speed = options.sandbox_speed.unwrap_or(SANDBOX_SPEED);
-        let sandbox = Options {
+        let speed = sandbox.speed.unwrap_or(SANDBOX_SPEED);
+        let life = Options {
             speed,
             latency: Duration::try_from_secs_f64(ANSWER.as_secs_f64() / speed).unwrap_or_default(),
             clock: Arc::new(since_epoch),
             trace: ui.calls().clone(),
             laws: nature.laws.clone(),
-            person: options.sandbox_person.unwrap_or_default(),
+            person: sandbox.person.unwrap_or_default(),
             ..Options::default()
         };
-        let sim = Sim::open(Arc::clone(&nature.types), Some(paths.folder().join("cloud.json")), sandbox)?;
+        let sim = Sim::open(Arc::clone(&nature.types), Some(paths.folder().join("cloud.json")), life)?;
         return Ok(Arc::new(sim));
     }
     aws(ui, &nature.types, region).await
@@ -70,7 +57,7 @@ pub async fn connect(
 /// The same for whoever only wants to look.
 pub async fn connect_to_read(
     ui: &Ui,
-    options: &GlobalOptions,
+    options: &Settings,
     nature: &Nature,
     paths: &Paths,
     region: &str,
@@ -85,9 +72,9 @@ fn since_epoch() -> Duration {
 
 /// Resources of types that the cloud of the options cannot make: overlays may declare any type, and the simulated cloud
 /// makes whatever a type describes.
-pub fn unsupported(options: &GlobalOptions, specs: &Specs) -> Diagnostics {
+pub fn unsupported(options: &Settings, specs: &Specs) -> Diagnostics {
     let mut problems = Diagnostics::default();
-    if options.sandbox {
+    if options.cloud.is_simulated() {
         return problems;
     }
     let mut told = BTreeSet::new();
@@ -135,9 +122,4 @@ async fn aws(ui: &Ui, types: &Arc<Types>, region: &str) -> Result<Arc<dyn Provid
 async fn aws(_: &Ui, _: &Arc<Types>, _: &str) -> Result<Arc<dyn Provider>, CommandError> {
     Err(CommandError::failure("this build cannot talk to AWS")
         .hint("try it on the simulated cloud with --sandbox, or build it with the feature `aws`"))
-}
-
-/// The user's words for where the work happens.
-pub fn place(options: &GlobalOptions) -> &'static str {
-    if options.sandbox { "the sandbox" } else { "AWS" }
 }

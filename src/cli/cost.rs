@@ -2,11 +2,12 @@
 //! it answers before anything is built.
 
 use super::files::{Library, Project};
-use super::{CommandError, CostArguments, Exit, GlobalOptions, Ui};
+use super::{CommandError, CostArguments, Exit, Ui};
 use crate::config::edit;
 use crate::cost::Estimate;
 use crate::diagnostic::SourceFile;
 use crate::document;
+use crate::ops::Settings;
 use crate::plan::resolve::resolve;
 use crate::render::estimate::{self, Alternative, Assumption, Bill, Form};
 use crate::session;
@@ -14,7 +15,7 @@ use crate::spec::pricing::USAGE;
 use crate::state::State;
 use crate::value::Value;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &CostArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &CostArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let estimate = estimated(&project, &project.config.region)?;
     let alternatives = alternatives(options, &project, arguments)?;
@@ -83,7 +84,7 @@ fn assumptions(project: &Project) -> Vec<Assumption> {
 
 /// The amounts with other settings: those that were asked for, and the choices of the blueprint.
 fn alternatives(
-    options: &GlobalOptions,
+    options: &Settings,
     project: &Project,
     arguments: &CostArguments,
 ) -> Result<Vec<Alternative>, CommandError> {

@@ -1,26 +1,26 @@
 //! `mastoform destroy`: takes the whole instance down. Needs the state, not a valid `mastodon.toml`; one that can be read
 //! protects what it says, and decides how things are deleted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::apply::{Work, carry_out, confirm_name, deletes, holder, losses, say_lost, tell};
-use super::cloud::{self, Nature};
+use super::apply::{Terminal, carry_out, confirm_name, deletes, losses, offered, person, say_lost, tell};
+use super::cloud;
 use super::error::{CommandError, Exit};
-use super::files::Project;
-use super::plan::{newer, say_newer, say_notes, write_page};
-use super::{DestroyArguments, GlobalOptions, Ui, files, proposal};
+use super::files::Written;
+use super::plan::{say_newer, say_notes, write_page};
+use super::{DestroyArguments, Ui, files};
+use crate::ops::{Credits, Deed, Nature, Operation, Settings, Source};
 use crate::plan::drift::LeftOver;
-use crate::plan::saved::Basis;
-use crate::plan::stale::Proposal;
 use crate::plan::{Action, Cause, Plan};
 use crate::provider::read_only;
 use crate::render;
 use crate::render::graph::Drawing;
-use crate::session::{self, Gathered, neighbours};
-use crate::spec::{Specs, Types};
-use crate::state::{Journal, Lock, Paths, Record, State, history, was_not_run};
+use crate::session::{self, neighbours};
+use crate::spec::Types;
+use crate::state::{Journal, Paths, Record, State, history, was_not_run};
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
     let mut specs = files::read_specs(options)?;
     let nature = Nature::of(&specs);
     let paths = files::recorded_paths(options)?;
@@ -37,16 +37,19 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             }));
     };
     specs.types = session::learned(&nature.types, &history::read(&paths)?);
-    let _lock = Lock::acquire(&paths.lock(), &holder("mastoform destroy"))?;
-    session::refuse_handed_over(&recorded)?;
-    let name = recorded.instance.clone();
-    let region = recorded.region.clone();
-    let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
+    let specs = Arc::new(specs);
+    let State { instance: name, region, .. } = recorded;
+    let begun = Operation::begin(Deed::Destroy, &paths, &specs, Written(options))?;
     cloud::runtime()?.block_on(async {
         let provider = cloud::connect(ui, options, &nature, &paths, &region).await?;
-        let mut gathered = session::gather(&read_only(&provider), &specs.types, None, read).await?;
-        say_notes(ui, &gathered);
-        let left_over = neighbours::left_over(&*read_only(&provider), &specs.types, &gathered.state).await;
+        let reader = read_only(&provider);
+        // Whatever is wrong with the file, what was made of it can be taken down.
+        let project = Written(options).read().ok();
+        let Some((operation, mut offer)) = offered(begun, project, &reader).await? else {
+            return Ok(Exit::Done);
+        };
+        say_notes(ui, &offer.gathered);
+        let left_over = neighbours::left_over(&*reader, &specs.types, &offer.gathered.state).await;
         for failure in &left_over.failures {
             ui.warn(&format!("could not find out all that is left over: {failure}"));
         }
@@ -54,72 +57,46 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DestroyArguments) -> Re
             let made_as = address.as_ref().map(|address| format!(", made as {address}")).unwrap_or_default();
             ui.warn(&format!("{name} carries the tags of this instance and is in no state{made_as}; it stays"));
         }
-        let plan = plan_now(options, &specs, &gathered, &name)?;
         if let Some(path) = &arguments.html {
-            let drawing = Drawing::of_plan(&plan, &specs.blueprint.resources);
-            write_page(ui, path, &plan, &specs.types, &drawing)?;
+            let drawing = Drawing::of_plan(&offer.plan, &specs.blueprint.resources);
+            write_page(ui, path, &offer.plan, &specs.types, &drawing)?;
         }
-        if let Some(newer) = newer(&*read_only(&provider), &gathered, &plan).await {
-            say_newer(ui, &gathered.state, &newer);
+        if let Some(newer) = &offer.newer {
+            say_newer(ui, &offer.gathered.state, newer);
         }
-        ui.data(render::plan(&plan, &specs.types, &ui.render_options()).trim_end())?;
-        if !plan.refusals.is_empty() {
+        ui.data(render::plan(&offer.plan, &specs.types, &ui.render_options()).trim_end())?;
+        if !offer.plan.refusals.is_empty() {
             return Ok(Exit::Refused);
         }
-        if plan.is_empty() {
+        if offer.plan.is_empty() {
             ui.say(&format!("There is nothing left of {name}."));
             return Ok(Exit::Done);
         }
-        say_lost(ui, &losses(&plan, &specs.types));
+        say_lost(ui, &losses(&offer.plan, &specs.types));
         confirm_name(arguments.confirm.as_deref(), &name)?;
-        let sure = match &arguments.confirm {
-            Some(_) => true,
-            None => {
-                let (gone, place) = (deletes(&plan), cloud::place(options));
-                let question = format!("\n{gone} Type the name of the instance to destroy it on {place}:");
-                ui.confirm(&question, &name)
-                    .map_err(|error| error.hint(format!("add --confirm {name} to go without asking")))?
-            }
-        };
-        if !sure {
-            ui.say("Nothing was changed.");
-            return Ok(Exit::Failure);
-        }
         if arguments.confirm.is_none() {
-            // Whoever answers may have taken an hour over it.
-            let read = session::read_state(&paths, &name, &region, &recorded.lineage)?;
-            let again = session::gather(&read_only(&provider), &specs.types, None, read).await?;
-            let (plan_now, basis_now) = (plan_now(options, &specs, &again, &name)?, basis(&specs, &again));
-            let then = Proposal { plan: &plan, basis: &basis(&specs, &gathered) };
-            let now = Proposal { plan: &plan_now, basis: &basis_now };
-            proposal::destroy_must_hold(then, now, &again.state, &specs.types)?;
-            gathered = again;
+            let (gone, place) = (deletes(&offer.plan), options.cloud.place());
+            let question = format!("\n{gone} Type the name of the instance to destroy it on {place}:");
+            let sure = ui
+                .confirm(&question, &name)
+                .map_err(|error| error.hint(format!("add --confirm {name} to go without asking")))?;
+            let again = if sure { operation.again(&offer, &reader).await? } else { None };
+            let Some(again) = again else {
+                ui.say("Nothing was changed.");
+                return Ok(Exit::Failure);
+            };
+            offer = again;
         }
-        let work = Work {
-            command: history::DESTROY,
-            provider,
-            types: &specs.types,
-            plan: &plan,
-            digest: None,
-            desired: None,
-            paths: &paths,
-            json: false,
-            wait: Duration::ZERO,
-        };
-        let ran = carry_out(ui, work, &mut gathered).await?;
+        let plan = offer.plan.clone();
+        let audience = Terminal { ui, json: false };
+        let credits = Credits { who: person(&paths), plan: None };
+        let ran = carry_out(operation, offer, &provider, &audience, Duration::ZERO, credits).await?;
         let exit = tell(ui, &ran, &paths, &specs.types);
         if exit == Exit::Done {
             say_what_stays(ui, &plan, &specs.types);
         }
         Ok(exit)
     })
-}
-
-/// Plans with what the file says, if it can be read and is about this instance.
-fn plan_now(options: &GlobalOptions, specs: &Specs, gathered: &Gathered, name: &str) -> Result<Plan, CommandError> {
-    let project = Project::read(options).ok().map(|(project, _)| project).filter(|project| project.config.name == name);
-    let world = project.as_ref().map(|project| project.world(&gathered.lookups, &gathered.state.settings));
-    Ok(session::plan_destroy(specs, gathered, name, world.as_ref())?)
 }
 
 /// Names what the deletions leave in AWS, which costs money and is the only way back.
@@ -149,15 +126,10 @@ fn say_what_stays(ui: &Ui, plan: &Plan, types: &Types) {
     }
 }
 
-/// What the plan is made from.
 /// Tells if there is the journal of a command that went on from a state.
 fn begun_from_a_state(paths: &Paths) -> Result<bool, CommandError> {
     let entries = Journal::read(&paths.journal())?.entries;
     Ok(matches!(entries.first().map(|entry| &entry.record), Some(Record::Begin { base: Some(_), .. })))
-}
-
-fn basis(specs: &Specs, gathered: &Gathered) -> Basis {
-    Basis::of(specs, None, &gathered.state, &gathered.lookups, gathered.observations.as_ref())
 }
 
 #[cfg(test)]
@@ -165,13 +137,14 @@ mod tests {
     use super::*;
     use crate::cli::proposal::tests::Bench;
     use crate::cli::ui::captured::ui;
+    use crate::ops::plan_destroy;
 
     /// What a destroy would say that stays.
     async fn stays(bench: &Bench) -> String {
         let proposal = bench.propose().await;
         let specs = &proposal.project.specs;
-        let plan =
-            plan_now(&bench.options, specs, &proposal.gathered, "social").unwrap_or_else(|error| panic!("{error}"));
+        let plan = plan_destroy(specs, Some(&proposal.project), &proposal.gathered, "social");
+        let plan = plan.unwrap_or_else(|error| panic!("{error}"));
         let (ui, _, err) = ui(false, "");
         say_what_stays(&ui, &plan, &specs.types);
         err.take()

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::files::{self, Project};
 use super::plan::say_handed_over;
-use super::{CommandError, DriftArguments, Exit, GlobalOptions, Ui, cloud};
+use super::{CommandError, DriftArguments, Exit, Ui, cloud};
 use crate::address::Address;
 use crate::config::edit;
 use crate::diagnostic::SourceFile;
 use crate::expr::Root;
 use crate::file;
+use crate::ops::Settings;
 use crate::plan::drift::{self, Drift, Finding, What};
 use crate::plan::resolve::{Desired, resolve};
 use crate::plan::{Action, Plan, cost};
@@ -21,7 +22,7 @@ use crate::render;
 use crate::session::{self, Gathered, Remembered, neighbours};
 use crate::value::{Tree, Value};
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &DriftArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &DriftArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let config = &project.config;
     let Some(read) = remembered(ui, &project)? else {
@@ -140,7 +141,7 @@ enum Verdict {
 /// away this difference, and bring no other.
 fn accept(
     ui: &Ui,
-    options: &GlobalOptions,
+    options: &Settings,
     project: &Project,
     gathered: &Gathered,
     plan: &Plan,
@@ -230,7 +231,7 @@ fn differences(plan: &Plan) -> BTreeSet<(Address, String)> {
 }
 
 /// The plan with another text for the file; `None` if that is no valid file.
-fn trial(options: &GlobalOptions, name: &str, text: &str, gathered: &Gathered) -> Option<Plan> {
+fn trial(options: &Settings, name: &str, text: &str, gathered: &Gathered) -> Option<Plan> {
     let (project, _) = Project::from_source(options, &SourceFile::new(name, text)).ok()?;
     plan_of(&project, gathered).ok()
 }

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use super::ui::{Ui, variable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::file::Refused;
+use crate::ops::OpsError;
 use crate::plan::saved::SavedError;
 use crate::plan::stale::StalePlan;
 use crate::provider::{ErrorKind, ProviderError};
@@ -259,6 +260,27 @@ fn provider_hint(error: &ProviderError) -> Option<String> {
             .to_owned(),
         ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unknown => return None,
     })
+}
+
+impl From<OpsError> for CommandError {
+    fn from(error: OpsError) -> Self {
+        match error {
+            OpsError::Session(error) => error.into(),
+            OpsError::State(error) => error.into(),
+            OpsError::Ledger(error) => error.into(),
+            OpsError::Lock(error) => error.into(),
+            OpsError::Stale(error) => error.into(),
+            OpsError::Io(error) => error.into(),
+            OpsError::Diagnostics(problems) => problems.into(),
+            error @ (OpsError::Cycle(_) | OpsError::Random(_)) => Self::caused(Exit::Failure, error),
+        }
+    }
+}
+
+impl From<StalePlan> for CommandError {
+    fn from(error: StalePlan) -> Self {
+        Self::caused(Exit::Stale, error)
+    }
 }
 
 impl From<Diagnostics> for CommandError {

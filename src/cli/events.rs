@@ -7,7 +7,6 @@ use serde_json::{Value as Json, json};
 use super::ui::Ui;
 use crate::address::Identity;
 use crate::apply::{Event, Outcome, Progress};
-use crate::state::history;
 
 /// The version of these lines.
 pub const FORMAT: u64 = 1;
@@ -101,7 +100,7 @@ pub fn summary(outcome: &Outcome, elapsed: Duration, expected: Duration, outputs
     let waiting: Vec<Json> =
         report.waiting.iter().map(|(address, advice)| json!({"address": address, "advice": advice})).collect();
     json!({
-        "outcome": word(outcome),
+        "outcome": outcome.word(),
         "serial": report.state.serial,
         "seconds": seconds(elapsed),
         "expected_seconds": seconds(expected),
@@ -113,16 +112,6 @@ pub fn summary(outcome: &Outcome, elapsed: Duration, expected: Duration, outputs
         "not_started": report.not_started,
         "outputs": outputs,
     })
-}
-
-/// An outcome in a word.
-pub fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Completed(_) => history::COMPLETED,
-        Outcome::Halted(_) => "halted",
-        Outcome::Waiting(_) => "waiting",
-        Outcome::Interrupted(_) => "interrupted",
-    }
 }
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::cloud::Nature;
 use super::error::CommandError;
-use super::{Exit, ExportCommand, GlobalOptions, Ui, cloud, files};
+use super::{Exit, ExportCommand, Ui, cloud, files};
 use crate::export::{self, File, Subject};
 use crate::file;
+use crate::ops::{Nature, Settings};
 use crate::session;
 use crate::spec::counterpart::Tool;
 use crate::state::State;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, command: &ExportCommand) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, command: &ExportCommand) -> Result<Exit, CommandError> {
     let (arguments, tool) = match command {
         ExportCommand::CloudFormation(arguments) => (arguments, Tool::CloudFormation),
         ExportCommand::Terraform(arguments) => (arguments, Tool::Terraform),
@@ -46,7 +46,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &ExportCommand) -> Result<
     for (path, bytes) in written {
         ui.data(&format!("{path}  {bytes} bytes"))?;
     }
-    if options.sandbox {
+    if options.cloud.is_simulated() {
         ui.warn("this is the sandbox: nothing of it exists in AWS");
     }
     ui.say(&format!(

@@ -3,36 +3,23 @@
 //! Diagnostics name every file as the user typed it. A project is the folder of its `mastodon.toml`: what a checkout can
 //! bring along, links above all, leads nowhere outside of it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::GlobalOptions;
-use super::cloud::{self, Nature};
-use super::error::CommandError;
+use super::cloud;
+use super::error::{CommandError, Exit};
 use super::ui::Ui;
-use crate::address::Address;
 use crate::config::{self, Config};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use crate::document;
 use crate::expr::Evaluator;
 use crate::file;
-use crate::plan::resolve::World;
+pub use crate::ops::Project;
+use crate::ops::{Nature, Settings, Source};
 use crate::session;
 use crate::spec::{Blueprint, OverlayFile, Specs};
 use crate::state::{Entry, Holder, Journal, Lock, Paths, Record, State, history};
-use crate::value::Value;
-
-/// Everything a command needs that is not in the cloud.
-pub struct Project {
-    pub specs: Arc<Specs>,
-    pub config: Config,
-    pub evaluator: Arc<Evaluator>,
-    pub paths: Paths,
-    /// The types without what the instance's history has taught: the simulated cloud lives by them.
-    pub nature: Nature,
-}
 
 /// The specs as all instances of a command share them.
 pub struct Library {
@@ -48,7 +35,7 @@ impl Library {
     /// # Errors
     ///
     /// An overlay that cannot be read, or specs whose form is wrong. What else is wrong is told with each instance.
-    pub fn read(options: &GlobalOptions) -> Result<Self, CommandError> {
+    pub fn read(options: &Settings) -> Result<Self, CommandError> {
         Ok(Self::of(Specs::read(&overlay(options)?)?))
     }
 
@@ -70,7 +57,7 @@ impl Library {
     pub fn project(
         &self,
         source: &Arc<SourceFile>,
-        options: &GlobalOptions,
+        options: &Settings,
     ) -> Result<(Project, Diagnostics), CommandError> {
         let mut specs = Arc::clone(&self.specs);
         let read = config::read_over(source, &mut specs, &self.evaluator);
@@ -108,7 +95,7 @@ impl Project {
     /// # Errors
     ///
     /// A missing file, or every problem of the file and of the specs at once.
-    pub fn load(ui: &Ui, options: &GlobalOptions) -> Result<Self, CommandError> {
+    pub fn load(ui: &Ui, options: &Settings) -> Result<Self, CommandError> {
         let (project, warnings) = Self::read(options)?;
         ui.diagnostics(&warnings);
         Ok(project)
@@ -119,7 +106,7 @@ impl Project {
     /// # Errors
     ///
     /// As [`Project::load`].
-    pub fn read(options: &GlobalOptions) -> Result<(Self, Diagnostics), CommandError> {
+    pub fn read(options: &Settings) -> Result<(Self, Diagnostics), CommandError> {
         Self::from_source(options, &read_file(&options.file)?)
     }
 
@@ -128,7 +115,7 @@ impl Project {
     /// # Errors
     ///
     /// As [`Project::load`].
-    pub fn from_source(options: &GlobalOptions, source: &Arc<SourceFile>) -> Result<(Self, Diagnostics), CommandError> {
+    pub fn from_source(options: &Settings, source: &Arc<SourceFile>) -> Result<(Self, Diagnostics), CommandError> {
         match Specs::read(&overlay(options)?) {
             Ok(specs) => Library::of(specs).project(source, options),
             Err(mut problems) => {
@@ -154,10 +141,17 @@ impl Project {
         session::check_identity(&state, Some(&self.config), None)?;
         Ok(state)
     }
+}
 
-    /// What stands behind references: answers of lookups, and the settings of the last complete apply.
-    pub fn world<'a>(&'a self, lookups: &'a BTreeMap<Address, Value>, previous: &'a Value) -> World<'a> {
-        World { specs: &self.specs, config: &self.config, lookups, previous, evaluator: &self.evaluator }
+/// The file of an instance, for an operation that reads it again: one that cannot be read any more is a changed one.
+pub struct Written<'a>(pub &'a Settings);
+
+impl Source for Written<'_> {
+    type Error = CommandError;
+
+    fn read(&self) -> Result<Project, CommandError> {
+        let read = Project::read(self.0).map_err(|error| error.with_exit(Exit::Stale))?;
+        Ok(read.0)
     }
 }
 
@@ -166,7 +160,7 @@ impl Project {
 /// # Errors
 ///
 /// Every problem of the specs at once.
-pub fn read_specs(options: &GlobalOptions) -> Result<Specs, CommandError> {
+pub fn read_specs(options: &Settings) -> Result<Specs, CommandError> {
     let specs = Specs::read(&overlay(options)?)?;
     let problems = specs.lint();
     Ok(problems.finish(specs)?.0)
@@ -190,7 +184,7 @@ pub fn read_file(path: &Path) -> Result<Arc<SourceFile>, CommandError> {
 
 /// The files of the overlay: `DIR/*.toml` describe the instance, `DIR/types/*.toml` resource types, and `DIR/prices.toml`
 /// what AWS charges.
-fn overlay(options: &GlobalOptions) -> Result<Vec<OverlayFile>, CommandError> {
+fn overlay(options: &Settings) -> Result<Vec<OverlayFile>, CommandError> {
     let Some(folder) = &options.specs else { return Ok(Vec::new()) };
     let mut files = Vec::new();
     for path in toml_files(folder)? {
@@ -235,12 +229,12 @@ fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Comman
 }
 
 /// The folder of the state files. The sandbox has its own.
-pub fn state_folder(options: &GlobalOptions) -> PathBuf {
+pub fn state_folder(options: &Settings) -> PathBuf {
     let folder = options
         .state_dir
         .clone()
         .unwrap_or_else(|| options.file.parent().unwrap_or_else(|| Path::new("")).join("state"));
-    if options.sandbox { folder.join(crate::state::SANDBOX) } else { folder }
+    if options.cloud.is_simulated() { folder.join(crate::state::SANDBOX) } else { folder }
 }
 
 /// Where the files of an instance are.
@@ -249,7 +243,7 @@ pub fn state_folder(options: &GlobalOptions) -> PathBuf {
 ///
 /// A link leads out of the project, or of the folder that was named on the command line; git tracks a file that belongs
 /// to one machine.
-pub fn paths_of(options: &GlobalOptions, name: &str) -> Result<Paths, CommandError> {
+pub fn paths_of(options: &Settings, name: &str) -> Result<Paths, CommandError> {
     let folder = state_folder(options);
     let base = options.state_dir.as_deref().unwrap_or_else(|| file::folder_of(&options.file));
     file::stays_inside(base, &folder)?;
@@ -293,7 +287,7 @@ fn twin(config: &Config, blueprint: &Blueprint, paths: &Paths) -> Result<Option<
 /// # Errors
 ///
 /// If there is none, or more than one.
-pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
+pub fn recorded_paths(options: &Settings) -> Result<Paths, CommandError> {
     let unreadable = match Project::read(options) {
         Ok((project, _)) => return Ok(project.paths),
         Err(error) => error,
@@ -303,7 +297,7 @@ pub fn recorded_paths(options: &GlobalOptions) -> Result<Paths, CommandError> {
         file::stays_inside(options.state_dir.as_deref().unwrap_or_else(|| file::folder_of(&options.file)), &folder)?;
         let is_state = |path: &PathBuf| matches!(State::read(path), Ok(Some(_)));
         let mut all = with_extension(&folder, "json")?;
-        if options.sandbox {
+        if options.cloud.is_simulated() {
             // The simulated cloud itself, beside the state.
             all.retain(|path| path.file_stem().is_some_and(|stem| stem != "cloud"));
         }
@@ -397,23 +391,15 @@ pub fn is_busy(ui: &Ui, paths: &Paths) -> Result<bool, CommandError> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::cli::ColorChoice;
+    use crate::ops::{Cloud, Sandbox};
 
-    pub fn options(folder: &Path) -> GlobalOptions {
-        GlobalOptions {
-            files: Vec::new(),
-            file: folder.join("mastodon.toml"),
-            only: Vec::new(),
-            state_dir: None,
-            specs: None,
-            sandbox: false,
-            sandbox_speed: None,
-            sandbox_person: None,
-            color: ColorChoice::Never,
-            trace: None,
-            verbose: 0,
-            quiet: false,
-        }
+    pub fn options(folder: &Path) -> Settings {
+        Settings { cloud: Cloud::Aws, file: folder.join("mastodon.toml"), state_dir: None, specs: None }
+    }
+
+    /// A simulated cloud in which nothing takes long.
+    pub fn fast_sandbox() -> Cloud {
+        Cloud::Sandbox(Sandbox { speed: Some(10_000.0), person: None })
     }
 
     const EXAMPLE: &str = include_str!("../../mastodon.toml");
@@ -429,7 +415,7 @@ pub(super) mod tests {
     fn the_state_stands_beside_the_file_and_the_sandbox_apart() {
         let mut options = options(Path::new(""));
         assert_eq!(state_folder(&options), Path::new("state"));
-        options.sandbox = true;
+        options.cloud = fast_sandbox();
         assert_eq!(state_folder(&options), Path::new("state/sandbox"));
         options.state_dir = Some("elsewhere".into());
         assert_eq!(state_folder(&options), Path::new("elsewhere/sandbox"));

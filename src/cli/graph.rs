@@ -1,12 +1,13 @@
 //! `mastoform graph`
 
 use super::files::Project;
-use super::{CommandError, Exit, GlobalOptions, GraphArguments, GraphFormat, Ui, plan};
+use super::{CommandError, Exit, GraphArguments, GraphFormat, Ui, plan};
+use crate::ops::Settings;
 use crate::plan::resolve::resolve;
 use crate::render::graph::{Drawing, svg};
 use crate::state::State;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &GraphArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &GraphArguments) -> Result<Exit, CommandError> {
     if arguments.plan {
         let proposal = plan::propose(ui, options, Project::load(ui, options)?, arguments.offline, false)?;
         return print(ui, arguments, &proposal.drawing(arguments.all)?, &proposal.project.config.name);

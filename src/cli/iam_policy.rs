@@ -6,14 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::{self, Project};
-use super::{CommandError, Exit, GlobalOptions, IamPolicyArguments, Ui, cloud};
+use super::{CommandError, Exit, IamPolicyArguments, Ui, cloud};
 use crate::address::TypeName;
+use crate::ops::Settings;
 use crate::plan::permissions::{self, Half, LONGEST, Place, Policy, Wanted};
 use crate::plan::resolve::{World, resolve, wanted_lookups};
 use crate::session::{self, Gathered};
 use crate::state::State;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &IamPolicyArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &IamPolicyArguments) -> Result<Exit, CommandError> {
     let (project, _) = Project::read(options)?;
     let state = files::read_state(ui, &project.paths)?;
     let remembered = state.as_ref().and_then(|state| state.account.clone());
@@ -46,7 +47,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &IamPolicyArguments) -> 
 }
 
 /// Whose credentials these are, if they can be asked.
-fn caller(ui: &Ui, options: &GlobalOptions, project: &Project) -> Option<String> {
+fn caller(ui: &Ui, options: &Settings, project: &Project) -> Option<String> {
     let asked = cloud::runtime().ok()?.block_on(async {
         let nature = &project.nature;
         let reader = cloud::connect_to_read(ui, options, nature, &project.paths, &project.config.region).await.ok()?;

@@ -3,14 +3,15 @@
 use std::io::ErrorKind;
 
 use super::ui::variable;
-use super::{CommandError, Exit, GlobalOptions, InitArguments, Ui, files};
+use super::{CommandError, Exit, InitArguments, Ui, files};
 use crate::config::init::init;
 use crate::file;
+use crate::ops::Settings;
 use crate::spec::Blueprint;
 use crate::spec::blueprint::Input;
 use crate::value::Value;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &InitArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &InitArguments) -> Result<Exit, CommandError> {
     let specs = files::read_specs(options)?;
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable);
     let given = given(&specs.blueprint, arguments.domain.as_deref(), region)?;

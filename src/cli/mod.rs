@@ -54,6 +54,7 @@ use fleet::{File, Files};
 pub use ui::Ui;
 
 use crate::file::{self, Kind};
+use crate::ops::{Cloud, Sandbox, Settings};
 use crate::provider::sim::Person;
 use crate::provider::trace;
 
@@ -81,9 +82,6 @@ pub struct GlobalOptions {
     /// The file that describes the instance; for a fleet several times, a quoted pattern, or a folder
     #[arg(short, long = "file", global = true, value_name = "FILE", default_value = "mastodon.toml")]
     pub files: Vec<PathBuf>,
-    /// The one file a command works on, once it is known which.
-    #[arg(skip)]
-    pub file: PathBuf,
     /// Of a fleet only the instances of this name, which may have wildcards; may be repeated
     #[arg(long, global = true, value_name = "NAME")]
     pub only: Vec<String>,
@@ -542,43 +540,56 @@ fn usage(problem: &clap::Error) -> ExitCode {
     }
 }
 
+impl GlobalOptions {
+    /// What they come to for a command on one file.
+    fn settings(&self, file: PathBuf) -> Settings {
+        let cloud = match self.sandbox {
+            true => Cloud::Sandbox(Sandbox { speed: self.sandbox_speed, person: self.sandbox_person }),
+            false => Cloud::Aws,
+        };
+        Settings { cloud, file, state_dir: self.state_dir.clone(), specs: self.specs.clone() }
+    }
+}
+
 fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
-    let mut global = arguments.global.clone();
+    let global = &arguments.global;
     if global.sandbox_speed.is_some() && !global.sandbox {
         return Err(CommandError::failure("--sandbox-speed is the speed of the sandbox").hint("add --sandbox"));
     }
     if global.sandbox_person.is_some() && !global.sandbox {
         return Err(CommandError::failure("--sandbox-person is the person in the sandbox").hint("add --sandbox"));
     }
-    match fleet::find(&global.files)? {
-        Files::One(file) if global.only.is_empty() => global.file = file,
-        Files::One(file) => {
-            return fleet::run(ui, &global, &arguments.command, vec![File { path: file, found: false }]);
-        }
-        Files::Many(files) => return fleet::run(ui, &global, &arguments.command, files),
-    }
-    let global = &global;
+    let files = match fleet::find(&global.files)? {
+        Files::One(file) if global.only.is_empty() => return run_one(arguments, ui, &global.settings(file)),
+        Files::One(file) => vec![File { path: file, found: false }],
+        Files::Many(files) => files,
+    };
+    fleet::run(ui, &global.settings(PathBuf::new()), &arguments.command, files, &global.only)
+}
+
+/// Runs a command that works on one instance.
+fn run_one(arguments: &Arguments, ui: &Ui, settings: &Settings) -> Result<Exit, CommandError> {
     match &arguments.command {
-        Command::Init(arguments) => init::run(ui, global, arguments),
-        Command::Validate => validate::run(ui, global),
-        Command::Plan(arguments) => plan::run(ui, global, arguments),
-        Command::Show(arguments) => show::run(ui, global, arguments),
-        Command::Apply(arguments) => apply::run(ui, global, arguments),
-        Command::Drift(arguments) => drift::run(ui, global, arguments),
-        Command::Destroy(arguments) => destroy::run(ui, global, arguments),
-        Command::Output(arguments) => output::run(ui, global, arguments),
-        Command::Status(arguments) => status::run(ui, global, arguments),
-        Command::Run(arguments) => run::run(ui, global, arguments),
-        Command::Shell => shell::run(ui, global, "shell"),
-        Command::Console => shell::run(ui, global, "console"),
-        Command::Psql => shell::run(ui, global, "psql"),
-        Command::Explain(arguments) => explain::run(ui, global, arguments),
-        Command::Cost(arguments) => cost::run(ui, global, arguments),
-        Command::IamPolicy(arguments) => iam_policy::run(ui, global, arguments),
-        Command::Export(command) => export::run(ui, global, command),
-        Command::State(command) => state::run(ui, global, command),
-        Command::Schema => schema::run(ui, global),
-        Command::Graph(arguments) => graph::run(ui, global, arguments),
+        Command::Init(arguments) => init::run(ui, settings, arguments),
+        Command::Validate => validate::run(ui, settings),
+        Command::Plan(arguments) => plan::run(ui, settings, arguments),
+        Command::Show(arguments) => show::run(ui, settings, arguments),
+        Command::Apply(arguments) => apply::run(ui, settings, arguments),
+        Command::Drift(arguments) => drift::run(ui, settings, arguments),
+        Command::Destroy(arguments) => destroy::run(ui, settings, arguments),
+        Command::Output(arguments) => output::run(ui, settings, arguments),
+        Command::Status(arguments) => status::run(ui, settings, arguments),
+        Command::Run(arguments) => run::run(ui, settings, arguments),
+        Command::Shell => shell::run(ui, settings, "shell"),
+        Command::Console => shell::run(ui, settings, "console"),
+        Command::Psql => shell::run(ui, settings, "psql"),
+        Command::Explain(arguments) => explain::run(ui, settings, arguments),
+        Command::Cost(arguments) => cost::run(ui, settings, arguments),
+        Command::IamPolicy(arguments) => iam_policy::run(ui, settings, arguments),
+        Command::Export(command) => export::run(ui, settings, command),
+        Command::State(command) => state::run(ui, settings, command),
+        Command::Schema => schema::run(ui, settings),
+        Command::Graph(arguments) => graph::run(ui, settings, arguments),
         Command::Completions(arguments) => completions::run(ui, arguments),
         Command::Man(arguments) => man::run(ui, arguments),
     }

@@ -4,8 +4,9 @@ use serde_json::{Value as Json, json};
 
 use super::files::{self, Project};
 use super::requests::Requests;
-use super::{CommandError, Exit, GlobalOptions, OutputArguments, Ui};
+use super::{CommandError, Exit, OutputArguments, Ui};
 use crate::diagnostic::Diagnostic;
+use crate::ops::Settings;
 use crate::plan::resolve::resolve;
 use crate::render::layout::{pad, width, wrap};
 use crate::render::style::{Role, paint};
@@ -19,7 +20,7 @@ const FORMAT: u64 = 1;
 /// What stands for a value that does not exist yet.
 const UNKNOWN: &str = "(known after apply)";
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &OutputArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &OutputArguments) -> Result<Exit, CommandError> {
     let (project, _) = Project::read(options)?;
     let state = files::read_state(ui, &project.paths)?
         .unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::files::{self, Project};
 use super::proposal::{self, Proposal};
-use super::{CommandError, Exit, FailOn, GlobalOptions, PlanArguments, Ui, cloud};
+use super::{CommandError, Exit, FailOn, PlanArguments, Ui, cloud};
 use crate::file::{self, Kind};
+use crate::ops::{Settings, newer};
 use crate::plan::change::Widening;
 use crate::plan::{Plan, owner};
-use crate::provider::{Reader, Registration};
+use crate::provider::Registration;
 use crate::refresh::Stranger;
 use crate::render;
 use crate::render::graph::Drawing;
@@ -17,7 +18,7 @@ use crate::spec::Types;
 use crate::spec::types::Impact;
 use crate::state::State;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &PlanArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let proposal = propose(ui, options, project, arguments.offline, arguments.adopt_own)?;
     let (plan, types) = (&proposal.plan, &proposal.project.specs.types);
@@ -58,7 +59,7 @@ pub(super) fn write_page(
 /// What would be done: as AWS is now, or offline as the state knows it.
 pub(super) fn propose(
     ui: &Ui,
-    options: &GlobalOptions,
+    options: &Settings,
     project: Project,
     offline: bool,
     takes_over: bool,
@@ -85,19 +86,6 @@ pub(super) fn propose(
     say_notes(ui, &proposal.gathered);
     ui.diagnostics(&proposal.warnings);
     Ok(proposal)
-}
-
-/// The note about a newer state than this one that was applied, if there is one. Asked only where there is something to do.
-///
-/// A stale checkout looks as if somebody had changed things in AWS, and an apply would take a colleague's work back.
-pub(super) async fn newer(reader: &dyn Reader, gathered: &Gathered, plan: &Plan) -> Option<Registration> {
-    let state = &gathered.state;
-    if plan.is_empty() || gathered.on_disk.is_none() {
-        return None;
-    }
-    // A denied read of the note leaves things as they would be without it.
-    let known = reader.registration(&state.region, &state.instance).await.ok().flatten()?;
-    (known.lineage == state.lineage && known.serial > state.serial).then_some(known)
 }
 
 /// Warns of a newer state.

@@ -1,81 +1,23 @@
-//! What would be done now, with everything it was made from; and whether that still holds a moment later.
+//! Plans in files, and what a proposal is drawn and written as.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Ui;
 use super::error::{CommandError, Exit};
-use super::files::Project;
-use super::{GlobalOptions, Ui};
-use crate::diagnostic::Diagnostics;
+use super::files::Written;
 use crate::file::{self, Kind};
-use crate::plan::Plan;
+pub use crate::ops::Proposal;
+use crate::ops::{Settings, Source};
 use crate::plan::resolve::resolve;
-use crate::plan::saved::{Basis, Saved, SavedError};
-use crate::plan::stale::{self, FileNow, StalePlan, Staleness};
+use crate::plan::saved::{Saved, SavedError};
 use crate::provider::Reader;
 use crate::render::graph::Drawing;
-use crate::session::{self, Gathered};
-use crate::spec::Types;
-use crate::state::State;
-
-/// A plan and all it was made from.
-pub struct Proposal {
-    pub project: Project,
-    pub gathered: Gathered,
-    pub plan: Plan,
-    pub basis: Basis,
-    pub warnings: Diagnostics,
-}
 
 impl Proposal {
-    /// Reads the state, asks the cloud in one wave, and plans.
-    pub async fn make(project: Project, reader: &Arc<dyn Reader>, takes_over: bool) -> Result<Self, CommandError> {
-        let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
-        let read = read.taking_over(takes_over);
-        Self::from(project, reader, read).await
-    }
-
-    /// The same from a state that was read already.
-    pub async fn from(
-        project: Project,
-        reader: &Arc<dyn Reader>,
-        read: session::Remembered,
-    ) -> Result<Self, CommandError> {
-        let nothing = BTreeMap::new();
-        let gathered = session::gather(
-            reader,
-            &project.specs.types,
-            Some(&project.world(&nothing, &crate::value::Value::Null)),
-            read,
-        )
-        .await?;
-        Self::of(project, gathered)
-    }
-
-    /// Plans from what was gathered.
-    pub fn of(project: Project, gathered: Gathered) -> Result<Self, CommandError> {
-        let (plan, basis, warnings) = {
-            let world = project.world(&gathered.lookups, &gathered.state.settings);
-            let graph = resolve(&world, &project.specs)?;
-            let (plan, warnings) = session::plan(&world, &graph, &gathered)?;
-            let observations = gathered.observations.as_ref();
-            let desired = Some((&project.config, &graph));
-            let basis = Basis::of(&project.specs, desired, &gathered.state, &gathered.lookups, observations);
-            (plan, basis, warnings)
-        };
-        Ok(Self { project, gathered, plan, basis, warnings })
-    }
-
-    /// The same with nothing remembered: the file, the specs and the state are read again, the cloud is asked again.
-    pub async fn again(
-        options: &GlobalOptions,
-        reader: &Arc<dyn Reader>,
-        takes_over: bool,
-    ) -> Result<Self, CommandError> {
-        // A file that cannot be read any more is a changed one.
-        let (project, _) = Project::read(options).map_err(|error| error.with_exit(Exit::Stale))?;
-        Self::make(project, reader, takes_over).await
+    /// Plans with nothing remembered: the file, the specs and the state are read again, the cloud is asked again.
+    pub async fn again(options: &Settings, reader: &Arc<dyn Reader>, takes_over: bool) -> Result<Self, CommandError> {
+        Ok(Self::make(Written(options).read()?, reader, takes_over).await?)
     }
 
     /// The graph, coloured by the plan.
@@ -85,54 +27,15 @@ impl Proposal {
         Ok(Drawing::new(&graph, Some(&self.plan), all))
     }
 
-    /// The plan and its basis, for comparing.
-    pub fn parts(&self) -> stale::Proposal<'_> {
-        stale::Proposal { plan: &self.plan, basis: &self.basis }
-    }
-
-    /// Refuses if what was planned earlier, from a file with the text `text_then`, is not what would be planned now.
-    ///
-    /// # Errors
-    ///
-    /// With exit code 5 and everything that has changed.
-    pub fn must_confirm(&self, then: stale::Proposal<'_>, text_then: Option<&str>) -> Result<(), CommandError> {
-        let file = FileNow { config: &self.project.config, text_then };
-        let types = &self.project.specs.types;
-        refusal(stale::stale(then, self.parts(), &self.gathered.state, Some(file), types))
-    }
-
     /// As it is written to a file.
-    pub fn saved(&self, options: &GlobalOptions) -> Saved {
+    pub fn saved(&self, options: &Settings) -> Saved {
         Saved {
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            cloud: cloud_word(options).to_owned(),
+            cloud: options.cloud.word().to_owned(),
             basis: self.basis.clone(),
             plan: self.plan.clone(),
         }
     }
-}
-
-/// Refuses if a plan of taking everything down is not the same any more.
-///
-/// # Errors
-///
-/// As [`Proposal::must_confirm`].
-pub fn destroy_must_hold(
-    then: stale::Proposal<'_>,
-    now: stale::Proposal<'_>,
-    state: &State,
-    types: &Types,
-) -> Result<(), CommandError> {
-    refusal(stale::stale(then, now, state, None, types))
-}
-
-fn refusal(found: Vec<Staleness>) -> Result<(), CommandError> {
-    if found.is_empty() { Ok(()) } else { Err(CommandError::caused(Exit::Stale, StalePlan(found))) }
-}
-
-/// Where a plan is to be applied, in a word for its file.
-pub fn cloud_word(options: &GlobalOptions) -> &'static str {
-    if options.sandbox { "sandbox" } else { "aws" }
 }
 
 /// A file with a plan.
@@ -174,22 +77,39 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::apply::{self, Work, carry_out};
-    use crate::cli::files::tests::options;
+    use tokio::sync::watch;
+
+    use crate::apply::{Progress, Silent, Stop};
+    use crate::cli::apply;
+    use crate::cli::files::tests::{fast_sandbox, options};
     use crate::cli::ui::captured::{ui, ui_reading};
-    use crate::cli::{ApplyArguments, DestroyArguments, PlanArguments, ShowArguments, destroy, plan, show};
+    use crate::cli::{ApplyArguments, DestroyArguments, PlanArguments, ShowArguments, cloud, destroy, plan, show};
+    use crate::ops::{Audience, Cloud, Credits, Deed, Operation, Pace, Project};
     use crate::plan::change::Action;
+    use crate::plan::order::Steps;
+    use crate::plan::saved::Basis;
+    use crate::plan::stale::{self, Staleness};
     use crate::provider::sim::{Options, Sim};
     use crate::provider::{Observation, Provider, read_only};
+    use crate::session;
+    use crate::state::State;
     use crate::value::Value;
 
     const EXAMPLE: &str = include_str!("../../mastodon.toml");
     const CANARY: &str = "canary-that-must-not-sing";
 
+    struct Nobody;
+
+    impl Audience for Nobody {
+        fn watch<'a>(&'a self, _: &'a Steps, _: f64) -> Box<dyn Progress + 'a> {
+            Box::new(Silent)
+        }
+    }
+
     /// An instance in a folder, on a simulated cloud that the test can reach.
     pub struct Bench {
         _folder: tempfile::TempDir,
-        pub options: GlobalOptions,
+        pub options: Settings,
         pub sim: Arc<Sim>,
         pub provider: Arc<dyn Provider>,
     }
@@ -219,27 +139,15 @@ pub(super) mod tests {
         }
 
         pub async fn apply(&self) {
-            let Proposal { project, mut gathered, plan, .. } = self.propose().await;
-            if gathered.on_disk.is_none() {
-                gathered.state.lineage = "lineage".to_owned();
-            }
-            let (lookups, previous) = (gathered.lookups.clone(), gathered.state.settings.clone());
-            let world = project.world(&lookups, &previous);
-            let graph = resolve(&world, &project.specs).expect("a graph");
-            let (ui, ..) = ui(false, "");
-            let work = Work {
-                command: "apply",
-                provider: Arc::clone(&self.provider),
-                types: &project.specs.types,
-                plan: &plan,
-                digest: None,
-                desired: Some((&world, &graph)),
-                paths: &project.paths,
-                json: false,
-                wait: apply::WAIT,
-            };
-            let ran = carry_out(&ui, work, &mut gathered).await.unwrap_or_else(|error| panic!("{error}"));
-            let outcome = ran.outcome;
+            let project = Written(&self.options).read().unwrap_or_else(|error| panic!("{error}"));
+            let deed = Deed::Apply { adopts_own: false };
+            let begun = Operation::begin(deed, &project.paths, &project.specs, Written(&self.options));
+            let operation = begun.unwrap_or_else(|error| panic!("{error}")).expect("it can be applied");
+            let offer = operation.offer(Some(project), &read_only(&self.provider)).await;
+            let offer = offer.unwrap_or_else(|error| panic!("{error}")).expect("a plan");
+            let pace = Pace { stop: watch::channel(Stop::No).1, at_once: cloud::AT_ONCE, wait: apply::WAIT };
+            let ran = operation.carry_out(offer, &self.provider, &Nobody, pace, Credits::default()).await;
+            let outcome = ran.unwrap_or_else(|error| panic!("{error}")).outcome;
             assert!(outcome.report().failed.is_empty(), "{:?}", outcome.report().failed);
         }
 
@@ -249,6 +157,7 @@ pub(super) mod tests {
             let complaint = now.must_confirm(then.parts(), Some(&then.project.config.source.text));
             complaint.map_or_else(
                 |error| {
+                    let error = CommandError::from(error);
                     assert_eq!(error.exit(), Exit::Stale);
                     error.to_string()
                 },
@@ -455,8 +364,8 @@ pub(super) mod tests {
         BufReader::new(Meanwhile(Some(act), io::Cursor::new(answer.as_bytes())))
     }
 
-    fn sandbox(folder: &tempfile::TempDir) -> GlobalOptions {
-        let options = GlobalOptions { sandbox: true, sandbox_speed: Some(10_000.0), ..options(folder.path()) };
+    fn sandbox(folder: &tempfile::TempDir) -> Settings {
+        let options = Settings { cloud: fast_sandbox(), ..options(folder.path()) };
         fs_err::write(&options.file, EXAMPLE).expect("written");
         options
     }
@@ -562,7 +471,7 @@ pub(super) mod tests {
         let error = plan::run(&ui, &options, &PlanArguments { out: Some(options.file.clone()), ..keep });
         assert!(error.expect_err("not over something else").to_string().contains("is not a saved plan"));
         assert_eq!(fs_err::read_to_string(&options.file).expect("a file"), EXAMPLE);
-        let aws = GlobalOptions { sandbox: false, sandbox_speed: None, ..options };
+        let aws = Settings { cloud: Cloud::Aws, ..options };
         let error = apply::run(&ui, &aws, &go).expect_err("another cloud");
         assert!(error.to_string().contains("this plan is for sandbox, not for aws"), "{error}");
     }

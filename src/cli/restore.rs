@@ -5,9 +5,9 @@
 //! journal of an interrupted run goes on from, if there is such a journal, and otherwise the newest. What was in the
 //! file is kept beside it.
 
-use super::apply::holder;
 use super::git::Git;
-use super::{CommandError, Exit, GlobalOptions, RestoreArguments, Ui, files};
+use super::{CommandError, Exit, RestoreArguments, Ui, files};
+use crate::ops::{Settings, holder};
 use crate::state::{Journal, Lock, Paths, State, held};
 use crate::value::Value;
 
@@ -19,7 +19,7 @@ struct Candidate {
     fits: bool,
 }
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RestoreArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &RestoreArguments) -> Result<Exit, CommandError> {
     let paths = match &arguments.name {
         Some(name) => files::paths_of(options, instance(options, name)?)?,
         None => {
@@ -99,7 +99,7 @@ fn versions(paths: &Paths) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The name of an instance, if it can be one: files are called by it.
-fn instance<'name>(options: &GlobalOptions, name: &'name str) -> Result<&'name str, CommandError> {
+fn instance<'name>(options: &Settings, name: &'name str) -> Result<&'name str, CommandError> {
     let specs = files::read_specs(options)?;
     let input = specs.blueprint.inputs.iter().find(|input| input.name() == "name");
     match input.and_then(|input| input.limits.complaint(&Value::from(name))) {

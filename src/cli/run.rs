@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::apply::new_lineage;
 use super::files::Project;
-use super::{CommandError, Exit, GlobalOptions, RunArguments, Ui, cloud};
+use super::{CommandError, Exit, RunArguments, Ui, cloud};
 use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
 use crate::expr::Late;
 use crate::inert::printable;
+use crate::ops::{Settings, new_lineage};
 use crate::plan;
 use crate::plan::resolve::{ResourceScope, resolve};
 use crate::provider::{Creation, Observation, Printed, Provider, ProviderError, Target};
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How often a start is tried that may succeed later.
 const TRIES: u32 = 20;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &RunArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &RunArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let config = &project.config;
     let state = project.applied(ui)?;
@@ -202,12 +202,13 @@ impl Work<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::files::tests::fast_sandbox;
     use crate::cli::proposal::tests::Bench;
     use crate::cli::ui::captured::ui;
 
     fn go(folder: &std::path::Path, confirm: Option<&str>, command: &[&str]) -> (Result<Exit, String>, String) {
         let mut options = crate::cli::files::tests::options(folder);
-        (options.sandbox, options.sandbox_speed) = (true, Some(10_000.0));
+        options.cloud = fast_sandbox();
         let (ui, _, err) = ui(false, "");
         let command = command.iter().map(|word| (*word).to_owned()).collect();
         let arguments = RunArguments { confirm: confirm.map(str::to_owned), command };
@@ -235,7 +236,7 @@ mod tests {
         let (before, _) = go(folder.path(), None, &["bin/tootctl", "version"]);
         assert!(before.expect_err("nothing is there").starts_with("there is no "));
         let mut options = crate::cli::files::tests::options(folder.path());
-        (options.sandbox, options.sandbox_speed) = (true, Some(10_000.0));
+        options.cloud = fast_sandbox();
         let (silent, ..) = ui(false, "");
         let arguments = crate::cli::ApplyArguments { yes: true, ..Default::default() };
         let applied = crate::cli::apply::run(&silent, &options, &arguments);

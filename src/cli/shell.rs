@@ -22,8 +22,9 @@ use super::files::Project;
 use super::git;
 use super::run::{attributes, pause, start};
 use super::ui::variable;
-use super::{CommandError, Exit, GlobalOptions, Ui, cloud};
+use super::{CommandError, Exit, Ui, cloud};
 use crate::file;
+use crate::ops::Settings;
 use crate::provider::{Opener, Provider, Target};
 use crate::secret::SecretText;
 use crate::session::check_identity;
@@ -34,7 +35,7 @@ use crate::value::Known;
 /// How often it is looked whether a task has started, in the cloud's time two seconds apart.
 const LOOKS: u32 = 300;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, name: &str) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, name: &str) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let config = &project.config;
     let state = project.applied(ui)?;

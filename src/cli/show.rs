@@ -1,10 +1,11 @@
 //! `mastoform show FILE`: a saved plan as it was. Needs no cloud, no state and no `mastodon.toml`.
 
-use super::{CommandError, Exit, GlobalOptions, ShowArguments, Ui, files, plan, proposal};
+use super::{CommandError, Exit, ShowArguments, Ui, files, plan, proposal};
+use crate::ops::Settings;
 use crate::render;
 use crate::render::graph::Drawing;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ShowArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &ShowArguments) -> Result<Exit, CommandError> {
     let saved = proposal::read(&arguments.plan)?;
     let specs = files::read_specs(options)?;
     let types = &specs.types;

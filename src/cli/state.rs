@@ -1,13 +1,13 @@
 //! `mastoform state list` and `mastoform state show ADDRESS`. Needs no valid `mastodon.toml`.
 
-use super::apply::holder;
-use super::{CommandError, Exit, GlobalOptions, StateCommand, Ui, files, restore};
+use super::{CommandError, Exit, StateCommand, Ui, files, restore};
 use crate::address::Address;
 use crate::diagnostic::Diagnostic;
+use crate::ops::{Settings, holder};
 use crate::render::state as text;
 use crate::state::{Lock, Paths, State};
 
-pub fn run(ui: &Ui, options: &GlobalOptions, command: &StateCommand) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, command: &StateCommand) -> Result<Exit, CommandError> {
     if let StateCommand::Restore(arguments) = command {
         return restore::run(ui, options, arguments);
     }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     /// A folder with a state, changed by `change`.
-    fn project(change: fn(&mut State)) -> (tempfile::TempDir, GlobalOptions, Paths) {
+    fn project(change: fn(&mut State)) -> (tempfile::TempDir, Settings, Paths) {
         let folder = tempfile::tempdir().expect("a folder");
         let options = options(folder.path());
         let paths = Paths::new(folder.path().join("state"), "example");
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn nothing_is_handed_over_that_is_under_way_or_has_no_lineage() {
-        let hand_over = |options: &GlobalOptions| {
+        let hand_over = |options: &Settings| {
             let (ui, ..) = ui(false, "");
             run(&ui, options, &StateCommand::HandOver { take_back: false }).expect_err("refused").to_string()
         };

@@ -3,12 +3,13 @@
 
 use super::drift::title;
 use super::files::Project;
-use super::{CommandError, Exit, GlobalOptions, StatusArguments, Ui, cloud};
+use super::{CommandError, Exit, StatusArguments, Ui, cloud};
+use crate::ops::Settings;
 use crate::plan::resolve::resolve;
 use crate::render;
 use crate::session::status;
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &StatusArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &StatusArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
     let config = &project.config;
     let state = project.applied(ui)?;

@@ -3,13 +3,14 @@
 //! What the file asks for is planned against nothing, as if it were all new: so every attribute is looked at, too.
 
 use super::files::Project;
-use super::{CommandError, Exit, GlobalOptions, Ui};
+use super::{CommandError, Exit, Ui};
 use crate::diagnostic::Diagnostics;
+use crate::ops::Settings;
 use crate::plan::resolve::resolve;
 use crate::session::{self, Gathered};
 use crate::state::State;
 
-pub fn run(ui: &Ui, options: &GlobalOptions) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings) -> Result<Exit, CommandError> {
     let (project, mut warnings) = Project::read(options)?;
     let (resources, more) = check(&project)?;
     warnings.extend(more.0);
@@ -39,8 +40,7 @@ pub(super) fn check(project: &Project) -> Result<(Option<usize>, Diagnostics), C
             Ok((Some(graph.nodes.len()), warnings))
         }
         Err(problems) => {
-            let (unknown, wrong): (Vec<_>, Vec<_>) =
-                problems.0.into_iter().partition(|problem| problem.is_open());
+            let (unknown, wrong): (Vec<_>, Vec<_>) = problems.0.into_iter().partition(|problem| problem.is_open());
             if !wrong.is_empty() || unknown.is_empty() {
                 return Err(Diagnostics(wrong).into());
             }

@@ -121,9 +121,8 @@ fn read_settings(
     let scope = ConfigScope { values: &values, blueprint, evaluator };
     for check in &blueprint.checks {
         // A check of a setting that is wrong already would only repeat it.
-        let is_sound = |path: &Vec<String>| {
-            !poisoned.iter().any(|wrong| path.starts_with(wrong) || wrong.starts_with(path))
-        };
+        let is_sound =
+            |path: &Vec<String>| !poisoned.iter().any(|wrong| path.starts_with(wrong) || wrong.starts_with(path));
         if inputs_read(check, blueprint).is_some_and(|inputs| inputs.iter().all(is_sound)) {
             problems.extend(run_check(check, &scope, evaluator, |path| origins.get(path).cloned(), source));
         }

@@ -9,9 +9,10 @@ mod pages;
 mod setting;
 
 use super::files::{self, Project};
-use super::{CommandError, Exit, ExplainArguments, GlobalOptions, Ui};
+use super::{CommandError, Exit, ExplainArguments, Ui};
 use crate::address::Address;
 use crate::diagnostic::Diagnostic;
+use crate::ops::Settings;
 use crate::plan::resolve::{Graph, resolve};
 use crate::plan::{Action, Change, Plan};
 use crate::render;
@@ -22,7 +23,7 @@ use crate::state::State;
 /// The word before the name of a setting.
 const INPUT: &str = "input.";
 
-pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ExplainArguments) -> Result<Exit, CommandError> {
+pub fn run(ui: &Ui, options: &Settings, arguments: &ExplainArguments) -> Result<Exit, CommandError> {
     let what = arguments.what.as_str();
     if let Some(page) = pages::page(what) {
         ui.data(page.trim_end())?;
@@ -55,7 +56,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, arguments: &ExplainArguments) -> Re
 
 /// Everything that is known of the instance without asking.
 struct Subject<'a> {
-    options: &'a GlobalOptions,
+    options: &'a Settings,
     project: &'a Project,
     state: &'a State,
     graph: &'a Graph<'a>,

@@ -30,10 +30,11 @@ use glob::Pattern;
 use serde_json::{Value as Json, json};
 
 use super::files::{self, Library, Project};
-use super::{Command, CommandError, Exit, GlobalOptions, Ui, cloud};
+use super::{Command, CommandError, Exit, Ui, cloud};
 use crate::diagnostic::Diagnostics;
 use crate::document;
 use crate::file;
+use crate::ops::Settings;
 use crate::provider::batch::batched;
 use crate::provider::{Provider, Reader, read_only};
 use crate::render::style::{Role, paint};
@@ -115,8 +116,14 @@ fn matching(path: &Path) -> Result<Vec<File>, CommandError> {
     Ok(paths.into_iter().map(|path| File { path, found: false }).collect())
 }
 
-/// Runs a command on a fleet.
-pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>) -> Result<Exit, CommandError> {
+/// Runs a command on those instances of a fleet whose names match one of `only`, if there are any.
+pub fn run(
+    ui: &Ui,
+    options: &Settings,
+    command: &Command,
+    found: Vec<File>,
+    only: &[String],
+) -> Result<Exit, CommandError> {
     let for_one = match command {
         Command::Plan(arguments) => [
             ("--out", arguments.out.is_some()),
@@ -144,7 +151,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
         return Err(CommandError::failure(format!("{what} is for one instance, and these files are a fleet"))
             .hint("name one file with --file"));
     }
-    let fleet = Fleet::new(ui, options, found)?;
+    let fleet = Fleet::new(ui, options, found, only)?;
     match command {
         Command::Plan(arguments) => plan::run(&fleet, arguments),
         Command::Drift(arguments) => drift::run(&fleet, arguments),
@@ -160,7 +167,7 @@ pub fn run(ui: &Ui, options: &GlobalOptions, command: &Command, found: Vec<File>
 /// The instances of a command, not yet read.
 struct Fleet<'ui> {
     ui: &'ui Ui,
-    options: GlobalOptions,
+    options: Settings,
     library: Library,
     only: Vec<Pattern>,
     files: Vec<File>,
@@ -168,7 +175,7 @@ struct Fleet<'ui> {
 
 /// An instance.
 struct Member {
-    options: GlobalOptions,
+    options: Settings,
     project: Project,
     warnings: Diagnostics,
 }
@@ -190,19 +197,19 @@ struct Unreadable {
 }
 
 impl<'ui> Fleet<'ui> {
-    fn new(ui: &'ui Ui, options: &GlobalOptions, files: Vec<File>) -> Result<Self, CommandError> {
+    fn new(ui: &'ui Ui, options: &Settings, files: Vec<File>, names: &[String]) -> Result<Self, CommandError> {
         let pattern = |text: &String| {
             Pattern::new(text)
                 .map_err(|error| CommandError::failure(format!("--only {text} is not a pattern of names: {error}")))
         };
-        let only = options.only.iter().map(pattern).collect::<Result<_, _>>()?;
+        let only = names.iter().map(pattern).collect::<Result<_, _>>()?;
         Ok(Self { ui, options: options.clone(), library: Library::read(options)?, only, files })
     }
 
     /// Reads one file. `None` if it is no instance.
     fn member(&self, file: &File) -> Result<Option<Member>, Unreadable> {
         let unreadable = |error| Unreadable { path: file.path.clone(), error };
-        let options = GlobalOptions { file: file.path.clone(), ..self.options.clone() };
+        let options = Settings { file: file.path.clone(), ..self.options.clone() };
         let source = files::read_file(&file.path).map_err(unreadable)?;
         match self.library.project(&source, &options) {
             Ok((project, warnings)) => Ok(Some(Member { options, project, warnings })),
@@ -282,8 +289,11 @@ impl<'ui> Fleet<'ui> {
         if self.only.is_empty() {
             CommandError::failure("none of these files is an instance")
         } else {
-            CommandError::failure(format!("no instance is called {}", self.options.only.join(" or ")))
-                .hint("the name of an instance is its `name`, or the first part of its `domain`")
+            CommandError::failure(format!(
+                "no instance is called {}",
+                self.only.iter().map(Pattern::as_str).collect::<Vec<_>>().join(" or ")
+            ))
+            .hint("the name of an instance is its `name`, or the first part of its `domain`")
         }
     }
 
@@ -347,7 +357,7 @@ impl Clouds {
 
     async fn cloud(&mut self, ui: &Ui, member: &Member) -> Result<Cloud, CommandError> {
         let (paths, region) = (&member.project.paths, &member.project.config.region);
-        let key = if member.options.sandbox {
+        let key = if member.options.cloud.is_simulated() {
             (paths.folder().to_owned(), String::new())
         } else {
             (PathBuf::new(), region.clone())
@@ -393,6 +403,7 @@ mod tests {
     use crate::cli::proposal::tests::meanwhile;
     use crate::cli::ui::captured::{Text, ui, ui_reading};
     use crate::cli::{ApplyArguments, CostArguments, DestroyArguments, DriftArguments, PlanArguments};
+    use crate::ops::{Cloud, Sandbox};
     use crate::state::{Holder, Lock, Paths, State};
 
     const EXAMPLE: &str = include_str!("../../../mastodon.toml");
@@ -419,23 +430,26 @@ mod tests {
         folder
     }
 
-    fn sandbox(folder: &Path, only: &[&str]) -> GlobalOptions {
-        GlobalOptions {
-            sandbox: true,
-            sandbox_speed: Some(100_000.0),
-            only: only.iter().map(|name| (*name).to_owned()).collect(),
-            ..options(folder)
-        }
+    /// Where to work, and the instances to work on.
+    type Chosen = (Settings, Vec<String>);
+
+    fn real(folder: &Path) -> Chosen {
+        (options(folder), Vec::new())
     }
 
-    fn go(options: &GlobalOptions, folder: &Path, command: &Command) -> (Result<Exit, CommandError>, Text, Text) {
+    fn sandbox(folder: &Path, only: &[&str]) -> Chosen {
+        let cloud = Cloud::Sandbox(Sandbox { speed: Some(100_000.0), person: None });
+        (Settings { cloud, ..options(folder) }, only.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn go(chosen: &Chosen, folder: &Path, command: &Command) -> (Result<Exit, CommandError>, Text, Text) {
         let (ui, out, err) = ui(false, "");
-        (go_with(&ui, options, folder, command), out, err)
+        (go_with(&ui, chosen, folder, command), out, err)
     }
 
-    fn go_with(ui: &Ui, options: &GlobalOptions, folder: &Path, command: &Command) -> Result<Exit, CommandError> {
+    fn go_with(ui: &Ui, (options, only): &Chosen, folder: &Path, command: &Command) -> Result<Exit, CommandError> {
         let Files::Many(files) = find(&[folder.to_owned()]).expect("found") else { panic!("one file") };
-        run(ui, options, command, files)
+        run(ui, options, command, files, only)
     }
 
     fn apply(canary: Option<&str>, wave: u16) -> Command {
@@ -477,7 +491,7 @@ mod tests {
     fn a_folder_may_hold_other_files() {
         let folder = folder(&["alpha"]);
         fs_err::write(folder.path().join("other.toml"), "[package]\nname = 'x'\n").expect("written");
-        let (exit, out, err) = go(&options(folder.path()), folder.path(), &Command::Validate);
+        let (exit, out, err) = go(&real(folder.path()), folder.path(), &Command::Validate);
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(
             (out.take().as_str(), err.take().as_str()),
@@ -490,7 +504,7 @@ mod tests {
         let folder = folder(&["alpha", "beta", "gamma"]);
         fs_err::write(folder.path().join("beta.toml"), "domain = 5\n").expect("written");
         let cost = |json| Command::Cost(CostArguments { json, ..CostArguments::default() });
-        let (exit, out, _) = go(&options(folder.path()), folder.path(), &cost(true));
+        let (exit, out, _) = go(&real(folder.path()), folder.path(), &cost(true));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Failure);
         let json = printed(&out);
         let total = |at: usize| json["instances"][at]["cost"]["total"]["typical"].as_f64();
@@ -498,10 +512,10 @@ mod tests {
         assert!(instances[0]["error"].is_string(), "{json}");
         assert_eq!(total(1), total(2));
         assert_eq!(json["total"]["typical"].as_f64(), total(1).map(|total| total * 2.0));
-        let (_, out, _) = go(&options(folder.path()), folder.path(), &cost(false));
+        let (_, out, _) = go(&real(folder.path()), folder.path(), &cost(false));
         assert!(out.take().contains("Total of 2 "));
         let compare = CostArguments { choices: true, ..CostArguments::default() };
-        let (refused, ..) = go(&options(folder.path()), folder.path(), &Command::Cost(compare));
+        let (refused, ..) = go(&real(folder.path()), folder.path(), &Command::Cost(compare));
         assert!(refused.expect_err("for one").to_string().starts_with("--choices is for one instance"));
     }
 
@@ -613,14 +627,14 @@ mod tests {
     fn what_is_for_one_instance_is_refused() {
         let folder = folder(&["alpha", "beta"]);
         let page = Command::Plan(PlanArguments { html: Some("plan.html".into()), ..PlanArguments::default() });
-        let (exit, ..) = go(&options(folder.path()), folder.path(), &page);
+        let (exit, ..) = go(&real(folder.path()), folder.path(), &page);
         let error = exit.expect_err("refused").to_string();
         assert!(error.starts_with("--html is for one instance"), "{error}");
         let page = Command::Destroy(DestroyArguments { html: Some("plan.html".into()), ..DestroyArguments::default() });
-        let (exit, ..) = go(&options(folder.path()), folder.path(), &page);
+        let (exit, ..) = go(&real(folder.path()), folder.path(), &page);
         assert!(exit.expect_err("refused").to_string().starts_with("--html is for one instance"));
         let saved = ApplyArguments { plan: Some("social.plan".into()), ..ApplyArguments::default() };
-        let (exit, ..) = go(&options(folder.path()), folder.path(), &Command::Apply(saved));
+        let (exit, ..) = go(&real(folder.path()), folder.path(), &Command::Apply(saved));
         assert!(exit.expect_err("refused").to_string().starts_with("a saved plan is for one instance"));
     }
 
@@ -628,7 +642,7 @@ mod tests {
     fn two_files_cannot_be_the_same_instance() {
         let folder = folder(&["alpha"]);
         fs_err::copy(folder.path().join("alpha.toml"), folder.path().join("copy.toml")).expect("copied");
-        let (exit, ..) = go(&options(folder.path()), folder.path(), &plan());
+        let (exit, ..) = go(&real(folder.path()), folder.path(), &plan());
         let error = exit.expect_err("refused").to_string();
         assert!(
             error.contains("alpha.toml and ") && error.contains("copy.toml are both the instance \"alpha\""),
