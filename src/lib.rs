@@ -39,7 +39,8 @@
 //! # Where to start reading
 //!
 //! [`value`] for the stages of a value, [`spec::types`] and [`spec::blueprint`] for what the data can say,
-//! [`plan::walk`] for how a plan comes to be, [`provider`] for the contract with a cloud, [`apply`] for the loop.
+//! [`plan::walk`] for how a plan comes to be, [`provider`] for the contract with a cloud, [`apply`] for the loop, [`ops`]
+//! for one change of one instance from the lock to the history.
 //!
 //! # Words
 //!
