@@ -268,8 +268,7 @@ fn every_call_of_the_provider_is_among_the_permissions_of_its_type() {
 #[test]
 fn whatever_a_deletion_reads_decides_it() {
     let specs = Specs::read(&[]).expect("valid specs");
-    let read =
-        regex::Regex::new(r#"recorded(?:\(target, DELETE\))?\s*\.optional_[a-z]+\("([a-z_]+)"\)"#).expect("a pattern");
+    let read = regex::Regex::new(r#"recorded(?:\(target, DELETE\))?\s*\.[a-z_]+\("([a-z_]+)"\)"#).expect("a pattern");
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/aws");
     let mut all = 0;
     for resource_type in specs.types.values() {

@@ -97,7 +97,7 @@ mod tests {
         let mut files = Vec::new();
         sources(&root.join("src"), &mut files);
         let patterns = [
-            r#"Diagnostic::(?:error|warning)\(\s*"([a-z-]+)""#,
+            r#"Diagnostic::(?:error|warning|open)\(\s*"([a-z-]+)""#,
             r#"=> "((?:state|plan)-[a-z]+)""#,
             r#"CODE: &str = "([a-z-]+)""#,
         ]
