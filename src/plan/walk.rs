@@ -886,7 +886,7 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
         unchanged_attributes: 0,
         impact: match resource_type {
             Some(resource_type) if !gone && resource_type.data_bearing => Impact::DataLoss,
-            Some(resource_type) if !gone => resource_type.impact.delete.unwrap_or_default(),
+            Some(resource_type) if !gone => resource_type.impact.delete.of(&row.inputs),
             _ => Impact::None,
         },
         expected_seconds: if gone { 0 } else { resource_type.map_or(0, |found| found.expect.delete.as_secs()) },

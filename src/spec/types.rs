@@ -195,12 +195,35 @@ pub struct Durations {
     pub delete: Duration,
 }
 
-/// What it does to people when a resource goes; `None` where the type does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What it does to people when a resource goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upheaval {
-    /// The old one goes before the new one is there.
+    /// The old one goes before the new one is there; `None` where the type does not say.
     pub replace: Option<Impact>,
-    pub delete: Option<Impact>,
+    pub delete: Loss,
+}
+
+/// What a deletion does to people: the same whatever is deleted, or by the value of an attribute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// The path of the attribute that decides; empty if none does.
+    pub by: Vec<String>,
+    pub by_value: BTreeMap<String, Impact>,
+    /// With any other value.
+    pub otherwise: Impact,
+}
+
+impl Loss {
+    /// What the deletion of a resource with these attributes does.
+    pub fn of(&self, attributes: &Value) -> Impact {
+        let value = attributes.at(&self.by).and_then(Value::as_text);
+        value.and_then(|value| self.by_value.get(value)).copied().unwrap_or(self.otherwise)
+    }
+
+    /// All that a deletion can do.
+    pub fn possible(&self) -> impl Iterator<Item = Impact> {
+        self.by_value.values().copied().chain([self.otherwise])
+    }
 }
 
 /// Which comes first when a resource is replaced.
@@ -460,7 +483,7 @@ impl ResourceType {
 
     /// Whether deleting one loses what people have stored.
     pub fn loses_data(&self) -> bool {
-        self.data_bearing || self.impact.delete == Some(Impact::DataLoss)
+        self.data_bearing || self.impact.delete.possible().any(|impact| impact == Impact::DataLoss)
     }
 
     /// The attributes that decide how a resource is deleted, each with its value: what `value` gives, or the type's
@@ -654,11 +677,12 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         .iter()
         .chain(&unique)
         .chain(ready.as_ref().map(|ready| &ready.attribute))
+        .chain(impact.delete.by.first())
         .find(|wanted| !known_attribute(wanted));
     if let Some(missing) = missing {
         diagnostics.push(
             Diagnostic::error("unknown-attribute", format!("type `{name}` has no attribute `{missing}`"))
-                .at(&entry.key_location, "its identity or readiness names it"),
+                .at(&entry.key_location, "its identity, readiness or impact names it"),
         );
     }
     for (attribute, described) in &attributes {
@@ -771,17 +795,38 @@ fn upheaval(reader: &mut Reader<'_>) -> Upheaval {
     let mut result = Upheaval::default();
     let Some(node) = reader.table.get("impact") else { return result };
     let mut verbs = Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`impact`", used: Vec::new() };
-    for (verb, place) in [("replace", &mut result.replace), ("delete", &mut result.delete)] {
-        *place = verbs.text(verb).and_then(|name| {
-            let impact = Impact::named(&name);
-            if impact.is_none() {
-                verbs.wrong(verb, IMPACTS);
-            }
-            impact
-        });
-    }
+    result.replace = verbs.text("replace").and_then(|name| {
+        let impact = Impact::named(&name);
+        if impact.is_none() {
+            verbs.wrong("replace", IMPACTS);
+        }
+        impact
+    });
+    result.delete = loss(&mut verbs);
     verbs.refuse_others();
     result
+}
+
+/// `delete = "outage"`, or `delete = { by = "action.kind", forward = "outage", "*" = "none" }`.
+fn loss(verbs: &mut Reader<'_>) -> Loss {
+    verbs.used.push("delete");
+    let Some(node) = verbs.table.get("delete") else { return Loss::default() };
+    let named = |node: &Node| node.text().and_then(Impact::named);
+    if let Some(otherwise) = named(node) {
+        return Loss { otherwise, ..Loss::default() };
+    }
+    let by = node.get("by").and_then(Node::text).map(|path| path.split('.').map(str::to_owned).collect());
+    let entries = node.entries().iter().filter(|entry| entry.key != "by");
+    let by_value: Option<BTreeMap<String, Impact>> =
+        entries.map(|entry| Some((entry.key.clone(), named(&entry.node)?))).collect();
+    let table = by.zip(by_value).and_then(|(by, mut by_value)| {
+        let otherwise = by_value.remove("*")?;
+        Some(Loss { by, by_value, otherwise })
+    });
+    table.unwrap_or_else(|| {
+        verbs.wrong("delete", &format!("{IMPACTS}, or a table of these by the value of the attribute `by`, with `*`"));
+        Loss::default()
+    })
 }
 
 /// `[cluster.notice]`: sentences by impact.
@@ -1288,6 +1333,29 @@ mod tests {
         assert_eq!(distribution["geo_restriction"]["kind"], "none");
         assert_eq!(distribution.get("default_cache_behavior"), None);
         assert_eq!(distribution.get("arn"), None, "nobody sets what is computed");
+    }
+
+    #[test]
+    fn what_a_deletion_does_to_people_may_depend_on_what_is_deleted() {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let rule = &types[&TypeName::new("elb", "listener_rule")].impact.delete;
+        let of = |kind: &str| rule.of(&Value::from_json(&serde_json::json!({ "action": { "kind": kind } })));
+        assert_eq!((of("forward"), of("fixed-response")), (Impact::Outage, Impact::None));
+        assert_eq!(rule.of(&Value::Null), Impact::Outage, "of whatever nobody knows, the worse");
+        let with = |impact: &str| {
+            let text = format!(
+                "[thing]\ndoc = \"A thing.\"\nidentity = [\"name\"]\nimpact = {{ delete = {impact} }}\n\
+                 [thing.attributes]\nname = {{ type = \"string\", doc = \"Its name.\" }}\n"
+            );
+            let overlay = OverlayFile { name: "specs/types/a.toml".into(), types_of: Some("a".into()), text };
+            Specs::read(&[overlay]).map_or_else(|problems| problems.to_string(), |_| String::new())
+        };
+        assert_eq!(with(r#"{ by = "name", web = "outage", "*" = "none" }"#), "");
+        for wrong in [r#""bad""#, r#"{ by = "name", web = "outage" }"#, r#"{ web = "outage", "*" = "none" }"#] {
+            assert!(with(wrong).contains("by the value of the attribute `by`"), "{wrong}: {}", with(wrong));
+        }
+        let unknown = with(r#"{ by = "kind", "*" = "none" }"#);
+        assert!(unknown.contains("has no attribute `kind`"), "{unknown}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Load balancers.
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, LoadBalancerAttribute, ProtocolEnum, RedirectActionConfig, RedirectActionStatusCodeEnum,
-    RulePriorityPair, TargetGroupAttribute, TargetTypeEnum,
+    Action, ActionTypeEnum, FixedResponseActionConfig, LoadBalancerAttribute, ProtocolEnum, RedirectActionConfig,
+    RedirectActionStatusCodeEnum, RulePriorityPair, TargetGroupAttribute, TargetTypeEnum,
 };
 use serde_json::{Value, json};
 
@@ -246,7 +246,17 @@ async fn rule_lives(aws: &Aws, repeats: bool) {
     rule.update(json!({ "action": { "kind": "forward", "target_group_arn": web } })).await;
     let seen = rule.update(json!({ "host_headers": null })).await;
     assert!(seen.attributes.get("host_headers").is_some_and(mastoform::value::Value::is_null));
+    let elsewhere =
+        json!({ "protocol": "HTTPS", "host": "www.social.example", "port": "443", "status_code": "HTTP_301" });
+    rule.update(json!({ "action": { "kind": "redirect", "redirect": elsewhere } })).await;
+    let page = json!({ "status_code": "503", "content_type": "text/html", "body": "<h1>Back soon</h1>" });
+    rule.update(json!({ "action": { "kind": "fixed-response", "fixed_response": page } })).await;
     let clients = aws.clients(REGION);
+    let other = FixedResponseActionConfig::builder().status_code("500").content_type("text/plain").message_body("no");
+    let other = Action::builder().r#type(ActionTypeEnum::FixedResponse).fixed_response_config(other.build()).build();
+    clients.elb().modify_rule().rule_arn(rule.identity()).actions(other).send().await.unwrap();
+    let seen = json!({ "status_code": "500", "content_type": "text/plain", "body": "no" });
+    rule.shows(json!({ "action": { "kind": "fixed-response", "fixed_response": seen } })).await;
     let priority = RulePriorityPair::builder().rule_arn(rule.identity()).priority(9).build();
     clients.elb().set_rule_priorities().rule_priorities(priority).send().await.unwrap();
     rule.shows(json!({ "priority": 9 })).await;

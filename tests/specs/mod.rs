@@ -323,7 +323,7 @@ fn whatever_disturbs_people_says_what_they_notice() {
     let specs = Specs::read(&[]).expect("valid specs");
     let mut wrong = Vec::new();
     for resource_type in specs.types.values().filter(|resource_type| !resource_type.lookup_only) {
-        let mut possible: BTreeSet<Impact> = resource_type.impact.delete.into_iter().collect();
+        let mut possible: BTreeSet<Impact> = resource_type.impact.delete.possible().collect();
         resource_type.attributes.values().for_each(|attribute| impacts(attribute, &mut possible));
         possible.insert(match resource_type.data_bearing {
             true => Impact::DataLoss,

@@ -3,7 +3,7 @@
 //! AWS keeps a list of actions, of which all but the last only check who is asking. Ours have one.
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, RedirectActionConfig, RedirectActionStatusCodeEnum,
+    Action, ActionTypeEnum, FixedResponseActionConfig, RedirectActionConfig, RedirectActionStatusCodeEnum,
 };
 
 use crate::provider::ProviderError;
@@ -19,11 +19,20 @@ pub fn wanted(attributes: &Attributes<'_>) -> Result<Action, ProviderError> {
             let status_code = RedirectActionStatusCodeEnum::from(redirect.text("status_code")?);
             let redirect = RedirectActionConfig::builder()
                 .set_protocol(redirect.owned_text("protocol")?)
+                .set_host(redirect.owned_text("host")?)
                 .set_port(redirect.owned_text("port")?)
                 .status_code(status_code);
             Action::builder().redirect_config(redirect.build())
         }
-        _ => return Err(attributes.wrong("kind", "must be `forward` or `redirect`")),
+        ActionTypeEnum::FixedResponse => {
+            let response = attributes.table("fixed_response")?;
+            let response = FixedResponseActionConfig::builder()
+                .status_code(response.text("status_code")?)
+                .set_content_type(response.owned_text("content_type")?)
+                .set_message_body(response.owned_text("body")?);
+            Action::builder().fixed_response_config(response.build())
+        }
+        _ => return Err(attributes.wrong("kind", "must be `forward`, `redirect` or `fixed-response`")),
     };
     Ok(action.r#type(kind).build())
 }
@@ -33,20 +42,31 @@ pub fn first(actions: &[Action]) -> Option<&Action> {
     actions.iter().min_by_key(|action| action.order())
 }
 
-/// Kind and target of an action.
+/// Kind, target, redirect and response of an action; of these, what it has.
 pub fn report(action: Option<&Action>) -> Report {
     Report::new()
         .set("kind", action.and_then(|action| action.r#type()).map(|kind| kind.as_str()))
         .set("target_group_arn", action.and_then(target_group_arn))
+        .set("redirect", action.and_then(redirect))
+        .set("fixed_response", action.and_then(fixed_response))
 }
 
-/// Where an action redirects to.
-pub fn report_redirect(action: Option<&Action>) -> Option<Report> {
-    let redirect = action?.redirect_config()?;
+fn redirect(action: &Action) -> Option<Report> {
+    let redirect = action.redirect_config()?;
     let report = Report::new()
         .set("protocol", redirect.protocol())
+        .set("host", redirect.host())
         .set("port", redirect.port())
         .set("status_code", redirect.status_code().map(|code| code.as_str()));
+    Some(report)
+}
+
+fn fixed_response(action: &Action) -> Option<Report> {
+    let response = action.fixed_response_config()?;
+    let report = Report::new()
+        .set("status_code", response.status_code())
+        .set("content_type", response.content_type())
+        .set("body", response.message_body());
     Some(report)
 }
 

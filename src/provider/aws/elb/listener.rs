@@ -134,7 +134,7 @@ fn report(listener: &Port) -> Observed {
         .set("protocol", listener.protocol().map(|protocol| protocol.as_str()))
         .set("ssl_policy", listener.ssl_policy())
         .set("certificate_arn", listener.certificates().first().and_then(|certificate| certificate.certificate_arn()))
-        .set("default_action", action::report(first).set("redirect", action::report_redirect(first)))
+        .set("default_action", action::report(first))
         .set("arn", listener.listener_arn());
     observed(listener.listener_arn().unwrap_or_default(), report)
 }
