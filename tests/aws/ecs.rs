@@ -9,7 +9,7 @@ use crate::support::loopback::{Loopback, Reply};
 use crate::support::{ministack, moto};
 use mastoform::address::Identity;
 use mastoform::provider::aws::Aws;
-use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, Target};
+use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, Target, Update};
 use mastoform::value::{Tree, Value};
 
 #[tokio::test]
@@ -238,6 +238,28 @@ async fn a_service_of_somebody_else_is_not_taken() {
     let creation = creation(&type_of("ecs.service"), REGION, service(&aws, &first, target_group).await);
     assert_eq!(aws.find(&creation).await.unwrap(), []);
     assert_error(aws.create(&creation).await, ErrorKind::Conflict, "ecs:CreateService");
+}
+
+/// Only a deployment waits for good health: tasks that come back after there were none get one.
+#[tokio::test]
+async fn tasks_that_come_back_come_in_a_deployment() {
+    let answered = Loopback::start(|_| {
+        let kind = "Content-Type: application/x-amz-json-1.1\r\nConnection: close\r\n";
+        Reply::Text(format!("HTTP/1.1 200 OK\r\n{kind}Content-Length: 2\r\n\r\n{{}}"))
+    });
+    let aws = moto::start().at(format!("http://127.0.0.1:{}", answered.port)).aws();
+    for (before, after, forces) in [(0, 1, true), (1, 0, false), (1, 2, false)] {
+        let attributes = |count: i64| json!({ "cluster": "social", "name": "social", "desired_count": count });
+        let creation = creation(&type_of("ecs.service"), REGION, attributes(after));
+        let recorded = Value::from_json(&attributes(before));
+        let target = Target { recorded, ..target_of(&creation, &Identity::new("social|social")) };
+        let changed = vec!["desired_count".to_owned()];
+        aws.update(&Update { target, desired: creation.attributes, changed }).await.expect("an update");
+        let asked = answered.heads().last().and_then(|request| request.lines().last().map(str::to_owned));
+        let asked: serde_json::Value = serde_json::from_str(&asked.expect("a body")).expect("JSON");
+        assert_eq!(asked["desiredCount"], json!(after));
+        assert_eq!(asked["forceNewDeployment"] == json!(true), forces, "{before} to {after}: {asked}");
+    }
 }
 
 /// The first request of a creation can have no predecessor, so it makes a revision at once. A repeated one looks first.

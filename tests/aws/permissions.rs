@@ -379,8 +379,7 @@ async fn the_printed_policy_is_enough_and_what_is_taken_from_it_is_missed() {
     // What AWS has announced is asked for, but moto knows of no announcements.
     assert!(said(&drifted).contains("No drift"), "{}", said(&drifted));
 
-    let edits =
-        [(r#"run_mode = "production""#, r#"run_mode = "maintenance""#), ("max_capacity = 1", "max_capacity = 4")];
+    let edits = [(r#"run_mode = "production""#, r#"run_mode = "debug""#), ("max_capacity = 1", "max_capacity = 4")];
     let text = own(&guarded.owner, &example(&edits)) + "\n[logs]\nretention_days = 60\n";
     fs_err::write(&file, text).expect("written");
     let changed = run(&day, folder.path(), &["apply", "--yes"]);

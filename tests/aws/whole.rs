@@ -177,12 +177,16 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
     assert_eq!((&status["unread"], healths("resources")), (&Json::Null, vec![Json::from("good"); 13]), "{status}");
     assert_eq!(healths("probes"), vec![Json::from("bad"); 8], "{status}");
 
-    let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
-    fs_err::write(&file, own(&emulator, &maintenance)).expect("written");
-    let changed = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
-    assert_eq!(changed.status.code(), Some(0), "{}", said(&changed));
-    let summary = "Plan: 0 to create, 2 to update, 1 to replace, 1 to delete (1 replaced)";
-    assert!(text(&changed.stdout).contains(summary), "{}", text(&changed.stdout));
+    for (mode, summary) in [
+        ("debug", "Plan: 1 to create, 2 to update, 1 to replace, 1 to delete (1 replaced)"),
+        ("maintenance", "Plan: 0 to create, 2 to update, 1 to replace, 1 to delete (1 replaced)"),
+    ] {
+        let edited = example(&[(r#"run_mode = "production""#, &format!(r#"run_mode = "{mode}""#))]);
+        fs_err::write(&file, own(&emulator, &edited)).expect("written");
+        let changed = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
+        assert_eq!(changed.status.code(), Some(0), "{}", said(&changed));
+        assert!(text(&changed.stdout).contains(summary), "{}", text(&changed.stdout));
+    }
 
     let verbose = mastoform(&emulator, folder.path(), &["destroy", "--confirm", "social", "-vv"]);
     assert_eq!(verbose.status.code(), Some(0), "{}", said(&verbose));

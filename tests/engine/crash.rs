@@ -259,7 +259,7 @@ impl Drop for NameIfItPanics<'_> {
     }
 }
 
-pub(super) const MAINTENANCE: (&str, &str) = (r#"run_mode = "production""#, r#"run_mode = "maintenance""#);
+pub(super) const DEBUG: (&str, &str) = (r#"run_mode = "production""#, r#"run_mode = "debug""#);
 
 #[tokio::test(start_paused = true)]
 async fn a_first_apply_survives_a_crash_at_every_moment() {
@@ -268,8 +268,8 @@ async fn a_first_apply_survives_a_crash_at_every_moment() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_of_mode_survives_a_crash_at_every_moment() {
-    recover_from_every_moment("mode change", &[EXAMPLE], Deed::apply(&example(&[MAINTENANCE]))).await;
-    recover_from_every_moment_one_by_one("mode change", &[EXAMPLE], Deed::apply(&example(&[MAINTENANCE]))).await;
+    recover_from_every_moment("mode change", &[EXAMPLE], Deed::apply(&example(&[DEBUG]))).await;
+    recover_from_every_moment_one_by_one("mode change", &[EXAMPLE], Deed::apply(&example(&[DEBUG]))).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use mastoform::session;
 use mastoform::state::{Journal, JournalError, Moment, Watch, Write};
 
 use super::completed;
-use super::crash::{Deed, MAINTENANCE, Watched, World, put_back, remembered, watched};
+use super::crash::{DEBUG, Deed, Watched, World, put_back, remembered, watched};
 use crate::support::instance::{EXAMPLE, Instance, example};
 use crate::support::say;
 
@@ -21,7 +21,7 @@ fn journal(world: &World) -> &[u8] {
 }
 
 fn maintenance() -> Deed {
-    Deed::apply(&example(&[MAINTENANCE]))
+    Deed::apply(&example(&[DEBUG]))
 }
 
 /// What reading the state folder of a world says, with another journal in it.

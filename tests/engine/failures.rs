@@ -15,7 +15,7 @@ use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
 use mastoform::state::Status;
 
 use super::completed;
-use super::crash::{Deed, MAINTENANCE, Witness, World, put_back};
+use super::crash::{DEBUG, Deed, Witness, World, put_back};
 use crate::support::instance::{EXAMPLE, Instance, example};
 use crate::support::say;
 
@@ -135,7 +135,7 @@ async fn a_creation_that_fails_later_is_survived_at_every_moment() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_change_is_survived_at_every_moment() {
     let faults = vec![refused(Operation::Update, "ecs.service.mastodon")];
-    let deed = Deed::apply(&example(&[MAINTENANCE]));
+    let deed = Deed::apply(&example(&[DEBUG]));
     Mishap { name: "a change is refused", before: &[EXAMPLE], removed: &[], deed, faults }.is_survived().await;
 }
 

@@ -292,12 +292,17 @@ async fn a_destroy_asks_the_file_as_long_as_it_can_be_read() {
 #[tokio::test]
 async fn the_plan_and_the_end_of_the_apply_count_alike() {
     let instance = applied(EXAMPLE).await;
-    let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
-    let (plan, outcome) = instance.go(&maintenance, true).await.expect("applies");
+    let debug = example(&[(r#"run_mode = "production""#, r#"run_mode = "debug""#)]);
+    let (plan, outcome) = instance.go(&debug, true).await.expect("applies");
     let counts = plan.counts();
-    assert!(forms(&plan)[0].contains("2 to update, 1 to replace, 1 to delete (1 replaced);"), "{}", forms(&plan)[0]);
+    assert!(
+        forms(&plan)[0].contains("1 to create, 2 to update, 1 to replace, 1 to delete (1 replaced);"),
+        "{}",
+        forms(&plan)[0]
+    );
     let outcome = outcome.expect("applied");
     let done = |verb: &str| outcome.report().done.iter().filter(|done| done.verb == verb).count();
+    assert_eq!(done("create"), counts.create);
     assert_eq!((done("update"), done("replace"), done("delete")), (counts.update, counts.replace, counts.delete));
 }
 

@@ -74,14 +74,22 @@ async fn apply_then_plan_is_empty() {
 }
 
 #[tokio::test]
-async fn maintenance_changes_task_definition_service_and_role_and_nothing_else() {
+async fn debug_changes_page_task_definition_service_and_role_and_nothing_else() {
     let instance = Instance::new();
     completed(instance.go(EXAMPLE, true).await.expect("applies").1);
-    let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
-    let (plan, outcome) = instance.go(&maintenance, true).await.expect("applies");
+    let debug = example(&[(r#"run_mode = "production""#, r#"run_mode = "debug""#)]);
+    let (plan, outcome) = instance.go(&debug, true).await.expect("applies");
     let mut names = changed(&plan);
     names.sort();
-    assert_eq!(names, ["replace ecs.task_definition.mastodon", "update ecs.service.mastodon", "update iam.role.tasks"]);
+    assert_eq!(
+        names,
+        [
+            "create elb.listener_rule.maintenance",
+            "replace ecs.task_definition.mastodon",
+            "update ecs.service.mastodon",
+            "update iam.role.tasks"
+        ]
+    );
     completed(outcome);
     completed(instance.go(EXAMPLE, true).await.expect("applies").1);
     let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
@@ -337,6 +345,7 @@ async fn an_apply_makes_the_calls_of_its_plan_and_no_other() {
     completed(instance.go(EXAMPLE, true).await.expect("applies").1);
     for edited in [
         example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]),
+        example(&[(r#"run_mode = "production""#, r#"run_mode = "debug""#)]),
         format!("{EXAMPLE}\n[web]\nport = 3001\n"),
         example(&[("[database]", "[database]\nname = \"other\"")]),
     ] {

@@ -98,12 +98,12 @@ async fn a_living_instance_keeps_its_names() {
     assert_eq!(changed(&plan), Vec::<String>::new(), "{:#?}", plan.changes);
 
     // Other changes go through with the old name, too.
-    let maintenance = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
-    let (plan, outcome) = instance.go(&maintenance, true).await.expect("applies");
+    let debug = example(&[(r#"run_mode = "production""#, r#"run_mode = "debug""#)]);
+    let (plan, outcome) = instance.go(&debug, true).await.expect("applies");
     assert!(matches!(action(&plan, "iam.role.tasks"), Some(Action::Update { .. })), "{:?}", changed(&plan));
     completed(outcome);
     assert_eq!(name_of(&instance, "iam.role.tasks"), "social-tasks");
-    let (plan, _) = instance.go(&maintenance, false).await.expect("plans");
+    let (plan, _) = instance.go(&debug, false).await.expect("plans");
     assert_eq!(changed(&plan), Vec::<String>::new());
 }
 

@@ -7,6 +7,7 @@ use mastoform::config;
 use mastoform::diagnostic::{Diagnostics, SourceFile};
 use mastoform::expr::Evaluator;
 use mastoform::plan::resolve::{World, resolve};
+use mastoform::provider::sim::{Entry, Operation};
 use mastoform::session;
 use mastoform::spec::Specs;
 use mastoform::value::{Tree, Value};
@@ -58,6 +59,7 @@ fn releases_that_are_not_secure_are_warned_of() {
     let of = |version: &str| said(&format!("version = \"{version}\"")).expect("valid");
     assert!(of("v4.7.3").contains("v4.7.3 has known holes: v4.7.6 or newer has not"), "{}", of("v4.7.3"));
     assert!(of("v4.7.1").contains("avoid v4.7.1: it leaks threads"), "{}", of("v4.7.1"));
+    assert!(of("v4.5.9").contains("v4.5 gets fixes until 20 February 2027, and none afterwards"), "{}", of("v4.5.9"));
     for fine in ["v4.7.6", "v4.7.12", "v4.8.0", "v4.6.5"] {
         assert_eq!(of(fine), "", "{fine}");
     }
@@ -355,24 +357,63 @@ fn roles_wait_for_nothing_that_takes_minutes() {
     }
 }
 
+/// The attributes of a resource as the cloud has them, if it is there.
+fn shown(instance: &Instance, address: &str) -> Option<Value> {
+    let found = |entry: &Entry| entry.object.address.as_ref().is_some_and(|at| at.to_string() == address);
+    instance.sim.objects().into_iter().find(found).map(|entry| entry.object.attributes)
+}
+
 #[tokio::test]
-async fn in_maintenance_nothing_of_mastodon_runs() {
+async fn in_maintenance_nothing_of_mastodon_runs_and_the_load_balancer_shows_a_page() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let before = shown(&instance, "ecs.task_definition.mastodon");
+    let maintenance = EXAMPLE.replacen("run_mode = \"production\"", "run_mode = \"maintenance\"", 1);
+    let (plan, outcome) = instance.go(&maintenance, true).await.expect("applies");
+    completed(outcome);
+    assert_eq!(changed(&plan), ["create elb.listener_rule.maintenance", "update ecs.service.mastodon"]);
+    assert_eq!(shown(&instance, "ecs.task_definition.mastodon"), before, "what runs again is what ran");
+    let service = shown(&instance, "ecs.service.mastodon").expect("a service");
+    assert_eq!(service.get("desired_count"), Some(&Value::Integer(0)));
+    let rule = shown(&instance, "elb.listener_rule.maintenance").expect("a rule");
+    let response = |key: &str| rule.at(&["action", "fixed_response", key]).and_then(Value::as_text);
+    assert_eq!((response("status_code"), response("content_type")), (Some("503"), Some("text/html")));
+    let page = response("body").expect("a page");
+    assert!(page.contains("<h1>") && page.contains("social.example.org"), "{page}");
+    assert_eq!(rule.get("path_patterns").map(ToString::to_string).as_deref(), Some(r#"["/*"]"#));
+}
+
+/// Nobody sees a bare error: the page is there before the tasks go, and goes when they are back.
+#[tokio::test]
+async fn the_page_of_maintenance_is_there_as_long_as_nothing_else_answers() {
     let instance = Instance::new();
     let maintenance = EXAMPLE.replacen("run_mode = \"production\"", "run_mode = \"maintenance\"", 1);
-    completed(instance.go(&maintenance, true).await.expect("applies").1);
-    let objects = instance.sim.objects();
-    let definition = objects
-        .iter()
-        .find(|entry| entry.object.address.as_ref().is_some_and(|at| at.to_string() == "ecs.task_definition.mastodon"))
-        .expect("a task definition");
-    let Some(Tree::List(containers)) = definition.object.attributes.get("containers") else { panic!("no containers") };
-    for container in containers {
-        let command = container.get("command").map(ToString::to_string).unwrap_or_default();
-        assert!(command.contains("sleep"), "{container}");
-        let check = container.get("health_check").and_then(|check| check.get("command"));
-        assert!(check.is_none(), "what sleeps is not asked for its health: {container}");
-    }
-    assert_eq!(containers.len(), 4);
+    let calls = async |text: &str| {
+        instance.sim.clear_calls();
+        completed(instance.go(text, true).await.expect("applies").1);
+        let changes = |operation| matches!(operation, Operation::Create | Operation::Update | Operation::Delete);
+        let calls = instance.sim.calls().into_iter().filter(|call| changes(call.operation));
+        calls.map(|call| format!("{:?} {}", call.operation, call.address)).collect::<Vec<_>>()
+    };
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let going = calls(&maintenance).await;
+    let coming = calls(EXAMPLE).await;
+    assert_eq!(going, ["Create elb.listener_rule.maintenance", "Update ecs.service.mastodon"]);
+    assert_eq!(coming, ["Update ecs.service.mastodon", "Delete elb.listener_rule.maintenance"]);
+}
+
+#[tokio::test]
+async fn people_see_a_page_of_ones_own() {
+    let instance = Instance::new();
+    let own = EXAMPLE.replacen("run_mode = \"production\"", "run_mode = \"maintenance\"", 1)
+        + "\n[maintenance]\npage = \"<h1>Moving house</h1>\"\n";
+    completed(instance.go(&own, true).await.expect("applies").1);
+    let rule = shown(&instance, "elb.listener_rule.maintenance").expect("a rule");
+    let body = rule.at(&["action", "fixed_response", "body"]);
+    assert_eq!(body.and_then(Value::as_text), Some("<h1>Moving house</h1>"));
+    let long = own.replace("Moving house", &"long ".repeat(300));
+    let refused = instance.go(&long, false).await.err().map(|problems| problems.to_string()).unwrap_or_default();
+    assert!(refused.contains("maintenance.page") && refused.contains("1024"), "{refused}");
 }
 
 #[tokio::test]
@@ -448,4 +489,44 @@ fn streaming_does_not_follow_another_database_in_silence() {
         let warned = said_instead("[mail]", &format!("[extra_secrets]\n{name} = \"{secret}\"\n[mail]")).expect("valid");
         assert!(warned.contains("streaming gets no extra_secrets"), "{warned}");
     }
+}
+
+/// What a plan says when the file of a living instance gets another version.
+async fn noted(from: &str, to: &str, more: &str) -> Vec<String> {
+    let instance = Instance::new();
+    let of = |version: &str| format!("version = \"{version}\"\n{EXAMPLE}{more}");
+    completed(instance.go(&of(from), true).await.expect("applies").1);
+    assert_eq!(instance.go(&of(from), false).await.expect("plans").0.notes, [""; 0], "no upgrade");
+    instance.go(&of(to), false).await.expect("plans").0.notes
+}
+
+#[tokio::test]
+async fn a_plan_says_what_an_upgrade_brings() {
+    assert_eq!(
+        noted("v4.6.5", "v4.7.6", "").await,
+        ["Mastodon v4.6.5 to v4.7.6: 18 migrations before the new containers, 8 after them (long), a snapshot first. \
+          Notes: https://github.com/mastodon/mastodon/releases/tag/v4.7.6"]
+    );
+    assert_eq!(
+        noted("v4.7.6", "v4.8.0", "\n[upgrade]\nsnapshot = false\n").await,
+        ["Mastodon v4.7.6 to v4.8.0: migrations that this mastoform does not know, without a snapshot. \
+          Notes: https://github.com/mastodon/mastodon/releases/tag/v4.8.0"]
+    );
+    assert_eq!(
+        noted("v4.7.5", "v4.7.6", "").await,
+        ["Mastodon v4.7.5 to v4.7.6: the same minor version, a snapshot first. \
+          Notes: https://github.com/mastodon/mastodon/releases/tag/v4.7.6"]
+    );
+}
+
+#[tokio::test]
+async fn a_plan_says_what_else_an_upgrade_takes() {
+    let search = "\n[extra_env]\nES_ENABLED = \"true\"\n";
+    let notes = noted("v4.5.3", "v4.6.5", search).await;
+    assert_eq!(
+        notes.get(1).map(String::as_str),
+        Some("After this upgrade the search index must be made anew: mastoform run -- bin/tootctl search deploy")
+    );
+    assert_eq!(noted("v4.5.3", "v4.6.5", "").await.len(), 1, "where there is an index");
+    assert_eq!(noted("v4.6.4", "v4.6.5", search).await.len(), 1);
 }

@@ -118,13 +118,17 @@ async fn an_apply_that_has_not_come_to_its_end_is_told() {
 }
 
 #[tokio::test]
-async fn while_the_web_process_sleeps_nobody_is_asked_who_cannot_answer() {
+async fn in_maintenance_the_page_is_asked_for_and_nobody_who_cannot_answer() {
     let text = example(&[(r#"run_mode = "production""#, r#"run_mode = "maintenance""#)]);
     let instance = Instance::new();
     completed(instance.go(&text, true).await.expect("applies").1);
     let found = report(&instance, &text).await;
-    assert_eq!(names(&found), ["https", "media", "web_certificate", "media_certificate"]);
-    assert!(found.is_good());
+    assert_eq!(names(&found), ["https", "page", "media", "web_certificate", "media_certificate"]);
+    assert!(found.is_good(), "{:?}", troubles(&found));
+    // Without its rule, the load balancer would say something of its own.
+    assert!(instance.sim.remove_behind_our_back("elb.listener_rule.maintenance"));
+    let found = report(&instance, &text).await;
+    assert!(troubles(&found).iter().any(|trouble| trouble.starts_with("page: ")), "{:?}", troubles(&found));
 }
 
 #[tokio::test]

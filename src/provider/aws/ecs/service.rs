@@ -144,7 +144,13 @@ impl Handler for Service {
             request = request.task_definition(desired.text("task_definition")?);
         }
         if has_changed("desired_count") {
-            request = request.desired_count(desired.integer("desired_count")?);
+            let wanted = desired.integer("desired_count")?;
+            let recorded = recorded(&update.target, UPDATE).optional_integer("desired_count")?;
+            request = request.desired_count(wanted);
+            if recorded == Some(0) && wanted > 0 {
+                // Only a deployment waits for good health, and gives up.
+                request = request.force_new_deployment(true);
+            }
         }
         if has_changed("network") {
             request = request.set_network_configuration(network(&desired)?);
