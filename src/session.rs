@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub mod neighbours;
+pub mod news;
 pub mod status;
 
 pub use neighbours::Living;
@@ -484,8 +485,26 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result
         change.causes.retain(|cause| *cause != Cause::Interrupted);
         change.causes.insert(0, Cause::Found);
     }
+    plan.notes = notes(world)?;
     sound(&plan, &gathered.state, &world.specs.types)?;
     Ok((plan, warnings))
+}
+
+/// What the blueprint says of a plan. What reads something that is not known yet is not said.
+fn notes(world: &World<'_>) -> Result<Vec<String>, Diagnostics> {
+    let scope = ResourceScope { world, each: None, facts: &NoFacts };
+    let mut said = Vec::new();
+    for note in &world.specs.blueprint.notes {
+        let applies = match &note.when {
+            Some(when) => world.evaluator.condition(when, &scope).map_err(Diagnostics::from)?,
+            None => true,
+        };
+        if applies {
+            let text = world.evaluator.tree(&note.text, &scope).map_err(Diagnostics::from)?;
+            said.extend(text.plain().as_ref().and_then(Tree::as_text).map(str::to_owned));
+        }
+    }
+    Ok(said)
 }
 
 /// Makes the plan that takes everything down. `world` is the file, if it can be read.

@@ -193,6 +193,7 @@ pub mod tests {
             critical_path: Vec::new(),
             cost: None,
             raised: Vec::new(),
+            notes: Vec::new(),
         };
         Steps::of(&plan, &State::new("l", "i", "r"), types).expect("no cycle")
     }

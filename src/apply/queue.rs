@@ -159,6 +159,7 @@ mod tests {
             critical_path: Vec::new(),
             cost: None,
             raised: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

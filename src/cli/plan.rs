@@ -1,11 +1,13 @@
 //! `mastoform plan`: what apply would do. Reads, and changes nothing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::files::{self, Project};
 use super::proposal::{self, Proposal};
 use super::{CommandError, Exit, FailOn, PlanArguments, Ui, cloud};
 use crate::file::{self, Kind};
+use crate::inert::printable;
 use crate::ops::{Settings, newer};
 use crate::plan::change::Widening;
 use crate::plan::{Plan, owner};
@@ -17,6 +19,7 @@ use crate::session::{self, Gathered};
 use crate::spec::Types;
 use crate::spec::types::Impact;
 use crate::state::State;
+use crate::value::Value;
 
 pub fn run(ui: &Ui, options: &Settings, arguments: &PlanArguments) -> Result<Exit, CommandError> {
     let project = Project::load(ui, options)?;
@@ -76,7 +79,14 @@ pub(super) fn propose(
         cloud::runtime()?.block_on(async {
             let (nature, paths) = (&project.nature, &project.paths);
             let reader = cloud::connect_to_read(ui, options, nature, paths, &project.config.region).await?;
+            let nothing = BTreeMap::new();
+            // A simulated cloud knows nothing of the world.
+            let asking = (!options.cloud.is_simulated())
+                .then(|| session::news::ask(&reader, &project.world(&nothing, &Value::Null)));
             let proposal = Proposal::from(project, &reader, read).await?;
+            for sentence in asking.unwrap_or_default().told().await {
+                ui.say(&printable(&sentence));
+            }
             if let Some(newer) = newer(&*reader, &proposal.gathered, &proposal.plan).await {
                 say_newer(ui, &proposal.gathered.state, &newer);
             }

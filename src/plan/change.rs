@@ -51,6 +51,9 @@ pub struct Plan {
     /// What AWS has raised by itself beyond the file, and what stays so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub raised: Vec<Raised>,
+    /// What the blueprint says of it besides, a sentence each. Plans of before have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A version that AWS has raised by itself.

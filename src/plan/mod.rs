@@ -2,7 +2,7 @@
 //!
 //! [`resolve`] makes the graph of desired resources, [`diff`] compares one of them with what is recorded and observed,
 //! `keep` leaves existing resources their names, [`ties`] knows what cannot be deleted yet, [`condition`]
-//! what a reported status means, [`once`] when a job runs, [`walk`] goes through the graph and makes a [`Plan`] of
+//! what a reported status means, [`news`] what is said of what others publish, [`once`] when a job runs, [`walk`] goes through the graph and makes a [`Plan`] of
 //! [`change`]s, [`gates`] completes each with what must not slip through, [`order`] turns changes into steps with their
 //! dependencies, [`check`] proves that the plan keeps the rules. [`cost`] says what it does to the bill. [`saved`] keeps
 //! a plan in a file, [`stale`] says whether it still holds, [`drift`] sorts its differences by who made them,
@@ -16,6 +16,7 @@ pub mod diff;
 pub mod drift;
 pub mod gates;
 mod keep;
+pub mod news;
 pub mod once;
 pub mod order;
 pub mod permissions;

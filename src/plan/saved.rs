@@ -337,6 +337,7 @@ pub(super) mod tests {
             critical_path: Vec::new(),
             cost: Some(cost()),
             raised: Vec::new(),
+            notes: Vec::new(),
         };
         let basis = Basis {
             account: Some("123456789012".to_owned()),

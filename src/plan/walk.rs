@@ -286,6 +286,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         critical_path: Vec::new(),
         cost: None,
         raised,
+        notes: Vec::new(),
     };
     let mut plan = order::with_duration(plan, situation.state, &world.specs.types);
     if !plan.is_empty() && !problems.has_errors() {
@@ -328,6 +329,7 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Opt
         critical_path: Vec::new(),
         cost: None,
         raised: Vec::new(),
+        notes: Vec::new(),
     };
     let mut plan = order::with_duration(plan, situation.state, types);
     // What a month brings is in the file; without one nobody knows.

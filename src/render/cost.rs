@@ -197,6 +197,7 @@ mod tests {
             expected_seconds: 0,
             critical_path: Vec::new(),
             raised: Vec::new(),
+            notes: Vec::new(),
             cost: Some(cost),
         }
     }

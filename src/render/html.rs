@@ -12,7 +12,7 @@ use super::cost;
 use super::documents::Content;
 use super::graph::{Drawing, Node, svg};
 use super::markup::escaped;
-use super::outline::{Entry, Outline, counts, nothing, raised, remedy, security, time_and_impact, verb};
+use super::outline::{Entry, Outline, counts, nothing, remarks, remedy, security, time_and_impact, verb};
 use super::style::{Role, UNICODE};
 use super::values::{Line, Piece, Sign, Words};
 use crate::plan::{Action, Change, Plan};
@@ -76,8 +76,8 @@ impl Page<'_> {
         text
     }
 
-    fn raised(&self, text: &mut String) {
-        for sentence in raised(self.outline.plan) {
+    fn remarks(&self, text: &mut String) {
+        for sentence in remarks(self.outline.plan) {
             let _ = writeln!(text, "<p>{}</p>", escaped(&sentence));
         }
     }
@@ -87,7 +87,7 @@ impl Page<'_> {
         text.push_str("<section aria-labelledby=\"summary\">\n<h2 id=\"summary\">Summary</h2>\n");
         if plan.is_empty() {
             let _ = writeln!(text, "<p>{}</p>", escaped(&nothing(plan)));
-            self.raised(text);
+            self.remarks(text);
             text.push_str("</section>\n");
             return;
         }
@@ -99,7 +99,7 @@ impl Page<'_> {
         if let Some(sentence) = cost::sentence(plan) {
             let _ = writeln!(text, "<p>Cost: {}.</p>", escaped(&sentence));
         }
-        self.raised(text);
+        self.remarks(text);
         let notices = self.outline.notices();
         if !notices.is_empty() {
             let _ = writeln!(text, "<p>What people notice: {}</p>", escaped(&notices.join(" ")));

@@ -43,6 +43,7 @@ pub fn plan_json(plan: &Plan, types: &Types) -> Json {
         "critical_path": plan.critical_path,
         "impact": plan.impact(),
         "notices": outline.notices(),
+        "notes": plan.notes,
         "security": security_json(plan),
         "cost": cost_json(plan),
         "changes": plan.changes.iter().map(|change| change_json(change, &outline)).collect::<Vec<_>>(),

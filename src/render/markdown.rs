@@ -6,7 +6,7 @@
 
 use super::cost;
 use super::documents::Content;
-use super::outline::{Entry, Outline, counts, nothing, raised, remedy, security, time_and_impact, verb};
+use super::outline::{Entry, Outline, counts, nothing, remarks, remedy, security, time_and_impact, verb};
 use super::style::UNICODE;
 use super::values::{Line, SECRET, Sign, UNSET, Words};
 use crate::inert::{markdown, markdown_code, printable};
@@ -30,7 +30,7 @@ pub fn plan_markdown(plan: &Plan, types: &Types) -> String {
     text.push_str("\n\n");
     if plan.is_empty() {
         text.push_str(&format!("**{}**\n", markdown(&nothing(plan))));
-        text.extend(raised(plan).iter().map(|sentence| format!("\n{}\n", markdown(sentence))));
+        text.extend(remarks(plan).iter().map(|sentence| format!("\n{}\n", markdown(sentence))));
         return text;
     }
     text.push_str(&format!("**Plan: {}.** {}.\n", counts(plan), time_and_impact(plan)));
@@ -40,7 +40,7 @@ pub fn plan_markdown(plan: &Plan, types: &Types) -> String {
     if let Some(sentence) = cost::sentence(plan) {
         text.push_str(&format!("\nCost: {}.\n", markdown(&sentence)));
     }
-    text.extend(raised(plan).iter().map(|sentence| format!("\n{}\n", markdown(sentence))));
+    text.extend(remarks(plan).iter().map(|sentence| format!("\n{}\n", markdown(sentence))));
     let notices = outline.notices();
     if !notices.is_empty() {
         text.push_str(&format!("\n> **What people notice:** {}\n", markdown(&notices.join(" "))));
@@ -307,6 +307,7 @@ mod tests {
             critical_path: Vec::new(),
             cost: None,
             raised: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

@@ -564,8 +564,12 @@ pub fn remedy(refusal: &Refusal) -> String {
     }
 }
 
-/// What AWS has raised by itself, a sentence each.
-pub fn raised(plan: &Plan) -> Vec<String> {
+/// What a plan says besides its changes, a sentence each: what the blueprint says of it, and what AWS has raised by itself.
+pub fn remarks(plan: &Plan) -> Vec<String> {
+    plan.notes.iter().map(|note| printable(note).into_owned()).chain(raised(plan)).collect()
+}
+
+fn raised(plan: &Plan) -> Vec<String> {
     let spelled = |value: &Value| value.as_text().map_or_else(|| value.to_string(), str::to_owned);
     let sentence = |raised: &Raised| {
         let (wanted, is) = (spelled(&raised.wanted), spelled(&raised.is));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::documents::Content;
 use super::layout::{cut, fill, pad, prefix, width, wrap};
-use super::outline::{Entry, Fold, Group, Outline, counts, nothing, raised, security, time_and_impact, verb};
+use super::outline::{Entry, Fold, Group, Outline, counts, nothing, remarks, security, time_and_impact, verb};
 use super::style::{Role, Signs, paint, role_of, role_of_impact};
 use super::values::{Line, Piece, Words, total};
 use super::{Options, cost};
@@ -52,7 +52,7 @@ impl<'a> Renderer<'a> {
         let mut parts = vec![self.header()];
         if plan.is_empty() {
             parts.push(nothing(plan));
-            parts.extend(raised(plan).iter().map(|sentence| wrap(sentence, self.columns).join("\n")));
+            parts.extend(remarks(plan).iter().map(|sentence| wrap(sentence, self.columns).join("\n")));
             return parts.join("\n\n");
         }
         // One width for all addresses, unless a few long ones would push everything to the right.
@@ -131,7 +131,7 @@ impl<'a> Renderer<'a> {
             text.push_str(&lines.iter().map(|line| paint(Role::Warning, line)).collect::<Vec<_>>().join("\n"));
         }
         text.push_str(&self.cost());
-        for sentence in raised(plan) {
+        for sentence in remarks(plan) {
             text.push('\n');
             text.push_str(&wrap(&sentence, self.columns).join("\n"));
         }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::news::News;
 use super::pricing::{self, Item};
 use super::probe::Probe;
 use super::types::{Limits, Order, Reader};
@@ -36,6 +37,19 @@ pub struct Blueprint {
     pub laws: Vec<Law>,
     /// What a running instance answers if it works; in the order of the files.
     pub probes: Vec<Probe>,
+    /// What a plan says besides its changes; in the order of the files.
+    pub notes: Vec<Note>,
+    /// What somebody else publishes and is asked while a plan is made.
+    pub news: Vec<News>,
+}
+
+/// Something that a plan says, where it applies.
+#[derive(Clone, Debug)]
+pub struct Note {
+    pub name: String,
+    pub when: Option<Arc<Template>>,
+    pub text: TemplateTree,
+    pub location: Location,
 }
 
 /// A job that runs what a person asks for.
@@ -303,6 +317,22 @@ pub fn read(document: Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnos
                     blueprint.probes.extend(Probe::read(item, diagnostics));
                 }
             }
+            "note" => {
+                for item in entry.node.entries() {
+                    if let Some(earlier) = blueprint.notes.iter().find(|earlier| earlier.name == item.key) {
+                        diagnostics.push(twice("note", item, &earlier.location));
+                    }
+                    blueprint.notes.extend(read_note(item, diagnostics));
+                }
+            }
+            "news" => {
+                for item in entry.node.entries() {
+                    if let Some(earlier) = blueprint.news.iter().find(|earlier| earlier.name == item.key) {
+                        diagnostics.push(twice("news", item, &earlier.location));
+                    }
+                    blueprint.news.extend(News::read(item, diagnostics));
+                }
+            }
             "choice" => entry.node.entries().iter().for_each(|item| read_choice(item, blueprint, diagnostics)),
             "output" => entry.node.entries().iter().for_each(|item| read_output(item, blueprint, diagnostics)),
             service => {
@@ -463,6 +493,25 @@ fn read_check(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagno
         }),
         Err(problem) => diagnostics.push(problem),
     }
+}
+
+fn read_note(entry: &Entry, diagnostics: &mut Diagnostics) -> Option<Note> {
+    let mut reader = Reader { diagnostics, table: &entry.node, what: "note", used: vec!["text"] };
+    let when = reader.text("when");
+    reader.refuse_others();
+    let Some(text) = entry.node.get("text") else {
+        diagnostics.push(Diagnostic::error("blueprint", "a note needs `text`").at(&entry.key_location, ""));
+        return None;
+    };
+    let when = when.zip(entry.node.get("when")).and_then(|(text, node)| {
+        Template::bare(&text, &node.location).map_err(|problem| diagnostics.push(problem)).ok()
+    });
+    Some(Note {
+        name: entry.key.clone(),
+        when: when.map(Arc::new),
+        text: Template::read_tree(text, &mut diagnostics.0),
+        location: entry.key_location.clone(),
+    })
 }
 
 fn read_choice(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {

@@ -6,6 +6,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::blueprint::{Blueprint, First, InputShape, Resource, ResourceName, Tool};
+use super::news::News;
 use super::probe::Probe;
 use super::types::{Attribute, ResourceType, Shape, Types};
 use crate::address::TypeName;
@@ -73,6 +74,18 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
     for probe in &blueprint.probes {
         linter.probe(probe);
     }
+    for note in &blueprint.notes {
+        linter.looks_back = true;
+        if let Some(when) = &note.when {
+            linter.template(when, None);
+        }
+        linter.tree(&note.text, None);
+        linter.looks_back = false;
+        note.text.each_leaf(&mut |template| linter.refuse_secret(template, "notes are shown"));
+    }
+    for news in &blueprint.news {
+        linter.news(news);
+    }
     for choice in &blueprint.choices {
         for (name, _) in &choice.set {
             if !blueprint.inputs.iter().any(|input| input.name() == *name) {
@@ -138,6 +151,19 @@ impl<'specs> Linter<'specs> {
             }
         }
         probe.lint(&mut self.problems);
+    }
+
+    /// News are asked while a plan is made, so what they are asked with is known before, and holds no secret.
+    fn news(&mut self, news: &'specs News) {
+        if let Some(when) = &news.when {
+            self.template(when, None);
+        }
+        for tree in news.trees() {
+            self.tree(tree, None);
+            self.only_early(tree, "news");
+            tree.each_leaf(&mut |template| self.refuse_secret(template, "it is sent"));
+        }
+        news.lint(&mut self.problems);
     }
 
     /// What counts as done is something that is done, and it stands in the order of a plan after what it is skipped for.
@@ -446,7 +472,7 @@ impl<'specs> Linter<'specs> {
                 }
             },
             Root::Previous if !self.looks_back => Some(
-                Diagnostic::error("unknown-reference", "`previous` is for checks and for `when`")
+                Diagnostic::error("unknown-reference", "`previous` is for checks, for notes and for `when`")
                     .at(&reference.location, "what it was made of would change with every apply"),
             ),
             Root::Previous => self.input(&reference.path).is_none().then(|| {

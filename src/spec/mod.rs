@@ -10,6 +10,7 @@ pub mod blueprint;
 pub mod counterpart;
 mod embedded;
 pub mod lint;
+pub mod news;
 pub mod permissions;
 pub mod placement;
 pub mod price_lint;

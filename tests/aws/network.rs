@@ -1,17 +1,27 @@
 //! How an instance is asked over the network, against servers on this machine that answer well and badly.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mastoform::address::Identity;
+use mastoform::plan::resolve::World;
 use mastoform::plan::status::{self, Expectation, Health};
 use mastoform::provider::network::{Network, Reach};
 use mastoform::provider::probe::{Asks, Rehearsal};
-use mastoform::provider::{Question, Silence};
+use mastoform::provider::{
+    Account, Announced, Belonging, Creation, Lookup, Observations, ProviderError, Question, Reader, Registration,
+    Silence, Tags, Target,
+};
+use mastoform::session::news;
 use mastoform::spec::Specs;
 use mastoform::value::{Tree, Value};
 use sha1::{Digest, Sha1};
 
+use crate::support::instance::{EXAMPLE, Script};
 use crate::support::loopback::{Loopback, Reply, root};
 
 fn network() -> Network {
@@ -223,4 +233,97 @@ async fn nothing_that_is_not_public_is_called() {
     assert_eq!(server.served(), 0);
     let found = ask_within(&public, http("file:///etc/passwd"), 10).await;
     assert_eq!(found, Err(Silence::new("file:// is not asked")));
+}
+
+/// A cloud that is asked for nothing but what others publish, and finds that at a port of this machine.
+struct Elsewhere(u16);
+
+#[async_trait]
+impl Reader for Elsewhere {
+    async fn account(&self) -> Result<Account, ProviderError> {
+        unreachable!("nobody asks for the account")
+    }
+    async fn lookup(&self, _: &Lookup) -> Result<Value, ProviderError> {
+        unreachable!("nobody looks anything up")
+    }
+    async fn observe(&self, _: &[Target]) -> Observations {
+        unreachable!("nobody looks at resources")
+    }
+    async fn announced(&self, _: &[Target]) -> Announced {
+        unreachable!("nobody asks for announcements")
+    }
+    async fn find(&self, _: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        unreachable!("nobody looks for anything")
+    }
+    async fn census(&self, _: &str, _: &Tags) -> Result<Vec<Belonging>, ProviderError> {
+        unreachable!("nobody counts")
+    }
+    async fn registration(&self, _: &str, _: &str) -> Result<Option<Registration>, ProviderError> {
+        unreachable!("nobody asks who lives there")
+    }
+    async fn ask(&self, question: &Question) -> Result<Value, Silence> {
+        let Asks::Http { url, follow } = &question.asks else { panic!("{question:?}") };
+        let path = url.strip_prefix("https://api.joinmastodon.org").expect("who publishes releases");
+        let asks = Asks::Http { url: format!("http://127.0.0.1:{}{path}", self.0), follow: follow.clone() };
+        network().ask(&Question { asks, ..question.clone() }).await
+    }
+    fn time_lapse(&self) -> f64 {
+        1.0
+    }
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// What a plan says of newer releases when this server publishes them.
+async fn published(server: &Loopback, lines: &str) -> Vec<String> {
+    let script = Script::read(&[], &format!("{lines}\n{EXAMPLE}")).unwrap_or_else(|problems| panic!("{problems}"));
+    let Script { specs, config, evaluator } = &script;
+    let nothing = BTreeMap::new();
+    let world = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
+    let reader: Arc<dyn Reader> = Arc::new(Elsewhere(server.port));
+    news::ask(&reader, &world).told().await
+}
+
+const NEWER: &str = r#"{"updatesAvailable": [
+    {"version": "4.7.7", "urgent": true, "type": "patch", "releaseNotes": "https://github.com/mastodon/mastodon/releases/v4.7.7"},
+    {"version": "4.7.5", "urgent": true, "type": "patch", "releaseNotes": "https://github.com/mastodon/mastodon/releases/v4.7.5"}
+]}"#;
+
+#[tokio::test]
+async fn mastodon_is_asked_for_newer_releases_by_the_version_alone() {
+    let server = Loopback::start(replies(&answer("200 OK", "", NEWER)));
+    let told = published(&server, "version = \"v4.7.6\"").await;
+    let expected = "Mastodon 4.7.7 is there, and it closes holes. \
+                    Notes: https://github.com/mastodon/mastodon/releases/tag/v4.7.7";
+    assert_eq!(told, [expected]);
+    let heads = server.heads();
+    assert!(heads[0].starts_with("GET /update-check?version=4.7.6 HTTP/1.1\r\n"), "{heads:?}");
+    assert!(!heads[0].contains("social"), "nothing else is told: {heads:?}");
+    assert_eq!(published(&server, "version = \"v4.7.7\"").await, [""; 0], "the newest is no news");
+}
+
+#[tokio::test]
+async fn whoever_does_not_want_to_be_known_asks_nobody() {
+    let server = Loopback::start(replies(&answer("200 OK", "", NEWER)));
+    assert_eq!(published(&server, "upgrade.check = false").await, [""; 0]);
+    assert_eq!(server.served(), 0);
+}
+
+/// A plan says nothing when it cannot know, and does not wait for it.
+#[tokio::test]
+async fn news_that_do_not_come_are_not_missed() {
+    let long = answer("200 OK", "", &format!("{{\"updatesAvailable\": [], \"x\": \"{}\"}}", "x".repeat(300 * 1024)));
+    let moved = answer("302 Found", "Location: https://elsewhere.example/\r\n", "");
+    for reply in
+        ["", "nonsense\r\n\r\n", &answer("500 Oops", "", NEWER), &answer("200 OK", "", "<html>"), &moved, &long]
+    {
+        let server = Loopback::start(replies(reply));
+        assert_eq!(published(&server, "").await, [""; 0], "{}", &reply[..reply.len().min(80)]);
+        assert_eq!(server.served(), 1, "an answer is not followed, and nobody asks twice");
+    }
+    for reply in [|| Reply::Silence, || Reply::Endless("HTTP/1.1 200 OK\r\n\r\n[".to_owned())] {
+        let server = Loopback::start(move |_| reply());
+        assert_eq!(published(&server, "").await, [""; 0]);
+    }
 }

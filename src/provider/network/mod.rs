@@ -166,7 +166,7 @@ impl Network {
     fn request(&self, place: &Place) -> Answer<Request<Empty<Bytes>>> {
         let built = Request::get(&place.url[Position::BeforePath..Position::AfterQuery])
             .header(header::HOST, &place.url[Position::BeforeHost..Position::AfterPort])
-            .header(header::USER_AGENT, concat!("mastoform/", env!("CARGO_PKG_VERSION"), " (status)"))
+            .header(header::USER_AGENT, concat!("mastoform/", env!("CARGO_PKG_VERSION")))
             .header(header::ACCEPT, "*/*")
             .body(Empty::new());
         built.map_err(|error| Silence::new(format!("{} cannot be asked: {error}", place.url)))

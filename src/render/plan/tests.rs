@@ -123,6 +123,7 @@ pub(super) fn plan_of(changes: Vec<Change>) -> Plan {
         critical_path: Vec::new(),
         cost: None,
         raised: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
