@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, Identity};
 use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Observation, Observations, Provider, ProviderError, Tags, Target, Update,
+    Created, Creation, Deletion, ErrorKind, Observation, Observations, Printed, Provider, ProviderError, Tags, Target,
+    Update,
 };
 use crate::secret::SecretText;
 use crate::value::{AttributePath, Known, Value};
@@ -48,6 +49,11 @@ pub enum Answer {
     Observed {
         steps: Vec<usize>,
         observations: Observations,
+    },
+    /// What a program has printed; `None` if nobody can read it.
+    Printed {
+        step: usize,
+        printed: Option<Printed>,
     },
 }
 
@@ -284,6 +290,24 @@ pub async fn observe(provider: Arc<dyn Provider>, steps: Vec<usize>, targets: Ve
         observations.entry(target.address.clone()).or_insert(Observation::Gone);
     }
     Answer::Observed { steps, observations }
+}
+
+/// Reads what a program has printed, after a while. What cannot be read now is asked for with the next look.
+pub async fn printed(
+    provider: Arc<dyn Provider>,
+    step: usize,
+    target: Target,
+    from: Option<String>,
+    after: Duration,
+) -> Answer {
+    if !after.is_zero() {
+        sleep(after).await;
+    }
+    let printed = match provider.printed(&target, from.as_deref()).await {
+        Ok(printed) => Some(printed),
+        Err(error) => error.kind.is_transient().then(|| Printed { lines: Vec::new(), next: from }),
+    };
+    Answer::Printed { step, printed }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use super::call::{self, Again, Answer, Circumstances};
 use super::event::Event;
 use super::flights::Flights;
 use super::late::{self, Existing, Revealed};
+use super::listen::Ears;
 use super::queue::{Queue, Stage};
 use super::{Done, Failure, Outcome, Report, Run, Stop, Unsaved};
 use crate::address::{Address, Identity};
@@ -68,6 +69,8 @@ pub(super) struct Engine<'a> {
     locked_out: bool,
     /// Since when nothing is left but what waits for a person.
     idle_since: Option<Instant>,
+    /// What programs have printed so far.
+    pub(super) ears: Ears,
 }
 
 impl<'a> Engine<'a> {
@@ -95,6 +98,7 @@ impl<'a> Engine<'a> {
             taken: BTreeSet::new(),
             locked_out: false,
             idle_since: None,
+            ears: Ears::default(),
         }
     }
 
@@ -561,6 +565,7 @@ impl<'a> Engine<'a> {
                 self.fail_at(step, error.to_string(), error.kind.locks_out(), location);
             }
             Answer::Observed { steps, observations } => self.observed(&steps, observations),
+            Answer::Printed { step, printed } => self.heard(step, printed),
         }
     }
 
@@ -758,6 +763,7 @@ impl<'a> Engine<'a> {
     fn finish_step(&mut self, index: usize) {
         let step = self.steps.step(index);
         let elapsed = self.flights.end(index).map_or(Duration::ZERO, |flight| flight.since.elapsed());
+        self.listen_to_the_end(index);
         let verb = self.verb_word(index);
         self.save();
         self.queue.reach(index, Milestone::Ready);
@@ -794,6 +800,7 @@ impl<'a> Engine<'a> {
     fn fail_at(&mut self, index: usize, message: String, credentials: bool, location: Option<Location>) {
         let address = self.steps.step(index).address.clone();
         self.flights.end(index);
+        self.listen_to_the_end(index);
         if self.run.ledger.progress(&address).is_open() {
             self.happened(Record::Failed { address: address.clone(), error: message.clone() });
         } else if let Some(row) = self.run.state.rows.get_mut(&address)

@@ -29,6 +29,11 @@ pub enum Event {
     Created {
         address: Address,
     },
+    /// A program has printed a line.
+    Printed {
+        address: Address,
+        line: String,
+    },
     /// The step is done.
     Finished {
         address: Address,
@@ -60,6 +65,11 @@ pub enum Event {
 /// Whoever wants to know.
 pub trait Progress {
     fn event(&self, event: &Event);
+
+    /// Whether it wants to hear what programs print.
+    fn listens(&self) -> bool {
+        false
+    }
 
     /// How often it wants to be told that time passes; `None`: never.
     fn interval(&self) -> Option<Duration> {

@@ -82,6 +82,7 @@ impl<'steps> Forecast<'steps> {
             }
             Event::Status { .. }
             | Event::Waits { .. }
+            | Event::Printed { .. }
             | Event::Created { .. }
             | Event::Retrying { .. }
             | Event::Stopping { .. } => {}

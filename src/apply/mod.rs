@@ -14,6 +14,7 @@ pub mod event;
 mod flights;
 pub mod forecast;
 pub mod late;
+mod listen;
 mod poll;
 mod queue;
 pub mod recover;

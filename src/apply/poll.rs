@@ -218,6 +218,7 @@ impl Engine<'_> {
                 return;
             }
         };
+        self.listen(index);
         let address = self.steps.step(index).address.clone();
         let facts = {
             let before = self.run.state.rows.get(&address).map(|row| row.facts.clone()).unwrap_or_default();

@@ -28,6 +28,10 @@ impl Progress for Stream<'_> {
         // Whoever does not listen any more misses it; the apply goes on.
         let _ = write(self.ui, name, fields);
     }
+
+    fn listens(&self) -> bool {
+        self.ui.is_verbose()
+    }
 }
 
 /// Writes one line: what happened, when, and `fields`.
@@ -57,6 +61,7 @@ fn fields(event: &Event) -> (&'static str, Json) {
         }
         Event::Status { address, status } => ("status", json!({"address": address, "status": status})),
         Event::Waits { address, advice } => ("waits", json!({"address": address, "advice": advice})),
+        Event::Printed { address, line } => ("printed", json!({"address": address, "line": line})),
         Event::Created { address } => ("created", json!({"address": address})),
         Event::Finished { address, verb, object, elapsed } => {
             let fields = json!({"address": address, "verb": verb, "seconds": seconds(*elapsed)});
@@ -137,6 +142,7 @@ mod tests {
             Event::Started { address: address.clone(), verb: "delete", object: object.clone(), expected: time },
             Event::Status { address: address.clone(), status: text() },
             Event::Waits { address: address.clone(), advice: text() },
+            Event::Printed { address: address.clone(), line: text() },
             Event::Created { address: address.clone() },
             Event::Finished { address: address.clone(), verb, object: None, elapsed: time },
             Event::Finished { address: address.clone(), verb: "delete", object, elapsed: time },

@@ -11,6 +11,7 @@ use super::ui::Ui;
 use crate::address::{Address, Identity};
 use crate::apply::forecast::Forecast;
 use crate::apply::{Event, Progress};
+use crate::inert::printable;
 use crate::plan::order::Steps;
 use crate::render::duration::{about, exact};
 use crate::render::layout::{cut, pad, width};
@@ -104,6 +105,7 @@ impl<'steps> Board<'steps> {
                 self.set_status(address, &format!("waits for you: {advice}"));
                 Some(format!("  {} {address} waits for you: {advice}", paint(Role::Warning, signs.adopt)))
             }
+            Event::Printed { address, line } => Some(format!("    {}", paint(Role::Quiet, &printed(address, line)))),
             Event::Created { address } => {
                 self.set_status(address, "accepted");
                 None
@@ -240,6 +242,11 @@ fn stopping(now: bool) -> &'static str {
     }
 }
 
+/// A line of a program.
+fn printed(address: &Address, line: &str) -> String {
+    format!("{address}: {}", printable(line.trim_end()))
+}
+
 /// `: social-database`, of what is deleted.
 fn called(object: Option<&Identity>) -> String {
     object.map(|object| format!(": {object}")).unwrap_or_default()
@@ -257,6 +264,7 @@ pub fn plain(event: &Event) -> Option<String> {
         }
         Event::Status { address, status } => format!("{address} is {status}"),
         Event::Waits { address, advice } => format!("{address} waits for you: {advice}"),
+        Event::Printed { address, line } => printed(address, line),
         Event::Created { .. } => return None,
         Event::Finished { address, verb, object, elapsed } => {
             format!("{} {address}{} in {}", forms(verb).1, called(object.as_ref()), exact(*elapsed))
@@ -316,6 +324,10 @@ impl Progress for Live<'_> {
         if line.is_some() || inner.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE) {
             self.draw(&mut inner, line.as_deref());
         }
+    }
+
+    fn listens(&self) -> bool {
+        self.ui.is_verbose()
     }
 
     fn interval(&self) -> Option<Duration> {

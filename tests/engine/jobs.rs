@@ -1,9 +1,11 @@
 //! What is done, not kept: jobs that run once, again when something triggers them, and never two at a time.
 
-use mastoform::apply::Outcome;
+use std::sync::{Arc, Mutex};
+
+use mastoform::apply::{Event, Outcome, Progress};
 use mastoform::plan::change::Plan;
 use mastoform::plan::{Action, Cause};
-use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
+use mastoform::provider::sim::{Fault, Operation, Rule, Sim, Subject};
 use mastoform::state::Status;
 
 use super::{changed, completed};
@@ -242,5 +244,55 @@ async fn a_version_may_go_up_by_one_minor_and_never_down() {
     assert!(refused("v5.1.0").await.contains("leaves out a minor version"));
     for fine in ["v4.6.4", "v4.6.9", "v4.7.6", "v5.0.0"] {
         assert_eq!(refused(fine).await, "", "{fine}");
+    }
+}
+
+/// Somebody who listens to one job, which prints a last line when it has ended.
+struct Listener {
+    sim: Arc<Sim>,
+    job: &'static str,
+    heard: Mutex<Vec<String>>,
+}
+
+impl Progress for Listener {
+    fn event(&self, event: &Event) {
+        let line = match event {
+            Event::Printed { address, line } => format!("{address}: {line}"),
+            Event::Finished { address, .. } | Event::Failed { address, .. } if address.to_string() == self.job => {
+                self.sim.print(self.job, &["the last line"]);
+                "the end".to_owned()
+            }
+            _ => return,
+        };
+        self.heard.lock().expect("nobody panics").push(line);
+    }
+
+    fn listens(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_job_prints_is_heard_as_it_comes_and_to_its_last_line() {
+    const JOB: &str = "ecs.run.migrate_before";
+    for fault in [None, Some(Fault::FailLater)] {
+        let mut instance = living(&version("v4.7.3")).await;
+        let fails = fault.is_some();
+        fault.into_iter().for_each(|fault| instance.sim.add_fault(migration(fault)));
+        let listener = Arc::new(Listener { sim: Arc::clone(&instance.sim), job: JOB, heard: Mutex::default() });
+        instance.progress = listener.clone();
+        instance.sim.print(JOB, &["== 20260702144128 MoveKeys: migrating", "== MoveKeys: migrated"]);
+        let (_, outcome) = instance.go(&version("v4.7.4"), true).await.expect("plans");
+        assert_eq!(matches!(outcome, Some(Outcome::Completed(_))), !fails);
+        let heard = listener.heard.lock().expect("nobody panics").clone();
+        assert_eq!(
+            heard,
+            [
+                "ecs.run.migrate_before: == 20260702144128 MoveKeys: migrating",
+                "ecs.run.migrate_before: == MoveKeys: migrated",
+                "the end",
+                "ecs.run.migrate_before: the last line",
+            ]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mastoform::apply::{self, Outcome, Run, Silent, Stop};
+use mastoform::apply::{self, Outcome, Progress, Run, Silent, Stop};
 use mastoform::config::{self, Config};
 use mastoform::diagnostic::{Diagnostics, SourceFile};
 use mastoform::expr::Evaluator;
@@ -33,6 +33,8 @@ pub struct Instance {
     pub wait: Duration,
     /// The lineage of a state that is made here.
     pub lineage: &'static str,
+    /// Who is told how an apply goes.
+    pub progress: Arc<dyn Progress + Send + Sync>,
 }
 
 /// A `mastodon.toml` that was read and understood, with the specs it was read against.
@@ -105,17 +107,19 @@ impl Instance {
 
     /// With a cloud that is there already.
     pub fn with(sim: Sim) -> Self {
-        Self { sim: Arc::new(sim), folder: fast_folder(), at_once: 16, wait: PERSON, lineage: "lineage" }
+        let progress = Arc::new(Silent);
+        Self { sim: Arc::new(sim), folder: fast_folder(), at_once: 16, wait: PERSON, lineage: "lineage", progress }
     }
 
     /// Another instance in the same cloud, with a state of its own.
     pub fn beside(&self, lineage: &'static str) -> Self {
-        Self { sim: Arc::clone(&self.sim), folder: fast_folder(), at_once: self.at_once, wait: self.wait, lineage }
+        Self { sim: Arc::clone(&self.sim), folder: fast_folder(), lineage, progress: Arc::new(Silent), ..*self }
     }
 
     /// The same state in a copy of the cloud: whatever happens there, nothing happens here.
     pub fn copy(&self) -> Self {
-        let copy = Self { sim: Arc::new(self.sim.copy()), folder: fast_folder(), ..*self };
+        let (sim, progress) = (Arc::new(self.sim.copy()), Arc::new(Silent));
+        let copy = Self { sim, folder: fast_folder(), progress, ..*self };
         for entry in fs_err::read_dir(self.folder.path()).expect("a folder") {
             let entry = entry.expect("an entry");
             fs_err::copy(entry.path(), copy.folder.path().join(entry.file_name())).expect("copied");
@@ -252,7 +256,7 @@ impl Instance {
             state: gathered.state.clone(),
             settings: desired.map_or(Value::Null, |(world, _)| world.settings()),
             ledger,
-            progress: &Silent,
+            progress: &*self.progress,
             stop,
             at_once: self.at_once,
             wait: self.wait,

@@ -408,10 +408,18 @@ impl Progress for Told<'_> {
             Event::Waits { .. } | Event::Skipped { .. } | Event::Retrying { .. } | Event::Stopping { .. } => {
                 self.ui.say(&text)
             }
-            Event::Started { .. } | Event::Status { .. } | Event::Created { .. } | Event::Finished { .. } => {
+            Event::Started { .. }
+            | Event::Status { .. }
+            | Event::Printed { .. }
+            | Event::Created { .. }
+            | Event::Finished { .. } => {
                 self.ui.detail(&text);
             }
         }
+    }
+
+    fn listens(&self) -> bool {
+        self.ui.is_verbose()
     }
 }
 

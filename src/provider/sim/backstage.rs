@@ -66,6 +66,12 @@ impl Sim {
         self.world().calls.clone()
     }
 
+    /// Lets the program at an address print lines. Here nothing runs that could.
+    pub fn print(&self, address: &str, lines: &[&str]) {
+        let lines = lines.iter().map(|line| (*line).to_owned());
+        self.world().printed.entry(address.to_owned()).or_default().extend(lines);
+    }
+
     /// Forgets the calls so far.
     pub fn clear_calls(&self) {
         self.world().calls.clear();

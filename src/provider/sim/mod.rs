@@ -33,7 +33,7 @@ mod synthesis;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -53,8 +53,8 @@ use self::store::Store;
 use crate::address::{Address, Identity, TypeName};
 use crate::provider::trace::{self, Calls};
 use crate::provider::{
-    Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Provider,
-    ProviderError, Question, Registration, Silence, Tags, Target, Update,
+    Account, Announced, Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observations, Printed,
+    Provider, ProviderError, Question, Registration, Silence, Tags, Target, Update,
 };
 use crate::secret::SecretText;
 use crate::spec::blueprint::Law;
@@ -154,6 +154,8 @@ struct World {
     store: Option<Store>,
     faults: Faults,
     calls: Vec<Call>,
+    /// What programs have printed, by their addresses.
+    printed: BTreeMap<String, Vec<String>>,
 }
 
 /// The world while no other process changes it.
@@ -480,6 +482,15 @@ impl Provider for Sim {
 
     async fn reveal(&self, target: &Target, path: &[String]) -> Outcome<SecretText> {
         self.call(Operation::Reveal, &target.address, &target.region, |_| self.reveal_now(target, path)).await
+    }
+
+    async fn printed(&self, target: &Target, from: Option<&str>) -> Result<Printed, ProviderError> {
+        self.travel().await;
+        let from: usize = from.and_then(|from| from.parse().ok()).unwrap_or(0);
+        let world = self.world();
+        let lines = world.printed.get(&target.address.to_string()).map(|lines| &lines[from.min(lines.len())..]);
+        let lines = lines.unwrap_or_default().to_vec();
+        Ok(Printed { next: Some((from + lines.len()).to_string()), lines })
     }
 
     async fn ask(&self, question: &Question) -> Result<Value, Silence> {
