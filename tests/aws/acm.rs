@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Life, assert_error, look_up, text, type_of};
+use super::{Life, assert_error, creation, look_up, text, type_of};
 use crate::support::emulator::REGION;
 use crate::support::moto;
 use mastoform::address::{Address, Identity};
@@ -117,4 +117,36 @@ async fn a_requested_certificate_lives() {
     let certificate = Life::of("acm.certificate").repeats().create(&aws, attributes).await;
     certificate.shows(json!({ "validation_kind": "CNAME" })).await;
     certificate.end().await;
+}
+
+/// The record that proves each of two names is told; a certificate with other names is none that was lost.
+#[tokio::test]
+async fn a_certificate_of_two_names_lives() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let one = creation(&type_of("acm.certificate"), REGION, json!({ "domain_name": "web.example" }));
+    let two = json!({ "domain_name": "web.example", "alternative_name": "social.example" });
+    let two = creation(&type_of("acm.certificate"), REGION, two);
+    let made = aws.create(&one).await.expect("requested").identity;
+    assert_eq!(aws.find(&two).await.expect("looked for"), []);
+    let other = aws.create(&two).await.expect("requested").identity;
+    assert_eq!(aws.find(&two).await.expect("looked for"), [other.clone()]);
+    assert_eq!(aws.find(&one).await.expect("looked for"), [made]);
+    let target = Target {
+        address: two.address.clone(),
+        region: REGION.to_owned(),
+        identity: other,
+        recorded: Value::Null,
+        owner: None,
+    };
+    let Some(Observation::Found(shown)) = aws.observe(std::slice::from_ref(&target)).await.remove(&two.address) else {
+        panic!("it is not there")
+    };
+    let text = |name: &str| shown.attributes.get(name).and_then(Value::as_text).unwrap_or_default().to_owned();
+    assert_eq!(
+        (text("domain_name"), text("alternative_name")),
+        ("web.example".to_owned(), "social.example".to_owned())
+    );
+    assert!(text("validation_name").ends_with(".web.example"), "{}", text("validation_name"));
+    assert!(text("alternative_validation_name").ends_with(".social.example"), "{shown:?}");
 }

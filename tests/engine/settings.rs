@@ -467,6 +467,60 @@ async fn two_domains_need_a_redirect_which_is_said_before_the_first_apply() {
     assert!(outputs.iter().any(|output| output.name == "webfinger"));
 }
 
+/// Neither a second name nor a rule for it where nothing asks for them.
+#[tokio::test]
+async fn the_load_balancer_serves_both_domains_where_it_shall() {
+    let both = |more: &str| {
+        let lines = "web_domain = \"web.example.org\"\nload_balancer.serves_domain = true\n";
+        format!("{lines}{EXAMPLE}{more}")
+    };
+    for (more, made) in [
+        ("", ["create dns.record.domain", "create dns.record.domain_certificate"]),
+        (
+            "\n[dns]\nprovider = \"route53\"\n",
+            ["create route53.record.domain", "create route53.record.domain_certificate"],
+        ),
+    ] {
+        let instance = Instance::new();
+        let (plan, outcome) = instance.go(&both(more), true).await.expect("applies");
+        completed(outcome);
+        let names = changed(&plan);
+        assert!(made.iter().all(|name| names.iter().any(|found| found == name)), "{names:?}");
+        let certificate = shown(&instance, "acm.certificate.requested_web").expect("a certificate");
+        let name = |key: &str| certificate.get(key).and_then(Value::as_text).unwrap_or_default().to_owned();
+        assert_eq!(
+            (name("domain_name").as_str(), name("alternative_name").as_str()),
+            ("web.example.org", "social.example.org")
+        );
+        let rule = shown(&instance, "elb.listener_rule.domain").expect("a rule");
+        assert_eq!(rule.get("host_headers").map(ToString::to_string).as_deref(), Some(r#"["social.example.org"]"#));
+        let to = |key: &str| rule.at(&["action", "redirect", key]).and_then(Value::as_text).map(str::to_owned);
+        assert_eq!(to("host").as_deref(), Some("web.example.org"));
+        assert_eq!(to("status_code").as_deref(), Some("HTTP_301"));
+        assert_eq!(to("protocol").as_deref(), Some("HTTPS"));
+        let (again, _) = instance.go(&both(more), false).await.expect("plans");
+        assert_eq!(changed(&again), [""; 0]);
+    }
+    let alone = Instance::new();
+    completed(alone.go(&format!("web_domain = \"web.example.org\"\n{EXAMPLE}"), true).await.expect("applies").1);
+    let certificate = shown(&alone, "acm.certificate.requested_web").expect("a certificate");
+    assert!(certificate.get("alternative_name").is_none_or(Value::is_null));
+    assert_eq!(shown(&alone, "elb.listener_rule.domain"), None);
+}
+
+#[tokio::test]
+async fn what_serving_both_domains_means_is_said_before_the_first_apply() {
+    let both = format!("web_domain = \"web.example.org\"\nload_balancer.serves_domain = true\n{EXAMPLE}");
+    let warnings = warned(&both, &Value::Null).await;
+    assert!(warnings.contains("all of https://social.example.org will lead to web.example.org"), "{warnings}");
+    assert!(!warnings.contains("must redirect"), "{warnings}");
+    let mut applied = Value::Null;
+    applied.set(&["web_domain"], "web.example.org".into());
+    assert_eq!(warned(&both, &applied).await, "");
+    let idle = said("load_balancer.serves_domain = true").expect("valid");
+    assert!(idle.contains("means nothing where web_domain is domain"), "{idle}");
+}
+
 /// What follows `domain` by its default is no second mistake.
 #[tokio::test]
 async fn another_domain_is_one_mistake() {

@@ -85,11 +85,15 @@ impl Handler for Certificate {
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
-        let domain = wanted(creation, LIST).text("domain_name")?;
+        let wanted = wanted(creation, LIST);
+        let (domain, other) = (wanted.text("domain_name")?, wanted.optional_text("alternative_name")?);
         let mut found = Vec::new();
         for certificate in list_certificates(clients, None).await? {
             let is_alike = certificate.domain_name().is_some_and(|name| name.eq_ignore_ascii_case(domain));
-            let Some(arn) = certificate.certificate_arn().filter(|_| is_alike) else { continue };
+            let others = others(domain, certificate.subject_alternative_name_summaries());
+            let has_others = others.len() == usize::from(other.is_some())
+                && others.iter().all(|name| other.is_some_and(|other| name.eq_ignore_ascii_case(other)));
+            let Some(arn) = certificate.certificate_arn().filter(|_| is_alike && has_others) else { continue };
             let present = list_tags(clients, arn).await?;
             let is_own = present.is_some_and(|present| tags::has_all(&creation.tags, tags::pairs(&present)));
             if is_own {
@@ -105,6 +109,7 @@ impl Handler for Certificate {
             .acm()
             .request_certificate()
             .domain_name(wanted.text("domain_name")?)
+            .set_subject_alternative_names(wanted.owned_text("alternative_name")?.map(|name| vec![name]))
             .validation_method(ValidationMethod::Dns)
             .set_key_algorithm(wanted.optional_text("key_algorithm")?.map(KeyAlgorithm::from))
             .idempotency_token(&creation.token)
@@ -140,11 +145,25 @@ impl Handler for Certificate {
     }
 }
 
+/// The names of a certificate besides its first: AWS lists that among the others.
+fn others<'a>(first: &str, names: &'a [String]) -> Vec<&'a str> {
+    names.iter().map(String::as_str).filter(|name| !name.eq_ignore_ascii_case(first)).collect()
+}
+
 fn report(certificate: &CertificateDetail, arn: &str) -> Report {
-    let validation = certificate.domain_validation_options().first();
-    let record = validation.and_then(|validation| validation.resource_record());
+    let validations = certificate.domain_validation_options();
+    let proof = |name: &str| {
+        let mut own = validations.iter().filter(|validation| validation.domain_name().eq_ignore_ascii_case(name));
+        own.find_map(|validation| validation.resource_record())
+    };
+    let first = certificate.domain_name().unwrap_or_default();
+    let other = others(first, certificate.subject_alternative_names()).first().copied();
+    let (record, other_record) = (proof(first), other.and_then(proof));
     Report::new()
         .set("domain_name", certificate.domain_name())
+        .set("alternative_name", other)
+        .set_if("alternative_validation_name", other_record.map(|record| without_dot(record.name())))
+        .set_if("alternative_validation_value", other_record.map(|record| without_dot(record.value())))
         .set("key_algorithm", certificate.key_algorithm().map(key_algorithm))
         .set("status", certificate.status().map(|status| status.as_str()))
         .set_if("failure", certificate.failure_reason().map(|reason| reason.as_str()))
