@@ -36,6 +36,9 @@ use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Row, Status};
 use crate::value::{AttributePath, Known, Planned, Tree, Value};
 
+/// How often a job that was taken away is begun once more in one run.
+const ONCE_MORE: u32 = 3;
+
 /// A call that is made once its intent is on the disk.
 type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -69,6 +72,8 @@ pub(super) struct Engine<'a> {
     locked_out: bool,
     /// Since when nothing is left but what waits for a person.
     idle_since: Option<Instant>,
+    /// How often each job was taken away before its end and begun once more.
+    taken_away: BTreeMap<Address, u32>,
     /// What programs have printed so far.
     pub(super) ears: Ears,
 }
@@ -98,6 +103,7 @@ impl<'a> Engine<'a> {
             taken: BTreeSet::new(),
             locked_out: false,
             idle_since: None,
+            taken_away: BTreeMap::new(),
             ears: Ears::default(),
         }
     }
@@ -542,9 +548,13 @@ impl<'a> Engine<'a> {
         self.queue.put_back(index);
     }
 
-    /// The same for every try at one creation in this run: AWS recognises a repeated request by it.
+    /// The same for every try at one creation in this run: AWS recognises a repeated request by it. A job that is begun
+    /// once more is another creation.
     fn token(&self, address: &Address) -> String {
-        let text = format!("{} {} {address}", self.run.state.lineage, self.run.state.serial);
+        let mut text = format!("{} {} {address}", self.run.state.lineage, self.run.state.serial);
+        if let Some(times) = self.taken_away.get(address) {
+            text.push_str(&format!(" {times}"));
+        }
         let mut token = state::sha256(text.as_bytes());
         token.truncate(32);
         token
@@ -769,6 +779,25 @@ impl<'a> Engine<'a> {
         self.queue.reach(index, Milestone::Ready);
         self.tell(Event::Finished { address: step.address.clone(), verb, object: step.object().cloned(), elapsed });
         self.done.push(Done { address: step.address.clone(), verb, elapsed });
+    }
+
+    /// Begins a job once more that was taken away before its end, a few times. Whether it does.
+    pub(super) fn begin_once_more(&mut self, index: usize, report: &str) -> bool {
+        let address = self.steps.step(index).address.clone();
+        let times = self.taken_away.entry(address.clone()).or_default();
+        if *times >= ONCE_MORE {
+            return false;
+        }
+        *times += 1;
+        // The next one has its own intent: a crash from here on knows that this one has ended.
+        if self.run.ledger.progress(&address).is_open() {
+            self.happened(Record::Failed { address: address.clone(), error: report.to_owned() });
+        }
+        self.tell(Event::Retrying { address, reason: report.to_owned(), after: Duration::ZERO });
+        self.ears.forget(index);
+        self.flights.begin(index, Instant::now());
+        self.reveal_or_go(index, &|_| true);
+        true
     }
 
     /// Stops asking anything, because the credentials are not good any more. What is under way stays so.

@@ -33,6 +33,13 @@ struct Heard {
     is_deaf: bool,
 }
 
+impl Ears {
+    /// Another program begins in the place of one that has ended.
+    pub(super) fn forget(&mut self, index: usize) {
+        self.heard.remove(&index);
+    }
+}
+
 impl Engine<'_> {
     /// Asks what a program has printed, if anybody wants to hear it.
     pub(super) fn listen(&mut self, index: usize) {

@@ -15,7 +15,7 @@ use super::queue::Stage;
 use crate::address::Address;
 use crate::plan::order::Verb;
 use crate::provider::{Observation, Observations, ProviderError, Target};
-use crate::spec::types::{Condition, Milestone};
+use crate::spec::types::{Condition, Milestone, Remedy};
 use crate::state::Record;
 use crate::value::{Tree, Value};
 
@@ -243,6 +243,11 @@ impl Engine<'_> {
                 Condition::Failed(_) | Condition::Stopped(_) => ready.report(&attributes),
                 Condition::Good | Condition::Passing | Condition::Waits(_) | Condition::Going => None,
             };
+            if let (Some(report), Condition::Failed(Remedy::AtOnce), true) = (&is_over, condition, resource_type.once)
+                && self.begin_once_more(index, &format!("AWS reports it as {report}"))
+            {
+                return;
+            }
             if let Some(report) = is_over {
                 let region = self.run.state.rows.get(&address).map(|row| row.region.as_str()).unwrap_or_default();
                 let told = |advice| format!("; {}", resource_type.advice(advice, &attributes, region));

@@ -40,7 +40,7 @@ pub fn verdict(resource_type: &ResourceType, row: &Row, observed: Option<&Value>
         // An earlier run deletes it, and the next one goes on with that.
         Condition::Going if matches!(row.status, Status::Deleting | Status::Replacing) => Verdict::Fine,
         Condition::Going => Verdict::Leaving,
-        Condition::Failed(Remedy::Again) => Verdict::Again,
+        Condition::Failed(Remedy::Again | Remedy::AtOnce) => Verdict::Again,
         Condition::Failed(Remedy::Tell(advice)) => Verdict::Tell(told(advice)),
         Condition::Failed(Remedy::Anew) => match row.status {
             Status::Creating | Status::Failed => Verdict::Anew,

@@ -41,6 +41,8 @@ pub struct Ready {
 pub enum Remedy {
     /// To ask for the same once more.
     Again,
+    /// The same, at once: it was taken away, which says nothing of what it does.
+    AtOnce,
     /// Nothing but another resource in its place.
     Anew,
     /// What a person has to do.
@@ -72,7 +74,9 @@ impl<'a> Condition<'a> {
         match self {
             Self::Failed(Remedy::Tell(advice)) => Some(advice),
             Self::Waits(advice) | Self::Stopped(advice) => Some(advice),
-            Self::Good | Self::Passing | Self::Going | Self::Failed(Remedy::Again | Remedy::Anew) => None,
+            Self::Good | Self::Passing | Self::Going | Self::Failed(Remedy::Again | Remedy::AtOnce | Remedy::Anew) => {
+                None
+            }
         }
     }
 }
@@ -98,9 +102,10 @@ impl Ready {
             let mut remedies =
                 Reader { diagnostics: &mut *reader.diagnostics, table: failed, what: "`failed`", used: Vec::new() };
             let again = remedies.texts("again").into_iter().map(|status| (status, Remedy::Again));
+            let at_once = remedies.texts("at_once").into_iter().map(|status| (status, Remedy::AtOnce));
             let anew = remedies.texts("anew").into_iter().map(|status| (status, Remedy::Anew));
             let told = advice(&mut remedies, "tell").into_iter().map(|(status, what)| (status, Remedy::Tell(what)));
-            result.failed.extend(again.chain(anew).chain(told));
+            result.failed.extend(again.chain(at_once).chain(anew).chain(told));
             remedies.refuse_others();
         }
         result
@@ -249,7 +254,7 @@ pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
         let told = ready.waits.values().chain(ready.stopped.values());
         let unknown = told.chain(ready.failed.iter().filter_map(|(_, remedy)| match remedy {
             Remedy::Tell(advice) => Some(advice),
-            Remedy::Again | Remedy::Anew => None,
+            Remedy::Again | Remedy::AtOnce | Remedy::Anew => None,
         }));
         let is_known =
             |name: &&str| *name == "region" || resource_type.attribute(&name.split('.').collect::<Vec<_>>()).is_some();

@@ -155,7 +155,7 @@ async fn every_status_means_the_same_to_a_plan_and_to_a_drift() {
                     let [Cause::Waits { advice }] = &plan.changes[0].causes[..] else { panic!("{plan:?}") };
                     assert!(!advice.contains(['{', '}']), "{advice}");
                 }
-                Condition::Failed(Remedy::Again) => {
+                Condition::Failed(Remedy::Again | Remedy::AtOnce) => {
                     assert_eq!(changed(&plan), [format!("update {address}")], "{story}");
                     let [Cause::Reported { status: said }] = &plan.changes[0].causes[..] else { panic!("{plan:?}") };
                     assert!(said.starts_with(status), "{said}");

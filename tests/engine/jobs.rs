@@ -8,6 +8,7 @@ use mastoform::plan::{Action, Cause};
 use mastoform::provider::sim::{Fault, Operation, Rule, Sim, Subject};
 use mastoform::state::Status;
 
+use super::crash::{Deed, Witness, put_back};
 use super::{changed, completed};
 use crate::support::instance::{EXAMPLE, Instance};
 
@@ -294,5 +295,78 @@ async fn what_a_job_prints_is_heard_as_it_comes_and_to_its_last_line() {
                 "ecs.run.migrate_before: the last line",
             ]
         );
+    }
+}
+
+/// The host of the migrations before an upgrade is taken away so many times.
+fn taken_away(times: usize) -> Rule {
+    migration(Fault::StickIn("INTERRUPTED".to_owned())).times(times)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_host_is_taken_away_is_begun_once_more_and_not_for_ever() {
+    let instance = living(&version("v4.7.3")).await;
+    instance.sim.add_fault(taken_away(2));
+    completed(instance.go(&version("v4.7.4"), true).await.expect("applies").1);
+    let before = "ecs.run.migrate_before";
+    let expected = ["rds.cluster_snapshot.before_upgrade", before, before, before, "ecs.run.migrate_after"];
+    assert_eq!(runs(&instance), expected);
+    assert!(is_done(&instance, &version("v4.7.4")).await);
+
+    instance.sim.clear_calls();
+    instance.sim.add_fault(taken_away(100));
+    let said = failed(instance.go(&version("v4.7.5"), true).await.expect("plans").1);
+    assert!(said[0].starts_with("ecs.run.migrate_before: AWS reports it as INTERRUPTED"), "{said:?}");
+    assert_eq!(runs(&instance).iter().filter(|job| *job == before).count(), 4, "{:?}", runs(&instance));
+    instance.sim.clear_faults();
+    completed(instance.go(&version("v4.7.5"), true).await.expect("applies").1);
+    assert!(is_done(&instance, &version("v4.7.5")).await);
+}
+
+/// The worst of worlds: an upgrade one of whose jobs was taken away dies at any moment, and before the next one looks, AWS
+/// has forgotten every job that has ended. What is recorded as done is not done again, what runs is waited for, everything
+/// else runs, each once, and never beside another one of its kind: the simulated cloud would refuse that.
+#[tokio::test(start_paused = true)]
+async fn no_job_is_lost_or_begun_twice_whenever_an_upgrade_dies_and_whatever_aws_has_forgotten() {
+    const JOBS: [&str; 3] = ["rds.cluster_snapshot.before_upgrade", "ecs.run.migrate_before", "ecs.run.migrate_after"];
+    let upgraded = version("v4.7.4");
+    let instance = living(&version("v4.7.3")).await;
+    instance.sim.add_fault(taken_away(1));
+    let witness = Witness::new(&instance);
+    let deed = Deed::apply(&upgraded);
+    completed(Some(deed.happens(&instance, witness.clone(), Some(witness.watch())).await));
+    let worlds = witness.worlds();
+    assert!(worlds.len() > 20, "{}", worlds.len());
+    for world in worlds {
+        let label = world.label;
+        let after = Instance::with(world.sim);
+        put_back(&world.files, after.folder.path());
+        let (mut is_done, mut is_at_work) = (Vec::new(), Vec::new());
+        for job in JOBS {
+            let address = job.parse().expect("an address");
+            let row = after.state().and_then(|state| state.rows.get(&address).cloned());
+            let new = |trigger: &str| trigger.ends_with("v4.7.4");
+            let trigger = row.as_ref().and_then(|row| row.inputs.at(&["triggers", "image"]).cloned());
+            if row.as_ref().is_some_and(|row| row.status == Status::Ready)
+                && trigger.as_ref().and_then(|trigger| trigger.as_text()).is_some_and(new)
+            {
+                is_done.push(job);
+            }
+            // Jobs that have ended are no objects any more.
+            let objects = after.sim.objects();
+            if objects.iter().any(|entry| entry.object.address.as_ref() == Some(&address)) {
+                is_at_work.push(job);
+            }
+        }
+        after.sim.forget_what_has_ended();
+        completed(Some(deed.happens(&after, after.sim.clone(), None).await));
+        let ran = runs(&after);
+        for job in JOBS {
+            let times = ran.iter().filter(|ran| *ran == job).count();
+            let is_over = is_done.contains(&job) || is_at_work.contains(&job);
+            assert!(times <= 1, "{label}: {job} ran {times} times");
+            assert!(!is_over || times == 0, "{label}: {job} ran again");
+        }
+        assert!(self::is_done(&after, &upgraded).await, "{label}");
     }
 }

@@ -132,6 +132,21 @@ impl Sim {
         world.cloud.remove(&type_name, &identity)
     }
 
+    /// Forgets every job that has ended, as AWS does after a while. What one has left stays.
+    pub fn forget_what_has_ended(&self) {
+        let now = self.now();
+        let mut world = self.world();
+        let is_over = |type_name: &TypeName, object: &Object| {
+            self.types.get(type_name).is_some_and(|found| found.leaves.is_none() && object.has_ended(found, now))
+        };
+        let over = world.cloud.iter().filter(|(type_name, _, object)| is_over(type_name, object));
+        let over: Vec<(TypeName, Identity)> =
+            over.map(|(type_name, identity, _)| (type_name.clone(), identity.clone())).collect();
+        for (type_name, identity) in over {
+            world.cloud.remove(&type_name, &identity);
+        }
+    }
+
     /// Everything that exists now, except for what only lookups brought into being, and jobs that have ended.
     pub fn objects(&self) -> Vec<Entry> {
         let now = self.now();

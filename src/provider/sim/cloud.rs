@@ -99,7 +99,14 @@ impl Object {
 
     /// Whether it is a job that has come to its end: nothing of it lives on.
     pub fn has_ended(&self, resource_type: &ResourceType, now: Duration) -> bool {
-        resource_type.once && matches!(self.stage(now), Stage::Ready | Stage::Failed)
+        let is_final =
+            |status: &str| resource_type.ready.as_ref().is_some_and(|ready| ready.condition(status).is_final());
+        resource_type.once
+            && match self.stage(now) {
+                Stage::Ready | Stage::Failed => true,
+                Stage::Stuck(status) => is_final(status),
+                Stage::Gone | Stage::Waiting | Stage::Changing(_) => false,
+            }
     }
 
     /// Makes everything that happens to it happen so much earlier, but not before the epoch.

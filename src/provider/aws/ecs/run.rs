@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::builders::GetLogEventsFluentBuilder;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, Container, ContainerOverride, DesiredStatus, KeyValuePair, LaunchType,
-    ManagedAgentName, NetworkConfiguration, Task, TaskField, TaskOverride,
+    ManagedAgentName, NetworkConfiguration, Task, TaskField, TaskOverride, TaskStopCode,
 };
 
 use super::{present, tag};
@@ -132,7 +132,9 @@ async fn session(clients: &Clients, target: &Target, command: &str) -> Result<Ve
         Outcome::Stopping | Outcome::Succeeded => {
             return Err(ProviderError::new(ErrorKind::Invalid, EXECUTE, "the task has ended"));
         }
-        Outcome::Failed(reason) => return Err(ProviderError::new(ErrorKind::Invalid, EXECUTE, reason)),
+        Outcome::Failed(reason) | Outcome::Interrupted(reason) => {
+            return Err(ProviderError::new(ErrorKind::Invalid, EXECUTE, reason));
+        }
     }
     let container = program(task, name).ok_or_else(|| unanswered(DESCRIBE, "container"))?;
     let agents =
@@ -274,7 +276,7 @@ async fn report(clients: &Clients, target: &Target, task: &Task) -> Result<Obser
         .set_if("arn", task.task_arn())
         .set("outcome", ended.word())
         .set_if("exit_code", program(task, container).and_then(|program| program.exit_code()));
-    if let Outcome::Failed(reason) = ended {
+    if let Outcome::Failed(reason) | Outcome::Interrupted(reason) = ended {
         let lines = match log(target)? {
             Some((group, stream)) => last_lines(clients, group, &stream).await,
             None => None,
@@ -310,6 +312,8 @@ enum Outcome {
     Stopping,
     Succeeded,
     Failed(String),
+    /// AWS took its host away.
+    Interrupted(String),
 }
 
 impl Outcome {
@@ -320,6 +324,7 @@ impl Outcome {
             Self::Stopping => "STOPPING",
             Self::Succeeded => "SUCCEEDED",
             Self::Failed(_) => "FAILED",
+            Self::Interrupted(_) => "INTERRUPTED",
         }
     }
 }
@@ -334,8 +339,15 @@ fn outcome(task: &Task, container: &str) -> Outcome {
         _ => return Outcome::Pending,
     }
     let program = program(task, container);
+    // A program that is told to leave may still end, with a code of its own.
+    let is_taken_away =
+        matches!(task.stop_code(), Some(TaskStopCode::SpotInterruption | TaskStopCode::TerminationNotice));
     match program.and_then(|program| program.exit_code()) {
         Some(0) => Outcome::Succeeded,
+        _ if is_taken_away => {
+            let why = task.stopped_reason().filter(|why| !why.is_empty()).unwrap_or("AWS does not say why");
+            Outcome::Interrupted(format!("the host of the program was taken away: {why}"))
+        }
         Some(code) => Outcome::Failed(format!("the program ended with {code}")),
         None => {
             let why = [task.stopped_reason(), program.and_then(|program| program.reason())];
@@ -385,6 +397,21 @@ mod tests {
             "the program never came to its end: Task failed to start; CannotPullContainerError"
         );
         assert_eq!(failed(Some(0), "other"), "the program never came to its end: Task failed to start");
+    }
+
+    /// AWS says so by the code of the stop; a program that is told to leave may end with a code of its own.
+    #[test]
+    fn whose_host_is_taken_away_has_not_failed() {
+        for code in [TaskStopCode::SpotInterruption, TaskStopCode::TerminationNotice] {
+            let stopped = |exit_code| Task { stop_code: Some(code.clone()), ..task("STOPPED", exit_code) };
+            let expected = "the host of the program was taken away: Task failed to start";
+            for exit_code in [None, Some(143)] {
+                assert_eq!(outcome(&stopped(exit_code), "job"), Outcome::Interrupted(expected.to_owned()));
+            }
+            assert_eq!(outcome(&stopped(Some(0)), "job"), Outcome::Succeeded, "it came to its end in time");
+        }
+        let stopped = Task { stop_code: Some(TaskStopCode::UserInitiated), ..task("STOPPED", None) };
+        assert!(matches!(outcome(&stopped, "job"), Outcome::Failed(_)), "somebody wanted that");
     }
 
     #[test]
