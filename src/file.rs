@@ -5,8 +5,9 @@
 //!
 //! # Guarantees
 //!
-//! - Nothing is read or written through a symbolic link at the end of a path. [`stays_inside`] is the same promise for
-//!   the folders before it.
+//! - Nothing is read or written through a symbolic link at the end of a path, nor through one in it that leads out of the
+//!   place it is named from: where the program runs, or above that, as far as the path begins with `..`. An absolute path
+//!   to somewhere else is what the user means. [`stays_inside`] keeps the same promise for a narrower place.
 //! - Only regular files are opened. Opening never blocks, also not on a pipe, and a read ends at its limit.
 //! - [`replace`] and [`write_own`] are atomic: at every moment the file is the old one or the new one, and whole.
 //! - [`write_own`] replaces nothing but a file of the same kind.
@@ -17,7 +18,7 @@
 //! - Nobody changes folders into links while a command runs: the danger is in what was checked out before.
 
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use fs_err::os::unix::fs::OpenOptionsExt;
 use rustix::fs::OFlags;
@@ -61,7 +62,7 @@ impl Refused {
             Self::Special { .. } => "pipes, devices and folders are not read; write the content into a file".to_owned(),
             Self::TooLarge { .. } => "no file of this kind is that large; look at what is in it".to_owned(),
             Self::Outside { path, .. } => format!(
-                "`ls -l {}` shows the link; a folder elsewhere is named on the command line, with --state-dir or --specs",
+                "`ls -l {}` shows the link; if that place is meant, name it on the command line as it is, without the link",
                 path.display()
             ),
             Self::Foreign { kind, .. } => {
@@ -91,8 +92,9 @@ pub enum Access {
 ///
 /// # Errors
 ///
-/// [`Refused::Link`], [`Refused::Special`], or what the system says.
+/// [`Refused::Link`], [`Refused::Special`], [`Refused::Outside`], or what the system says.
 pub fn open(path: &Path, access: Access) -> io::Result<fs_err::File> {
+    stays_where_it_is_named(path)?;
     let mut options = fs_err::OpenOptions::new();
     options.read(true);
     match access {
@@ -120,9 +122,21 @@ pub fn open(path: &Path, access: Access) -> io::Result<fs_err::File> {
 ///
 /// # Errors
 ///
-/// `AlreadyExists`, or what else the system says.
+/// `AlreadyExists`, [`Refused::Outside`], or what else the system says.
 pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    stays_where_it_is_named(path)?;
     fs_err::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+}
+
+/// Makes a folder, and those above it that are missing.
+///
+/// # Errors
+///
+/// [`Refused::Outside`], or what the system says.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    // Any name in it stands for the folder.
+    stays_where_it_is_named(&folder.join("x"))?;
+    fs_err::create_dir_all(openable(folder))
 }
 
 /// The content of a regular file, if it is no larger than `limit`.
@@ -180,6 +194,43 @@ pub fn stays_inside(base: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
+/// Refuses a path of which a folder is a link that leads out of the place the path is named from.
+fn stays_where_it_is_named(path: &Path) -> io::Result<()> {
+    // Most files have no folder on their way.
+    if folder_of(path) == Path::new(".") { Ok(()) } else { stays_below(&fs_err::canonicalize(".")?, path) }
+}
+
+/// The same for a program that runs in `here`, which is behind no link.
+fn stays_below(here: &Path, path: &Path) -> io::Result<()> {
+    let folder = folder_of(path);
+    let (base, named, rest) = if folder.is_absolute() {
+        let is_here = |above: &&Path| fs_err::canonicalize(above).is_ok_and(|there| there == here);
+        let Some(above) = folder.ancestors().find(is_here) else { return Ok(()) };
+        (here.to_owned(), above.to_owned(), folder.strip_prefix(above).unwrap_or(folder).to_owned())
+    } else {
+        let (mut base, mut named, mut rest) = (here.to_owned(), PathBuf::new(), folder.components());
+        loop {
+            match rest.clone().next() {
+                Some(Component::ParentDir) => _ = base.pop(),
+                Some(Component::CurDir) => {}
+                _ => break,
+            }
+            named.extend(rest.next());
+        }
+        (base, named, rest.as_path().to_owned())
+    };
+    // Behind a folder, `..` leads to where the user says, whatever that folder is.
+    if rest.as_os_str().is_empty() || rest.components().any(|part| part == Component::ParentDir) {
+        return Ok(());
+    }
+    stays_inside(&base, &base.join(&rest)).map_err(|error| match Refused::of(&error) {
+        Some(Refused::Outside { .. }) => {
+            Refused::Outside { path: folder.to_owned(), base: openable(&named).to_owned() }.into()
+        }
+        _ => error,
+    })
+}
+
 /// Where a path leads; `None` if nothing is there.
 fn real(path: &Path) -> io::Result<Option<PathBuf>> {
     match fs_err::canonicalize(openable(path)) {
@@ -212,9 +263,11 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// [`Refused::Link`], [`Refused::Special`], or what the system says. The old file is whole then.
+/// [`Refused::Link`], [`Refused::Special`], [`Refused::Outside`], or what the system says. The old file is whole then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
+
+    stays_where_it_is_named(path)?;
 
     let existing = match fs_err::symlink_metadata(path) {
         Ok(there) if there.is_symlink() => return Err(Refused::Link { path: path.to_owned() }.into()),
@@ -371,6 +424,35 @@ mod tests {
             }
         }
         stays_inside(&outer.path().join("missing"), &outer.path().join("missing/state")).unwrap();
+    }
+
+    #[test]
+    fn a_folder_on_the_way_leads_nowhere_else() {
+        let (outer, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let outer = fs_err::canonicalize(outer.path()).unwrap();
+        let here = outer.join("project");
+        fs_err::create_dir_all(here.join("real")).unwrap();
+        symlink("real", here.join("inner")).unwrap();
+        symlink(elsewhere.path(), here.join("out")).unwrap();
+        symlink(elsewhere.path(), outer.join("beside")).unwrap();
+        symlink("project", outer.join("alias")).unwrap();
+        let checked = |path: &str| stays_below(&here, Path::new(path));
+        let absolute = |path: &str| stays_below(&here, &outer.join(path));
+        let typed =
+            ["x", "real/x", "./real/x", "inner/x", "new/deeper/x", "../x", "../alias/x", "out/../x", "real/../out/x"];
+        for path in typed {
+            checked(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        }
+        for path in ["project/real/x", "alias/inner/x", "project/x", "beside/x"] {
+            absolute(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        }
+        stays_below(&here, &elsewhere.path().join("x")).unwrap();
+        assert_eq!(refusal(checked("out/x")), "out leads out of .");
+        assert_eq!(refusal(checked("./out/deeper/x")), "./out/deeper leads out of .");
+        assert_eq!(refusal(checked("../beside/x")), "../beside leads out of ..");
+        for path in ["project/out/x", "alias/out/x"] {
+            assert!(refusal(absolute(path)).contains("/out leads out of "), "{path}");
+        }
     }
 
     #[test]

@@ -235,6 +235,7 @@ fn files_are_opened_and_programs_run_in_one_place() {
         "fs_err::write(",
         "fs_err::copy(",
         "fs_err::rename(",
+        "fs_err::create_dir",
         "fs_err::File::open(",
         "fs_err::File::create(",
         "OpenOptions::new",

@@ -63,7 +63,7 @@ fn write_files(folder: &Path, files: &[File]) -> Result<Vec<(String, usize)>, Co
         return Err(CommandError::failure(format!("{} is there already", path.display()))
             .hint("an export never writes over a file: remove it, or name another folder"));
     }
-    fs_err::create_dir_all(folder)?;
+    file::make_folder(folder)?;
     let mut written = Vec::new();
     for (path, text) in paths {
         file::create_new(&path, text.as_bytes())?;

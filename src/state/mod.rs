@@ -37,7 +37,7 @@ pub mod repository;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::file::replace;
+use crate::file::{make_folder, replace};
 
 pub use dependents::Dependents;
 pub use file::{FORMAT, Prepared, Row, State, StateError, Status, was_not_run};
@@ -101,7 +101,7 @@ impl Paths {
     /// git, and `.gitattributes` by which git keeps the lines of both sides where two branches have a history.
     pub fn make_folder(&self) -> io::Result<()> {
         if !self.folder.is_dir() {
-            fs_err::create_dir_all(&self.folder)?;
+            make_folder(&self.folder)?;
         }
         let files: [(&str, &[u8]); 2] = [
             (".gitignore", include_bytes!("../../state/.gitignore")),

@@ -50,7 +50,9 @@ impl Repository {
         for top in real(folder)?.ancestors() {
             let entry = top.join(".git");
             if entry.join("HEAD").is_file() {
-                return Ok(Some(Self { top: top.to_owned(), git: entry, hides_another }));
+                // No checkout brings `.git` along, so it may be a link to wherever its owner keeps it.
+                let git = fs_err::canonicalize(&entry)?;
+                return Ok(Some(Self { top: top.to_owned(), git, hides_another }));
             }
             if entry.is_file() {
                 let text = file::read_text(&entry, LARGEST_LINK)?;

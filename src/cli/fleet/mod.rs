@@ -104,7 +104,7 @@ fn matching(path: &Path) -> Result<Vec<File>, CommandError> {
     let paths = matches
         .collect::<Result<Vec<PathBuf>, _>>()
         .map_err(|error| CommandError::failure(format!("cannot look for {text}: {}", error.error())))?;
-    // Folders that were typed may be links; those that a wildcard has found may not lead anywhere else.
+    // What a wildcard has found leads nowhere else than the folder that was typed.
     let typed: PathBuf =
         path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect();
     for path in &paths {

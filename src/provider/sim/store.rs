@@ -230,7 +230,7 @@ impl Store {
     pub fn turn(&mut self, cloud: &mut Cloud, now: Duration) -> io::Result<()> {
         loop {
             if self.file.is_none() {
-                fs_err::create_dir_all(file::folder_of(&self.path))?;
+                file::make_folder(file::folder_of(&self.path))?;
             }
             let file = match self.file.take() {
                 Some(file) => file,
@@ -419,8 +419,8 @@ mod tests {
         let first = text(&path);
         kept.make("b");
         kept.change(|cloud| {
-            cloud.get_mut(&kind(), &Identity::new("a")).unwrap().attributes = Value::from("new");
-            assert!(cloud.remove(&kind(), &Identity::new("b")));
+            cloud.get_mut(&kind(), &Identity::new("a"), Some("")).unwrap().attributes = Value::from("new");
+            assert!(cloud.remove(&kind(), &Identity::new("b"), ""));
         });
         let lines = text(&path);
         let lines: Vec<&str> = lines.strip_prefix(&first).unwrap().lines().collect();
@@ -444,6 +444,39 @@ mod tests {
             kept.make("c");
             assert_eq!(open(&path).unwrap().names(), ["a", "b", "c"], "{end:?}");
         }
+    }
+
+    /// Only names that are there twice are told apart in the file, so that an earlier file reads as it did.
+    #[test]
+    fn objects_of_one_name_in_two_regions_are_kept_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cloud.json");
+        let there = |region: &str| crate::provider::sim::Object { region: region.to_owned(), ..blank(NOW) };
+        let mut kept = open(&path).unwrap();
+        let make = |kept: &mut Kept, name: &str, region: &str| {
+            kept.change(|cloud| cloud.insert(&kind(), Identity::new(name), there(region)));
+        };
+        make(&mut kept, "a", "here");
+        make(&mut kept, "b in here", "here");
+        make(&mut kept, "a", "there");
+        make(&mut kept, "c", "there");
+        let regions = |path: &Path| -> Vec<(String, String)> {
+            let cloud = open(path).unwrap().cloud;
+            cloud.of_type(&kind()).map(|(identity, object)| (identity.to_string(), object.region.clone())).collect()
+        };
+        let all = [("a", "here"), ("a", "there"), ("b in here", "here"), ("c", "there")];
+        let all = all.map(|(name, region)| (name.to_owned(), region.to_owned())).to_vec();
+        assert_eq!(regions(&path), all, "from lines");
+        kept.store.fold(&mut kept.cloud);
+        for name in ["\"a in here\"", "\"a in there\"", "\"b in here in here\"", "\"c\""] {
+            assert!(text(&path).contains(&format!("{name}: {{")), "{name}");
+        }
+        assert_eq!(regions(&path), all, "from a whole file");
+        let mut kept = open(&path).unwrap();
+        kept.change(|cloud| assert!(cloud.remove(&kind(), &Identity::new("a"), "there")));
+        assert_eq!(regions(&path), [&all[..1], &all[2..]].concat());
+        kept.store.fold(&mut kept.cloud);
+        assert!(text(&path).contains("\"a\": {"));
     }
 
     #[test]
@@ -537,7 +570,7 @@ mod tests {
             (one.names(), two.names()),
             (vec!["a".into(), "b".into(), "c".into()], vec!["a".into(), "b".into(), "c".into()])
         );
-        one.change(|cloud| assert!(cloud.remove(&kind(), &Identity::new("b"))));
+        one.change(|cloud| assert!(cloud.remove(&kind(), &Identity::new("b"), "")));
         assert_eq!(two.names(), ["a", "c"]);
         fs_err::remove_file(&path).unwrap();
         assert_eq!(two.names(), [""; 0], "a file that is taken away takes all with it");
