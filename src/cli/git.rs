@@ -131,6 +131,14 @@ impl Git {
     }
 }
 
+/// Everything that a checkout has brought along: the topmost folder of the one that a folder is in, or the folder itself.
+pub(super) fn checkout(folder: &Path) -> std::io::Result<PathBuf> {
+    match Repository::around(folder)? {
+        Some(repository) => Ok(repository.top().to_owned()),
+        None => Ok(fs_err::canonicalize(folder)?),
+    }
+}
+
 /// The first program of this name on a search path that does not lie in the checkout.
 pub(super) fn program(name: &str, search: &str, checkout: &Path) -> Option<PathBuf> {
     let folders = std::env::split_paths(search).filter(|folder| folder.is_absolute());
@@ -143,6 +151,71 @@ pub(super) fn program(name: &str, search: &str, checkout: &Path) -> Option<PathB
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A careless git runs a program for each of three questions; ours runs none, whatever it is asked.
+    #[test]
+    fn what_a_repository_configures_is_not_run() {
+        use std::io::Write;
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let top = fs_err::canonicalize(folder.path()).expect("there");
+        let (project, canary, mark) = (top.join("project"), top.join("canary"), top.join("sung"));
+        fs_err::create_dir(&project).expect("made");
+        fs_err::write(&canary, format!("#!/bin/sh\necho \"$0 $*\" >> '{}'\n", mark.display())).expect("written");
+        fs_err::set_permissions(&canary, std::fs::Permissions::from_mode(0o755)).expect("runs");
+        let careless = |words: &[&str], input: &str| -> String {
+            let mut command = Command::new("git");
+            command.args(words).current_dir(&project).env("HOME", &top).env("GIT_CONFIG_NOSYSTEM", "1");
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut child = command.spawn().expect("there is git");
+            child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("fed");
+            String::from_utf8(child.wait_with_output().expect("it ends").stdout).expect("text").trim_end().to_owned()
+        };
+        careless(&["init", "-q", "-b", "main"], "");
+        // The tree names a file of which the content is not there.
+        let missing = careless(&["hash-object", "--stdin"], "somewhere else");
+        let tree = careless(&["mktree", "--missing"], &format!("100644 blob {missing}\tsocial.json\n"));
+        let person = "Ada <ada@example.org> 1700000000 +0000";
+        let signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n";
+        let commit = format!("tree {tree}\nauthor {person}\ncommitter {person}\n{signature}\nstate\n");
+        let commit = careless(&["hash-object", "-t", "commit", "-w", "--stdin"], &commit);
+        careless(&["update-ref", "refs/heads/main", &commit], "");
+        let program = canary.display();
+        let configuration = format!(
+            "[core]\n\trepositoryformatversion = 1\n\tfsmonitor = {program}\n[extensions]\n\tpartialClone = origin\n\
+             [log]\n\tshowSignature = true\n[gpg]\n\tprogram = {program}\n[protocol]\n\tallow = always\n\
+             [remote \"origin\"]\n\turl = ext::{program}\n\tpromisor = true\n"
+        );
+        let path = project.join(".git/config");
+        let honest = fs_err::read_to_string(&path).expect("there");
+        fs_err::write(&path, honest + &configuration).expect("written");
+        let search = variable("PATH").unwrap_or_else(|| USUAL.to_owned());
+        let git =
+            Git { program: super::program("git", &search, &project).expect("there is git"), folder: project.clone() };
+        for words in [&["log", "-1"][..], &["status"], &["cat-file", "blob", &missing]] {
+            careless(words, "");
+            assert!(mark.exists(), "a careless git would run it for {words:?}");
+            fs_err::remove_file(&mark).expect("removed");
+            git.ask(words);
+            assert!(!mark.exists(), "{words:?}: {}", fs_err::read_to_string(&mark).unwrap_or_default());
+        }
+        assert_eq!(git.versions("social.json"), []);
+        assert!(!mark.exists());
+    }
+
+    /// A project is often a folder of a checkout, and its neighbours come from the same stranger.
+    #[test]
+    fn a_program_beside_the_project_is_part_of_the_checkout() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let top = fs_err::canonicalize(folder.path()).expect("there");
+        let project = top.join("deploy/eu");
+        fs_err::create_dir_all(&project).expect("made");
+        assert_eq!(checkout(&project).expect("a folder"), project);
+        fs_err::create_dir(top.join(".git")).expect("made");
+        fs_err::write(top.join(".git/HEAD"), "ref: refs/heads/main").expect("written");
+        assert_eq!(checkout(&project).expect("a checkout"), top);
+    }
 
     #[test]
     fn a_git_in_the_checkout_is_not_run() {

@@ -44,7 +44,7 @@ pub fn run(ui: &Ui, options: &Settings, name: &str) -> Result<Exit, CommandError
     };
     let attributes = attributes(&project, &state, &door.resource)?;
     let search = variable("PATH").unwrap_or_else(|| git::USUAL.to_owned());
-    let checkout = fs_err::canonicalize(file::folder_of(&options.file))?;
+    let checkout = git::checkout(file::folder_of(&options.file))?;
     let runtime = cloud::runtime()?;
     let ended = runtime.block_on(async {
         let provider = cloud::connect(ui, options, &project.nature, &project.paths, &config.region).await?;
