@@ -38,6 +38,8 @@ pub struct ResourceType {
     pub identity: Vec<String>,
     /// Attributes that no two resources have all alike: the cloud refuses the second one.
     pub unique: Vec<String>,
+    /// Its names are the same in all regions: no two resources have one name, wherever they are.
+    pub global: bool,
     /// Never created, only looked up.
     pub lookup_only: bool,
     /// One is done, not kept: it runs to an end. Its immutable attributes are what makes it run again when they change;
@@ -656,6 +658,8 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         Some(node) => super::permissions::read(node, &mut *reader.diagnostics),
         None => Permissions::default(),
     };
+    // Services that are asked in one place know one of each name.
+    let global = reader.flag("global", permissions.region.is_some());
     let request = request(&mut reader);
     let pricing = pricing::read(&mut reader);
     reader.refuse_others();
@@ -701,6 +705,7 @@ fn resource_type(name: TypeName, entry: &Entry, diagnostics: &mut Diagnostics) -
         terraform,
         identity,
         unique,
+        global,
         lookup_only,
         once,
         leaves,

@@ -105,8 +105,8 @@ impl Sim {
     /// attribute. Says whether there is such an object.
     pub fn change_behind_our_back(&self, name: &str, path: &[&str], value: Value) -> bool {
         let mut world = self.world();
-        let Some((type_name, identity)) = named(&world.cloud, name) else { return false };
-        let Some(object) = world.cloud.get_mut(&type_name, &identity) else { return false };
+        let Some((type_name, identity, region)) = named(&world.cloud, name) else { return false };
+        let Some(object) = world.cloud.get_mut(&type_name, &identity, Some(&region)) else { return false };
         match (path, value, &mut object.attributes) {
             ([top], Tree::Null, Tree::Map(entries)) => {
                 entries.remove(*top);
@@ -119,8 +119,9 @@ impl Sim {
     /// Announces something for an object. Says whether there is such an object, by its address.
     pub fn announce(&self, announcement: Announcement) -> bool {
         let mut world = self.world();
-        let Some((type_name, identity)) = named(&world.cloud, &announcement.address.to_string()) else { return false };
-        let Some(object) = world.cloud.get_mut(&type_name, &identity) else { return false };
+        let named = named(&world.cloud, &announcement.address.to_string());
+        let Some((type_name, identity, region)) = named else { return false };
+        let Some(object) = world.cloud.get_mut(&type_name, &identity, Some(&region)) else { return false };
         object.announced.push(announcement);
         true
     }
@@ -128,8 +129,8 @@ impl Sim {
     /// Removes an object as if it had never been. `name` is an address or an identity. Says whether there was one.
     pub fn remove_behind_our_back(&self, name: &str) -> bool {
         let mut world = self.world();
-        let Some((type_name, identity)) = named(&world.cloud, name) else { return false };
-        world.cloud.remove(&type_name, &identity)
+        let Some((type_name, identity, region)) = named(&world.cloud, name) else { return false };
+        world.cloud.remove(&type_name, &identity, &region)
     }
 
     /// Forgets every job that has ended, as AWS does after a while. What one has left stays.
@@ -220,14 +221,14 @@ impl Sim {
     }
 }
 
-/// The object with an address or an identity: of several with one address, the youngest.
-fn named(cloud: &Cloud, name: &str) -> Option<(TypeName, Identity)> {
+/// The object with an address or an identity, and its region: of several with one address, the youngest.
+fn named(cloud: &Cloud, name: &str) -> Option<(TypeName, Identity, String)> {
     let matching = cloud.iter().filter(|(_, identity, object)| {
         identity.as_str() == name || object.address.as_ref().is_some_and(|address| address.to_string() == name)
     });
     matching
         .max_by_key(|(_, _, object)| (object.phase != Phase::Deleting, object.created_at))
-        .map(|(type_name, identity, _)| (type_name.clone(), identity.clone()))
+        .map(|(type_name, identity, object)| (type_name.clone(), identity.clone(), object.region.clone()))
 }
 
 fn renamed(value: &Value, made_up: &[(String, String)]) -> Value {

@@ -124,8 +124,15 @@ impl Object {
     }
 }
 
-/// Objects by type and identity.
-pub type Objects = BTreeMap<TypeName, BTreeMap<Identity, Object>>;
+/// What tells the objects of a type apart. Most names are given anew in each region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub identity: Identity,
+    pub region: String,
+}
+
+/// Objects by type and key.
+pub type Objects = BTreeMap<TypeName, BTreeMap<Key, Object>>;
 
 /// All there is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -141,7 +148,7 @@ pub struct Cloud {
     /// What is registered, by region and instance.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     registrations: BTreeMap<String, Registration>,
-    #[serde(with = "by_type")]
+    #[serde(with = "whole")]
     objects: Objects,
     /// Before this instant nothing that is being deleted is gone; `None`: nothing is being deleted.
     #[serde(skip)]
@@ -156,7 +163,7 @@ struct Changed {
     births: BTreeSet<String>,
     revisions: BTreeSet<String>,
     registrations: BTreeSet<String>,
-    objects: BTreeSet<(TypeName, Identity)>,
+    objects: BTreeSet<(TypeName, Key)>,
 }
 
 /// What is different since the cloud was last kept: the part of it that is new. Where nothing stands in the place of an
@@ -170,8 +177,8 @@ pub struct Change {
     revisions: BTreeMap<String, i64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     registrations: BTreeMap<String, Option<Registration>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "by_type")]
-    objects: BTreeMap<TypeName, BTreeMap<Identity, Option<Object>>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "partial")]
+    objects: BTreeMap<TypeName, BTreeMap<Key, Option<Object>>>,
 }
 
 impl Cloud {
@@ -194,9 +201,9 @@ impl Cloud {
         change.revisions.extend(revisions.iter().filter_map(|key| Some((key.clone(), *self.revisions.get(key)?))));
         let registered = |key: &String| (key.clone(), self.registrations.get(key).cloned());
         change.registrations.extend(registrations.iter().map(registered));
-        for (type_name, identity) in objects {
-            let object = self.get(type_name, identity).map(|(_, object)| object.clone());
-            change.objects.entry(type_name.clone()).or_default().insert(identity.clone(), object);
+        for (type_name, key) in objects {
+            let object = self.objects.get(type_name).and_then(|objects| objects.get(key)).cloned();
+            change.objects.entry(type_name.clone()).or_default().insert(key.clone(), object);
         }
         change
     }
@@ -219,13 +226,15 @@ impl Cloud {
         }
         for (type_name, objects) in change.objects {
             let ours = self.objects.entry(type_name).or_default();
-            for (identity, object) in objects {
+            for (key, object) in objects {
                 match object {
                     Some(mut object) => {
                         object.move_back(ahead);
-                        ours.insert(identity, object);
+                        ours.insert(key, object);
                     }
-                    None => _ = ours.remove(&identity),
+                    // An earlier version did not say of which region.
+                    None if key.region.is_empty() => ours.retain(|other, _| other.identity != key.identity),
+                    None => _ = ours.remove(&key),
                 }
             }
         }
@@ -277,68 +286,90 @@ impl Cloud {
         self.next_gone = Some(self.next_gone.map_or(settles_at, |next| next.min(settles_at)));
     }
 
-    /// An object, with its identity as it is kept.
-    pub fn get(&self, type_name: &TypeName, identity: &Identity) -> Option<(&Identity, &Object)> {
-        self.objects.get(type_name)?.get_key_value(identity)
+    /// The key of an object in a region; with none, of the first one that has the identity anywhere.
+    fn key(&self, type_name: &TypeName, identity: &Identity, region: Option<&str>) -> Option<Key> {
+        let key = Key { identity: identity.clone(), region: region.unwrap_or_default().to_owned() };
+        let objects = self.objects.get(type_name)?;
+        match region {
+            Some(_) => objects.contains_key(&key).then_some(key),
+            None => {
+                let (found, _) = objects.range(key..).next()?;
+                (found.identity == *identity).then(|| found.clone())
+            }
+        }
     }
 
-    /// An object to change.
-    pub fn get_mut(&mut self, type_name: &TypeName, identity: &Identity) -> Option<&mut Object> {
-        let object = self.objects.get_mut(type_name)?.get_mut(identity)?;
-        self.changed.objects.insert((type_name.clone(), identity.clone()));
+    /// An object in a region; with none, the first one that has the identity anywhere. Its identity is as it is kept.
+    pub fn get(&self, type_name: &TypeName, identity: &Identity, region: Option<&str>) -> Option<(&Identity, &Object)> {
+        let key = self.key(type_name, identity, region)?;
+        self.objects.get(type_name)?.get_key_value(&key).map(|(key, object)| (&key.identity, object))
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, type_name: &TypeName, identity: &Identity, region: Option<&str>) -> Option<&mut Object> {
+        let key = self.key(type_name, identity, region)?;
+        let object = self.objects.get_mut(type_name)?.get_mut(&key)?;
+        self.changed.objects.insert((type_name.clone(), key));
         Some(object)
     }
 
     /// Looks at an object once: whether it is there and can be seen.
-    pub fn look(&mut self, type_name: &TypeName, identity: &Identity) -> bool {
-        match self.get(type_name, identity) {
+    pub fn look(&mut self, type_name: &TypeName, identity: &Identity, region: Option<&str>) -> bool {
+        match self.get(type_name, identity, region) {
             // Only a look at something hidden changes it.
             Some((_, object)) if object.hidden == 0 => true,
-            Some(_) => self.get_mut(type_name, identity).is_some_and(Object::look),
+            Some(_) => self.get_mut(type_name, identity, region).is_some_and(Object::look),
             None => false,
         }
     }
 
+    /// Puts an object into its region.
     pub fn insert(&mut self, type_name: &TypeName, identity: Identity, object: Object) {
-        self.changed.objects.insert((type_name.clone(), identity.clone()));
-        self.objects.entry(type_name.clone()).or_default().insert(identity, object);
+        let key = Key { identity, region: object.region.clone() };
+        self.changed.objects.insert((type_name.clone(), key.clone()));
+        self.objects.entry(type_name.clone()).or_default().insert(key, object);
     }
 
     /// Takes an object away. Says whether there was one.
-    pub fn remove(&mut self, type_name: &TypeName, identity: &Identity) -> bool {
-        self.changed.objects.insert((type_name.clone(), identity.clone()));
-        self.objects.get_mut(type_name).is_some_and(|objects| objects.remove(identity).is_some())
+    pub fn remove(&mut self, type_name: &TypeName, identity: &Identity, region: &str) -> bool {
+        let Some(key) = self.key(type_name, identity, Some(region)) else { return false };
+        let removed = self.objects.get_mut(type_name).is_some_and(|objects| objects.remove(&key).is_some());
+        self.changed.objects.insert((type_name.clone(), key));
+        removed
     }
 
     /// Every object with its type and identity.
     pub fn iter(&self) -> impl Iterator<Item = (&TypeName, &Identity, &Object)> {
         self.objects.iter().flat_map(|(type_name, objects)| {
-            objects.iter().map(move |(identity, object)| (type_name, identity, object))
+            objects.iter().map(move |(key, object)| (type_name, &key.identity, object))
         })
     }
 
     /// The objects of one type.
     pub fn of_type(&self, type_name: &TypeName) -> impl Iterator<Item = (&Identity, &Object)> {
-        self.objects.get(type_name).into_iter().flatten()
+        self.objects.get(type_name).into_iter().flatten().map(|(key, object)| (&key.identity, object))
     }
 
     /// The first object that refers to the one named, other than itself and jobs that have ended.
     pub fn dependent(
         &self,
         types: &Types,
-        type_name: &TypeName,
-        identity: &Identity,
+        resource_type: &ResourceType,
+        target: (&Identity, &str),
         now: Duration,
     ) -> Option<(TypeName, Identity)> {
+        let (identity, region) = target;
         let mut found = None;
-        for (other_type, other, object) in self.iter() {
-            let Some(resource_type) = types.get(other_type) else { continue };
-            if (other_type, other) == (type_name, identity) || found.is_some() || object.has_ended(resource_type, now) {
+        for (other_name, other, object) in self.iter() {
+            let Some(other_type) = types.get(other_name) else { continue };
+            let is_within_reach = resource_type.global || other_type.global || object.region == region;
+            let is_itself = (other_name, other, object.region.as_str()) == (&resource_type.name, identity, region);
+            if is_itself || !is_within_reach || found.is_some() || object.has_ended(other_type, now) {
                 continue;
             }
-            references(&resource_type.attributes, &object.attributes, &mut |naming| {
-                if naming.type_name == type_name && naming.identity == identity.as_str() {
-                    found = Some((other_type.clone(), other.clone()));
+            references(&other_type.attributes, &object.attributes, &mut |naming| {
+                if *naming.type_name == resource_type.name && naming.identity == identity.as_str() {
+                    found = Some((other_name.clone(), other.clone()));
                 }
             });
         }
@@ -362,30 +393,82 @@ pub fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-/// What is kept by type, in a file: types as `service.kind`.
-mod by_type {
-    use serde::de::Error;
+/// Objects in the file of a cloud: by type as `service.kind`, then by identity. Where that is not enough, by
+/// `IDENTITY in REGION`.
+mod whole {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{BTreeMap, Identity, TypeName};
+    use super::{BTreeMap, Identity, Key, Object, Objects, spelled, type_named};
 
-    type ByType<T> = BTreeMap<TypeName, BTreeMap<Identity, T>>;
-
-    pub fn serialize<T: Serialize, S: Serializer>(objects: &ByType<T>, serializer: S) -> Result<S::Ok, S::Error> {
-        let named: BTreeMap<String, _> = objects.iter().map(|(name, objects)| (name.to_string(), objects)).collect();
+    pub fn serialize<S: Serializer>(objects: &Objects, serializer: S) -> Result<S::Ok, S::Error> {
+        let named: BTreeMap<String, BTreeMap<String, &Object>> = objects
+            .iter()
+            .map(|(name, objects)| {
+                let is_same = |one: Option<&Key>, key: &Key| one.is_some_and(|one| one.identity == key.identity);
+                let keys: Vec<&Key> = objects.keys().collect();
+                let entries = objects.iter().enumerate().map(|(at, (key, object))| {
+                    let before = at.checked_sub(1).and_then(|before| keys.get(before).copied());
+                    let is_ambiguous = is_same(before, key) || is_same(keys.get(at + 1).copied(), key);
+                    let looks_spelled = key.identity.as_str().ends_with(&format!(" in {}", key.region));
+                    let text = if is_ambiguous || looks_spelled { spelled(key) } else { key.identity.to_string() };
+                    (text, object)
+                });
+                (name.to_string(), entries.collect())
+            })
+            .collect();
         named.serialize(serializer)
     }
 
-    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<ByType<T>, D::Error>
-    where
-        T: Deserialize<'de>,
-        D: Deserializer<'de>,
-    {
-        let named: BTreeMap<String, BTreeMap<Identity, T>> = BTreeMap::deserialize(deserializer)?;
-        let parsed = named.into_iter().map(|(name, objects)| match name.split_once('.') {
-            Some((service, kind)) => Ok((TypeName::new(service, kind), objects)),
-            None => Err(D::Error::custom(format!("{name:?} is not the name of a type"))),
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Objects, D::Error> {
+        let named: BTreeMap<String, BTreeMap<String, Object>> = BTreeMap::deserialize(deserializer)?;
+        let parsed = named.into_iter().map(|(name, objects)| {
+            let keyed = objects.into_iter().map(|(text, object)| {
+                let identity = text.strip_suffix(&format!(" in {}", object.region)).unwrap_or(&text);
+                (Key { identity: Identity::new(identity), region: object.region.clone() }, object)
+            });
+            Ok((type_named(&name)?, keyed.collect()))
         });
         parsed.collect()
+    }
+}
+
+/// The same for a part of the cloud, in which nothing may stand in the place of an object: always with the region.
+mod partial {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{BTreeMap, Identity, Key, Object, TypeName, spelled, type_named};
+
+    type Objects = BTreeMap<TypeName, BTreeMap<Key, Option<Object>>>;
+
+    pub fn serialize<S: Serializer>(objects: &Objects, serializer: S) -> Result<S::Ok, S::Error> {
+        let spelled = |objects: &BTreeMap<Key, Option<Object>>| -> BTreeMap<String, Option<Object>> {
+            objects.iter().map(|(key, object)| (spelled(key), object.clone())).collect()
+        };
+        let named: BTreeMap<String, _> = objects.iter().map(|(name, all)| (name.to_string(), spelled(all))).collect();
+        named.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Objects, D::Error> {
+        let named: BTreeMap<String, BTreeMap<String, Option<Object>>> = BTreeMap::deserialize(deserializer)?;
+        let parsed = named.into_iter().map(|(name, objects)| {
+            let keyed = objects.into_iter().map(|(text, object)| {
+                let (identity, region) = text.rsplit_once(" in ").unwrap_or((&text, ""));
+                let region = object.as_ref().map_or(region, |object| &object.region).to_owned();
+                (Key { identity: Identity::new(identity), region }, object)
+            });
+            Ok((type_named(&name)?, keyed.collect()))
+        });
+        parsed.collect()
+    }
+}
+
+fn spelled(key: &Key) -> String {
+    if key.region.is_empty() { key.identity.to_string() } else { format!("{} in {}", key.identity, key.region) }
+}
+
+fn type_named<E: serde::de::Error>(name: &str) -> Result<TypeName, E> {
+    match name.split_once('.') {
+        Some((service, kind)) => Ok(TypeName::new(service, kind)),
+        None => Err(E::custom(format!("{name:?} is not the name of a type"))),
     }
 }

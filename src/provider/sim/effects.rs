@@ -20,7 +20,30 @@ use crate::spec::references::references;
 use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape, Types};
 use crate::value::{Tree, Value};
 
+/// Where something of a type is looked for by its name: in a region, or anywhere.
+fn place<'a>(resource_type: &ResourceType, region: &'a str) -> Option<&'a str> {
+    (!resource_type.global).then_some(region)
+}
+
 impl Sim {
+    /// The same for a type that the specs may not know.
+    fn place_of<'a>(&self, type_name: &TypeName, region: &'a str) -> Option<&'a str> {
+        self.types.get(type_name).map_or(Some(region), |resource_type| place(resource_type, region))
+    }
+
+    /// The object of a target.
+    pub(super) fn object<'a>(&self, cloud: &'a Cloud, target: &Target) -> Option<&'a Object> {
+        let type_name = &target.address.type_name;
+        let found = cloud.get(type_name, &target.identity, self.place_of(type_name, &target.region));
+        found.map(|(_, object)| object)
+    }
+
+    /// The same, to change it.
+    fn object_mut<'a>(&self, cloud: &'a mut Cloud, target: &Target) -> Option<&'a mut Object> {
+        let type_name = &target.address.type_name;
+        cloud.get_mut(type_name, &target.identity, self.place_of(type_name, &target.region))
+    }
+
     /// What an object shows at `now`.
     pub(super) fn shown(&self, type_name: &TypeName, object: &Object, now: Duration) -> Value {
         let mut shown = object.attributes.clone();
@@ -54,6 +77,7 @@ impl Sim {
         world: &mut World,
         operation: Operation,
         resource_type: &ResourceType,
+        region: &str,
         attributes: &Value,
     ) -> Outcome<()> {
         let mut wanted = Vec::new();
@@ -65,7 +89,9 @@ impl Sim {
             if referred.lookup_only || is_foreign(referred, identity.as_str()) {
                 continue;
             }
-            if !world.cloud.look(&type_name, &identity) {
+            // What is one for all regions names things of any.
+            let place = place(referred, region).filter(|_| !resource_type.global);
+            if !world.cloud.look(&type_name, &identity, place) {
                 let message = format!("{type_name} {identity} does not exist");
                 let error = refusal(operation, &resource_type.name, ErrorKind::NotYet, "DependencyNotFound", message);
                 return Err(ProviderError { attribute: Some(attribute), ..error });
@@ -103,9 +129,11 @@ impl Sim {
         let natural = synthesis::natural_name(resource_type, &stored);
         // Where the names are the identity, nothing has to be searched for.
         let by_identity = cloud::identity(resource_type, &stored);
+        let place = place(resource_type, &creation.region);
+        let is_near = |object: &Object| place.is_none_or(|region| object.region == region);
         let candidates: Vec<(&Identity, &Object)> = match &by_identity {
-            Some(identity) => world.cloud.get(type_name, identity).into_iter().collect(),
-            None => world.cloud.of_type(type_name).collect(),
+            Some(identity) => world.cloud.get(type_name, identity, place).into_iter().collect(),
+            None => world.cloud.of_type(type_name).filter(|(_, object)| is_near(object)).collect(),
         };
         let same = candidates.into_iter().find(|(_, object)| match &natural {
             Some(_) => synthesis::natural_name(resource_type, &object.attributes) == natural,
@@ -136,7 +164,7 @@ impl Sim {
         }
         let is_alike = |object: &Object| {
             let same = |name: &String| object.attributes.get(name) == stored.get(name);
-            object.region == creation.region && object.phase != Phase::Deleting && resource_type.unique.iter().all(same)
+            is_near(object) && object.phase != Phase::Deleting && resource_type.unique.iter().all(same)
         };
         if !resource_type.unique.is_empty() && world.cloud.of_type(type_name).any(|(_, object)| is_alike(object)) {
             return refuse(ErrorKind::Conflict, "Duplicate", format!("another {type_name} has the same values"));
@@ -147,7 +175,7 @@ impl Sim {
         if resource_type.once && world.cloud.of_type(type_name).any(|(_, object)| is_at_work(object)) {
             return refuse(ErrorKind::NotYet, "AlreadyRunning", format!("another {} is at work", creation.address));
         }
-        self.resolve(world, Operation::Create, resource_type, &stored)?;
+        self.resolve(world, Operation::Create, resource_type, &creation.region, &stored)?;
         let subject = creation.address.to_string();
         let family = format!("{type_name} {} {}", creation.region, synthesis::named_by(resource_type, &stored));
         let mut object = Object {
@@ -179,11 +207,7 @@ impl Sim {
         let mut guard = self.turn(Operation::Update, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
-        let Some(object) = world
-            .cloud
-            .get_mut(type_name, &update.target.identity)
-            .filter(|object| object.region == update.target.region)
-        else {
+        let Some(object) = self.object_mut(&mut world.cloud, &update.target) else {
             return refuse(ErrorKind::NotFound, "NotFound", "does not exist");
         };
         match (object.stage(now), object.phase) {
@@ -215,8 +239,8 @@ impl Sim {
                 }
             }
         }
-        self.resolve(world, Operation::Update, resource_type, &patch)?;
-        if let Some(object) = world.cloud.get_mut(type_name, &update.target.identity) {
+        self.resolve(world, Operation::Update, resource_type, &update.target.region, &patch)?;
+        if let Some(object) = self.object_mut(&mut world.cloud, &update.target) {
             object.attributes = attributes;
             let was_failed = object.stage(now) == Stage::Failed;
             object.begin(Phase::Updating, now, self.takes(resource_type, resource_type.expect.update));
@@ -238,13 +262,14 @@ impl Sim {
         for resource_type in self.types.values().filter(|found| found.waits_for_somebody()) {
             let now = self.now();
             let waiting = cloud.of_type(&resource_type.name).filter(|(_, object)| object.ending == Ending::Waiting);
-            let able: Vec<(Identity, Duration)> = waiting
+            let able: Vec<(Identity, String, Duration)> = waiting
                 .filter_map(|(identity, object)| {
-                    Some((identity.clone(), self.goes_on_at(cloud, resource_type, object, now)?))
+                    let settles_at = self.goes_on_at(cloud, resource_type, object, now)?;
+                    Some((identity.clone(), object.region.clone(), settles_at))
                 })
                 .collect();
-            for (identity, settles_at) in able {
-                if let Some(object) = cloud.get_mut(&resource_type.name, &identity) {
+            for (identity, region, settles_at) in able {
+                if let Some(object) = cloud.get_mut(&resource_type.name, &identity, Some(&region)) {
                     object.ending = Ending::Well;
                     object.settles_at = settles_at;
                 }
@@ -311,10 +336,8 @@ impl Sim {
         if resource_type.is_asked_for() {
             return Ok(Deletion::Accepted);
         }
-        let wanted = world.cloud.get_mut(type_name, &target.identity);
-        let Some(object) = wanted.filter(|object| object.region == target.region) else {
-            return Ok(Deletion::Accepted);
-        };
+        let Some(object) = self.object(&world.cloud, target) else { return Ok(Deletion::Accepted) };
+        let region = object.region.clone();
         if object.phase == Phase::Deleting && !matches!(object.stage(now), Stage::Failed) {
             return Ok(Deletion::Accepted);
         }
@@ -323,11 +346,12 @@ impl Sim {
             let message = format!("{type_name} {} is not available", target.identity);
             return Err(refusal(Operation::Delete, type_name, ErrorKind::NotYet, "InvalidState", message));
         }
-        if let Some((by_type, by)) = world.cloud.dependent(&self.types, type_name, &target.identity, now) {
+        if let Some((by_type, by)) = world.cloud.dependent(&self.types, resource_type, (&target.identity, &region), now)
+        {
             let message = format!("{type_name} {} is in use by {by_type} {by}", target.identity);
             return Err(refusal(Operation::Delete, type_name, ErrorKind::NotYet, "DependencyViolation", message));
         }
-        if let Some(object) = world.cloud.get_mut(type_name, &target.identity) {
+        if let Some(object) = self.object_mut(&mut world.cloud, target) {
             object.begin(Phase::Deleting, now, self.takes(resource_type, resource_type.expect.delete));
             afflict(resource_type, object, struck);
             let settles_at = object.settles_at;
@@ -406,8 +430,9 @@ impl Sim {
             // Types without tags are known by their name, or by all they are.
             if natural.is_some() { named() } else { contains(&object.attributes, &stored) }
         };
-        let alive =
-            |object: &Object| object.region == creation.region && object.phase != Phase::Deleting && !object.outside;
+        let place = place(resource_type, &creation.region);
+        let is_near = |object: &Object| place.is_none_or(|region| object.region == region);
+        let alive = |object: &Object| is_near(object) && object.phase != Phase::Deleting && !object.outside;
         let found = world.cloud.of_type(type_name).filter(|(_, object)| alive(object) && ours(object));
         Ok(found.map(|(identity, _)| identity.clone()).collect())
     }
@@ -424,7 +449,7 @@ impl Sim {
         }
         let mut guard = self.turn(Operation::Mark, type_name)?;
         let world = &mut *guard;
-        match world.cloud.get_mut(type_name, &target.identity).filter(|object| object.region == target.region) {
+        match self.object_mut(&mut world.cloud, target) {
             Some(object) => object.tags.extend(tags.clone()),
             None => return refuse(ErrorKind::NotFound, "NotFound", "does not exist"),
         }
@@ -466,7 +491,7 @@ impl Sim {
         let mut world = self.news(Operation::Reveal, type_name)?;
         world.cloud.sweep(now);
         let seed = world.cloud.seed;
-        match world.cloud.get(type_name, &target.identity).filter(|(_, object)| object.region == target.region) {
+        match self.object(&world.cloud, target) {
             Some(_) => Ok(synthesis::secret(seed, target.identity.as_str(), path)),
             None => refuse(ErrorKind::NotFound, "NotFound", format!("{type_name} {} does not exist", target.identity)),
         }
@@ -484,19 +509,15 @@ impl Sim {
         let now = self.now();
         world.cloud.sweep(now);
         let type_name = &target.address.type_name;
-        let is_there = |(_, object): &(&Identity, &Object)| object.region == target.region;
-        if world.cloud.get(type_name, &target.identity).filter(is_there).is_none() {
-            return Observation::Gone;
-        }
         if let (Some(resource_type), Some(_)) = (self.types.get(type_name), struck)
-            && let Some(object) = world.cloud.get_mut(type_name, &target.identity)
+            && let Some(object) = self.object_mut(&mut world.cloud, target)
         {
             afflict(resource_type, object, struck);
         }
-        if !world.cloud.look(type_name, &target.identity) {
+        if !world.cloud.look(type_name, &target.identity, self.place_of(type_name, &target.region)) {
             return Observation::Gone;
         }
-        let Some((_, object)) = world.cloud.get(type_name, &target.identity) else { return Observation::Gone };
+        let Some(object) = self.object(&world.cloud, target) else { return Observation::Gone };
         let attributes = self.shown(type_name, object, now);
         let object_tags = object.tags.clone();
         let is_taggable = self.types.get(type_name).is_some_and(|resource_type| resource_type.taggable);
@@ -585,10 +606,10 @@ pub(super) fn grow(cloud: &mut Cloud, types: &Types) {
         for (name, value) in missing.into_iter().filter_map(|name| Some((name, complete.get(name)?))) {
             attributes.set(&[name], value.clone());
         }
-        grown.push((type_name.clone(), identity.clone(), attributes));
+        grown.push((type_name.clone(), identity.clone(), object.region.clone(), attributes));
     }
-    for (type_name, identity, attributes) in grown {
-        if let Some(object) = cloud.get_mut(&type_name, &identity) {
+    for (type_name, identity, region, attributes) in grown {
+        if let Some(object) = cloud.get_mut(&type_name, &identity, Some(&region)) {
             object.attributes = attributes;
         }
     }

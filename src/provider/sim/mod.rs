@@ -8,8 +8,8 @@
 //!
 //! - A type with `ready` takes `expect` (divided by the speed) for what happens to it, shows an in-between status
 //!   meanwhile, and shows computed attributes that are `known = "ready"` only then. Any other type is done at once.
-//! - Names are unique: a second creation with the same identity, or with the same attributes in the format of its
-//!   identity, is a conflict. Where there is no such name, a second creation with the same token is the first one.
+//! - Names are unique in a region, and where a type is `global` in all of them: a second creation with the same identity,
+//!   or with the same attributes in the format of its identity, is a conflict. Where there is no such name, a second creation with the same token is the first one.
 //! - What an attribute `refers_to` must exist, and cannot be deleted while something that refers to it lives.
 //! - A job (a type that is `once`) ends after its time; it is never made twice at once, and nothing lives on of it.
 //! - What waits for a person goes on when the simulated person has acted, or when what it `awaits` is there.
@@ -413,10 +413,9 @@ impl Provider for Sim {
         self.travel().await;
         let announcements = {
             let world = self.world();
-            let objects = targets.iter().filter_map(|target| {
-                let (_, object) = world.cloud.get(&target.address.type_name, &target.identity)?;
-                Some(object.announced.clone())
-            });
+            let objects = targets
+                .iter()
+                .filter_map(|target| self.object(&world.cloud, target).map(|object| object.announced.clone()));
             objects.flatten().collect()
         };
         self.travel().await;

@@ -92,6 +92,15 @@ identity = ["arn"]
 name = { type = "string", required = true }
 arn  = { type = "string", computed = true, known = "created", format = "arn:toy::{account}:policy/{name}" }
 
+[banner]
+doc = "One of each name, wherever it is."
+identity = ["name"]
+global = true
+
+[banner.attributes]
+name  = { type = "string", required = true }
+store = { type = "string", refers_to = "toy.store" }
+
 [holder]
 doc = "Holds a policy."
 identity = ["name"]
@@ -291,6 +300,41 @@ async fn what_a_law_names_fails_until_its_errand_is_done() {
     bench.update(&store, r#"{"size": 2}"#, &["size"]).await.expect("updated");
     bench.pass(4);
     assert_eq!(bench.status(&store).await.as_deref(), Some("available"));
+}
+
+/// AWS knows a database of one name in each region, and a role of one name in all of them.
+#[tokio::test]
+async fn a_name_is_free_in_another_region_unless_its_type_is_global() {
+    let bench = bench();
+    let elsewhere = |name: &str, attributes: &str| Creation {
+        region: "eu-west-1".to_owned(),
+        token: "elsewhere".to_owned(),
+        ..creation(name, attributes)
+    };
+    let far = |target: &Target| Target { region: "eu-west-1".to_owned(), ..target.clone() };
+    let here = bench.made("toy.store.a", r#"{"name": "a", "size": 2.5}"#).await;
+    let second =
+        bench.sim.create(&elsewhere("toy.store.a", r#"{"name": "a", "size": 3.5}"#)).await.expect("free there");
+    assert_eq!(second.identity, here.identity);
+    let there = far(&here);
+    bench.pass(4);
+    let size = async |target: &Target| bench.shown(target).await.and_then(|shown| shown.get("size").cloned());
+    assert_eq!((size(&here).await, size(&there).await), (Some(Tree::Number(2.5)), Some(Tree::Number(3.5))));
+    bench.update(&there, r#"{"size": 4.5}"#, &["size"]).await.expect("updated");
+    bench.pass(2);
+    assert_eq!((size(&here).await, size(&there).await), (Some(Tree::Number(2.5)), Some(Tree::Number(4.5))));
+    // What is in one region is used there alone.
+    let banner = bench.made("toy.banner.x", r#"{"name": "x", "store": "a"}"#).await;
+    assert_eq!(code(bench.sim.create(&elsewhere("toy.banner.x", r#"{"name": "x"}"#)).await).0, ErrorKind::Conflict);
+    assert!(bench.shown(&far(&banner)).await.is_some(), "it is the same one, wherever it is asked for");
+    bench.sim.delete(&banner).await.expect("deleted");
+    bench.sim.delete(&there).await.expect("accepted");
+    bench.pass(6);
+    assert_eq!((size(&here).await, size(&there).await), (Some(Tree::Number(2.5)), None));
+    let group = bench.made("toy.group.a", r#"{"title": "abc"}"#).await;
+    let using = format!(r#"{{"name": "b", "groups": ["{}"]}}"#, group.identity);
+    let missing = code(bench.sim.create(&elsewhere("toy.store.b", &using)).await);
+    assert_eq!(missing, (ErrorKind::NotYet, "DependencyNotFound".to_owned()), "the group is in another region");
 }
 
 #[tokio::test]
