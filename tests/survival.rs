@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
+use mastoform::address::Address;
 use mastoform::state::{Lock, Paths, State};
 use serde_json::Value as Json;
 
@@ -379,4 +380,33 @@ fn an_instance_is_destroyed_without_a_valid_file() {
     data(folder.path(), &[&FAST[..], &["destroy", "--confirm", "social", "-q"]].concat());
     let state = State::read(&state_file(folder.path())).expect("whole").expect("there");
     assert_eq!(state.rows.len(), 0);
+}
+
+/// A state file of before, as after a merge that took one side whole: the cache lives, and no row knows of it.
+#[test]
+fn what_is_left_over_is_named_with_its_price() {
+    let folder = fast_folder();
+    fs_err::write(folder.path().join("mastodon.toml"), EXAMPLE).expect("written");
+    let fast = ["--sandbox", "--sandbox-speed", "10000"];
+    let go = |words: &[&str]| run(folder.path(), &[&fast[..], words].concat());
+    assert!(go(&["apply", "--yes"]).status.success());
+    let path = folder.path().join("state/sandbox/social.json");
+    let mut state = State::read(&path).expect("a state").expect("there");
+    let cache: Address = "elasticache.replication_group.cache".parse().expect("an address");
+    state.rows.remove(&cache);
+    for row in state.rows.values_mut() {
+        row.depends_on.remove(&cache);
+    }
+    state.write(&path).expect("written");
+    let drift = go(&["drift", "--detailed-exitcode"]);
+    let said = String::from_utf8_lossy(&drift.stdout).into_owned();
+    assert_eq!(drift.status.code(), Some(3), "{said}");
+    assert!(said.contains("(made as elasticache.replication_group.cache, costs about $10.51 a month)"), "{said}");
+    let stays = "is in no state, made as elasticache.replication_group.cache; it stays, and ";
+    for (change, cost) in [("", "costs about $10.51 a month"), ("nonsense = 1\n", "what it costs is not known")] {
+        fs_err::write(folder.path().join("mastodon.toml"), format!("{change}{EXAMPLE}")).expect("written");
+        // It is not told its name, so it stops at the question.
+        let said = String::from_utf8_lossy(&go(&["destroy", "--confirm", "other"]).stderr).into_owned();
+        assert!(said.contains(&format!("{stays}{cost}")), "{said}");
+    }
 }

@@ -136,8 +136,8 @@ impl<'a> Engine<'a> {
                     }
                 }
                 Some(again) = self.told.recv() => {
-                    let address = self.steps.step(again.step).address.clone();
-                    self.tell(Event::Retrying { address, reason: again.reason, after: again.after });
+                    let why = again.reason.clone();
+                    self.retrying(again.step, &why, again.reason, again.after);
                 }
                 changed = stop.changed(), if listening => {
                     listening = changed.is_ok();
@@ -755,14 +755,23 @@ impl<'a> Engine<'a> {
     }
 
     fn delete_later(&mut self, index: usize, error: &ProviderError) {
-        let address = self.steps.step(index).address.clone();
         if self.is_over(index) {
             self.fail(index, error.to_string(), false);
             return;
         }
         let after = self.pause(index);
-        self.tell(Event::Retrying { address, reason: error.to_string(), after });
+        // Every answer has a number of its own.
+        let why = format!("{:?} {}", error.code, error.message);
+        self.retrying(index, &why, error.to_string(), after);
         self.poll_after_pause(index, true);
+    }
+
+    /// Says that a call is tried again, once for each reason.
+    fn retrying(&mut self, index: usize, why: &str, reason: String, after: Duration) {
+        if self.flights.refused(index, why) {
+            let address = self.steps.step(index).address.clone();
+            self.tell(Event::Retrying { address, reason, after });
+        }
     }
 
     pub(super) fn gone(&mut self, index: usize) {

@@ -41,7 +41,7 @@ pub enum Event {
         object: Option<Identity>,
         elapsed: Duration,
     },
-    /// The call is tried again.
+    /// The call is tried again, from now on for this reason.
     Retrying {
         address: Address,
         reason: String,

@@ -19,6 +19,8 @@ pub struct Flight {
     pub status: Option<String>,
     /// What a person has to do before it goes on.
     pub advice: Option<String>,
+    /// Why its call was tried again last.
+    refusal: Option<String>,
     phase: Phase,
 }
 
@@ -63,7 +65,7 @@ impl Flights {
     /// A step begins, with a call.
     pub fn begin(&mut self, step: usize, now: Instant) {
         self.end(step);
-        self.flights.insert(step, Flight { since: now, status: None, advice: None, phase: Phase::Call });
+        self.flights.insert(step, Flight { since: now, status: None, advice: None, refusal: None, phase: Phase::Call });
         self.calls += 1;
     }
 
@@ -83,6 +85,16 @@ impl Flights {
         let is_news = flight.status.as_deref() != Some(status);
         if is_news {
             flight.status = Some(status.to_owned());
+        }
+        is_news
+    }
+
+    /// Notes why the call of a step is tried again. Whether it is news: a deletion may be refused for an hour.
+    pub fn refused(&mut self, step: usize, why: &str) -> bool {
+        let Some(flight) = self.flights.get_mut(&step) else { return true };
+        let is_news = flight.refusal.as_deref() != Some(why);
+        if is_news {
+            flight.refusal = Some(why.to_owned());
         }
         is_news
     }
@@ -221,6 +233,17 @@ mod tests {
         flights.end(8);
         assert_eq!(flights.calls(), 0);
         assert!(flights.is_empty());
+    }
+
+    #[test]
+    fn a_refusal_is_news_once() {
+        let mut flights = Flights::default();
+        flights.begin(1, Instant::now());
+        assert!(flights.refused(1, "in use by a"));
+        assert!(!flights.refused(1, "in use by a"));
+        assert!(flights.refused(1, "in use by b"));
+        flights.begin(1, Instant::now());
+        assert!(flights.refused(1, "in use by b"), "another attempt");
     }
 
     #[test]

@@ -172,15 +172,13 @@ impl Engine<'_> {
                 return;
             }
         }
-        if self.is_over(index) {
-            self.fail(index, "it was not gone in time".to_owned(), false);
-            return;
-        }
         match self.poll_target(index) {
+            // Also when its time is over: the answer says what is in the way.
             Some(target) if self.flights.must_delete_again(index) => {
                 self.flights.call(index);
                 self.tasks.spawn(call::delete(Arc::clone(&self.run.provider), index, target));
             }
+            _ if self.is_over(index) => self.fail(index, "it was not gone in time".to_owned(), false),
             _ => self.poll_later(index),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::apply::{Terminal, carry_out, confirm_name, deletes, losses, offered, person, say_lost, tell};
 use super::cloud;
+use super::drift::price_if_known;
 use super::error::{CommandError, Exit};
 use super::files::Written;
 use super::plan::{say_newer, say_notes, write_page};
@@ -49,13 +50,20 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &DestroyArguments) -> Result<
             return Ok(Exit::Done);
         };
         say_notes(ui, &offer.gathered);
-        let left_over = neighbours::left_over(&*reader, &specs.types, &offer.gathered.state).await;
+        let mut left_over = neighbours::left_over(&*reader, &specs.types, &offer.gathered.state).await;
         for failure in &left_over.failures {
             ui.warn(&format!("could not find out all that is left over: {failure}"));
         }
-        for LeftOver { name, address, .. } in &left_over.found {
+        if !left_over.found.is_empty() {
+            let project = Written(options).read().ok().filter(|project| project.config.name == name);
+            price_if_known(project.as_ref(), &offer.gathered, &mut left_over.found);
+        }
+        for thing @ LeftOver { name, address, .. } in &left_over.found {
             let made_as = address.as_ref().map(|address| format!(", made as {address}")).unwrap_or_default();
-            ui.warn(&format!("{name} carries the tags of this instance and is in no state{made_as}; it stays"));
+            let cost = render::drift::cost(thing);
+            ui.warn(&format!(
+                "{name} carries the tags of this instance and is in no state{made_as}; it stays, and {cost}"
+            ));
         }
         if let Some(path) = &arguments.html {
             let drawing = Drawing::of_plan(&offer.plan, &specs.blueprint.resources);

@@ -13,7 +13,7 @@ use crate::diagnostic::SourceFile;
 use crate::expr::Root;
 use crate::file;
 use crate::ops::Settings;
-use crate::plan::drift::{self, Drift, Finding, What};
+use crate::plan::drift::{self, Drift, Finding, LeftOver, What};
 use crate::plan::resolve::{Desired, resolve};
 use crate::plan::{Action, Plan, cost};
 use crate::provider::{Observations, Reader};
@@ -105,15 +105,27 @@ pub(super) async fn examine(
     let observations = gathered.observations.as_ref().unwrap_or(&nothing);
     let mut found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
     found.left_over = left_over.found;
-    if !found.left_over.is_empty() {
-        cost::price_left_over(
-            &project.world(&gathered.lookups, &gathered.state.settings),
-            &gathered.state,
-            &plan,
-            &mut found.left_over,
-        )?;
-    }
+    price(project, &gathered, &plan, &mut found.left_over)?;
     Ok(Examined { gathered, plan, found })
+}
+
+/// Says what each of those left over costs, as far as that is known.
+fn price(project: &Project, gathered: &Gathered, plan: &Plan, left_over: &mut [LeftOver]) -> Result<(), CommandError> {
+    if left_over.is_empty() {
+        return Ok(());
+    }
+    let world = project.world(&gathered.lookups, &gathered.state.settings);
+    Ok(cost::price_left_over(&world, &gathered.state, plan, left_over)?)
+}
+
+/// The same for a command that goes on without a file, or with one of which there is no plan: then nobody knows.
+pub(super) fn price_if_known(project: Option<&Project>, gathered: &Gathered, left_over: &mut [LeftOver]) {
+    if let Some(project) = project
+        && let Ok(plan) = plan_of(project, gathered)
+    {
+        // A table of prices that is not sound is for the commands that are about prices.
+        let _ = price(project, gathered, &plan, left_over);
+    }
 }
 
 /// Whose drift it is.

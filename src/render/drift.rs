@@ -40,19 +40,23 @@ pub fn drift(drift: &Drift, title: &str, types: &Types, options: &Options) -> St
     }
     if !drift.left_over.is_empty() {
         text.push_str("\nLeft over, with the tags of this instance and in no state:\n");
-        for LeftOver { name, address, usd_a_month } in &drift.left_over {
+        for thing @ LeftOver { name, address, .. } in &drift.left_over {
             let made = address.as_ref().map(|address| format!("made as {}, ", printable(address))).unwrap_or_default();
-            let cost = match usd_a_month {
-                Some(0.0) => "costs nothing".to_owned(),
-                Some(usd) => format!("costs about ${usd:.2} a month"),
-                None => "what it costs is not known".to_owned(),
-            };
-            let more = paint(Role::Quiet, &format!("  ({made}{cost})"));
+            let more = paint(Role::Quiet, &format!("  ({made}{})", cost(thing)));
             text.push_str(&format!("  {}{more}\n", printable(name)));
         }
     }
     text.push_str(&format!("\n{}", summary(drift)));
     text
+}
+
+/// What something left over costs, in words that go on a sentence.
+pub fn cost(thing: &LeftOver) -> String {
+    match thing.usd_a_month {
+        Some(0.0) => "costs nothing".to_owned(),
+        Some(usd) => format!("costs about ${usd:.2} a month"),
+        None => "what it costs is not known".to_owned(),
+    }
 }
 
 /// The last line.
