@@ -161,6 +161,7 @@ async fn look(reader: &dyn Reader, creation: &Creation) -> Result<Vec<Identity>,
 async fn without_lineage(reader: &dyn Reader, creation: &Creation, found: Vec<Identity>) -> Vec<Identity> {
     let owner = std::sync::Arc::new(ownership::Owner {
         instance: String::new(),
+        region: String::new(),
         lineage: String::new(),
         account: None,
         accepts_unmarked: false,

@@ -40,6 +40,7 @@ pub use resolve::{Desired, Graph};
 pub fn owner(state: &State) -> Arc<Owner> {
     Arc::new(Owner {
         instance: state.instance.clone(),
+        region: state.region.clone(),
         lineage: state.lineage.clone(),
         account: state.account.clone(),
         accepts_unmarked: !state.marked,

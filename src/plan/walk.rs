@@ -19,7 +19,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Reference, Root};
 use crate::provider::{Holder, Observation, Observations, Owner, ownership};
 use crate::spec::blueprint::ResourceName;
-use crate::spec::types::{Attribute, Impact, Milestone, Order, ResourceType, Shape, Types};
+use crate::spec::types::{Attribute, Impact, Milestone, Order, Proof, ResourceType, Shape, Types};
 use crate::state::{Row, State, Status};
 use crate::value::{Planned, Tree, Value};
 
@@ -244,6 +244,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         if let Some(mut change) = change {
             gates::complete(&mut change, desired.resource_type, situation.state.rows.is_empty());
             refusals.extend(once::refusal(&change, desired.resource_type));
+            refusals.extend(unproven(&change, desired.resource_type, &owner));
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
             }
@@ -435,6 +436,24 @@ fn foreign(address: &Address, situation: &Situation<'_>, owner: &Owner) -> Optio
         address: address.clone(),
         reason: format!("{identity}, recorded as {address}, is not this instance's: it {}", holder.words(owner)),
         hint,
+        otherwise: None,
+    })
+}
+
+/// Why something may not get the name it should have: nothing but that name says whose it is, and this one does not say it.
+fn unproven(change: &Change, resource_type: &ResourceType, owner: &Owner) -> Option<Refusal> {
+    let Proof::Name { attribute } = &resource_type.proof else { return None };
+    let is_named_now = match &change.action {
+        Action::Create | Action::Replace { .. } => true,
+        Action::Update { attributes } => attributes.contains(attribute),
+        _ => false,
+    };
+    let name = change.desired.as_ref()?.get(attribute)?.plain().filter(|_| is_named_now)?;
+    let name = name.as_text().filter(|name| !ownership::is_named_after(name, owner))?;
+    Some(Refusal {
+        address: change.address.clone(),
+        reason: format!("nothing but `{attribute}` says whose {} is, and {name:?} does not", change.address),
+        hint: format!("let a word of it begin with {}-{}", owner.instance, owner.region),
         otherwise: None,
     })
 }

@@ -41,6 +41,8 @@ pub type Tags = BTreeMap<String, String>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub instance: String,
+    /// The cloud's region that the instance lives in.
+    pub region: String,
     pub lineage: String,
     /// The cloud account of the instance, as far as its state knows it. It saves asking for it before a call that must
     /// name it; whether the credentials belong to it is another question, which is asked beside.
@@ -126,7 +128,7 @@ pub fn judge(
     match resource_type.map(|resource_type| &resource_type.proof) {
         Some(Proof::Name { attribute }) => {
             let name = observed.attributes.get(attribute).and_then(Tree::as_text);
-            if name.is_some_and(|name| is_named_after(name, &owner.instance)) {
+            if name.is_some_and(|name| is_named_after(name, owner)) {
                 Care::Ours
             } else {
                 Care::Foreign(Holder::default())
@@ -154,12 +156,40 @@ fn judge_tags(owner: &Owner, address: &Address, tags: Option<&Tags>) -> Care {
     }
 }
 
-/// Whether a word of `name` is the instance's name, or begins with it and a separator.
-fn is_named_after(name: &str, instance: &str) -> bool {
-    let begins = |word: &str| {
-        word.strip_prefix(instance).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', '_', '/']))
+/// Whether a word of `name` names the instance: its name, then its region, then whatever tells its resources apart.
+///
+/// A name with a region in it proves exactly one instance. Names without one were made before regions were part of names,
+/// or are chosen in an overlay: they prove the instance whose name they begin with, up to a separator.
+pub fn is_named_after(name: &str, owner: &Owner) -> bool {
+    let names = |word: &str| {
+        let Some(rest) = word.strip_prefix(owner.instance.as_str()).and_then(parted) else { return false };
+        match rest.strip_prefix(owner.region.as_str()).and_then(parted) {
+            Some(rest) => !has_region(rest),
+            None => !has_region(rest),
+        }
     };
-    !instance.is_empty() && name.split(' ').any(begins)
+    !owner.instance.is_empty() && name.split(' ').any(names)
+}
+
+/// What stands behind the separator that a text begins with; the text must be empty otherwise.
+fn parted(text: &str) -> Option<&str> {
+    if text.is_empty() { Some(text) } else { text.strip_prefix(SEPARATORS) }
+}
+
+const SEPARATORS: [char; 4] = ['-', '.', '_', '/'];
+
+/// Whether a name has the name of a region in it, such as `eu-central-1` or `us-gov-west-1`.
+fn has_region(name: &str) -> bool {
+    const DIRECTIONS: [&str; 9] =
+        ["central", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"];
+    let words: Vec<&str> = name.split(SEPARATORS).collect();
+    let is_part = |word: &str| word.len() == 2 && word.bytes().all(|letter| letter.is_ascii_lowercase());
+    words.windows(2).enumerate().any(|(at, pair)| {
+        let is_numbered = matches!(pair[1].as_bytes(), [digit] if digit.is_ascii_digit());
+        // Behind the country, a partition may stand: us-gov-west-1.
+        let is_placed = words[..at].iter().rev().take(2).any(|word| is_part(word));
+        is_numbered && DIRECTIONS.contains(&pair[0]) && is_placed
+    })
 }
 
 #[cfg(test)]
@@ -169,7 +199,8 @@ mod tests {
     use crate::value::Value;
 
     fn owner(accepts_unmarked: bool) -> Owner {
-        Owner { instance: "social".to_owned(), lineage: "l1".to_owned(), account: None, accepts_unmarked }
+        let (instance, region, lineage) = ("social".to_owned(), "eu-central-1".to_owned(), "l1".to_owned());
+        Owner { instance, region, lineage, account: None, accepts_unmarked }
     }
 
     fn address() -> Address {
@@ -218,12 +249,30 @@ mod tests {
     }
 
     #[test]
-    fn a_name_proves_the_instance_only_up_to_a_separator() {
-        assert!(is_named_after("social-media", "social"));
-        assert!(is_named_after("social", "social"));
-        assert!(!is_named_after("socialist-media", "social"));
-        assert!(!is_named_after("prod-social", "social"));
-        assert!(is_named_after("reads the media of social", "social"));
-        assert!(!is_named_after("", ""));
+    fn a_name_proves_one_instance_in_one_region() {
+        let is_ours = |name: &str| is_named_after(name, &owner(false));
+        for name in ["social-eu-central-1-media", "social-eu-central-1", "reads the media of social-eu-central-1"] {
+            assert!(is_ours(name), "{name}");
+        }
+        // As names were made before regions were part of them.
+        for name in ["social-media", "social", "reads the media of social", "social-my-cdn-2", "social-east-1"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in [
+            // Another region, another instance, and both.
+            "social-eu-west-1-media",
+            "social-us-gov-west-1-media",
+            "social-test-eu-central-1-media",
+            "social-test-eu-west-1-media",
+            "socialist-media",
+            "prod-social",
+            "social-eu-west-1-eu-central-1-media",
+            "social-eu-central-1-eu-west-1-media",
+            "reads the media of social-eu-west-1",
+            "",
+        ] {
+            assert!(!is_ours(name), "{name}");
+        }
+        assert!(!is_named_after("", &Owner { instance: String::new(), ..owner(false) }));
     }
 }

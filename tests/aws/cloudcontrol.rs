@@ -453,7 +453,13 @@ async fn a_hard_type_is_carried_out_too() {
         Creation { tags: BTreeMap::from([("mastoform:lineage".to_owned(), "other".to_owned())]), ..made.clone() };
     assert_eq!(aws.find(&others).await.expect("asked"), []);
 
-    let owner = Owner { instance: "test".into(), lineage: LINEAGE.into(), account: None, accepts_unmarked: false };
+    let owner = Owner {
+        instance: "test".into(),
+        region: REGION.into(),
+        lineage: LINEAGE.into(),
+        account: None,
+        accepts_unmarked: false,
+    };
     let target = Target {
         address: made.address.clone(),
         region: REGION.to_owned(),

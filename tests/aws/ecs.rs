@@ -3,7 +3,7 @@
 use aws_sdk_ecs::types::ClusterSetting;
 use serde_json::json;
 
-use super::{Life, assert_error, creation, default_subnets, default_vpc, make, type_of};
+use super::{Life, assert_error, creation, default_subnets, default_vpc, is_its_owners_alone, make, type_of};
 use crate::support::emulator::REGION;
 use crate::support::loopback::{Loopback, Reply};
 use crate::support::{ministack, moto};
@@ -377,6 +377,7 @@ async fn a_program_runs_once_and_says_how_it_ended() {
         recorded: Value::from_json(&attributes),
         owner: None,
     };
+    is_its_owners_alone(&aws, &target).await;
     let ended = shown(&aws, &target).await;
     assert_eq!(ended.get("outcome"), Some(&"FAILED".into()));
     assert_eq!(ended.get("exit_code"), Some(&Value::Integer(3)));

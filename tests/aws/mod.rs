@@ -45,9 +45,11 @@ use mastoform::address::{Address, Identity, TypeName};
 use mastoform::provider::aws::Aws;
 use mastoform::provider::ownership::{Care, judge};
 use mastoform::provider::{
-    Creation, Deletion, ErrorKind, Lookup, Observation, Observed, Owner, Provider, ProviderError, Tags, Target, Update,
+    Creation, Deletion, ErrorKind, Holder, Lookup, Observation, Observed, Owner, Provider, ProviderError, Tags, Target,
+    Update,
 };
 use mastoform::spec::Specs;
+use mastoform::spec::types::{Proof, ResourceType};
 use mastoform::value::Value;
 
 use crate::support::emulator::REGION;
@@ -140,8 +142,8 @@ impl Life<'_> {
 
     /// Its tags as AWS tells them, and whose it is to an instance of this lineage.
     async fn seen_by(&self, lineage: &str) -> (Tags, Care) {
-        let (instance, lineage) = ("test".to_owned(), lineage.to_owned());
-        let owner = Owner { instance, lineage, account: None, accepts_unmarked: true };
+        let (instance, region, lineage) = ("test".to_owned(), REGION.to_owned(), lineage.to_owned());
+        let owner = Owner { instance, region, lineage, account: None, accepts_unmarked: true };
         let target = Target { owner: Some(Arc::new(owner.clone())), ..self.target() };
         let types = Specs::read(&[]).expect("valid specs").types;
         match self.aws.observe(std::slice::from_ref(&target)).await.remove(&target.address) {
@@ -157,7 +159,9 @@ impl Life<'_> {
     /// those it has.
     async fn check_ownership(&self) {
         let types = Specs::read(&[]).expect("valid specs").types;
-        if !types.get(&self.story.type_name).expect("a type").taggable {
+        let resource_type = types.get(&self.story.type_name).expect("a type");
+        if !resource_type.taggable {
+            self.check_proof(resource_type).await;
             return;
         }
         let has = |present: &Tags, wanted: &Tags| wanted.iter().all(|(key, value)| present.get(key) == Some(value));
@@ -175,6 +179,45 @@ impl Life<'_> {
         let (marked, care) = self.seen_by(LINEAGE).await;
         assert!(has(&marked, &more) && has(&marked, &present), "{marked:?}");
         assert_eq!(care, Care::Ours);
+    }
+
+    /// Types without tags: AWS tells what proves whose it is, and it proves it to nobody else.
+    async fn check_proof(&self, resource_type: &ResourceType) {
+        let observed = self.observe().await;
+        let owner = |instance: &str| Owner {
+            instance: instance.to_owned(),
+            region: REGION.to_owned(),
+            lineage: LINEAGE.to_owned(),
+            account: None,
+            accepts_unmarked: true,
+        };
+        let told = |attribute: &str| match observed.attributes.get(attribute).and_then(Value::as_text) {
+            Some(text) => text.to_owned(),
+            None => panic!("{attribute} is not told: {:?}", observed.attributes),
+        };
+        let address = &self.creation.address;
+        let judged =
+            |owner: &Owner, parent: Option<&Care>| judge(owner, address, Some(resource_type), &observed, parent);
+        match &resource_type.proof {
+            Proof::Name { attribute } => {
+                let name = told(attribute);
+                let instance = name.split([' ', '-']).next().expect("a word");
+                assert_eq!(judged(&owner(instance), None), Care::Ours, "{name}");
+                let beginning = owner(&instance[..instance.len() - 1]);
+                for other in [&beginning, &owner("other")] {
+                    assert!(matches!(judged(other, None), Care::Foreign(_)), "{name} is not of {}", other.instance);
+                }
+            }
+            Proof::Parent { attribute } => {
+                told(attribute);
+                let foreign = Care::Foreign(Holder::default());
+                assert_eq!(judged(&owner("test"), Some(&Care::Ours)), Care::Ours);
+                for parent in [Some(&foreign), None] {
+                    assert!(matches!(judged(&owner("test"), parent), Care::Foreign(_)));
+                }
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Changes some attributes and waits until it shows them. Null sets an attribute back.
@@ -397,4 +440,23 @@ fn type_attributes(name: &TypeName) -> toml::Table {
 pub fn assert_error<T: std::fmt::Debug>(answer: Result<T, ProviderError>, kind: ErrorKind, operation: &str) {
     let error = answer.expect_err("this should fail");
     assert_eq!((error.kind, error.operation.as_str()), (kind, operation), "{error}");
+}
+
+/// A target is its owner's, and to another lineage of the same name it is foreign.
+pub async fn is_its_owners_alone(aws: &Aws, target: &Target) {
+    let types = Specs::read(&[]).expect("valid specs").types;
+    for (lineage, is_owner) in [(LINEAGE, true), ("lineage-of-others", false)] {
+        let owner = Owner {
+            instance: "test".to_owned(),
+            region: REGION.to_owned(),
+            lineage: lineage.to_owned(),
+            account: None,
+            accepts_unmarked: true,
+        };
+        let target = Target { owner: Some(Arc::new(owner.clone())), ..target.clone() };
+        let answer = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
+        let Some(Observation::Found(observed)) = answer else { panic!("{}: {answer:?}", target.address) };
+        let care = judge(&owner, &target.address, types.get(&target.address.type_name), &observed, None);
+        assert_eq!(care == Care::Ours, is_owner, "{}: {care:?}", target.address);
+    }
 }

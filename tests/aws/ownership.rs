@@ -18,7 +18,7 @@ use mastoform::provider::{
 };
 use mastoform::refresh;
 use mastoform::spec::Specs;
-use mastoform::state::State;
+use mastoform::state::{Intent, Journal, Paths, Record, State, Verb};
 use serde_json::json;
 
 use super::rds::{Answer, refused, scripted};
@@ -30,7 +30,13 @@ use crate::support::moto;
 use crate::support::proxy::{Mishap, Proxy};
 
 fn owner(lineage: &str, accepts_unmarked: bool) -> Arc<Owner> {
-    Arc::new(Owner { instance: "test".to_owned(), lineage: lineage.to_owned(), account: None, accepts_unmarked })
+    Arc::new(Owner {
+        instance: "test".to_owned(),
+        region: REGION.to_owned(),
+        lineage: lineage.to_owned(),
+        account: None,
+        accepts_unmarked,
+    })
 }
 
 /// Makes something, and answers it as a target of its owner.
@@ -489,8 +495,12 @@ async fn indexed(aws: &Aws, region: &str) -> Vec<ResourceTagMapping> {
 /// Two instances in two regions of one account, and a second project that takes itself for the first one.
 #[tokio::test]
 async fn instances_live_and_die_beside_each_other() {
+    const CANARY: &str = "canary-of-the-first";
     let emulator = moto::start();
     let first = ready(&emulator);
+    let file = first.path().join("mastodon.toml");
+    let text = fs_err::read_to_string(&file).expect("there") + &format!("\n[extra_env]\nCANARY = \"{CANARY}\"\n");
+    fs_err::write(&file, text).expect("written");
     succeeds(&emulator, first.path(), &["apply", "--yes"]);
 
     let second = tempfile::tempdir().expect("a folder");
@@ -505,6 +515,30 @@ async fn instances_live_and_die_beside_each_other() {
     has_nothing_to_do(&emulator, first.path());
     has_nothing_to_do(&emulator, second.path());
 
+    // States and journals that name what the other one has, and its plan: nothing of it is shown or touched.
+    let theirs = State::read(&first.path().join("state/social.json")).expect("a state").expect("there");
+    let saved = first.path().join("a.plan");
+    run(&emulator, first.path(), &["plan", "--out", "a.plan"]);
+    for how in ["swapped", "left over", "journal"] {
+        let copy = forged(second.path(), &theirs, how);
+        fs_err::copy(&saved, copy.path().join("a.plan")).expect("copied");
+        for words in [
+            &["plan", "-v"][..],
+            &["drift"],
+            &["status"],
+            &["apply", "a.plan", "--yes"],
+            &["apply", "--yes", "--confirm", "forum"],
+        ] {
+            let output = run(&emulator, copy.path(), words);
+            assert!(!said(&output).contains(CANARY), "{how} {words:?}: {}", said(&output));
+        }
+        has_nothing_to_do(&emulator, first.path());
+    }
+    let copy = forged(second.path(), &theirs, "swapped");
+    let destroyed = run(&emulator, copy.path(), &["destroy", "--confirm", "forum"]);
+    assert!(!said(&destroyed).contains(CANARY), "{}", said(&destroyed));
+    has_nothing_to_do(&emulator, first.path());
+
     // The state is lost, and a copy of the project starts anew: it meets its own names and takes nothing over.
     let copy = tempfile::tempdir().expect("a folder");
     fs_err::copy(first.path().join("mastodon.toml"), copy.path().join("mastodon.toml")).expect("copied");
@@ -518,6 +552,54 @@ async fn instances_live_and_die_beside_each_other() {
     succeeds(&emulator, second.path(), &["destroy", "--confirm", "forum"]);
     has_nothing_to_do(&emulator, first.path());
     succeeds(&emulator, first.path(), &["destroy", "--confirm", "social"]);
+}
+
+/// A copy of a project whose state says that it has what another instance has.
+fn forged(folder: &Path, theirs: &State, how: &str) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    let paths = Paths::new(copy.path().join("state"), "forum");
+    paths.make_folder().expect("made");
+    fs_err::copy(folder.join("mastodon.toml"), copy.path().join("mastodon.toml")).expect("copied");
+    let mut state = State::read(&folder.join("state/forum.json")).expect("a state").expect("there");
+    for (address, row) in &mut state.rows {
+        let Some((identity, region)) =
+            theirs.rows.get(address).and_then(|row| Some((row.identity.clone()?, &row.region)))
+        else {
+            continue;
+        };
+        row.protect = false;
+        row.region.clone_from(region);
+        match how {
+            "swapped" => row.identity = Some(identity),
+            "left over" => row.replaced.push(identity),
+            _ => {}
+        }
+    }
+    let base = Some(state.write(&paths.state()).expect("written"));
+    if how == "journal" {
+        let (mut journal, _) = Journal::open(&paths.journal()).expect("a journal");
+        let (lineage, serial) = (state.lineage.clone(), state.serial + 1);
+        journal.append(Record::Begin { lineage, serial, base }).expect("appended");
+        for (address, row) in &state.rows {
+            let Some(identity) = theirs.rows.get(address).and_then(|row| row.identity.clone()) else { continue };
+            let intent = Intent {
+                action: Verb::Create,
+                region: row.region.clone(),
+                token: "0123456789abcdef0123456789abcdef".to_owned(),
+                identity: None,
+                natural: row.inputs.clone(),
+                protect: false,
+                depends_on: row.depends_on.clone(),
+                makes_room: false,
+                old_is_gone: false,
+            };
+            journal.append(Record::Intent { address: address.clone(), intent }).expect("appended");
+            let facts = mastoform::value::Value::Null;
+            journal.append(Record::Did { address: address.clone(), identity, facts }).expect("appended");
+        }
+        journal.flush().expect("flushed");
+    }
+    copy
 }
 
 /// An instance from before there was a tag for the lineage: its resources have the other two tags, and its state says

@@ -12,7 +12,7 @@ use mastoform::provider::aws::trace::Calls;
 use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, Target};
 use serde_json::{Value, json};
 
-use super::{Life, assert_error, creation, default_vpc, make, type_of};
+use super::{Life, assert_error, creation, default_vpc, is_its_owners_alone, make, type_of};
 use crate::support::emulator::{REGION, types};
 use crate::support::{ministack, moto};
 
@@ -315,6 +315,7 @@ async fn a_snapshot_is_taken_once_and_stays() {
         recorded: mastoform::value::Value::Null,
         owner: None,
     };
+    is_its_owners_alone(&aws, &target).await;
     aws.delete(&target).await.unwrap();
     let there = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
     let Some(Observation::Found(found)) = there else { panic!("{there:?}") };

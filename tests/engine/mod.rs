@@ -57,7 +57,10 @@ async fn nothing_to_do(instance: &Instance) {
 fn completed(outcome: Option<Outcome>) {
     match outcome {
         Some(Outcome::Completed(_)) => {}
-        Some(other) => panic!("not completed: {:#?} {:?}", other.report().failed, other.report().pending),
+        Some(other) => {
+            let report = other.report();
+            panic!("not completed: {:#?} {:?} {:?}", report.failed, report.pending, report.waiting)
+        }
         None => panic!("not applied"),
     }
 }

@@ -4,7 +4,7 @@ use mastoform::config;
 use mastoform::diagnostic::SourceFile;
 use mastoform::expr::Evaluator;
 use mastoform::plan::{Action, Plan};
-use mastoform::spec::types::Order;
+use mastoform::spec::types::{Order, Proof};
 use mastoform::spec::{OverlayFile, Specs};
 
 use super::{changed, completed};
@@ -80,15 +80,20 @@ fn names_in_global_services_have_the_region_in_them() {
     let mut seen = 0;
     for resource in specs.blueprint.resources.values().filter(|resource| resource.lookup.is_none()) {
         let is_global = ["iam", "cloudfront"].contains(&&*resource.type_name.service);
-        let Some(name) = resource.attributes.get("name").filter(|_| is_global) else { continue };
+        // What proves whose something is must not be what another instance has, either.
+        let telling = match &specs.types[&resource.type_name].proof {
+            Proof::Name { attribute } => attribute.as_str(),
+            _ => "name",
+        };
+        let Some(name) = resource.attributes.get(telling).filter(|_| is_global) else { continue };
         let mut reads = Vec::new();
         name.each_leaf(&mut |template| reads.extend(template.references().map(ToString::to_string)));
         let address = format!("{}.{}", resource.type_name, resource.name);
         assert!(reads.iter().any(|read| read == "config.region"), "{address}: {reads:?}");
-        assert!(resource.keep.iter().any(|kept| kept == "name"), "{address} keeps its name");
+        assert!(resource.keep.iter().any(|kept| kept == telling), "{address} keeps its name");
         seen += 1;
     }
-    assert!(seen >= 6, "{seen}");
+    assert!(seen >= 7, "{seen}");
 }
 
 #[tokio::test]
