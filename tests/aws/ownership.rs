@@ -488,7 +488,7 @@ fn has_nothing_to_do(emulator: &Emulator, folder: &Path) {
 /// Everything in the index of a region that carries tags of mastoform.
 async fn indexed(aws: &Aws, region: &str) -> Vec<ResourceTagMapping> {
     let filter = aws_sdk_resourcegroupstagging::types::TagFilter::builder().key("mastoform:instance").build();
-    let request = aws.clients(region).tagging().get_resources().tag_filters(filter);
+    let request = aws.clients(region).index().get_resources().tag_filters(filter);
     request.into_paginator().items().send().collect::<Result<_, _>>().await.expect("an index")
 }
 
@@ -654,7 +654,7 @@ async fn unmark(aws: &Aws) {
                     put_bucket_tags(aws, name, &tags).await;
                 }
                 _ => {
-                    let request = aws.clients(region).tagging().untag_resources().resource_arn_list(&arn);
+                    let request = aws.clients(region).index().untag_resources().resource_arn_list(&arn);
                     let answer = request.tag_keys(KEY).send().await.expect("untagged");
                     assert!(answer.failed_resources_map().is_none_or(|failed| failed.is_empty()), "{arn}: {answer:?}");
                 }

@@ -1,5 +1,6 @@
 //! Secrets.
 
+use aws_sdk_secretsmanager::types::Tag;
 use serde_json::json;
 
 use super::{Life, assert_error, creation, look_up, type_of};
@@ -134,8 +135,8 @@ async fn an_own_secret_without_a_value_gets_one() {
     let creation = secret(database());
     let clients = aws.clients(REGION);
     let empty = clients.secretsmanager().create_secret().name("social/database");
-    let tags = mastoform::provider::aws::tags::secretsmanager(&creation.tags);
-    empty.set_tags(Some(tags)).send().await.unwrap();
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    empty.set_tags(Some(creation.tags.iter().map(tag).collect())).send().await.unwrap();
     let target = make(&aws, &creation).await;
     assert_eq!(reveal(&aws, &target, &["values", "password"]).await.unwrap().len(), 32);
 }
