@@ -10,7 +10,7 @@ use super::evaluate::from_cel;
 
 /// Names of the functions, for messages and documentation.
 #[cfg(test)]
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "json",
     "sha256",
     "cidr_subnet",
@@ -19,6 +19,7 @@ pub const NAMES: [&str; 11] = [
     "slug",
     "keys",
     "values",
+    "table",
     "window",
     "version",
     "compare_versions",
@@ -35,6 +36,7 @@ pub fn context() -> Context<'static, 'static> {
         context.add_function("merge", merge),
         context.add_function("keys", keys),
         context.add_function("values", values),
+        context.add_function("table", table),
         context.add_function("slug", |text: Arc<String>| -> String { slug(&text) }),
         context.add_function("window", window),
         context.add_function("version", |text: Arc<String>| -> CelValue { numbers(&text) }),
@@ -124,6 +126,21 @@ fn keys(table: CelValue) -> Result<CelValue, ExecutionError> {
 fn values(table: CelValue) -> Result<CelValue, ExecutionError> {
     let sorted = sorted_entries("values", &table)?;
     Ok(CelValue::List(sorted.into_values().collect::<Vec<_>>().into()))
+}
+
+/// `table(list)`: a table of the texts of a list, each under itself.
+fn table(list: CelValue) -> Result<CelValue, ExecutionError> {
+    let items: &[CelValue] = match &list {
+        CelValue::List(items) => items,
+        CelValue::Null => &[],
+        _ => return Err(failed("table", "only a list becomes a table")),
+    };
+    let entry = |item: &CelValue| match item {
+        CelValue::String(text) => Ok((Key::String(Arc::clone(text)), item.clone())),
+        _ => Err(failed("table", "the list must be one of strings")),
+    };
+    let map: Result<_, ExecutionError> = items.iter().map(entry).collect();
+    Ok(CelValue::Map(Map { map: Arc::new(map?) }))
 }
 
 fn sorted_entries(
@@ -230,6 +247,19 @@ mod tests {
         for wrong in ["", "02:00", "02:00-sun:03:00", "24:00-01:00", "02:60-03:00", "son:01:00-son:02:00", "a:b-c:d"] {
             assert_eq!(is(wrong), "", "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_list_of_texts_becomes_a_table() {
+        let of = |list: Vec<CelValue>| {
+            table(list.into())
+                .map(|value| from_cel(&value).expect("plain").to_string())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(of(vec!["b".into(), "a".into(), "b".into()]).as_deref(), Ok(r#"{"a": "a", "b": "b"}"#));
+        assert_eq!(of(Vec::new()).as_deref(), Ok("{}"));
+        assert!(of(vec![1.into()]).is_err_and(|error| error.contains("one of strings")));
+        assert!(table("a".into()).is_err());
     }
 
     #[test]
