@@ -78,7 +78,7 @@ impl<'a> Requests<'a> {
     /// A line of each, for another program.
     pub fn lines(&self) -> String {
         let lines = self.rows.iter().map(|(_, resource_type, values)| {
-            printable(&resource_type.advice(&self.request.line, values, "")).into_owned()
+            printable(&resource_type.advice(self.request.line(values), values, "")).into_owned()
         });
         lines.collect::<Vec<_>>().join("\n")
     }

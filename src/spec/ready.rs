@@ -260,7 +260,9 @@ pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
             |name: &&str| *name == "region" || resource_type.attribute(&name.split('.').collect::<Vec<_>>()).is_some();
         if let Some(request) = &resource_type.request {
             let columns = request.columns.iter().map(String::as_str);
-            for column in columns.chain(placeholders(&request.line)).filter(|name| !is_known(name)) {
+            let in_lines = request.all_lines().flat_map(placeholders);
+            let by = request.lines.keys().map(String::as_str);
+            for column in columns.chain(in_lines).chain(by).filter(|name| !is_known(name)) {
                 complain(format!("type `{name}` has no attribute `{column}`"), "its `request` names it");
             }
         }

@@ -98,6 +98,23 @@ pub struct Request {
     pub columns: Vec<String>,
     /// A line, with attributes in braces.
     pub line: String,
+    /// Other lines for some values of attributes: by the attribute, and then by its value.
+    pub lines: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Request {
+    /// The line for a resource with these attributes.
+    pub fn line<'a>(&'a self, attributes: &Value) -> &'a str {
+        let other = |(name, lines): (&String, &'a BTreeMap<String, String>)| {
+            lines.get(attributes.get(name)?.as_text()?).map(String::as_str)
+        };
+        self.lines.iter().find_map(other).unwrap_or(&self.line)
+    }
+
+    /// Every line that there is.
+    pub fn all_lines(&self) -> impl Iterator<Item = &str> {
+        [&self.line].into_iter().chain(self.lines.values().flat_map(BTreeMap::values)).map(String::as_str)
+    }
 }
 
 /// How a resource is known to be this instance's.
@@ -758,14 +775,27 @@ fn request(reader: &mut Reader<'_>) -> Option<Request> {
     let mut inner = Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`request`", used: Vec::new() };
     let (name, title, line) = (inner.text("name"), inner.text("title"), inner.text("line"));
     let columns = inner.texts("columns");
+    inner.used.push("lines");
+    let lines = node.get("lines").map(lines).unwrap_or_default();
     inner.refuse_others();
     match (name, title, line) {
-        (Some(name), Some(title), Some(line)) if !columns.is_empty() => Some(Request { name, title, columns, line }),
+        (Some(name), Some(title), Some(line)) if !columns.is_empty() => {
+            Some(Request { name, title, columns, line, lines })
+        }
         _ => {
             reader.wrong("request", "a table of `name`, `title`, `columns` and `line`");
             None
         }
     }
+}
+
+/// `lines = { kind = { TXT = "..." } }`.
+fn lines(node: &Node) -> BTreeMap<String, BTreeMap<String, String>> {
+    let by_value = |node: &Node| {
+        let lines = node.entries().iter().filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned())));
+        lines.collect()
+    };
+    node.entries().iter().map(|entry| (entry.key.clone(), by_value(&entry.node))).collect()
 }
 
 /// What a message says an impact must be.
@@ -1361,6 +1391,19 @@ mod tests {
         }
         let unknown = with(r#"{ by = "kind", "*" = "none" }"#);
         assert!(unknown.contains("has no attribute `kind`"), "{unknown}");
+    }
+
+    #[test]
+    fn a_text_stands_in_quotes_in_the_line_of_a_record() {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let record = &types[&TypeName::new("dns", "record")];
+        let line = |kind: &str, value: &str| {
+            let attributes = Value::from_json(&json!({ "name": "a.example.org", "kind": kind, "value": value }));
+            let request = record.request.as_ref().expect("it is asked for");
+            record.advice(request.line(&attributes), &attributes, "")
+        };
+        assert_eq!(line("TXT", "v=spf1 ~all"), "a.example.org. 300 IN TXT \"v=spf1 ~all\"");
+        assert_eq!(line("MX", "10 mail.example.org"), "a.example.org. 300 IN MX 10 mail.example.org.");
     }
 
     #[test]

@@ -8,7 +8,7 @@ const NAME: &str = "social.example.org";
 const TARGET: &str = "social-1.eu-central-1.elb.amazonaws.com";
 
 async fn look(server: &Server) -> Finding {
-    Dns::at(vec![server.address]).look(NAME, "CNAME", TARGET).await
+    Dns::at(vec![server.address]).look(NAME, "CNAME", TARGET, None).await
 }
 
 fn wrong(finding: Finding) -> String {
@@ -89,7 +89,11 @@ async fn texts_are_compared_as_a_whole() {
     let server = Server::start().await;
     server.record("_dmarc.example.org", "TXT", "v=DMARC1; p=none");
     let dns = Dns::at(vec![server.address]);
-    assert_eq!(dns.look("_dmarc.example.org", "TXT", "v=DMARC1; p=none").await, Finding::Present);
-    let said = wrong(dns.look("_dmarc.example.org", "TXT", "v=DMARC1; p=reject").await);
+    let look = async |value: &str, accepts: Option<&str>| dns.look("_dmarc.example.org", "TXT", value, accepts).await;
+    assert_eq!(look("v=DMARC1; p=none", None).await, Finding::Present);
+    let said = wrong(look("v=DMARC1; p=reject", None).await);
     assert_eq!(said, "the name servers of example.org have v=DMARC1; p=none");
+    // Whoever has one of this kind needs no other.
+    assert_eq!(look("v=DMARC1; p=reject", Some("v=dmarc1")).await, Finding::Present);
+    wrong(look("v=DMARC1; p=reject", Some("v=DMARC2")).await);
 }

@@ -85,12 +85,15 @@ impl Dns {
         self.resolver.get_or_init(make).as_ref()
     }
 
-    /// Looks whether the name has a record of this kind with this value.
-    pub async fn look(&self, name: &str, kind: &str, value: &str) -> Finding {
+    /// Looks whether the name has a record of this kind with this value, or with one that begins with `accepts`.
+    pub async fn look(&self, name: &str, kind: &str, value: &str, accepts: Option<&str>) -> Finding {
         let Some(zone) = self.zone(name).await else { return Finding::Unknown };
         let found = asked(&zone.resolver, name, kind).await;
         match found {
             Found::Values(values) if values.iter().any(|found| same(found, value)) => Finding::Present,
+            Found::Values(values) if accepts.is_some_and(|start| values.iter().any(|found| begins(found, start))) => {
+                Finding::Present
+            }
             // Two names of one thing: the provider follows the name by itself.
             Found::Values(values) if kind != "CNAME" => {
                 Finding::Wrong(format!("the name servers of {} have {}", zone.name, values.join(", ")))
@@ -253,6 +256,11 @@ async fn addresses(resolver: &TokioResolver, name: &str) -> BTreeSet<IpAddr> {
 /// Whether two values are the same to DNS: names have no case and may end with a dot.
 fn same(left: &str, right: &str) -> bool {
     without_dot(left).eq_ignore_ascii_case(without_dot(right))
+}
+
+/// Whether a value begins with a text, whatever the case of its letters.
+fn begins(value: &str, start: &str) -> bool {
+    value.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start))
 }
 
 #[cfg(test)]

@@ -60,9 +60,10 @@ async fn look(clients: &Clients, target: &Target, deadline: Instant) -> Result<O
         return Err(ProviderError::new(ErrorKind::Invalid, LOOK, message));
     };
     let value = target.recorded.get("value").and_then(Tree::as_text).unwrap_or_default();
+    let accepts = target.recorded.get("accepts").and_then(Tree::as_text);
     let finding = match target.recorded.get("check") {
         Some(Tree::Bool(false)) => Finding::Unknown,
-        _ => timeout_at(deadline, clients.dns().look(name, kind, value)).await.unwrap_or(Finding::Unknown),
+        _ => timeout_at(deadline, clients.dns().look(name, kind, value, accepts)).await.unwrap_or(Finding::Unknown),
     };
     let (status, found) = match finding {
         Finding::Present => ("present", None),
