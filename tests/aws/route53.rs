@@ -1,14 +1,16 @@
 //! Records at Route 53.
 
+use std::sync::Arc;
+
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use serde_json::json;
 
-use super::{Life, assert_error, creation, look_up, text, type_of};
+use super::{LINEAGE, Life, assert_error, creation, look_up, text, type_of};
 use crate::support::emulator::REGION;
 use crate::support::loopback::{Loopback, Reply};
 use crate::support::moto;
 use mastoform::provider::aws::Aws;
-use mastoform::provider::{ErrorKind, Provider, Target};
+use mastoform::provider::{ErrorKind, Observation, Owner, Provider, Target, Update};
 use mastoform::value::Value;
 
 /// A zone of this name, and its id.
@@ -166,4 +168,39 @@ async fn the_zone_with_the_longest_name_is_taken() {
     let missing = look_up(&aws, "route53.zone", json!({ "name": "example.net" })).await;
     assert!(missing.as_ref().unwrap_err().to_string().contains("no public zone at Route 53 that holds example.net"));
     assert_error(missing, ErrorKind::NotFound, "route53:ListHostedZones");
+}
+
+/// A record that yields leaves one of somebody else in its place, and takes it once that one is gone.
+#[tokio::test]
+async fn a_record_that_yields_leaves_the_one_of_somebody_else_alone() {
+    for is_wrapped in [true, false] {
+        let server = taken(is_wrapped);
+        let aws = moto::start().at(format!("http://127.0.0.1:{}", server.port)).aws();
+        let attributes = json!({
+            "zone_id": "Z1", "name": "social.example.org", "kind": "CNAME", "ttl": 300,
+            "values": ["ours.example.net"], "yields": true,
+        });
+        let creation = creation(&type_of("route53.record"), REGION, attributes);
+        let made = aws.create(&creation).await.expect("it counts as made");
+        let owner =
+            Owner { instance: "test".to_owned(), lineage: LINEAGE.to_owned(), account: None, accepts_unmarked: false };
+        let target = Target {
+            address: creation.address.clone(),
+            region: REGION.to_owned(),
+            identity: made.identity,
+            recorded: creation.attributes.plain().expect("no secrets"),
+            owner: Some(Arc::new(owner.clone())),
+        };
+        let seen = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
+        let Some(Observation::Found(seen)) = seen else { panic!("{seen:?}") };
+        assert_eq!(seen.attributes, target.recorded, "there is nothing to change");
+        assert_eq!(seen.tags, Some(owner.tags(&target.address)));
+        let before = server.heads().iter().filter(|request| request.starts_with("POST")).count();
+        aws.delete(&target).await.expect("deleted");
+        let changed = vec!["values".to_owned()];
+        let update = Update { target, desired: creation.attributes.clone(), changed };
+        aws.update(&update).await.expect("updated");
+        let after = server.heads().iter().filter(|request| request.starts_with("POST")).count();
+        assert_eq!(before, after, "nothing was sent to change it");
+    }
 }

@@ -7,6 +7,9 @@
 //! A record is made by `CREATE`, which AWS refuses where there is one already, and deleted by naming all that it holds,
 //! which AWS refuses where that has changed meanwhile. So nothing of somebody else's is ever overwritten.
 //!
+//! One that `yields` leaves a record of somebody else in its place and counts as made. That one is shown as what is wanted,
+//! and never touched. Once it is gone, the next apply makes ours.
+//!
 //! The records of a zone are read all together, 300 in a call.
 
 use async_trait::async_trait;
@@ -74,6 +77,11 @@ struct Pair {
 }
 
 impl Pair {
+    /// Whether nothing says that a record is of this program.
+    fn is_of_nobody(&self) -> bool {
+        !self.tags().contains_key(tags::INSTANCE)
+    }
+
     fn tags(&self) -> Tags {
         let values = self.owner.iter().flat_map(ResourceRecordSet::resource_records);
         values.flat_map(|value| text::to_tags(value.value())).collect()
@@ -92,7 +100,8 @@ impl Handler for Record {
             let answer = |target: &Target| {
                 let key = Key::of(&target.identity)?;
                 let records = records.clone()?;
-                Ok(records.as_deref().and_then(|records| pair(records, &key)).map(|found| shown(&key, &found)))
+                let found = records.as_deref().and_then(|records| pair(records, &key));
+                Ok(found.map(|found| stranger(target, &found).unwrap_or_else(|| shown(&key, &found))))
             };
             targets.into_iter().map(|target| observation(answer(target))).collect()
         })
@@ -124,6 +133,9 @@ impl Handler for Record {
                 Some(_) if !self.find(clients, creation).await?.is_empty() => {
                     Ok(created(key.identity().0, Report::new()))
                 }
+                Some(found) if is_yielding(&wanted)? && found.is_of_nobody() => {
+                    Ok(created(key.identity().0, Report::new()))
+                }
                 Some(found) => {
                     let message = format!(
                         "the zone has a record {} {} already, {}: delete it, or keep it and write the records yourself",
@@ -145,7 +157,11 @@ impl Handler for Record {
         let Some(found) = read(clients, &key).await? else {
             return Err(ProviderError::new(ErrorKind::NotFound, CHANGE, format!("{} is not there", key.name)));
         };
-        let record = record(&key, &desired(update, CHANGE))?;
+        let desired = desired(update, CHANGE);
+        if found.is_of_nobody() && is_yielding(&desired)? {
+            return Ok(());
+        }
+        let record = record(&key, &desired)?;
         let changes = vec![change(ChangeAction::Delete, found.record)?, change(ChangeAction::Create, record)?];
         send(clients, &key.zone, changes).await
     }
@@ -159,7 +175,8 @@ impl Handler for Record {
 
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let key = Key::of(&target.identity)?;
-        if let Some(found) = read(clients, &key).await? {
+        let found = read(clients, &key).await?;
+        if let Some(found) = found.filter(|found| stranger(target, found).is_none()) {
             let sets = [found.record].into_iter().chain(found.owner);
             let changes = sets.map(|set| change(ChangeAction::Delete, set)).collect::<Result<Vec<_>, _>>()?;
             send(clients, &key.zone, changes).await?;
@@ -239,6 +256,19 @@ fn shown(key: &Key, found: &Pair) -> Observed {
         .set("alias", alias.unwrap_or_default());
     let present = found.tags();
     tagged(observed(key.identity().0, report), tags::pairs(&present))
+}
+
+/// A record of somebody else that stands where one of ours would, which yields to it: as the one that is wanted. `None`
+/// for any other.
+fn stranger(target: &Target, found: &Pair) -> Option<Observed> {
+    let yields = target.recorded.get("yields").and_then(Tree::as_bool) == Some(true);
+    let owner = target.owner.as_ref().filter(|_| yields && found.is_of_nobody())?;
+    let owned = owner.tags(&target.address);
+    Some(tagged(observed(target.identity.as_str(), target.recorded.clone()), tags::pairs(&owned)))
+}
+
+fn is_yielding(attributes: &Attributes<'_, SecretText>) -> Result<bool, ProviderError> {
+    attributes.flag("yields")
 }
 
 /// What a record holds, for a message.
