@@ -32,6 +32,7 @@ mod route53;
 mod s3;
 mod secrecy;
 mod secretsmanager;
+mod ses;
 mod session;
 mod ssm;
 mod wave;

@@ -38,12 +38,13 @@ TYPES = {
     "ecs": ["cluster", "container-instance", "service", "task", "task-definition"],
     "elasticache": ["cluster", "parametergroup", "replicationgroup", "securitygroup", "subnetgroup", "usergroup"],
     "elasticloadbalancing": ["loadbalancer/app/", "listener/app", "listener-rule/app", "targetgroup"],
-    "iam": ["group", "policy", "role"],
+    "iam": ["group", "policy", "role", "user"],
     "logs": ["log-group", "log-stream"],
     "rds": ["cluster", "cluster-pg", "cluster-snapshot", "db", "og", "pg", "secgrp", "subgrp"],
     "route53": ["hostedzone"],
     "s3": ["bucket", "object"],
     "secretsmanager": ["Secret"],
+    "ses": ["configuration-set", "identity"],
     "ssm": ["parameter"],
 }
 

@@ -167,9 +167,13 @@ def main():
         "# Written by tests/specs/cloudformation.py from AWS's resource schemas. Only the deviations at the end are by hand.\n\n",
         f'source = "cfn-lint {version("cfn-lint")}, {REGION}"\n',
     ]
+    # Several of our types may be one there.
+    named = {}
     for name, attributes in named_types():
+        named.setdefault(name, []).append(attributes)
+    for name, tables in named.items():
         schema = json.loads(by_hash[index[name]].read_text())
-        branches = {path.split(".")[0] for path in wanted(attributes)}
+        branches = {path.split(".")[0] for attributes in tables for path in wanted(attributes)}
         properties = {path for path in paths(schema, schema) if "." not in path or path.split(".")[0] in branches}
         out.append(f'\n["{name}"]\n')
         out.append(line("create_only", marked(schema, "createOnlyProperties", properties)))
@@ -177,7 +181,7 @@ def main():
         out.append(line("read_only", marked(schema, "readOnlyProperties", properties)))
         out.append(line("properties", properties))
         allowed = dict(listed(schema, schema))
-        for path in sorted({path for path in limited(attributes) if path in allowed}):
+        for path in sorted({path for attributes in tables for path in limited(attributes) if path in allowed}):
             out.append(line(f'values."{path}"', allowed[path]))
     out.append("\n[versions]\n")
     out.append(line("aurora", versions("aws_rds_dbcluster", "aurora-postgresql")))

@@ -392,6 +392,11 @@ const STATUSES: &[(&str, &[&str])] = &[
             "snapshotting",
         ],
     ),
+    // VerificationStatus in the model of SES.
+    ("ses.domain_identity", &["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]),
+    ("ses.address_identity", &["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]),
+    // ReviewStatus there.
+    ("ses.production_access", &["PENDING", "FAILED", "GRANTED", "DENIED"]),
     ("rds.cluster_snapshot", &["available", "copying", "creating"]),
     (
         "rds.cluster",
@@ -453,8 +458,9 @@ const STATUSES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// A job's outcome, a distribution's, and what is said of a record at another provider are made here, of several answers.
-const MADE_HERE: [&str; 3] = ["cloudfront.distribution", "dns.record", "ecs.run"];
+/// A job's outcome, a distribution's, what is said of a record at another provider, and whether a user has the key that its
+/// secret holds are made here, of several answers.
+const MADE_HERE: [&str; 4] = ["cloudfront.distribution", "dns.record", "ecs.run", "ses.smtp_user"];
 
 #[test]
 fn every_status_that_aws_names_is_classified() {

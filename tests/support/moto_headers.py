@@ -115,3 +115,199 @@ def let_tasks_end():
     Backend.describe_tasks = describe_and_end
 
 let_tasks_end()
+
+
+# Version 2 of SES, of which moto has a part: it keeps no options of configuration sets, knows no MAIL FROM and no account,
+# and verifies a domain that nobody has proven. Here everything is kept as it was sent. A domain is PENDING until Route 53
+# of the account has the first record of DKIM, an address until somebody asks for it a second time.
+def add_ses():
+    import json
+    from urllib.parse import unquote
+    from uuid import uuid4
+    from moto.core.exceptions import JsonRESTError
+    from moto.route53.models import route53_backends
+    from moto.sesv2 import urls
+    from moto.sesv2.responses import SESV2Response as Response
+
+    class Refused(JsonRESTError):
+        def __init__(self, status, code, message):
+            self.code = status
+            super().__init__(code, message)
+
+    def kept(response):
+        nothing = {"identities": {}, "sets": {}, "details": None}
+        return response.sesv2_backend.__dict__.setdefault("kept_as_sent", nothing)
+
+    def sent(response):
+        return json.loads(response.body or "{}")
+
+    def name(response):
+        return unquote(response.path.split("/v2/email/")[1].split("/")[1])
+
+    def found(response, shelf):
+        key = name(response)
+        if key not in kept(response)[shelf]:
+            raise Refused(404, "NotFoundException", f"{key} does not exist.")
+        return kept(response)[shelf][key]
+
+    def keep(response, shelf, key, value):
+        if key in kept(response)[shelf]:
+            raise Refused(400, "AlreadyExistsException", f"{key} already exists.")
+        kept(response)[shelf][key] = value
+
+    def is_in_dns(response, record):
+        zones = route53_backends[response.current_account]["global"].zones.values()
+        return any(one.name.rstrip(".") == record for zone in zones for one in zone.rrsets)
+
+    def create_identity(response):
+        asked = sent(response)
+        key = asked["EmailIdentity"]
+        wanted = asked.get("ConfigurationSetName")
+        if wanted is not None and wanted not in kept(response)["sets"]:
+            raise Refused(404, "NotFoundException", f"Configuration set <{wanted}> does not exist.")
+        identity = {"Tags": asked.get("Tags", []), "ConfigurationSetName": wanted, "VerificationStatus": "PENDING"}
+        if "@" in key:
+            identity["IdentityType"] = "EMAIL_ADDRESS"
+        else:
+            identity["IdentityType"] = "DOMAIN"
+            identity["DkimAttributes"] = {
+                "SigningEnabled": True,
+                "Status": "PENDING",
+                "SigningAttributesOrigin": "AWS_SES",
+                "SigningHostedZone": "dkim.amazonses.com",
+                "NextSigningKeyLength": "RSA_2048_BIT",
+                "Tokens": [uuid4().hex for _ in range(3)],
+            }
+        keep(response, "identities", key, identity)
+        return json.dumps({each: identity[each] for each in ["IdentityType", "DkimAttributes"] if each in identity})
+
+    def get_identity(response):
+        identity, key = found(response, "identities"), name(response)
+        shown = json.dumps({**identity, "VerifiedForSendingStatus": identity["VerificationStatus"] == "SUCCESS"})
+        dkim = identity.get("DkimAttributes")
+        if dkim is None or is_in_dns(response, f"{dkim['Tokens'][0]}._domainkey.{key}"):
+            identity["VerificationStatus"] = "SUCCESS"
+        return shown
+
+    def delete_identity(response):
+        found(response, "identities")
+        del kept(response)["identities"][name(response)]
+        return "{}"
+
+    def put_mail_from(response):
+        asked = sent(response)
+        attributes = {
+            "MailFromDomain": asked.get("MailFromDomain", ""),
+            "MailFromDomainStatus": "PENDING",
+            "BehaviorOnMxFailure": asked.get("BehaviorOnMxFailure", "USE_DEFAULT_VALUE"),
+        }
+        found(response, "identities")["MailFromAttributes"] = attributes
+        return "{}"
+
+    def put_set_of_identity(response):
+        found(response, "identities")["ConfigurationSetName"] = sent(response).get("ConfigurationSetName")
+        return "{}"
+
+    def create_set(response):
+        asked = sent(response)
+        keep(response, "sets", asked["ConfigurationSetName"], asked)
+        return "{}"
+
+    def get_set(response):
+        return json.dumps(found(response, "sets"))
+
+    def delete_set(response):
+        found(response, "sets")
+        del kept(response)["sets"][name(response)]
+        return "{}"
+
+    def options(of_what):
+        def put(response):
+            found(response, "sets")[of_what] = sent(response)
+            return "{}"
+
+        return put
+
+    def tag_resource(response):
+        asked = sent(response)
+        kind, _, key = asked["ResourceArn"].split(":", 5)[5].partition("/")
+        shelf = {"identity": "identities", "configuration-set": "sets"}[kind]
+        if key not in kept(response)[shelf]:
+            raise Refused(404, "NotFoundException", f"{key} does not exist.")
+        tags = {tag["Key"]: tag["Value"] for tag in kept(response)[shelf][key].get("Tags", []) + asked["Tags"]}
+        kept(response)[shelf][key]["Tags"] = [{"Key": each, "Value": value} for each, value in tags.items()]
+        return "{}"
+
+    def get_account(response):
+        details = kept(response)["details"]
+        account = {
+            "ProductionAccessEnabled": False,
+            "SendingEnabled": True,
+            "EnforcementStatus": "HEALTHY",
+            "SendQuota": {"Max24HourSend": 200.0, "MaxSendRate": 1.0, "SentLast24Hours": 0.0},
+        }
+        if details:
+            account["Details"] = details
+        return json.dumps(account)
+
+    def put_details(response):
+        if kept(response)["details"]:
+            raise Refused(409, "ConflictException", "There is already an open review of this account.")
+        kept(response)["details"] = {**sent(response), "ReviewDetails": {"Status": "PENDING", "CaseId": "1"}}
+        return "{}"
+
+    Response.create_email_identity = create_identity
+    Response.get_email_identity = get_identity
+    Response.delete_email_identity = delete_identity
+    Response.put_email_identity_mail_from_attributes = put_mail_from
+    Response.put_email_identity_configuration_set_attributes = put_set_of_identity
+    Response.create_configuration_set = create_set
+    Response.get_configuration_set = get_set
+    Response.delete_configuration_set = delete_set
+    Response.put_configuration_set_delivery_options = options("DeliveryOptions")
+    Response.put_configuration_set_reputation_options = options("ReputationOptions")
+    Response.put_configuration_set_suppression_options = options("SuppressionOptions")
+    Response.tag_resource = tag_resource
+    Response.get_account = get_account
+    Response.put_account_details = put_details
+    identity, rules = "identities/(?P<EmailIdentity>[^/]+)", "configuration-sets/(?P<ConfigurationSetName>[^/]+)"
+    for path in [
+        "account$",
+        "account/details$",
+        identity + "/mail-from$",
+        identity + "/configuration-set$",
+        rules + "/delivery-options$",
+        rules + "/reputation-options$",
+        rules + "/suppression-options$",
+    ]:
+        urls.url_paths["{0}/v2/email/" + path] = Response.dispatch
+
+add_ses()
+
+
+# Users have boundaries, of which moto knows those of roles alone.
+def add_boundaries_of_users():
+    from moto.core.responses import EmptyResult
+    from moto.iam.responses import IamResponse as Response
+
+    create = Response.create_user
+
+    def bound(response):
+        boundary = response._get_param("PermissionsBoundary")
+        if boundary:
+            user = response.backend.get_user(response._get_param("UserName"))
+            user.permissions_boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary}
+
+    def create_bounded(response):
+        answer = create(response)
+        bound(response)
+        return answer
+
+    def put_boundary(response):
+        bound(response)
+        return EmptyResult()
+
+    Response.create_user = create_bounded
+    Response.put_user_permissions_boundary = put_boundary
+
+add_boundaries_of_users()

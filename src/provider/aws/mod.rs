@@ -59,6 +59,7 @@ mod rds;
 mod route53;
 mod s3;
 mod secretsmanager;
+mod ses;
 mod ssm;
 mod sts;
 

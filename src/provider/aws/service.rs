@@ -83,6 +83,7 @@ macro_rules! services {
             route53: aws_sdk_route53;
             s3: aws_sdk_s3, path_style_at_other_endpoints;
             secretsmanager: aws_sdk_secretsmanager;
+            ses: aws_sdk_sesv2;
             ssm: aws_sdk_ssm;
             sts: aws_sdk_sts;
         }

@@ -19,17 +19,25 @@ pub static SERVICE: Service = Service {
     is_global: true,
     limits: &[class(&["Get", "List"], 60.0, 15.0), class(&[""], 30.0, 5.0)],
     makes: &[
+        ("CreateAccessKey", Second::LookedUp),
         ("CreateGroup", Second::SameName),
         ("CreatePolicy", Second::SameName),
         ("CreatePolicyVersion", Second::LookedUp),
         ("CreateRole", Second::SameName),
+        ("CreateUser", Second::SameName),
     ],
-    errors: &[("Add*", "NoSuchEntity", ErrorKind::NotYet), ("Attach*", "NoSuchEntity", ErrorKind::NotYet)],
+    errors: &[
+        ("Add*", "NoSuchEntity", ErrorKind::NotYet),
+        ("Attach*", "NoSuchEntity", ErrorKind::NotYet),
+        // The user was made a moment ago.
+        ("CreateAccessKey", "NoSuchEntity", ErrorKind::NotYet),
+        ("PutUserPolicy", "NoSuchEntity", ErrorKind::NotYet),
+    ],
     handlers: &[&group::Group, &group_policy_attachment::GroupPolicyAttachment, &policy::Policy, &role::Role],
     ..Service::OTHER
 };
 
-tag_list!(aws_sdk_iam::types::Tag, "iam:TagRole");
+tag_list!(pub(super) aws_sdk_iam::types::Tag, "iam:TagRole");
 
 /// Whether `tags` holds every ownership tag of `wanted`.
 fn is_own(wanted: &Tags, tags: &[aws_sdk_iam::types::Tag]) -> bool {

@@ -28,7 +28,7 @@ pub static SERVICE: Service = Service {
     ..Service::OTHER
 };
 
-tag_list!(aws_sdk_secretsmanager::types::Tag);
+tag_list!(pub(super) aws_sdk_secretsmanager::types::Tag);
 
 /// Values that this session has put into new secrets, by ARN. What needs one a moment later has it from here; they go
 /// with the session.
