@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Files of specs/mastodon by topic, in the order in which inputs are shown.
-const BLUEPRINT: [&str; 18] = [
+const BLUEPRINT: [&str; 19] = [
     "inputs",
     "network",
     "access",
@@ -24,6 +24,7 @@ const BLUEPRINT: [&str; 18] = [
     "media",
     "cdn",
     "dns",
+    "mail",
     "secrets",
     "config",
     "load_balancer",

@@ -12,7 +12,7 @@ use mastoform::provider::sim::ACCOUNT;
 use serde_json::Value as Json;
 
 use crate::support::case::run;
-use crate::support::instance::{EXAMPLE, fast_folder};
+use crate::support::instance::{EXAMPLE, example, fast_folder};
 use crate::support::policy::{BY_ID, Call, Context, Party, REQUEST_TAG, Reference, actions, allows, makes};
 
 /// What the program prints, in all its parts.
@@ -348,6 +348,88 @@ fn known_ways_out_are_closed() {
     ];
     for call in proper {
         assert!(call.is_allowed(&policies.daily), "{call:?}");
+    }
+}
+
+/// With mail by SES there is a user. Nobody gets more by it than mail from addresses of the domain.
+#[test]
+fn known_ways_out_by_the_user_that_sends_mail_are_closed() {
+    let text = example(&[(
+        "credentials = \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:social/mail-AbCdEf\"",
+        "provider = \"ses\"",
+    )]);
+    let policies = Policies::of(&text);
+    let (bounds, tag) = ("iam:PermissionsBoundary", "aws:ResourceTag/mastoform:instance");
+    let boundary = format!("arn:aws:iam::{ACCOUNT}:policy/social-eu-central-1-boundary");
+    let (boundary, user) = (boundary.as_str(), "user/social-eu-central-1-mail");
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let eu = |service: &str, rest: &str| format!("arn:aws:{service}:eu-central-1:{ACCOUNT}:{rest}");
+    let ses = |action: &str, rest: &str, context: &[(&str, &str)]| call(action, &eu("ses", rest), context);
+    let escapes = [
+        ("another user", iam("iam:CreateUser", "user/me", &[(REQUEST_TAG, "social"), (bounds, boundary)])),
+        ("a user without the boundary", iam("iam:CreateUser", user, &[(REQUEST_TAG, "social")])),
+        ("a user with another one", iam("iam:CreateUser", user, &[(REQUEST_TAG, "social"), (bounds, admin)])),
+        ("a user that nobody knows to be ours", iam("iam:CreateUser", user, &[(bounds, boundary)])),
+        ("a policy beyond the boundary", iam("iam:PutUserPolicy", user, &[(tag, "social")])),
+        ("a policy of another user", iam("iam:PutUserPolicy", "user/admin", &[(bounds, boundary)])),
+        ("another boundary", iam("iam:PutUserPermissionsBoundary", user, &[(bounds, admin), (tag, "social")])),
+        ("no boundary", iam("iam:DeleteUserPermissionsBoundary", user, &[(bounds, boundary), (tag, "social")])),
+        ("AdministratorAccess", iam("iam:AttachUserPolicy", user, &[(bounds, boundary), ("iam:PolicyARN", admin)])),
+        ("a password for the console", iam("iam:CreateLoginProfile", user, &[(tag, "social")])),
+        ("a group", iam("iam:AddUserToGroup", "group/admins", &[(tag, "social")])),
+        ("a key of another user", iam("iam:CreateAccessKey", "user/admin", &[(tag, "social")])),
+        ("a key of a user of our name that is not ours", iam("iam:CreateAccessKey", user, &[])),
+        ("the key of another instance", iam("iam:DeleteAccessKey", user, &[(tag, "memo")])),
+        ("claiming a user", iam("iam:TagUser", user, &[(tag, "memo"), (REQUEST_TAG, "social")])),
+        ("sending mail", ses("ses:SendRawEmail", "identity/social.example.org", &[(tag, "social")])),
+        ("another domain", ses("ses:DeleteEmailIdentity", "identity/example.com", &[(tag, "social")])),
+        ("our domain of another", ses("ses:DeleteEmailIdentity", "identity/social.example.org", &[(tag, "memo")])),
+        ("an untagged domain", ses("ses:CreateEmailIdentity", "identity/social.example.org", &[])),
+        ("other rules", ses("ses:DeleteConfigurationSet", "configuration-set/memo-mail", &[(tag, "social")])),
+        ("leaving the sandbox unasked", ses("ses:PutAccountDetails", "*", &[])),
+        (
+            "another's secret",
+            call("secretsmanager:PutSecretValue", &eu("secretsmanager", "secret:prod/db-AbCdEf"), &[(tag, "social")]),
+        ),
+        (
+            "the mail secret of another",
+            call("secretsmanager:DeleteSecret", &eu("secretsmanager", "secret:social/mail-AbCdEf"), &[(tag, "memo")]),
+        ),
+    ];
+    for (what, escape) in &escapes {
+        assert!(!escape.is_allowed(&policies.both()), "{what}: {escape:?}");
+    }
+    let secret = eu("secretsmanager", "secret:social/mail-AbCdEf");
+    let domain = "identity/social.example.org";
+    for proper in [
+        iam("iam:CreateUser", user, &[(REQUEST_TAG, "social"), (bounds, boundary)]),
+        iam("iam:TagUser", user, &[(REQUEST_TAG, "social")]),
+        iam("iam:PutUserPolicy", user, &[(bounds, boundary)]),
+        iam("iam:CreateAccessKey", user, &[(tag, "social")]),
+        iam("iam:DeleteAccessKey", user, &[(tag, "social")]),
+        iam("iam:DeleteUserPolicy", user, &[(bounds, boundary)]),
+        iam("iam:DeleteUser", user, &[(tag, "social")]),
+        ses("ses:CreateEmailIdentity", domain, &[(REQUEST_TAG, "social")]),
+        ses("ses:PutEmailIdentityMailFromAttributes", domain, &[(tag, "social")]),
+        ses("ses:PutEmailIdentityConfigurationSetAttributes", "configuration-set/social-mail", &[(tag, "social")]),
+        ses("ses:DeleteEmailIdentity", domain, &[(tag, "social")]),
+        ses("ses:CreateConfigurationSet", "configuration-set/social-mail", &[(REQUEST_TAG, "social")]),
+        ses("ses:GetAccount", "*", &[]),
+        call("secretsmanager:CreateSecret", &secret, &[(REQUEST_TAG, "social")]),
+        call("secretsmanager:PutSecretValue", &secret, &[(tag, "social")]),
+        call("secretsmanager:RestoreSecret", &secret, &[(tag, "social")]),
+        call("secretsmanager:DeleteSecret", &secret, &[(tag, "social")]),
+    ] {
+        assert!(proper.is_allowed(&policies.daily), "{proper:?}");
+    }
+    for (action, on) in [
+        ("iam:GetUser", format!("arn:aws:iam::{ACCOUNT}:{user}")),
+        ("iam:ListAccessKeys", format!("arn:aws:iam::{ACCOUNT}:{user}")),
+        ("ses:GetEmailIdentity", eu("ses", domain)),
+        ("ses:GetAccount", "*".to_owned()),
+        ("secretsmanager:DescribeSecret", secret),
+    ] {
+        assert!(call(action, &on, &[]).is_allowed(&policies.reading), "{action}");
     }
 }
 

@@ -8,7 +8,7 @@ use mastoform::provider::aws::Aws;
 use super::whole::{own, program, ready, said};
 use crate::support::case::files;
 use crate::support::emulator::REGION;
-use crate::support::instance::example;
+use crate::support::instance::{EXAMPLE, example};
 use crate::support::moto;
 use crate::support::proxy::{Mishap, Proxy};
 
@@ -53,13 +53,14 @@ async fn no_generated_secret_leaves_secrets_manager() {
     let folder = ready(&emulator);
     let file = folder.path().join("mastodon.toml");
     // The loudest that can be had, also of the SDK.
-    let loud = |words: &[&str]| {
+    let ends_with = |code: i32, words: &[&str]| {
         let mut command = program(&emulator, folder.path(), words);
         command.env("RUST_LOG", "trace").arg("-vvvv").args(["--trace", "calls.jsonl"]);
         let output = command.output().expect("it runs");
-        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {}", said(&output));
         output
     };
+    let loud = |words: &[&str]| ends_with(0, words);
     let mut streams = vec![("apply", loud(&["apply", "--yes"]))];
     // A plan full of changes, as text and as JSON, with everything that is made anew in it.
     let all = example(&[
@@ -74,8 +75,17 @@ async fn no_generated_secret_leaves_secrets_manager() {
         streams.push(("an export", loud(&["export", tool, tool])));
     }
     streams.push(("a saved plan", loud(&["plan", "--out", "all.plan"])));
+    // Mail by SES: a user with a key. Nobody proves the domain, which is waited for.
+    let line = EXAMPLE.lines().find(|line| line.starts_with("credentials = ")).expect("a line");
+    let by_ses = example(&[(line, "provider = \"ses\"")]);
+    fs_err::write(&file, own(&emulator, &by_ses)).expect("written");
+    streams.push(("an apply with a user", ends_with(6, &["apply", "--yes", "--wait", "0"])));
+    streams.push(("a plan with a user", loud(&["plan", "--json"])));
     let secrets = secrets(&aws).await;
-    assert!(secrets.len() >= 8, "{} secrets", secrets.len());
+    assert!(secrets.len() >= 10, "{} secrets", secrets.len());
+    let keys = aws.clients(REGION).iam().list_access_keys().user_name("social-eu-central-1-mail").send().await;
+    let [key] = &keys.expect("keys").access_key_metadata[..] else { panic!("not one key") };
+    assert!(secrets.iter().any(|secret| Some(secret.as_str()) == key.access_key_id()), "the user's key is among them");
     assert!(secrets.iter().all(|secret| secret.len() >= 16), "none is too short to be looked for");
     for (name, output) in &streams {
         search(name, &output.stdout, &secrets);

@@ -10,6 +10,7 @@ mod failures;
 mod gates;
 mod jobs;
 mod living;
+mod mail;
 mod names;
 mod ownership;
 mod people;
