@@ -83,7 +83,7 @@ fn others() -> Vec<Party> {
 
 /// Actions on types of CloudFront that have neither a name in their ARN nor tags.
 fn is_nameless(action: &str) -> bool {
-    action.contains("OriginAccess") || action.contains("ResponseHeadersPolicy")
+    action.contains("OriginAccess") || action.contains("CachePolicy") || action.contains("ResponseHeadersPolicy")
 }
 
 fn is_change(reference: &Reference, action: &str) -> bool {
@@ -94,6 +94,7 @@ fn is_change(reference: &Reference, action: &str) -> bool {
 const BEYOND: &[(&str, &str)] = &[
     ("ecs:DeregisterTaskDefinition", "services go on with what is deregistered, and it can be registered again"),
     ("acm:RequestCertificate", "makes something new"),
+    ("cloudfront:CreateCachePolicy", "makes something new"),
     ("cloudfront:CreateOriginAccessControl", "makes something new"),
     ("cloudfront:CreateOriginAccessIdentity", "makes something new"),
     ("cloudfront:CreateResponseHeadersPolicy", "makes something new"),

@@ -21,12 +21,14 @@ use support::moto;
 const EXAMPLE: &str = include_str!("../../mastodon.toml");
 
 /// Types of which AWS reads one resource, or a part of one, in a call.
-const ONE_BY_ONE: [&str; 14] = [
+const ONE_BY_ONE: [&str; 16] = [
+    "cloudfront.cache_policy",
     "cloudfront.distribution",
     "cloudfront.origin_access_control",
     "cloudfront.origin_access_identity",
     "cloudfront.response_headers_policy",
     "ecs.task_definition",
+    "elasticache.parameter_group",
     "elasticache.replication_group",
     "elb.load_balancer",
     "elb.target_group",

@@ -179,9 +179,11 @@ mod tests {
             [
                 "acm:AddTagsToCertificate",
                 "cloudfront:CreateDistribution",
+                "cloudfront:DeleteCachePolicy",
                 "cloudfront:DeleteOriginAccessControl",
                 "cloudfront:DeleteResponseHeadersPolicy",
                 "cloudfront:TagResource",
+                "cloudfront:UpdateCachePolicy",
                 "cloudfront:UpdateOriginAccessControl",
                 "cloudfront:UpdateResponseHeadersPolicy",
                 "iam:CreatePolicy",

@@ -377,6 +377,8 @@ pub struct Attribute {
     pub limits: Limits,
     /// The value is the identity of a resource of this type.
     pub refers_to: Option<TypeName>,
+    /// What it refers to may be of somebody else's making, whom nobody here knows.
+    pub outside: bool,
     /// Where CloudFormation keeps it.
     pub cfn: Place,
     /// Where Terraform keeps it.
@@ -1016,6 +1018,7 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
         }
         parts
     });
+    result.outside = reader.flag("outside", false);
     reader.refuse_others();
     let element = |diagnostics: &mut Diagnostics| match node.get("of") {
         Some(Node { content: Content::Text(scalar), location: of_location }) => {
@@ -1087,6 +1090,7 @@ impl Attribute {
             values: Vec::new(),
             limits: Limits::default(),
             refers_to: None,
+            outside: false,
             cfn: Place::default(),
             terraform: Place::default(),
             left_out: None,

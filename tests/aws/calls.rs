@@ -29,6 +29,7 @@ fn table(calls: &BTreeMap<String, usize>) -> String {
 /// a call.
 const PLAN: &str = "\
 2 acm:DescribeCertificate
+1 cloudfront:GetCachePolicy
 1 cloudfront:GetDistribution
 1 cloudfront:GetOriginAccessControl
 1 cloudfront:GetResponseHeadersPolicy
@@ -40,7 +41,11 @@ const PLAN: &str = "\
 1 ecs:DescribeServices
 3 ecs:DescribeTaskDefinition
 1 elasticache:DescribeCacheClusters
+1 elasticache:DescribeCacheParameterGroups
+1 elasticache:DescribeCacheParameters
+1 elasticache:DescribeCacheSubnetGroups
 1 elasticache:DescribeReplicationGroups
+2 elasticache:ListTagsForResource
 1 elasticloadbalancing:DescribeListeners
 1 elasticloadbalancing:DescribeLoadBalancerAttributes
 1 elasticloadbalancing:DescribeLoadBalancers
@@ -57,6 +62,8 @@ const PLAN: &str = "\
 1 logs:DescribeLogGroups
 1 rds:DescribeDBClusters
 1 rds:DescribeDBInstances
+1 rds:DescribeDBSubnetGroups
+1 rds:ListTagsForResource
 1 s3:GetBucketEncryption
 1 s3:GetBucketLifecycleConfiguration
 1 s3:GetBucketOwnershipControls
@@ -74,6 +81,7 @@ const PLAN: &str = "\
 const APPLY: &str = "\
 2 acm:ListCertificates
 2 acm:RequestCertificate
+1 cloudfront:CreateCachePolicy
 1 cloudfront:CreateDistributionWithTags
 1 cloudfront:CreateOriginAccessControl
 1 cloudfront:CreateResponseHeadersPolicy
@@ -90,9 +98,12 @@ const APPLY: &str = "\
 2 ecs:ListTasks
 3 ecs:RegisterTaskDefinition
 2 ecs:RunTask
+1 elasticache:CreateCacheParameterGroup
+1 elasticache:CreateCacheSubnetGroup
 1 elasticache:CreateReplicationGroup
 1 elasticache:DescribeCacheClusters
 1 elasticache:DescribeReplicationGroups
+1 elasticache:ModifyCacheParameterGroup
 2 elasticloadbalancing:CreateListener
 1 elasticloadbalancing:CreateLoadBalancer
 1 elasticloadbalancing:CreateRule
@@ -105,10 +116,11 @@ const APPLY: &str = "\
 1 iam:CreatePolicy
 3 iam:CreateRole
 4 iam:PutRolePolicy
-1 logs:CreateLogGroup
-1 logs:PutRetentionPolicy
+2 logs:CreateLogGroup
+2 logs:PutRetentionPolicy
 1 rds:CreateDBCluster
 1 rds:CreateDBInstance
+1 rds:CreateDBSubnetGroup
 1 s3:CreateBucket
 1 s3:PutBucketLifecycleConfiguration
 1 s3:PutBucketOwnershipControls
@@ -145,11 +157,14 @@ async fn the_example_takes_no_call_too_many() {
 }
 
 /// Operations that AWS has for one resource, or a part of one, and those that read a page or a batch of ten.
-const ONE_BY_ONE: [&str; 20] = [
+const ONE_BY_ONE: [&str; 23] = [
     "acm:DescribeCertificate",
     "cloudfront:GetDistribution",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
+    "elasticache:DescribeCacheParameterGroups",
+    "elasticache:DescribeCacheParameters",
+    "elasticache:ListTagsForResource",
     "elasticloadbalancing:DescribeLoadBalancerAttributes",
     "elasticloadbalancing:DescribeTargetGroupAttributes",
     "iam:GetPolicy",

@@ -8,8 +8,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudfront::types::{
-    CustomErrorResponse, CustomErrorResponses, ResponseHeadersPolicyServerTimingHeadersConfig,
-    ResponseHeadersPolicyXssProtection,
+    CachePolicyQueryStringBehavior, CachePolicyQueryStringsConfig, CustomErrorResponse, CustomErrorResponses,
+    QueryStringNames, ResponseHeadersPolicyServerTimingHeadersConfig, ResponseHeadersPolicyXssProtection,
 };
 use mastoform::provider::aws::Aws;
 use mastoform::provider::aws::trace::Calls;
@@ -178,6 +178,62 @@ async fn a_headers_policy_in_use_is_not_deleted() {
     attributes["origins"][0]["domain_name"] = json!(format!("{bucket}.s3.eu-central-1.amazonaws.com"));
     make(&aws, "cloudfront.distribution", attributes).await;
     assert_error(aws.delete(&policy.target()).await, ErrorKind::NotYet, "cloudfront:DeleteResponseHeadersPolicy");
+}
+
+fn cached(name: &str) -> serde_json::Value {
+    json!({
+        "name": name, "comment": "Media of example.org", "min_ttl_seconds": 1, "default_ttl_seconds": 86400,
+        "max_ttl_seconds": 604800, "gzip": true, "brotli": true,
+    })
+}
+
+#[tokio::test]
+async fn a_cache_policy_lives() {
+    for emulator in [moto::start(), ministack::start()] {
+        let aws = emulator.aws();
+        let mut policy = Life::of("cloudfront.cache_policy").repeats().create(&aws, cached("social-media")).await;
+        policy.shows(json!({ "cookies": "none", "headers": "none", "query_strings": "none" })).await;
+        policy.update(json!({ "max_ttl_seconds": 172800, "name": "social-eu-media", "comment": null })).await;
+        policy.update(json!({ "query_strings": "all", "gzip": false, "brotli": null })).await;
+        policy.shows(json!({ "comment": "", "brotli": false, "cookies": "none" })).await;
+        policy.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_cache_policy_that_somebody_changed_is_seen_and_set_back() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let mut policy = Life::of("cloudfront.cache_policy").create(&aws, cached("media")).await;
+    let clients = aws.clients(REGION);
+    let answer = clients.cloudfront().get_cache_policy().id(policy.identity()).send().await.unwrap();
+    let mut config = answer.cache_policy.unwrap().cache_policy_config.unwrap();
+    let names = QueryStringNames::builder().quantity(1).items("v").build().unwrap();
+    let queries = CachePolicyQueryStringsConfig::builder()
+        .query_string_behavior(CachePolicyQueryStringBehavior::Whitelist)
+        .query_strings(names)
+        .build()
+        .unwrap();
+    config.parameters_in_cache_key_and_forwarded_to_origin.as_mut().unwrap().query_strings_config = Some(queries);
+    let request = clients.cloudfront().update_cache_policy().id(policy.identity()).set_if_match(answer.e_tag);
+    request.cache_policy_config(config).send().await.unwrap();
+    policy.shows(json!({ "query_strings": "whitelist" })).await;
+    policy.update(json!({ "query_strings": "none" })).await;
+    policy.shows(json!({ "query_strings": "none" })).await;
+}
+
+#[tokio::test]
+async fn a_cache_policy_in_use_is_not_deleted() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let control = make(&aws, "cloudfront.origin_access_control", control("media")).await;
+    let policy = Life::of("cloudfront.cache_policy").create(&aws, cached("media")).await;
+    let bucket = make(&aws, "s3.bucket", json!({ "bucket": "cache-policy-in-use" })).await;
+    let mut attributes = distribution(Some(&control));
+    attributes["default_cache_behavior"]["cache_policy_id"] = json!(policy.identity());
+    attributes["origins"][0]["domain_name"] = json!(format!("{bucket}.s3.eu-central-1.amazonaws.com"));
+    make(&aws, "cloudfront.distribution", attributes).await;
+    assert_error(aws.delete(&policy.target()).await, ErrorKind::NotYet, "cloudfront:DeleteCachePolicy");
 }
 
 #[tokio::test]

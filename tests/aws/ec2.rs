@@ -32,6 +32,21 @@ async fn default_subnets_are_found() {
 }
 
 #[tokio::test]
+async fn subnets_of_some_zones_do_not_count() {
+    let aws = moto::start().aws();
+    let vpc_id = default_vpc(&aws).await;
+    let all = default_subnets(&aws).await;
+    let described = aws.clients(REGION).ec2().describe_subnets().send().await.unwrap();
+    let subnet = described.subnets().iter().find(|subnet| subnet.subnet_id() == all.first().map(String::as_str));
+    let zone = subnet.and_then(|subnet| subnet.availability_zone_id()).expect("a zone's id");
+    let filters = json!({ "vpc_id": vpc_id, "default_for_az": true, "without_zones": [zone, "use1-az3"] });
+    let found = look_up(&aws, "ec2.subnets", filters).await.unwrap();
+    let ids: Vec<&str> =
+        found.get("ids").and_then(|ids| ids.as_list()).unwrap().iter().flat_map(|id| id.as_text()).collect();
+    assert_eq!(ids, all[1..]);
+}
+
+#[tokio::test]
 async fn a_security_group_lives() {
     let aws = moto::start().aws();
     let vpc_id = default_vpc(&aws).await;

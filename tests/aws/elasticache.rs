@@ -6,7 +6,7 @@ use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, 
 use serde_json::{Value, json};
 
 use super::rds::{Answer, refused, scripted};
-use super::{Life, assert_error, creation, type_of};
+use super::{Life, assert_error, creation, default_subnets, type_of};
 use crate::support::emulator::REGION;
 use crate::support::{ministack, moto};
 
@@ -137,6 +137,88 @@ async fn a_replication_group_shows_what_its_nodes_have() {
     life.end().await;
 }
 
+/// AWS adds and removes replicas by calls of their own, and a group with one node has nobody to take over.
+#[tokio::test]
+async fn replicas_come_and_go_in_place() {
+    let changed = |nodes: i64, failover: bool, there: i64| {
+        let mut attributes = group();
+        attributes["nodes"] = json!(nodes);
+        attributes["automatic_failover"] = json!(failover);
+        let creation = creation(&type_of("elasticache.replication_group"), REGION, attributes);
+        let changed = vec!["nodes".to_owned(), "automatic_failover".to_owned()];
+        let update = Update { target: target(&creation), desired: creation.attributes, changed };
+        (update, scripted(members(there)))
+    };
+    let calls = |aws: &Aws| -> Vec<String> {
+        let changing = ["Increase", "Decrease", "Modify"];
+        let calls = aws.calls().snapshot().into_iter().map(|call| call.operation);
+        calls.filter(|call| changing.iter().any(|verb| call.contains(&format!(":{verb}")))).collect()
+    };
+    let (update, aws) = changed(3, true, 1);
+    assert_eq!(aws.update(&update).await, Ok(()));
+    assert_eq!(calls(&aws), ["elasticache:IncreaseReplicaCount", "elasticache:ModifyReplicationGroup"]);
+    let (update, aws) = changed(1, false, 3);
+    assert_eq!(aws.update(&update).await, Ok(()));
+    assert_eq!(calls(&aws), ["elasticache:ModifyReplicationGroup", "elasticache:DecreaseReplicaCount"]);
+    let (update, aws) = changed(2, true, 2);
+    assert_eq!(aws.update(&update).await, Ok(()));
+    assert_eq!(calls(&aws), Vec::<String>::new(), "all of it is there already");
+}
+
+#[tokio::test]
+async fn a_parameter_group_lives() {
+    for emulator in [moto::start(), ministack::start()] {
+        let aws = emulator.aws();
+        let attributes = json!({
+            "name": "social-valkey8", "family": "valkey8", "description": "Queues and feeds of Mastodon",
+            "parameters": { "maxmemory-policy": "noeviction" },
+        });
+        let mut group = Life::of("elasticache.parameter_group").repeats().create(&aws, attributes.clone()).await;
+        group.update(json!({ "parameters": { "maxmemory-policy": "volatile-lru", "timeout": "60" } })).await;
+        group.update(json!({ "parameters": { "timeout": "60" } })).await;
+        let observed = group.observe().await;
+        let parameters = observed.attributes.get("parameters").map(ToString::to_string);
+        assert_eq!(parameters.as_deref(), Some(r#"{"timeout": "60"}"#), "what is not asked for is AWS's again");
+        let theirs = of_others(creation(&type_of("elasticache.parameter_group"), REGION, attributes));
+        assert_eq!(aws.find(&theirs).await, Ok(vec![]));
+        assert_error(aws.create(&theirs).await, ErrorKind::Conflict, "elasticache:CreateCacheParameterGroup");
+        group.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_subnet_group_lives() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let subnets = default_subnets(&aws).await;
+    let attributes = json!({ "name": "social-cache", "description": "Queues and feeds", "subnets": subnets[..2] });
+    let mut group = Life::of("elasticache.subnet_group").repeats().create(&aws, attributes.clone()).await;
+    group.update(json!({ "description": "Queues", "subnets": subnets })).await;
+    let theirs = of_others(creation(&type_of("elasticache.subnet_group"), REGION, attributes));
+    assert_eq!(aws.find(&theirs).await, Ok(vec![]));
+    assert_error(aws.create(&theirs).await, ErrorKind::Conflict, "elasticache:CreateCacheSubnetGroup");
+    group.end().await;
+}
+
+#[tokio::test]
+async fn what_a_cache_uses_is_not_deleted() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let subnets = default_subnets(&aws).await;
+    let settings = json!({ "name": "social-valkey8", "family": "valkey8", "description": "Queues" });
+    let settings = Life::of("elasticache.parameter_group").create(&aws, settings).await;
+    let places = json!({ "name": "social-cache", "description": "Queues", "subnets": subnets });
+    let places = Life::of("elasticache.subnet_group").create(&aws, places).await;
+    let mut attributes = group();
+    attributes["parameter_group"] = json!(settings.identity());
+    attributes["subnet_group"] = json!(places.identity());
+    let creation = creation(&type_of("elasticache.replication_group"), REGION, attributes);
+    aws.create(&creation).await.unwrap();
+    let refused = aws.delete(&settings.target()).await;
+    assert_error(refused, ErrorKind::NotYet, "elasticache:DeleteCacheParameterGroup");
+    assert_error(aws.delete(&places.target()).await, ErrorKind::NotYet, "elasticache:DeleteCacheSubnetGroup");
+}
+
 #[tokio::test]
 async fn a_token_stays() {
     let moto = moto::start();
@@ -230,6 +312,28 @@ fn described(status: &str, token: bool) -> Answer {
     let result = format!("<DescribeReplicationGroupsResult>{groups}</DescribeReplicationGroupsResult>");
     let body = format!("<DescribeReplicationGroupsResponse>{result}</DescribeReplicationGroupsResponse>");
     ("DescribeReplicationGroups", 200, body)
+}
+
+/// A group of so many nodes, and whatever may be asked of it.
+fn members(number: i64) -> Vec<Answer> {
+    let members: String = (1..=number).map(|it| format!("<ClusterId>social-cache-00{it}</ClusterId>")).collect();
+    let failover = if number > 1 { "enabled" } else { "disabled" };
+    let group = format!(
+        "<ReplicationGroupId>social-cache</ReplicationGroupId><Status>available</Status>\
+         <AutomaticFailover>{failover}</AutomaticFailover><MemberClusters>{members}</MemberClusters>"
+    );
+    let done = |action: &'static str, result: &str| {
+        let result = format!("<{action}Result>{result}</{action}Result>");
+        (action, 200, format!("<{action}Response>{result}</{action}Response>"))
+    };
+    let one = format!("<ReplicationGroup>{group}</ReplicationGroup>");
+    vec![
+        done("DescribeReplicationGroups", &format!("<ReplicationGroups>{one}</ReplicationGroups>")),
+        done("DescribeCacheClusters", ""),
+        done("IncreaseReplicaCount", &one),
+        done("DecreaseReplicaCount", &one),
+        done("ModifyReplicationGroup", &one),
+    ]
 }
 
 fn target(creation: &Creation) -> Target {

@@ -7,12 +7,13 @@ use std::net::{TcpListener, TcpStream};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use mastoform::address::Identity;
 use mastoform::provider::aws::Aws;
 use mastoform::provider::aws::trace::Calls;
-use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, Target};
+use mastoform::provider::{Creation, Deletion, ErrorKind, Observation, Provider, Target, Update};
 use serde_json::{Value, json};
 
-use super::{Life, assert_error, creation, default_vpc, is_its_owners_alone, make, type_of};
+use super::{Life, assert_error, creation, default_subnets, default_vpc, is_its_owners_alone, make, type_of};
 use crate::support::emulator::{REGION, types};
 use crate::support::{ministack, moto};
 
@@ -325,4 +326,36 @@ async fn a_snapshot_is_taken_once_and_stays() {
     assert_eq!(aws.create(&next).await.unwrap().identity.as_str(), "social-before-upgrade-ffffffffffff");
     let foreign = Creation { tags: BTreeMap::from([("mastoform:lineage".to_owned(), "x".to_owned())]), ..wanted };
     assert_error(aws.create(&foreign).await, ErrorKind::Conflict, "rds:CreateDBClusterSnapshot");
+}
+
+/// moto lets nobody use a group of subnets, so it is never in use there.
+#[tokio::test]
+async fn a_subnet_group_lives() {
+    let aws = moto::start().aws();
+    let subnets = default_subnets(&aws).await;
+    let attributes = json!({ "name": "social-database", "description": "Database", "subnets": subnets[..2] });
+    let mut group = Life::of("rds.subnet_group").repeats().create(&aws, attributes.clone()).await;
+    group.update(json!({ "description": "Database of Mastodon", "subnets": subnets })).await;
+    let mut theirs = creation(&type_of("rds.subnet_group"), REGION, attributes);
+    theirs.tags = [("mastoform:instance".to_owned(), "other".to_owned())].into();
+    assert_eq!(aws.find(&theirs).await, Ok(vec![]));
+    assert_error(aws.create(&theirs).await, ErrorKind::Conflict, "rds:CreateDBSubnetGroup");
+    group.end().await;
+}
+
+/// No waiting takes an instance out of the subnet that it runs in.
+#[tokio::test]
+async fn a_subnet_in_use_cannot_be_taken_away() {
+    let aws = scripted(vec![refused("ModifyDBSubnetGroup", "SubnetAlreadyInUse")]);
+    let attributes = json!({ "name": "social-database", "description": "Database", "subnets": ["subnet-1"] });
+    let creation = creation(&type_of("rds.subnet_group"), REGION, attributes);
+    let target = Target {
+        address: creation.address.clone(),
+        region: REGION.to_owned(),
+        identity: Identity::new("social-database"),
+        recorded: creation.attributes.plain().unwrap(),
+        owner: None,
+    };
+    let update = Update { target, desired: creation.attributes, changed: vec!["subnets".to_owned()] };
+    assert_error(aws.update(&update).await, ErrorKind::Invalid, "rds:ModifyDBSubnetGroup");
 }

@@ -160,7 +160,7 @@ async fn the_example_comes_up_changes_and_goes_without_a_trace() {
 
     let applied = mastoform(&emulator, folder.path(), &["apply", "--yes"]);
     assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
-    assert!(text(&applied.stdout).contains("Plan: 67 to create"), "{}", text(&applied.stdout));
+    assert!(text(&applied.stdout).contains("Plan: 72 to create"), "{}", text(&applied.stdout));
     assert!(left(&aws).await.len() > 20, "the account is full of it");
 
     let again = mastoform(&emulator, folder.path(), &["plan", "--detailed-exitcode"]);

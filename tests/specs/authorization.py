@@ -33,7 +33,7 @@ KEYS = {
 }
 TYPES = {
     "acm": ["certificate"],
-    "cloudfront": ["distribution", "origin-access-control", "origin-access-identity", "response-headers-policy"],
+    "cloudfront": ["cache-policy", "distribution", "origin-access-control", "origin-access-identity", "response-headers-policy"],
     "ec2": ["security-group", "security-group-rule", "vpc"],
     "ecs": ["cluster", "container-instance", "service", "task", "task-definition"],
     "elasticache": ["cluster", "parametergroup", "replicationgroup", "securitygroup", "subnetgroup", "usergroup"],

@@ -1,5 +1,6 @@
-# Response headers policies of CloudFront, which moto does not have yet: kept as they were sent, under an id and a version.
-def add_response_headers_policies():
+# Policies of CloudFront for caches and headers, which moto does not have yet: kept as they were sent, under an id and a
+# version. `kind` is their name as AWS writes it, `path` that in addresses, and `name` that of the operations.
+def add_policies(kind, path, name, plural, users):
     from datetime import datetime, timezone
     from uuid import uuid4
     from moto.cloudfront import urls
@@ -12,32 +13,32 @@ def add_response_headers_policies():
             super().__init__(code, "refused")
 
     def policies(response):
-        return response.backend.__dict__.setdefault("response_headers_policies", {})
+        return response.backend.__dict__.setdefault(plural, {})
 
     def found(response, must_match=False):
         id = response._get_param("Id")
         if id not in policies(response):
-            raise Refused("NoSuchResponseHeadersPolicy")
+            raise Refused(f"NoSuch{kind}")
         policy = policies(response)[id]
         if must_match and response._get_param("IfMatch") != policy["ETag"]:
             raise Refused("PreconditionFailed")
         return id, policy
 
     def keep(response, id):
-        config = response._get_param("ResponseHeadersPolicyConfig")
+        config = response._get_param(f"{kind}Config")
         others = [other for other in policies(response) if other != id]
-        named = [other for other in others if shape(response, other)["ResponseHeadersPolicyConfig"]["Name"] == config["Name"]]
+        named = [other for other in others if shape(response, other)[f"{kind}Config"]["Name"] == config["Name"]]
         if named:
-            raise Refused("ResponseHeadersPolicyAlreadyExists")
+            raise Refused(f"{kind}AlreadyExists")
         policies(response)[id] = {"ETag": "E" + uuid4().hex[:12].upper(), "Config": config, "Time": datetime.now(timezone.utc)}
         return answer(response, id)
 
     def shape(response, id):
         policy = policies(response)[id]
-        return {"Id": id, "LastModifiedTime": policy["Time"], "ResponseHeadersPolicyConfig": policy["Config"]}
+        return {"Id": id, "LastModifiedTime": policy["Time"], f"{kind}Config": policy["Config"]}
 
     def answer(response, id):
-        return ActionResult({"ResponseHeadersPolicy": shape(response, id), "ETag": policies(response)[id]["ETag"]})
+        return ActionResult({kind: shape(response, id), "ETag": policies(response)[id]["ETag"]})
 
     def create(response):
         return keep(response, str(uuid4()))
@@ -51,24 +52,146 @@ def add_response_headers_policies():
     def delete(response):
         id, _ = found(response, must_match=True)
         behaviors = [one.DefaultCacheBehavior for one in response.backend.distributions.values()]
-        if any(behavior.response_headers_policy_id == id for behavior in behaviors):
-            raise Refused("ResponseHeadersPolicyInUse")
+        if any(getattr(behavior, users) == id for behavior in behaviors):
+            raise Refused(f"{kind}InUse")
         del policies(response)[id]
         return EmptyResult()
 
     def list_all(response):
-        items = [{"Type": "custom", "ResponseHeadersPolicy": shape(response, id)} for id in policies(response)]
-        return ActionResult({"ResponseHeadersPolicyList": {"MaxItems": 100, "Quantity": len(items), "Items": items}})
+        items = [{"Type": "custom", kind: shape(response, id)} for id in policies(response)]
+        return ActionResult({f"{kind}List": {"MaxItems": 100, "Quantity": len(items), "Items": items}})
 
-    CloudFrontResponse.create_response_headers_policy = create
-    CloudFrontResponse.get_response_headers_policy = get
-    CloudFrontResponse.update_response_headers_policy = update
-    CloudFrontResponse.delete_response_headers_policy = delete
-    CloudFrontResponse.list_response_headers_policies = list_all
-    for path in ["response-headers-policy$", "response-headers-policy/(?P<policy_id>[^/]+)$"]:
-        urls.url_paths["{0}/2020-05-31/" + path] = CloudFrontResponse.dispatch
+    for verb, act in {"create": create, "get": get, "update": update, "delete": delete}.items():
+        setattr(CloudFrontResponse, f"{verb}_{name}", act)
+    setattr(CloudFrontResponse, f"list_{plural}", list_all)
+    for address in [f"{path}$", path + "/(?P<policy_id>[^/]+)$"]:
+        urls.url_paths["{0}/2020-05-31/" + address] = CloudFrontResponse.dispatch
 
-add_response_headers_policies()
+add_policies("ResponseHeadersPolicy", "response-headers-policy", "response_headers_policy", "response_headers_policies", "response_headers_policy_id")
+add_policies("CachePolicy", "cache-policy", "cache_policy", "cache_policies", "cache_policy_id")
+
+
+# Groups of settings and of subnets: moto cannot change or delete those of caches, loses a group of subnets of databases
+# when it is changed, and lets a second one of its name take its place.
+def complete_groups():
+    from moto.core.responses import ActionResult, EmptyResult
+    from moto.elasticache.exceptions import ElastiCacheException
+    from moto.elasticache.models import ElastiCacheBackend
+    from moto.elasticache.responses import ElastiCacheResponse as Caches
+    from moto.rds.exceptions import RDSClientError
+    from moto.rds.models import RDSBackend
+
+    class Refused(ElastiCacheException):
+        def __init__(self, code):
+            super().__init__(code, "refused")
+
+    def arn_of(response, name):
+        return f"arn:aws:elasticache:{response.region}:{response.current_account}:parametergroup:{name}"
+
+    def groups(response):
+        return response.elasticache_backend.__dict__.setdefault("parameter_groups", {})
+
+    def found(response):
+        name = response._get_param("CacheParameterGroupName")
+        if name not in groups(response):
+            raise Refused("CacheParameterGroupNotFound")
+        return name, groups(response)[name]
+
+    def is_used(response, attribute, name):
+        backend = response.elasticache_backend
+        living = [*backend.replication_groups.values(), *backend.cache_clusters.values()]
+        return any(getattr(one, attribute, None) == name and getattr(one, "status", "") != "deleting" for one in living)
+
+    def create(response):
+        name = response._get_param("CacheParameterGroupName")
+        if name in groups(response):
+            raise Refused("CacheParameterGroupAlreadyExists")
+        groups(response)[name] = {
+            "CacheParameterGroupName": name,
+            "CacheParameterGroupFamily": response._get_param("CacheParameterGroupFamily"),
+            "Description": response._get_param("Description"),
+            "ARN": arn_of(response, name),
+            "Parameters": {},
+        }
+        response.elasticache_backend.tagging_service.tag_resource(arn_of(response, name), response._get_param("Tags", []))
+        return ActionResult({"CacheParameterGroup": groups(response)[name]})
+
+    def describe(response):
+        return ActionResult({"CacheParameterGroups": [found(response)[1]]})
+
+    def describe_parameters(response):
+        parameters = found(response)[1]["Parameters"]
+        shown = [{"ParameterName": name, "ParameterValue": value, "Source": "user"} for name, value in parameters.items()]
+        return ActionResult({"Parameters": shown})
+
+    def modify(response):
+        name, group = found(response)
+        for pair in response._get_param("ParameterNameValues", []):
+            group["Parameters"][pair["ParameterName"]] = pair["ParameterValue"]
+        return ActionResult({"CacheParameterGroupName": name})
+
+    def reset(response):
+        name, group = found(response)
+        for pair in response._get_param("ParameterNameValues", []):
+            group["Parameters"].pop(pair["ParameterName"], None)
+        return ActionResult({"CacheParameterGroupName": name})
+
+    def delete(response):
+        name, _ = found(response)
+        if is_used(response, "cache_parameter_group_name", name):
+            raise Refused("InvalidCacheParameterGroupState")
+        del groups(response)[name]
+        return EmptyResult()
+
+    def subnet_group(response):
+        name = response._get_param("CacheSubnetGroupName")
+        return response.elasticache_backend.describe_cache_subnet_groups(name)[0]
+
+    def modify_subnets(response):
+        group = subnet_group(response)
+        group.cache_subnet_group_description = response._get_param("CacheSubnetGroupDescription")
+        group.subnets = [{"subnet_identifier": id} for id in response._get_param("SubnetIds", [])]
+        return ActionResult({"CacheSubnetGroup": group})
+
+    def delete_subnets(response):
+        group = subnet_group(response)
+        if is_used(response, "cache_subnet_group_name", group.cache_subnet_group_name):
+            raise Refused("CacheSubnetGroupInUse")
+        del response.elasticache_backend.cache_subnet_groups[group.cache_subnet_group_name]
+        return EmptyResult()
+
+    list_tags = ElastiCacheBackend.list_tags_for_resource
+
+    def list_tags_of_all(backend, arn):
+        if ":parametergroup:" in arn:
+            return backend.tagging_service.list_tags_for_resource(arn)
+        return list_tags(backend, arn)
+
+    create_database_subnets = RDSBackend.create_subnet_group
+
+    def create_once(backend, subnet_name, *rest):
+        if subnet_name in backend.subnet_groups:
+            raise RDSClientError("DBSubnetGroupAlreadyExists", "refused")
+        return create_database_subnets(backend, subnet_name, *rest)
+
+    def modify_in_place(backend, subnet_name, description, subnets):
+        group = backend.describe_db_subnet_groups(subnet_name)[0]
+        group.subnets, group.description = subnets, description or group.description
+        return group
+
+    Caches.create_cache_parameter_group = create
+    Caches.describe_cache_parameter_groups = describe
+    Caches.describe_cache_parameters = describe_parameters
+    Caches.modify_cache_parameter_group = modify
+    Caches.reset_cache_parameter_group = reset
+    Caches.delete_cache_parameter_group = delete
+    Caches.modify_cache_subnet_group = modify_subnets
+    Caches.delete_cache_subnet_group = delete_subnets
+    ElastiCacheBackend.list_tags_for_resource = list_tags_of_all
+    RDSBackend.create_subnet_group = create_once
+    RDSBackend.modify_db_subnet_group = modify_in_place
+
+complete_groups()
 
 
 # Tasks that were run end, which those of moto never do by themselves: at the first look, with 0, or with the number that

@@ -82,16 +82,17 @@ impl Sim {
     ) -> Outcome<()> {
         let mut wanted = Vec::new();
         references(&resource_type.attributes, attributes, &mut |naming| {
-            wanted.push((naming.top.to_owned(), naming.type_name.clone(), Identity::new(naming.identity)));
+            let identity = Identity::new(naming.identity);
+            wanted.push((naming.top.to_owned(), naming.type_name.clone(), identity, naming.attribute.outside));
         });
-        for (attribute, type_name, identity) in wanted {
+        for (attribute, type_name, identity, may_be_outside) in wanted {
             let Some(referred) = self.types.get(&type_name) else { continue };
             if referred.lookup_only || is_foreign(referred, identity.as_str()) {
                 continue;
             }
             // What is one for all regions names things of any.
             let place = place(referred, region).filter(|_| !resource_type.global);
-            if !world.cloud.look(&type_name, &identity, place) {
+            if !world.cloud.look(&type_name, &identity, place) && !may_be_outside {
                 let message = format!("{type_name} {identity} does not exist");
                 let error = refusal(operation, &resource_type.name, ErrorKind::NotYet, "DependencyNotFound", message);
                 return Err(ProviderError { attribute: Some(attribute), ..error });

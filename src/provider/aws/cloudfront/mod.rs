@@ -4,6 +4,7 @@
 //! read, and is refused if somebody else has changed it meanwhile: that is an error of kind `NotYet`, and the next try
 //! reads again. A change sends the whole configuration, so everything that is not ours goes back as it was read.
 
+pub mod cache_policy;
 pub mod distribution;
 pub mod origin_access_control;
 pub mod origin_access_identity;
@@ -20,6 +21,7 @@ pub static SERVICE: Service = Service {
     is_global: true,
     limits: &[class(&["Get", "List"], 20.0, 8.0), class(&[""], 10.0, 2.0)],
     makes: &[
+        ("CreateCachePolicy", Second::SameName),
         ("CreateCloudFrontOriginAccessIdentity", Second::Token),
         ("CreateDistribution", Second::Token),
         ("CreateOriginAccessControl", Second::SameName),
@@ -32,6 +34,7 @@ pub static SERVICE: Service = Service {
         ("*Distribution*", "InvalidViewerCertificate", ErrorKind::NotYet),
     ],
     handlers: &[
+        &cache_policy::CachePolicy,
         &distribution::Distribution,
         &origin_access_control::OriginAccessControl,
         &origin_access_identity::OriginAccessIdentity,

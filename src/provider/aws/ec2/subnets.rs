@@ -31,6 +31,8 @@ impl Handler for Subnets {
         }
         let mut subnets: Vec<_> =
             request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))?;
+        let without = wanted.texts("without_zones")?;
+        subnets.retain(|subnet| !subnet.availability_zone_id().is_some_and(|zone| without.iter().any(|it| it == zone)));
         if subnets.is_empty() {
             let region = &lookup.region;
             let message = match wanted.optional_flag("default_for_az")? {
@@ -51,6 +53,7 @@ impl Handler for Subnets {
         Ok(Report::new()
             .set_if("vpc_id", wanted.optional_text("vpc_id")?)
             .set_if("default_for_az", wanted.optional_flag("default_for_az")?)
+            .set_if("without_zones", (!without.is_empty()).then_some(without))
             .set("ids", texts(|subnet| subnet.subnet_id()))
             .set("availability_zones", texts(|subnet| subnet.availability_zone()))
             .value())

@@ -15,7 +15,9 @@
 //!   described by its name, and several together, whatever else there is.
 
 pub mod cluster;
+pub mod parameter_group;
 pub mod replication_group;
+pub mod subnet_group;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,13 +43,25 @@ pub static SERVICE: Service = Service {
     id: "ElastiCache",
     prefix: "elasticache",
     limits: &[class(&["Describe", "List"], 20.0, 8.0), class(&[""], 10.0, 2.0)],
-    makes: &[("CreateCacheCluster", Second::SameName), ("CreateReplicationGroup", Second::SameName)],
+    makes: &[
+        ("CreateCacheCluster", Second::SameName),
+        ("CreateCacheParameterGroup", Second::SameName),
+        ("CreateCacheSubnetGroup", Second::SameName),
+        ("CreateReplicationGroup", Second::SameName),
+    ],
     errors: &[
         // The first cache of an account makes the role that ElastiCache works with.
         ("Create*", "ServiceLinkedRoleNotFoundFault", ErrorKind::NotYet),
+        // No waiting takes a node out of the subnet that it runs in.
+        ("ModifyCacheSubnetGroup", "SubnetInUse", ErrorKind::Invalid),
         ("*", "*Quota*Exceeded", ErrorKind::Quota),
     ],
-    handlers: &[&cluster::Cluster, &replication_group::ReplicationGroup],
+    handlers: &[
+        &cluster::Cluster,
+        &parameter_group::ParameterGroup,
+        &replication_group::ReplicationGroup,
+        &subnet_group::SubnetGroup,
+    ],
     ..Service::OTHER
 };
 

@@ -44,8 +44,10 @@ use crate::provider::{
 };
 
 const CREATE: &str = "elasticache:CreateReplicationGroup";
+const DECREASE: &str = "elasticache:DecreaseReplicaCount";
 const DELETE: &str = "elasticache:DeleteReplicationGroup";
 const DESCRIBE: &str = "elasticache:DescribeReplicationGroups";
+const INCREASE: &str = "elasticache:IncreaseReplicaCount";
 const MODIFY: &str = "elasticache:ModifyReplicationGroup";
 
 const NOTHING_TO_MODIFY: &str = "InvalidParameterCombination";
@@ -166,6 +168,7 @@ impl Handler for ReplicationGroup {
         let member = first_member(clients, &group).await?;
         let shown = report(&group, member.as_ref()).attributes;
         let defaults = Report::new()
+            .set("nodes", 1)
             .set("automatic_failover", false)
             .set("snapshot_retention_days", 0)
             .set("auto_minor_version_upgrade", true);
@@ -178,6 +181,12 @@ impl Handler for ReplicationGroup {
         } else {
             patch.owned_text("engine_version")?
         };
+        let apply_now = desired.flag("apply_immediately")?;
+        // A replica takes over only where there is one: those that come are there before it may, those that go afterwards.
+        let (there, wanted) = (nodes(&group), patch.optional_integer("nodes")?);
+        if let Some(replicas) = wanted.filter(|wanted| *wanted > there).map(|wanted| wanted - 1) {
+            increase(clients, identifier, replicas).await?;
+        }
         let nothing = clients.elasticache().modify_replication_group().replication_group_id(identifier);
         let request = nothing
             .clone()
@@ -192,8 +201,10 @@ impl Handler for ReplicationGroup {
             .set_auto_minor_version_upgrade(patch.optional_flag("auto_minor_version_upgrade")?)
             .set_preferred_maintenance_window(patch.owned_text("maintenance_window")?);
         if request.as_input() != nothing.as_input() {
-            let request = request.apply_immediately(desired.flag("apply_immediately")?);
-            request.send().await.map_err(failed(MODIFY))?;
+            request.apply_immediately(apply_now).send().await.map_err(failed(MODIFY))?;
+        }
+        if let Some(replicas) = wanted.filter(|wanted| *wanted < there).map(|wanted| wanted - 1) {
+            decrease(clients, identifier, replicas).await?;
         }
         let Some(token) = token else { return Ok(()) };
         let request = nothing
@@ -250,6 +261,25 @@ async fn describe(clients: &Clients, identifier: &str) -> Result<Option<Group>, 
 async fn describe_all(clients: &Clients) -> Result<Vec<Group>, ProviderError> {
     let request = clients.elasticache().describe_replication_groups();
     request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))
+}
+
+/// How many nodes a group has.
+fn nodes(group: &Group) -> i32 {
+    i32::try_from(group.member_clusters().len()).unwrap_or(i32::MAX)
+}
+
+/// Adds replicas. AWS does that at once or not at all.
+async fn increase(clients: &Clients, identifier: &str, replicas: i32) -> Result<(), ProviderError> {
+    let request = clients.elasticache().increase_replica_count().replication_group_id(identifier);
+    request.new_replica_count(replicas).apply_immediately(true).send().await.map_err(failed(INCREASE))?;
+    Ok(())
+}
+
+/// Takes replicas away; AWS chooses which. It does that at once or not at all.
+async fn decrease(clients: &Clients, identifier: &str, replicas: i32) -> Result<(), ProviderError> {
+    let request = clients.elasticache().decrease_replica_count().replication_group_id(identifier);
+    request.new_replica_count(replicas).apply_immediately(true).send().await.map_err(failed(DECREASE))?;
+    Ok(())
 }
 
 /// The first node's cluster, if there is one yet.

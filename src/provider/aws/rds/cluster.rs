@@ -12,7 +12,7 @@
 //! - The scaling limits of Serverless v2 can be changed, but AWS has no way to take them away again.
 
 use async_trait::async_trait;
-use aws_sdk_rds::types::{DbCluster, Filter, ServerlessV2ScalingConfiguration};
+use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DbCluster, Filter, ServerlessV2ScalingConfiguration};
 
 use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch, present, security_groups, tag};
 use crate::address::Identity;
@@ -95,6 +95,7 @@ impl Handler for Cluster {
             .set_backup_retention_period(wanted.optional_integer("backup_retention_days")?)
             .set_preferred_backup_window(wanted.owned_text("preferred_backup_window")?)
             .set_preferred_maintenance_window(wanted.owned_text("preferred_maintenance_window")?)
+            .set_enable_cloudwatch_logs_exports(wanted.optional_texts("log_exports")?)
             .set_copy_tags_to_snapshot(wanted.optional_flag("copy_tags_to_snapshot")?)
             .set_deletion_protection(wanted.optional_flag("deletion_protection")?)
             .set_engine_lifecycle_support(wanted.owned_text("engine_lifecycle_support")?)
@@ -134,6 +135,13 @@ impl Handler for Cluster {
         let patch = patch(update, &defaults.value());
         let patch = Attributes::new(&patch, MODIFY);
         let engine_version = patch.owned_text("engine_version")?;
+        let log_exports = match update.changed("log_exports") {
+            Some(_) => {
+                let found = describe_one(clients, update.target.identity.as_str()).await?;
+                exports(&patch.texts("log_exports")?, found.as_ref().map(DbCluster::enabled_cloudwatch_logs_exports))
+            }
+            None => None,
+        };
         let nothing = clients.rds().modify_db_cluster().db_cluster_identifier(update.target.identity.as_str());
         let request = nothing
             .clone()
@@ -147,6 +155,7 @@ impl Handler for Cluster {
             .set_backup_retention_period(patch.optional_integer("backup_retention_days")?)
             .set_preferred_backup_window(patch.owned_text("preferred_backup_window")?)
             .set_preferred_maintenance_window(patch.owned_text("preferred_maintenance_window")?)
+            .set_cloudwatch_logs_export_configuration(log_exports)
             .set_copy_tags_to_snapshot(patch.optional_flag("copy_tags_to_snapshot")?)
             .set_deletion_protection(patch.optional_flag("deletion_protection")?)
             .set_engine_lifecycle_support(patch.owned_text("engine_lifecycle_support")?);
@@ -230,6 +239,20 @@ async fn describe_one(clients: &Clients, identifier: &str) -> Result<Option<DbCl
     Ok(answer.and_then(|answer| answer.db_clusters).into_iter().flatten().next())
 }
 
+/// What to say of logs: which are exported from now on, and which no longer are. `None`: nothing changes.
+fn exports(wanted: &[String], shown: Option<&[String]>) -> Option<CloudwatchLogsExportConfiguration> {
+    let shown = shown.unwrap_or_default();
+    let without = |some: &[String], others: &[String]| -> Vec<String> {
+        some.iter().filter(|name| !others.contains(name)).cloned().collect()
+    };
+    let (more, less) = (without(wanted, shown), without(shown, wanted));
+    let some = |names: Vec<String>| (!names.is_empty()).then_some(names);
+    let configuration = CloudwatchLogsExportConfiguration::builder()
+        .set_enable_log_types(some(more.clone()))
+        .set_disable_log_types(some(less.clone()));
+    (!more.is_empty() || !less.is_empty()).then(|| configuration.build())
+}
+
 /// AWS is known to forget some of what it was told, `database_name` for one: what is missing is not reported.
 fn report(cluster: &DbCluster) -> Observed {
     let identifier = cluster.db_cluster_identifier().unwrap_or_default();
@@ -252,6 +275,7 @@ fn report(cluster: &DbCluster) -> Observed {
         .set_if("backup_retention_days", cluster.backup_retention_period())
         .set_if("preferred_backup_window", cluster.preferred_backup_window())
         .set_if("preferred_maintenance_window", cluster.preferred_maintenance_window())
+        .set("log_exports", cluster.enabled_cloudwatch_logs_exports().to_vec())
         .set_if("copy_tags_to_snapshot", cluster.copy_tags_to_snapshot())
         .set_if("deletion_protection", cluster.deletion_protection())
         .set_if("engine_lifecycle_support", cluster.engine_lifecycle_support())
@@ -298,6 +322,19 @@ mod tests {
 
     use super::super::super::announcement::tests::target;
     use super::*;
+
+    #[test]
+    fn of_logs_only_what_changes_is_said() {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+        let said = |wanted: &[&str], shown: &[&str]| {
+            let found = exports(&list(wanted), Some(&list(shown)))?;
+            Some((found.enable_log_types().to_vec(), found.disable_log_types().to_vec()))
+        };
+        assert_eq!(said(&["postgresql"], &[]), Some((list(&["postgresql"]), list(&[]))));
+        assert_eq!(said(&[], &["postgresql"]), Some((list(&[]), list(&["postgresql"]))));
+        assert_eq!(said(&["a", "b"], &["b", "c"]), Some((list(&["a"]), list(&["c"]))));
+        assert_eq!(said(&["a"], &["a"]), None);
+    }
 
     #[test]
     fn what_waits_for_the_maintenance_window_is_announced() {

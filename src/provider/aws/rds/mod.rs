@@ -1,11 +1,12 @@
-//! RDS: Aurora clusters, their instances, and snapshots.
+//! RDS: Aurora clusters, their instances, their subnets, and snapshots.
 //!
-//! Both are named by their owner, and both names stay taken while what they name is being deleted. So nothing that is
+//! Clusters and instances are named by their owner, and their names stay taken while what they name is being deleted. So nothing that is
 //! being deleted is ever adopted: a creation that meets it is told to try again.
 
 pub mod cluster;
 pub mod cluster_snapshot;
 pub mod instance;
+pub mod subnet_group;
 
 use aws_sdk_rds::types::{Filter, PendingMaintenanceAction, ResourcePendingMaintenanceActions};
 use aws_smithy_types::DateTime;
@@ -28,12 +29,15 @@ pub static SERVICE: Service = Service {
         ("CreateDBCluster", Second::SameName),
         ("CreateDBClusterSnapshot", Second::SameName),
         ("CreateDBInstance", Second::SameName),
+        ("CreateDBSubnetGroup", Second::SameName),
     ],
     errors: &[
         ("CreateDB*", "DBSubnetGroupNotFoundFault", ErrorKind::NotYet),
         ("CreateDBInstance", "DBClusterNotFoundFault", ErrorKind::NotYet),
+        // No waiting takes an instance out of the subnet that it runs in.
+        ("ModifyDBSubnetGroup", "SubnetAlreadyInUse", ErrorKind::Invalid),
     ],
-    handlers: &[&cluster::Cluster, &cluster_snapshot::ClusterSnapshot, &instance::Instance],
+    handlers: &[&cluster::Cluster, &cluster_snapshot::ClusterSnapshot, &instance::Instance, &subnet_group::SubnetGroup],
     ..Service::OTHER
 };
 
