@@ -366,11 +366,17 @@ pub fn begin(paths: &Paths, gathered: &mut Gathered, watch: Option<Watch>) -> Re
 }
 
 /// What a plan is made from.
+/// The digest of a file, with that of the settings it shares with others.
+fn digest_of(config: &Config) -> String {
+    let shared = config.shared.iter().map(|shared| shared.text.as_str());
+    spec::digest(std::iter::once(config.source.text.as_str()).chain(shared))
+}
+
 fn fingerprint(config: Option<&Config>, specs: &Specs, gathered: &Gathered) -> Fingerprint {
     let state = &gathered.state;
     let known = gathered.on_disk.clone().filter(|_| gathered.is_as_read);
     Fingerprint {
-        file: config.map(|config| spec::digest([config.source.text.as_str()])).unwrap_or_default(),
+        file: config.map(digest_of).unwrap_or_default(),
         specs: specs.digest().to_owned(),
         lineage: state.lineage.clone(),
         serial: state.serial,
@@ -386,7 +392,8 @@ fn late_checks(world: &World<'_>) -> Diagnostics {
     for check in world.specs.blueprint.checks.iter().filter(|check| !config::only_config(check, &world.specs.blueprint))
     {
         let origin = |path: &[String]| world.config.origin(path).cloned();
-        let problem = config::run_check(check, &scope, world.evaluator, origin, &world.config.source);
+        let places = config::Places { origin: &origin, sections: &world.config.sections, source: &world.config.source };
+        let problem = config::run_check(check, &scope, world.evaluator, &places);
         // Offline, a lookup that was never answered leaves its checks open.
         problems.extend(problem.filter(|problem| !problem.is_open()));
     }
@@ -467,12 +474,27 @@ fn idle_patches(world: &World<'_>, graph: &Graph<'_>) -> Diagnostics {
     problems
 }
 
+/// A warning about resources of the state that no file of the specs describes, as when a folder of specs is forgotten.
+fn undescribed(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Option<Diagnostic> {
+    let is_known = |address: &Address| {
+        let name = (address.type_name.clone(), address.name.clone());
+        graph.nodes.contains_key(address) || world.specs.blueprint.resources.contains_key(&name)
+    };
+    let names: Vec<String> = state.rows.keys().filter(|address| !is_known(address)).map(ToString::to_string).collect();
+    let all = "no file of the specs describes what the state has, so it would be deleted";
+    (!names.is_empty()).then(|| {
+        Diagnostic::warning("unknown-resource", format!("{all}: {}", names.join(", ")))
+            .hint("if it came with a folder of specs, name that folder again with --specs")
+    })
+}
+
 /// Makes the plan of an apply. Warnings of checks come with it.
 pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result<(Plan, Diagnostics), Diagnostics> {
     let mut checks = late_checks(world);
     checks.extend(frozen(world, &gathered.state).0);
     checks.extend(foreign(world, gathered.account.as_deref()).0);
     checks.extend(idle_patches(world, graph).0);
+    checks.extend(undescribed(world, graph, &gathered.state));
     let situation = Situation {
         state: &gathered.state,
         observations: gathered.observations.as_ref(),

@@ -885,7 +885,22 @@ impl<'a> Engine<'a> {
 
     fn note_unsaved(&mut self, written: Result<(), LedgerError>) -> bool {
         let Err(error) = written else { return true };
-        self.unsaved.get_or_insert_with(|| error.to_string());
+        self.unsaved.get_or_insert_with(|| with_causes(&error));
         false
     }
+}
+
+/// An error with what caused it: that a disk is full stands in the last one.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        let said = current.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = current.source();
+    }
+    text
 }

@@ -186,6 +186,7 @@ pub mod tests {
             instance: String::new(),
             title: String::new(),
             region: String::new(),
+            file: "mastodon.toml".to_owned(),
             made_from: Default::default(),
             changes: needs.iter().map(change).collect(),
             unchanged: 0,

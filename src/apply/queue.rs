@@ -130,6 +130,7 @@ mod tests {
             instance: String::new(),
             title: String::new(),
             region: String::new(),
+            file: "mastodon.toml".to_owned(),
             made_from: Default::default(),
             changes: edges
                 .iter()

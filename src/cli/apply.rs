@@ -83,8 +83,8 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &ApplyArguments) -> Result<Ex
         let name = offer.gathered.state.instance.clone();
         let lost = losses(&offer.plan, &types);
         say_lost(ui, &lost);
-        confirm_name(arguments.confirm.as_deref(), &name)?;
-        if !lost.is_empty() && arguments.yes && arguments.confirm.is_none() {
+        confirm_name(&arguments.confirm, &name)?;
+        if !lost.is_empty() && arguments.yes && arguments.confirm.is_empty() {
             return Err(CommandError::new(
                 Exit::Refused,
                 "this plan deletes what people have stored, and --yes does not cover that",
@@ -143,12 +143,10 @@ pub(super) fn say_lost(ui: &Ui, lost: &[String]) {
 }
 
 /// Refuses a `--confirm` that names another instance.
-pub(super) fn confirm_name(given: Option<&str>, name: &str) -> Result<(), CommandError> {
-    match given {
-        Some(given) if given != name => {
-            Err(CommandError::failure(format!("--confirm says {given:?}, but the instance is {name:?}")))
-        }
-        _ => Ok(()),
+pub(super) fn confirm_name(given: &[String], name: &str) -> Result<(), CommandError> {
+    match given.iter().find(|given| *given != name) {
+        Some(given) => Err(CommandError::failure(format!("--confirm says {given:?}, but the instance is {name:?}"))),
+        None => Ok(()),
     }
 }
 
@@ -219,14 +217,19 @@ pub(super) async fn listen(stop: watch::Sender<Stop>) {
     }
 }
 
-/// Says what could not be written, and what should be in the file.
+/// Says what could not be written, and where it is instead. What should be in the file is long, and the journal has it.
 pub(super) fn say_unsaved(ui: &Ui, report: &Report, paths: &Paths) {
     let Some(unsaved) = &report.unsaved else { return };
     ui.error(&format!("what was done could not be recorded: {}", unsaved.because));
     match &unsaved.content {
         Some(content) => {
-            ui.say(&format!("This should be in {}:", paths.state().display()));
-            ui.tell(content);
+            let (state, journal) = (paths.state(), paths.journal());
+            ui.say(&format!(
+                "{} has it, and the next command takes it from there. `-v` prints what should be in {}.",
+                journal.display(),
+                state.display()
+            ));
+            ui.detail(content);
         }
         None => ui.say(&format!("In the end {} was written after all.", paths.state().display())),
     }
@@ -266,10 +269,12 @@ pub(super) fn tell(ui: &Ui, ran: &Ran, paths: &Paths, types: &Types) -> Exit {
             for (skipped, because) in &report.skipped {
                 ui.say(&format!("not tried: {skipped}, because {because} failed"));
             }
+            let is_lost = report.unsaved.as_ref().is_some_and(|unsaved| unsaved.content.is_some());
+            let record = if is_lost { paths.journal() } else { paths.state() };
             ui.say(&format!(
                 "\nDone in part: {}. {time} What is done is recorded in {}.",
                 counted(report),
-                paths.state().display()
+                record.display()
             ));
             if report.failed.iter().any(|failure| failure.credentials) {
                 ui.hint(&format!("{} and run the command again; it continues from here", error::log_in_again()));
@@ -415,6 +420,30 @@ mod tests {
             not_started: Vec::new(),
             unsaved: None,
         }
+    }
+
+    /// The journal has it, and a screen full of JSON would hide that.
+    #[test]
+    fn what_could_not_be_recorded_is_in_the_journal_and_not_on_the_screen() {
+        let (ui, out, err) = ui(false, "");
+        let unsaved = crate::apply::Unsaved {
+            because: "cannot write state/social.json: No space left on device (os error 28)".to_owned(),
+            content: Some("{ \"everything\": 1 }".to_owned()),
+        };
+        let outcome = Outcome::Halted(Report { unsaved: Some(unsaved), ..report() });
+        let ran = Ran {
+            outcome,
+            elapsed: Duration::from_secs(960),
+            expected: Duration::from_secs(720),
+            outputs: Ok(Vec::new()),
+            warnings: Vec::new(),
+        };
+        tell(&ui, &ran, &Paths::new("state", "social"), &Types::new());
+        let said = err.take();
+        assert!(said.contains("could not be recorded: cannot write state/social.json: No space left"), "{said}");
+        assert!(said.contains("state/social.journal has it, and the next command takes it from there"), "{said}");
+        assert!(said.contains("What is done is recorded in state/social.journal."), "{said}");
+        assert!(!said.contains("everything") && !out.take().contains("everything"), "{said}");
     }
 
     #[test]

@@ -48,7 +48,10 @@ pub async fn connect(
             person: sandbox.person.unwrap_or_default(),
             ..Options::default()
         };
-        let sim = Sim::open(Arc::clone(&nature.types), Some(paths.folder().join("cloud.json")), life)?;
+        let path = paths.folder().join("cloud.json");
+        let hint = format!("without the folder {} the sandbox begins anew", paths.folder().display());
+        let sim = Sim::open(Arc::clone(&nature.types), Some(path), life)
+            .map_err(|error| CommandError::from(error).hint(hint))?;
         return Ok(Arc::new(sim));
     }
     aws(ui, &nature.types, region).await

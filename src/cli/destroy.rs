@@ -81,8 +81,8 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &DestroyArguments) -> Result<
             return Ok(Exit::Done);
         }
         say_lost(ui, &losses(&offer.plan, &specs.types));
-        confirm_name(arguments.confirm.as_deref(), &name)?;
-        if arguments.confirm.is_none() {
+        confirm_name(&arguments.confirm, &name)?;
+        if arguments.confirm.is_empty() {
             let (gone, place) = (deletes(&offer.plan), options.cloud.place());
             let question = format!("\n{gone} Type the name of the instance to destroy it on {place}:");
             let sure = ui

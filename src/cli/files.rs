@@ -60,7 +60,8 @@ impl Library {
         options: &Settings,
     ) -> Result<(Project, Diagnostics), CommandError> {
         let mut specs = Arc::clone(&self.specs);
-        let read = config::read_over(source, &mut specs, &self.evaluator);
+        let shared = shared_settings(source)?;
+        let read = config::read_over(source, shared.as_ref(), &mut specs, &self.evaluator);
         // Patches are part of the blueprint now, so that their names are checked like its own.
         let mut problems = if Arc::ptr_eq(&specs, &self.specs) { self.problems.clone() } else { specs.lint() };
         problems.extend(cloud::unsupported(options, &specs).0);
@@ -135,8 +136,8 @@ impl Project {
     /// As [`read_state`], if nothing was applied from here, and if the state is another instance's.
     pub fn applied(&self, ui: &Ui) -> Result<State, CommandError> {
         let state = read_state(ui, &self.paths)?.ok_or_else(|| {
-            CommandError::failure(format!("there is no {}", self.paths.state().display()))
-                .hint("nothing was applied from here yet")
+            let error = CommandError::failure(format!("there is no {}", self.paths.state().display()));
+            error.hint(sandbox_hint(&self.paths).unwrap_or("nothing was applied from here yet"))
         })?;
         session::check_identity(&state, Some(&self.config), None)?;
         Ok(state)
@@ -179,6 +180,22 @@ pub fn read_file(path: &Path) -> Result<Arc<SourceFile>, CommandError> {
                 .hint("write a first one with `mastoform init`, or say where it is with `--file`"))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The settings that a file shares with others, if it names a file with them: one in its own folder, since what a checkout
+/// brings along leads nowhere else, and no link is followed.
+fn shared_settings(source: &Arc<SourceFile>) -> Result<Option<Arc<SourceFile>>, CommandError> {
+    let Some((named, location)) = config::shared_file(source) else { return Ok(None) };
+    let refuse = |text: String| Err(Diagnostic::error("shared-settings", text).at(&location, "").into());
+    if Path::new(&named).components().count() != 1 || named.contains(['/', '\\']) || named.starts_with('.') {
+        return refuse("shared settings are in a file of the same folder: `shared` is its name alone".to_owned());
+    }
+    let path = Path::new(&source.name).with_file_name(&named);
+    match read_file(&path) {
+        Ok(shared) => Ok(Some(shared)),
+        Err(_) if !path.exists() => refuse(format!("there is no file {} with shared settings", path.display())),
+        Err(error) => Err(error),
     }
 }
 
@@ -346,6 +363,19 @@ pub fn read_state(ui: &Ui, paths: &Paths) -> Result<Option<State>, CommandError>
         }
     }
     Ok(state)
+}
+
+/// What to do where the instance that was looked for lives in the sandbox.
+pub fn sandbox_hint(paths: &Paths) -> Option<&'static str> {
+    let is_there = paths.in_sandbox().state().exists();
+    is_there.then_some("there is an instance of this name in the sandbox: add --sandbox")
+}
+
+/// Says that an instance lives in the sandbox, to whoever looked for it in AWS.
+pub fn point_at_sandbox(ui: &Ui, paths: &Paths) {
+    if let Some(hint) = sandbox_hint(paths) {
+        ui.hint(hint);
+    }
 }
 
 /// Refuses to go on from a state that does not have what an interrupted command did. `then`: what to do after that is

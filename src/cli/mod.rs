@@ -24,6 +24,7 @@ pub mod files;
 pub mod fleet;
 mod git;
 mod graph;
+mod habits;
 mod iam_policy;
 mod init;
 mod man;
@@ -95,7 +96,7 @@ pub struct GlobalOptions {
     /// Work on a simulated cloud instead of AWS, kept in the folder `sandbox` beside the state
     #[arg(long, global = true)]
     pub sandbox: bool,
-    /// How many times faster than AWS the simulated cloud is
+    /// How many times faster than AWS the simulated cloud is; 120 unless given
     #[arg(long, global = true, value_name = "N", value_parser = speed)]
     pub sandbox_speed: Option<f64>,
     /// How long the person in the sandbox takes for what waits for one: 5m, 2h, or never
@@ -110,7 +111,7 @@ pub struct GlobalOptions {
     /// Say more; twice: say also what is asked of AWS
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Say only what went wrong
+    /// Say only the result, and what went wrong
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 }
@@ -268,9 +269,9 @@ pub struct ApplyArguments {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-    /// The instance's name, for a plan that deletes what people have stored
+    /// The instance's name, for a plan that deletes what people have stored; of a fleet once for each
     #[arg(long, value_name = "NAME")]
-    pub confirm: Option<String>,
+    pub confirm: Vec<String>,
     /// Print what happens as JSON, a line per event
     #[arg(long, requires = "yes")]
     pub json: bool,
@@ -303,9 +304,9 @@ pub struct DriftArguments {
 
 #[derive(Debug, Default, Args)]
 pub struct DestroyArguments {
-    /// The instance's name, instead of typing it when asked
+    /// The instance's name, instead of typing it when asked; of a fleet once for each
     #[arg(long, value_name = "NAME")]
-    pub confirm: Option<String>,
+    pub confirm: Vec<String>,
     /// Write the plan as a page for a browser, too, before anything is asked
     #[arg(long, value_name = "PAGE")]
     pub html: Option<PathBuf>,
@@ -361,7 +362,7 @@ pub struct CostArguments {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct IamPolicyArguments {
     /// Only what `plan` and `drift` need: no secret can be read with it
     #[arg(long)]
@@ -528,6 +529,11 @@ fn tell_calls(global: &GlobalOptions, ui: &Ui) {
 /// Help and versions are data; everything else clap says is a mistake of the user's.
 fn usage(problem: &clap::Error) -> ExitCode {
     let ui = Ui::plain();
+    let typed: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some((message, sentence)) = habits::advice(problem, &typed) {
+        CommandError::failure(message).hint(sentence).print(&ui);
+        return Exit::Failure.into();
+    }
     let text = problem.render().ansi().to_string();
     if problem.use_stderr() {
         ui.tell(text.trim_end());
@@ -560,7 +566,7 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
         return Err(CommandError::failure("--sandbox-person is the person in the sandbox").hint("add --sandbox"));
     }
     let files = match fleet::find(&global.files)? {
-        Files::One(file) if global.only.is_empty() => return run_one(arguments, ui, &global.settings(file)),
+        Files::One(file) if global.only.is_empty() => return run_one(ui, &global.settings(file), &arguments.command),
         Files::One(file) => vec![File { path: file, found: false }],
         Files::Many(files) => files,
     };
@@ -568,8 +574,8 @@ fn run(arguments: &Arguments, ui: &Ui) -> Result<Exit, CommandError> {
 }
 
 /// Runs a command that works on one instance.
-fn run_one(arguments: &Arguments, ui: &Ui, settings: &Settings) -> Result<Exit, CommandError> {
-    match &arguments.command {
+fn run_one(ui: &Ui, settings: &Settings, command: &Command) -> Result<Exit, CommandError> {
+    match command {
         Command::Init(arguments) => init::run(ui, settings, arguments),
         Command::Validate => validate::run(ui, settings),
         Command::Plan(arguments) => plan::run(ui, settings, arguments),

@@ -18,12 +18,16 @@ use crate::value::Value;
 /// The version of the JSON form.
 const FORMAT: u64 = 1;
 /// What stands for a value that does not exist yet.
-const UNKNOWN: &str = "(known after apply)";
+pub(super) const UNKNOWN: &str = "(known after apply)";
 
 pub fn run(ui: &Ui, options: &Settings, arguments: &OutputArguments) -> Result<Exit, CommandError> {
     let (project, _) = Project::read(options)?;
-    let state = files::read_state(ui, &project.paths)?
-        .unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));
+    let state = files::read_state(ui, &project.paths)?;
+    if state.is_none() {
+        ui.say("Nothing has been applied yet: what is not known exists after `mastoform apply`.");
+        files::point_at_sandbox(ui, &project.paths);
+    }
+    let state = state.unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));
     if let Some(name) = arguments.name.as_deref()
         && Requests::names(&project.specs.types).contains(&name)
     {

@@ -37,7 +37,7 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &PlanArguments) -> Result<Exi
     }
     // A plan that may not be applied is not kept for it either.
     if let Some(path) = arguments.out.as_ref().filter(|_| plan.refusals.is_empty()) {
-        proposal::write(ui, path, &proposal.saved(options))?;
+        proposal::write(ui, options, path, &proposal.saved(options))?;
     }
     Ok(exit(ui, plan, types, arguments))
 }

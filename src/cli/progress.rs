@@ -4,6 +4,7 @@
 //! terminal a line per resource in flight with what waits for it, redrawn in place, and a line that stays for everything
 //! that came to its end; elsewhere a plain line per event, with how far it has come.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -288,12 +289,29 @@ pub struct Live<'ui> {
 struct Inner<'steps> {
     board: Board<'steps>,
     drawn: Option<Instant>,
+    retries: Retries,
+}
+
+/// Why something is asked for again, as it was told last: the same words are told once.
+#[derive(Default)]
+struct Retries(BTreeMap<Address, String>);
+
+impl Retries {
+    /// Whether an event says what was said of the same resource before.
+    fn repeats(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Retrying { address, reason, .. } => {
+                self.0.insert(address.clone(), reason.clone()).is_some_and(|told| told == *reason)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl<'ui> Live<'ui> {
     /// For an apply of these steps that starts now, on a cloud that lives `lapse` times faster than its estimates.
     pub fn new(ui: &'ui Ui, steps: &'ui Steps, lapse: f64) -> Self {
-        let inner = Inner { board: Board::new(steps, lapse), drawn: None };
+        let inner = Inner { board: Board::new(steps, lapse), drawn: None, retries: Retries::default() };
         Self { ui, started: Instant::now(), inner: Mutex::new(inner) }
     }
 
@@ -313,7 +331,8 @@ impl Progress for Live<'_> {
         if !self.ui.is_live() {
             let now = self.started.elapsed();
             let _ = inner.board.take(event, now, self.ui.signs());
-            if let Some(line) = plain(event) {
+            let repeats = inner.retries.repeats(event);
+            if let Some(line) = plain(event).filter(|_| !repeats) {
                 let is_end = matches!(event, Event::Finished { .. } | Event::Failed { .. });
                 let come = if is_end { format!(" ({})", inner.board.come(now)) } else { String::new() };
                 self.ui.say(&format!("{line}{come}"));
@@ -444,5 +463,20 @@ mod tests {
         let written = err.take();
         assert!(written.contains("rds.cluster.database  creating    0 s of about 4 min"), "{written:?}");
         assert!(written.ends_with("\x1b[3A\r\x1b[J"), "{written:?}");
+    }
+
+    #[test]
+    fn the_same_reason_to_ask_again_is_told_once() {
+        let mut retries = Retries::default();
+        let retrying = |name: &str, reason: &str| Event::Retrying {
+            address: name.parse().expect("an address"),
+            reason: reason.to_owned(),
+            after: Duration::from_secs(1),
+        };
+        let first = retrying("a.b.c", "in use");
+        assert_eq!([retries.repeats(&first), retries.repeats(&first), retries.repeats(&first)], [false, true, true]);
+        assert!(!retries.repeats(&retrying("a.b.d", "in use")), "another resource");
+        assert!(!retries.repeats(&retrying("a.b.c", "too many calls")), "another reason");
+        assert!(!retries.repeats(&first), "and the first one again");
     }
 }

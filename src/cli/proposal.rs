@@ -8,7 +8,7 @@ use super::error::{CommandError, Exit};
 use super::files::Written;
 use crate::file::{self, Kind};
 pub use crate::ops::Proposal;
-use crate::ops::{Settings, Source};
+use crate::ops::{Cloud, Settings, Source};
 use crate::plan::resolve::resolve;
 use crate::plan::saved::{Saved, SavedError};
 use crate::provider::Reader;
@@ -53,10 +53,13 @@ fn is_plan(bytes: &[u8]) -> bool {
 /// # Errors
 ///
 /// If the file cannot be written, or is something else than a plan.
-pub fn write(ui: &Ui, path: &Path, saved: &Saved) -> Result<(), CommandError> {
+pub fn write(ui: &Ui, options: &Settings, path: &Path, saved: &Saved) -> Result<(), CommandError> {
     let name = path.display().to_string();
     file::write_own(path, &PLAN, saved.text().as_bytes())?;
-    ui.say(&format!("\nSaved. `mastoform apply {name}` does exactly this, as long as nothing has changed until then."));
+    let sandbox = if options.cloud == Cloud::Aws { "" } else { " --sandbox" };
+    ui.say(&format!(
+        "\nSaved. `mastoform{sandbox} apply {name}` does exactly this, as long as nothing has changed until then."
+    ));
     Ok(())
 }
 

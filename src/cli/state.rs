@@ -24,7 +24,10 @@ pub fn run(ui: &Ui, options: &Settings, command: &StateCommand) -> Result<Exit, 
         }
         StateCommand::List { json: false } => match state {
             Some(state) if !state.rows.is_empty() => ui.data(text::list(&state).trim_end())?,
-            _ => ui.say("Nothing exists yet."),
+            _ => {
+                ui.say("Nothing exists yet.");
+                files::point_at_sandbox(ui, &paths);
+            }
         },
         StateCommand::Restore(_) | StateCommand::HandOver { .. } => {}
         StateCommand::Show { address, json } => {
@@ -79,7 +82,7 @@ fn hand_over(ui: &Ui, paths: &Paths, handed_over: bool) -> Result<Exit, CommandE
 
 fn missing(paths: &Paths) -> CommandError {
     CommandError::failure(format!("there is no {}", paths.state().display()))
-        .hint("it is written by the first `mastoform apply`")
+        .hint(files::sandbox_hint(paths).unwrap_or("it is written by the first `mastoform apply`"))
 }
 
 /// The address a text means, if there is such a resource.
@@ -88,8 +91,18 @@ fn find(state: &State, text: &str) -> Result<Address, CommandError> {
     match text.parse::<Address>() {
         Ok(address) if state.rows.contains_key(&address) => Ok(address),
         _ => {
-            let mut problem = Diagnostic::error("unknown-resource", format!("the state knows no resource `{text}`"))
-                .suggest(text, known.iter().map(String::as_str));
+            let mut problem = Diagnostic::error("unknown-resource", format!("the state knows no resource `{text}`"));
+            // Of something that there is several times, the name alone is no address.
+            let several: Vec<String> = known
+                .iter()
+                .filter(|known| known.starts_with(&format!("{text}[")))
+                .map(|it| format!("`{it}`"))
+                .collect();
+            problem = if several.is_empty() {
+                problem.suggest(text, known.iter().map(String::as_str))
+            } else {
+                problem.hint(format!("there are {}", several.join(", ")))
+            };
             if problem.hints.is_empty() {
                 problem = problem.hint("`mastoform state list` lists all of them");
             }

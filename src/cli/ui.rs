@@ -202,7 +202,10 @@ impl Ui {
         let mut err = lock(&self.err);
         let live = err.live.clone();
         let _ = err.redraw(None, Vec::new());
-        let result = what(&mut lock(&self.out)).map_err(CommandError::from);
+        let result = what(&mut lock(&self.out)).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => CommandError::from(error),
+            _ => CommandError::failure(format!("cannot write to standard output: {error}")),
+        });
         let _ = err.redraw(None, live);
         result
     }

@@ -1,10 +1,14 @@
 //! `mastodon.toml`, read against the blueprint's inputs.
 //!
+//! A file may name another one in its folder, whose settings hold as long as it says nothing itself:
+//! `shared = "shared.toml"`. So the files of a fleet need not repeat each other.
+//!
 //! All problems of a file are found at once, each with its line: unknown keys, wrong types, values out of bounds,
 //! missing settings, failed checks, patches of what does not exist.
 
 pub mod edit;
 pub mod init;
+mod meant;
 pub mod schema;
 
 use std::cell::RefCell;
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY, SourceFile, Why};
 use crate::document::{self, Content, Node};
-use crate::expr::{Evaluator, Late, Limits, Reference, Root, Scope, Template};
+use crate::expr::{Evaluator, Late, Limits, Reference, Root, Scope, Template, TemplateTree};
 use crate::spec::blueprint::{Check, Input, InputShape, Patch};
 use crate::spec::{Blueprint, Specs};
 use crate::value::{AttributePath, Tree, Value};
@@ -29,7 +33,11 @@ pub struct Config {
     pub values: Value,
     /// Where the file says something, by the path of the input, or of a key of a map in it.
     pub origins: Origins,
+    /// Where the file has a table of settings.
+    pub sections: Origins,
     pub source: Arc<SourceFile>,
+    /// The file with the settings that others share.
+    pub shared: Option<Arc<SourceFile>>,
     /// Name of the instance: its state file, its tags.
     pub name: String,
     pub region: String,
@@ -47,6 +55,45 @@ impl Config {
     }
 }
 
+/// The setting that names the file with shared settings.
+const SHARED: &str = "shared";
+
+/// The file with shared settings that a file names, and where it does; `None` if it names none, or not in the form of
+/// TOML.
+pub fn shared_file(source: &Arc<SourceFile>) -> Option<(String, Location)> {
+    let document = document::parse(source).ok()?;
+    let node = document.get(SHARED)?;
+    Some((node.text()?.to_owned(), node.location.clone()))
+}
+
+/// The document of a file over that of its shared settings: tables are merged, and everything else is the file's own
+/// where it says it.
+fn document_of(source: &Arc<SourceFile>, shared: Option<&Arc<SourceFile>>) -> Result<Node, Diagnostics> {
+    let own = document::parse(source)?;
+    let Some(shared) = shared else { return Ok(own) };
+    let below = document::parse(shared)?;
+    if let Some(again) = below.get(SHARED) {
+        let problem = Diagnostic::error("shared-settings", "shared settings cannot name further ones");
+        return Err(Diagnostics(vec![problem.at(&again.location, "")]));
+    }
+    Ok(over(own, below))
+}
+
+fn over(own: Node, below: Node) -> Node {
+    let Node { location, content: Content::Table(mut entries) } = own else { return own };
+    for entry in below.into_entries() {
+        match entries.iter_mut().find(|own| own.key == entry.key) {
+            None => entries.push(entry),
+            Some(own) if own.node.is_table() && entry.node.is_table() => {
+                let empty = Node { location: own.node.location.clone(), content: Content::Table(Vec::new()) };
+                own.node = over(std::mem::replace(&mut own.node, empty), entry.node);
+            }
+            Some(_) => {}
+        }
+    }
+    Node { location, content: Content::Table(entries) }
+}
+
 /// Reads `mastodon.toml`. Patches are attached to the resources of `blueprint`. The warnings are those of checks.
 pub fn read(
     source: &Arc<SourceFile>,
@@ -59,18 +106,21 @@ pub fn read(
     read_settings(&document, source, blueprint, evaluator, problems)
 }
 
-/// As [`read`], for one of many files over the same specs, which are copied only for a file with patches.
+/// As [`read`], for one of many files over the same specs, which are copied only for a file with patches. `shared`: what
+/// [`shared_file`] names.
 pub fn read_over(
     source: &Arc<SourceFile>,
+    shared: Option<&Arc<SourceFile>>,
     specs: &mut Arc<Specs>,
     evaluator: &Evaluator,
 ) -> Result<(Config, Diagnostics), Diagnostics> {
-    let document = document::parse(source)?;
+    let document = document_of(source, shared)?;
     let mut problems = Diagnostics::default();
     if document.get("patch").is_some() {
         read_patches(&document, &mut Arc::make_mut(specs).blueprint, &mut problems);
     }
-    read_settings(&document, source, &specs.blueprint, evaluator, problems)
+    let (config, warnings) = read_settings(&document, source, &specs.blueprint, evaluator, problems)?;
+    Ok((Config { shared: shared.cloned(), ..config }, warnings))
 }
 
 /// Reads everything but patches. `problems` are those found until now.
@@ -86,15 +136,23 @@ fn read_settings(
         blueprint,
         written: BTreeMap::new(),
         origins: BTreeMap::new(),
+        sections: BTreeMap::new(),
         poisoned: BTreeSet::new(),
         unknown: Unknown::default(),
         problems: &mut problems,
     };
     reader.table(document, &mut Vec::new());
-    let InputReader { written, origins, mut poisoned, unknown, .. } = reader;
+    let InputReader { written, origins, sections, mut poisoned, unknown, .. } = reader;
     problems.extend(unknown.more());
 
-    let defaults = Defaults { blueprint, evaluator, written, resolved: RefCell::default(), open: RefCell::default() };
+    let defaults = Defaults {
+        blueprint,
+        evaluator,
+        written,
+        origins: &origins,
+        resolved: RefCell::default(),
+        open: RefCell::default(),
+    };
     let mut values = Value::Map(BTreeMap::new());
     for input in &blueprint.inputs {
         if poisoned.contains(&input.path) {
@@ -112,7 +170,8 @@ fn read_settings(
             }
             Err(problem) => {
                 poisoned.insert(input.path.clone());
-                if problem.why != Why::Consequence {
+                // Whatever reads a default meets the same problem with it.
+                if problem.why != Why::Consequence && !problems.0.contains(&problem) {
                     problems.push(problem);
                 }
             }
@@ -124,7 +183,8 @@ fn read_settings(
         let is_sound =
             |path: &Vec<String>| !poisoned.iter().any(|wrong| path.starts_with(wrong) || wrong.starts_with(path));
         if inputs_read(check, blueprint).is_some_and(|inputs| inputs.iter().all(is_sound)) {
-            problems.extend(run_check(check, &scope, evaluator, |path| origins.get(path).cloned(), source));
+            let places = Places { origin: &|path| origins.get(path).cloned(), sections: &sections, source };
+            problems.extend(run_check(check, &scope, evaluator, &places));
         }
     }
     let mut instance = |key: &str| {
@@ -146,7 +206,9 @@ fn read_settings(
         title: title.unwrap_or_default(),
         values,
         origins,
+        sections,
         source: Arc::clone(source),
+        shared: None,
     };
     problems.0.sort_by_key(|problem| {
         let position = problem.labels.first().map_or(usize::MAX, |label| label.location.span.start);
@@ -159,7 +221,7 @@ fn missing(input: &Input, source: &Arc<SourceFile>) -> Diagnostic {
     let key = input.name();
     let example = input.example.as_ref().map_or_else(|| "...".to_owned(), ToString::to_string);
     Diagnostic::error("missing-setting", format!("`{key}` is missing"))
-        .at(&Location::new(source, 0..source.text.find('\n').unwrap_or(source.text.len())), "in this file")
+        .at(&first_line(source), "in this file")
         .hint(format!("{} Write for example: {key} = {example}", input.doc))
 }
 
@@ -176,11 +238,7 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
             return;
         }
         let Ok(address) = entry.key.parse::<Address>() else {
-            problems.push(
-                Diagnostic::error("unknown-patch", format!("`{}` is not an address", entry.key))
-                    .at(&entry.key_location, "")
-                    .hint("write [patch.\"rds.cluster.database\"], with the quotes"),
-            );
+            problems.push(not_an_address(&entry.key, &names).at(&entry.key_location, ""));
             continue;
         };
         let name = (address.type_name.clone(), address.name.clone());
@@ -212,11 +270,24 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
     }
 }
 
+/// A patch of something that is no address: a type, or an address without its quotes.
+fn not_an_address(key: &str, names: &[String]) -> Diagnostic {
+    let problem = Diagnostic::error("unknown-patch", format!("`{key}` is not an address"));
+    let below: Vec<String> =
+        names.iter().filter(|name| name.starts_with(&format!("{key}."))).map(|name| format!("`{name}`")).collect();
+    match (key.contains('.'), &below[..]) {
+        (false, _) => problem.hint("write [patch.\"rds.cluster.database\"], with the quotes"),
+        (true, []) => problem.suggest(key, names.iter().map(String::as_str)),
+        (true, below) => problem.hint(format!("an address has a name behind the type: {}", below.join(", "))),
+    }
+}
+
 /// Reads what the file says.
 struct InputReader<'reading> {
     blueprint: &'reading Blueprint,
     written: BTreeMap<String, Value>,
     origins: Origins,
+    sections: Origins,
     /// Inputs about which something is wrong already.
     poisoned: BTreeSet<Vec<String>>,
     unknown: Unknown,
@@ -251,7 +322,11 @@ impl Unknown {
 impl InputReader<'_> {
     fn table(&mut self, table: &Node, path: &mut Vec<String>) {
         for entry in table.entries() {
-            if path.is_empty() && entry.key == "patch" {
+            if path.is_empty() && (entry.key == "patch" || entry.key == SHARED) {
+                if entry.key == SHARED && entry.node.text().is_none() {
+                    let problem = Diagnostic::error("wrong-type", format!("`{SHARED}` must be the name of a file"));
+                    self.problems.push(problem.at(&entry.node.location, format!("found {}", entry.node.kind())));
+                }
                 continue;
             }
             path.push(entry.key.clone());
@@ -260,6 +335,7 @@ impl InputReader<'_> {
                 self.input(input, &entry.node);
             } else if blueprint.inputs.iter().any(|input| input.path.starts_with(path)) {
                 if entry.node.is_table() {
+                    self.sections.insert(path.as_slice().into(), entry.key_location.clone());
                     self.table(&entry.node, path);
                 } else {
                     self.problems.push(
@@ -365,11 +441,11 @@ impl InputReader<'_> {
             return false;
         }
         if let Some(complaint) = input.limits.complaint(&value) {
-            self.problems.push(
-                Diagnostic::error("out-of-range", format!("`{name}` {complaint}"))
-                    .at(&node.location, "")
-                    .hint(input.doc.clone()),
-            );
+            let mut problem = Diagnostic::error("out-of-range", format!("`{name}` {complaint}")).at(&node.location, "");
+            if let Some(meant) = value.as_text().and_then(|text| meant::meant(text, &input.limits)) {
+                problem = problem.hint(format!("did you mean `{meant}`?"));
+            }
+            self.problems.push(problem.hint(input.doc.clone()));
             return false;
         }
         if let Some(text) =
@@ -396,11 +472,36 @@ struct Defaults<'reading> {
     blueprint: &'reading Blueprint,
     evaluator: &'reading Evaluator,
     written: BTreeMap<String, Value>,
+    origins: &'reading Origins,
     resolved: RefCell<BTreeMap<String, Value>>,
     open: RefCell<Vec<String>>,
 }
 
 impl Defaults<'_> {
+    /// Where the file sets what a default reads, or what the defaults that it reads read.
+    fn made_of(&self, default: &TemplateTree, seen: &mut Vec<Vec<String>>) -> Option<&Location> {
+        let mut paths = Vec::new();
+        default.each_leaf(&mut |template| {
+            paths.extend(template.references().map(|reference| reference.path.to_vec()));
+        });
+        for path in paths {
+            if seen.contains(&path) {
+                continue;
+            }
+            seen.push(path.clone());
+            if let Some(location) = self.origins.get(&path[..]) {
+                return Some(location);
+            }
+            let input = self.blueprint.inputs.iter().find(|input| input.path[..] == path[..]);
+            if let Some(default) = input.and_then(|input| input.default.as_ref())
+                && let Some(location) = self.made_of(default, seen)
+            {
+                return Some(location);
+            }
+        }
+        None
+    }
+
     fn value(&self, input: &Input) -> Result<Value, Diagnostic> {
         let name = input.name();
         if let Some(value) = self.written.get(&name) {
@@ -422,9 +523,11 @@ impl Defaults<'_> {
         if !value.is_null()
             && let Some(complaint) = input.limits.complaint(&value)
         {
-            return Err(Diagnostic::error("out-of-range", format!("the default of `{name}` {complaint}: {value}"))
-                .at(&input.location, "declared here")
-                .hint(format!("set `{name}` yourself")));
+            // The setting that the default is made of is in the file; where the default is declared is of no use to anybody.
+            let location = self.made_of(default, &mut Vec::new());
+            let problem = Diagnostic::error("out-of-range", format!("the default of `{name}` {complaint}: {value}"))
+                .at(location.unwrap_or(&input.location), "it is made of this");
+            return Err(problem.hint(format!("set `{name}` yourself")));
         }
         self.resolved.borrow_mut().insert(name, value.clone());
         Ok(value)
@@ -515,14 +618,37 @@ pub fn only_config(check: &Check, blueprint: &Blueprint) -> bool {
     inputs_read(check, blueprint).is_some()
 }
 
-/// Runs one check. `origin` finds where the file sets an input.
-pub fn run_check(
-    check: &Check,
-    scope: &dyn Scope,
-    evaluator: &Evaluator,
-    origin: impl Fn(&[String]) -> Option<Location>,
-    source: &Arc<SourceFile>,
-) -> Option<Diagnostic> {
+/// Where a file says what.
+pub struct Places<'file> {
+    /// Finds where it sets an input.
+    pub origin: &'file dyn Fn(&[String]) -> Option<Location>,
+    pub sections: &'file Origins,
+    pub source: &'file Arc<SourceFile>,
+}
+
+impl Places<'_> {
+    /// Where a setting would stand that the file leaves to its default: in its section, if there is one.
+    fn of_default(&self, path: &[String]) -> Location {
+        let section = (1..path.len()).rev().find_map(|length| self.sections.get(&path[..length]));
+        section.cloned().unwrap_or_else(|| first_line(self.source))
+    }
+}
+
+/// The first line with a setting; the first of all, if there is none.
+fn first_line(source: &Arc<SourceFile>) -> Location {
+    let mut start = 0;
+    for line in source.text.split_inclusive('\n') {
+        let text = line.trim();
+        if !text.is_empty() && !text.starts_with('#') {
+            return Location::new(source, start..start + line.trim_end().len());
+        }
+        start += line.len();
+    }
+    Location::new(source, 0..source.text.find('\n').unwrap_or(source.text.len()))
+}
+
+/// Runs one check.
+pub fn run_check(check: &Check, scope: &dyn Scope, evaluator: &Evaluator, places: &Places<'_>) -> Option<Diagnostic> {
     match evaluator.condition(&check.assert, scope) {
         Ok(true) => None,
         Ok(false) => {
@@ -538,15 +664,14 @@ pub fn run_check(
                 Diagnostic::error("failed-check", message)
             };
             for path in &check.points_at {
-                if let Some(location) = origin(path) {
+                if let Some(location) = (places.origin)(path) {
                     problem = problem.at(&location, "");
                 }
             }
             if problem.labels.is_empty() {
                 let defaults: Vec<String> = check.points_at.iter().map(ToString::to_string).collect();
-                let defaults = defaults.join(", ");
-                let first_line = source.text.find('\n').unwrap_or(source.text.len());
-                problem = problem.at(&Location::new(source, 0..first_line), format!("{defaults}: the default"));
+                let place = places.of_default(check.points_at.first().map_or(&[], |path| &path[..]));
+                problem = problem.at(&place, format!("{}: the default", defaults.join(", ")));
             }
             Some(problem)
         }
@@ -567,8 +692,8 @@ title = "${config.domain}"
 [input.name]
 type = "string"
 doc = "Name."
-default = "${config.domain.split('.')[0]}"
-pattern = "^[a-z]+$"
+default = "${slug(config.domain)}"
+pattern = "^[a-z-]+$"
 [input.domain]
 type = "string"
 doc = "Domain."
@@ -626,6 +751,66 @@ points_at = ["database.min", "database.max"]
         assert_eq!(codes, ["wrong-type", "unknown-key", "failed-check", "unknown-patch", "wrong-type"]);
         assert!(problems.0.iter().all(|problem| !problem.labels.is_empty()));
         assert!(problems.to_string().contains("mastodon.toml:5:7: database.min must not exceed database.max (2)"));
+    }
+
+    #[test]
+    fn a_check_of_defaults_points_at_their_section_and_else_at_the_first_setting() {
+        let at = |text: &str| {
+            let (config, _) =
+                read_text(&format!("# A file.\n\nname = 'social'\ndomain = 'a.org'\n{text}")).expect("valid");
+            let (sections, source) = (&config.sections, &config.source);
+            let places = Places { origin: &|_| None, sections, source };
+            places.of_default(&["database".to_owned(), "min".to_owned()]).line_column().0
+        };
+        assert_eq!(at("mode = 'debug'\n[database]\nmax = 2\n"), 6);
+        assert_eq!(at(""), 3);
+    }
+
+    #[test]
+    fn a_default_that_does_not_fit_is_told_once_and_at_what_it_is_made_of() {
+        let problems = read_text("domain = '5'\n").expect_err("wrong");
+        let [problem] = &problems.0[..] else { panic!("{problems}") };
+        assert!(problem.message.starts_with("the default of `name` must match"), "{problem:?}");
+        assert_eq!(problem.labels[0].location.line_column(), (1, 10));
+    }
+
+    #[test]
+    fn shared_settings_hold_where_a_file_says_nothing_and_are_found_at_their_lines() {
+        let file = OverlayFile { name: "specs/x.toml".into(), types_of: None, text: BLUEPRINT.into() };
+        let specs = Arc::new(Specs::from_files([file]).expect("valid specs"));
+        let read = |own: &str, shared: &str| {
+            let own = SourceFile::new("eu.toml", own);
+            assert_eq!(
+                shared_file(&own).map(|(path, at)| (path, at.to_string())),
+                Some(("s.toml".into(), "eu.toml:1".into()))
+            );
+            let shared = SourceFile::new("s.toml", shared);
+            read_over(&own, Some(&shared), &mut Arc::clone(&specs), &Evaluator::new())
+        };
+        let own = "shared = 's.toml'\nname = 'social'\ndomain = 'a.org'\n[database]\nmin = 2\n[extra]\nA = 'own'\n";
+        let shared = "mode = 'debug'\n[database]\nmin = 1\nmax = 4\n[extra]\nA = 'shared'\nB = 'shared'\n";
+        let (config, _) = read(own, shared).unwrap_or_else(|problems| panic!("{problems}"));
+        let at = |path: &[&str]| config.values.at(path).map(ToString::to_string).unwrap_or_default();
+        let found = (at(&["mode"]), at(&["database", "min"]), at(&["database", "max"]));
+        assert_eq!(found, ("\"debug\"".to_owned(), "2".to_owned(), "4".to_owned()));
+        assert_eq!(at(&["extra"]), r#"{"A": "own", "B": "shared"}"#);
+        let origin = |path: &[&str]| {
+            let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+            config.origin(&path).map(ToString::to_string)
+        };
+        assert_eq!(origin(&["database", "min"]).as_deref(), Some("eu.toml:5"));
+        assert_eq!(origin(&["database", "max"]).as_deref(), Some("s.toml:4"));
+        // A mistake is reported where it is, and nothing leads on to a third file.
+        let problems = read(own, "mod = 'debug'\n").expect_err("unknown").to_string();
+        assert!(problems.contains("s.toml:1") && problems.contains("unknown key `mod`"), "{problems}");
+        let problems = read(own, "shared = 'more.toml'\n").expect_err("a chain").to_string();
+        assert!(problems.contains("shared settings cannot name further ones"), "{problems}");
+    }
+
+    #[test]
+    fn a_value_of_another_form_is_asked_back() {
+        let problems = read_text("name = 'Social'\ndomain = 'a.org'\n").expect_err("wrong");
+        assert_eq!(problems.0[0].hints[0], "did you mean `social`?");
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub fn schema(blueprint: &Blueprint) -> Json {
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     root["title"] = "mastodon.toml".into();
     root["required"] = required.into();
+    root["properties"][super::SHARED] = json!({
+        "type": "string",
+        "description": "The name of a file in the same folder, whose settings hold where this one says nothing.",
+    });
     root["properties"]["patch"] = json!({
         "type": "object",
         "description": "Changes of single attributes of resources, by address, for example [patch.\"rds.cluster.database\"].",

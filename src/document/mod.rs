@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY, SourceFile};
 use crate::value::{Tree, Value};
@@ -109,9 +109,19 @@ pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostics> {
     let more = errors.len().saturating_sub(MANY);
     for error in errors.into_iter().take(MANY) {
         let span = error.span().unwrap_or(0..0);
-        diagnostics.push(
-            Diagnostic::error("syntax", error.message().to_owned()).at(&Location::new(file, span), "not valid TOML"),
-        );
+        let message = error.message();
+        let key = file.text.get(span.clone()).unwrap_or_default();
+        let location = Location::new(file, span.clone());
+        diagnostics.push(if message == DUPLICATE && !key.is_empty() {
+            let problem =
+                Diagnostic::error("syntax", format!("the key `{key}` stands here twice")).at(&location, "again");
+            match last_before(table.get_ref(), key.trim_matches(['"', '\'']), span.start) {
+                Some(first) => problem.at(&Location::new(file, first), "first here"),
+                None => problem,
+            }
+        } else {
+            Diagnostic::error("syntax", message.to_owned()).at(&location, "not valid TOML")
+        });
     }
     if more > 0 {
         diagnostics.push(Diagnostic::error("syntax", format!("and {more} more places that are not valid TOML")));
@@ -121,6 +131,22 @@ pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostics> {
         content: table_content(file, table.get_ref(), &mut diagnostics),
     };
     diagnostics.finish(node).map(|(node, _)| node)
+}
+
+/// What the parser says of a key that stands in a table twice.
+const DUPLICATE: &str = "duplicate key";
+
+/// Where a key of this name stands last before an offset.
+fn last_before(table: &DeTable<'_>, name: &str, offset: usize) -> Option<Range<usize>> {
+    let of_entry = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+        let own = (key.get_ref() == name && key.span().start < offset).then(|| key.span());
+        let inner = match value.get_ref() {
+            DeValue::Table(table) => last_before(table, name, offset),
+            _ => None,
+        };
+        own.into_iter().chain(inner).max_by_key(|span| span.start)
+    };
+    table.iter().filter_map(of_entry).max_by_key(|span| span.start)
 }
 
 fn table_content(file: &Arc<SourceFile>, table: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Content {
@@ -170,6 +196,19 @@ fn widen(text: &str, span: Range<usize>) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_stands_twice_is_named_with_both_places() {
+        for (text, key, again, first) in [
+            ("name = 1\nother = 2\nname = 3\n", "name", 3, 1),
+            ("[a]\nport = 1\n[b]\nport = 1\nport = 2\n", "port", 5, 4),
+        ] {
+            let problems = parse(&SourceFile::new("x.toml", text)).expect_err("twice");
+            assert_eq!(problems.0[0].message, format!("the key `{key}` stands here twice"));
+            let lines: Vec<usize> = problems.0[0].labels.iter().map(|label| label.location.line_column().0).collect();
+            assert_eq!(lines, [again, first], "{text}");
+        }
+    }
 
     #[test]
     fn keys_and_values_know_their_places() {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use cel::common::ast::{Expr, operators};
 use cel::objects::{Key, Map};
-use cel::{Context, IdedExpr, Value as CelValue};
+use cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
 
 use super::limits::{Exceeded, Meter, Pass, check_text, size_of, size_of_tree, steps_of};
 use super::metered::{Run, Stop};
@@ -301,7 +301,7 @@ impl Evaluator {
             Stop::Cel(_) if read.tainted => {
                 Diagnostic::error("expression", "this expression over a secret failed").at(&expression.location, "")
             }
-            Stop::Cel(error) => Diagnostic::error("expression", short(&error.to_string())).at(&expression.location, ""),
+            Stop::Cel(error) => Diagnostic::error("expression", short(&words(&error))).at(&expression.location, ""),
         })?;
         meter.add(&mut 0, size_of(&result)).map_err(limit)?;
         let value = from_cel(&result)
@@ -311,6 +311,14 @@ impl Evaluator {
             Tree::Text(text) => Ok(Outcome::Secret(SecretText::new(text))),
             _ => Err(no_text(expression)),
         }
+    }
+}
+
+/// What went wrong, for people who do not know how CEL is built.
+fn words(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "it divides by zero".to_owned(),
+        error => error.to_string(),
     }
 }
 

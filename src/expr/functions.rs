@@ -10,7 +10,7 @@ use super::evaluate::from_cel;
 
 /// Names of the functions, for messages and documentation.
 #[cfg(test)]
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "json",
     "sha256",
     "cidr_subnet",
@@ -20,6 +20,7 @@ pub const NAMES: [&str; 12] = [
     "keys",
     "values",
     "table",
+    "first",
     "window",
     "version",
     "compare_versions",
@@ -37,6 +38,7 @@ pub fn context() -> Context<'static, 'static> {
         context.add_function("keys", keys),
         context.add_function("values", values),
         context.add_function("table", table),
+        context.add_function("first", first),
         context.add_function("slug", |text: Arc<String>| -> String { slug(&text) }),
         context.add_function("window", window),
         context.add_function("version", |text: Arc<String>| -> CelValue { numbers(&text) }),
@@ -143,6 +145,17 @@ fn table(list: CelValue) -> Result<CelValue, ExecutionError> {
     Ok(CelValue::Map(Map { map: Arc::new(map?) }))
 }
 
+/// `first(list, count)`: so many of its entries from its beginning; all of them if `count` is 0 or more than there are.
+fn first(list: CelValue, count: i64) -> Result<CelValue, ExecutionError> {
+    let count = usize::try_from(count).map_err(|_| failed("first", "the count must not be below 0"))?;
+    match list {
+        CelValue::Null => Ok(CelValue::Null),
+        CelValue::List(entries) if count == 0 || entries.len() <= count => Ok(CelValue::List(entries)),
+        CelValue::List(entries) => Ok(entries[..count].to_vec().into()),
+        _ => Err(failed("first", "only a list has a beginning")),
+    }
+}
+
 fn sorted_entries(
     function: &str,
     table: &CelValue,
@@ -233,6 +246,19 @@ mod tests {
         assert_eq!(version("v5"), [5, 0, 0]);
         assert_eq!(version("latest"), [0, 0, 0]);
         assert!(version("v4.10.0") > version("v4.9.12"), "as numbers, not as texts");
+    }
+
+    #[test]
+    fn a_list_has_a_beginning() {
+        let list = || CelValue::from(vec![CelValue::from("a"), "b".into(), "c".into()]);
+        let of = |count| from_cel(&first(list(), count).expect("a list")).expect("plain").to_string();
+        assert_eq!(of(2), r#"["a", "b"]"#);
+        for all in [0, 3, 9] {
+            assert_eq!(of(all), r#"["a", "b", "c"]"#);
+        }
+        assert_eq!(first(CelValue::Null, 2), Ok(CelValue::Null));
+        assert!(first(list(), -1).is_err());
+        assert!(first("abc".into(), 1).is_err());
     }
 
     #[test]

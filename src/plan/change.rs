@@ -22,6 +22,18 @@ pub enum Purpose {
     Destroy,
 }
 
+/// The file of an instance, unless another one is named. Plans of before speak of no other.
+const USUAL_FILE: &str = "mastodon.toml";
+
+/// The name of that file.
+pub fn usual_file() -> String {
+    USUAL_FILE.to_owned()
+}
+
+fn is_usual(file: &str) -> bool {
+    file == USUAL_FILE
+}
+
 /// Everything one apply would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +44,9 @@ pub struct Plan {
     pub title: String,
     #[serde(deserialize_with = "alphabet::region")]
     pub region: String,
+    /// The file that it speaks of, as the user named it.
+    #[serde(default = "usual_file", skip_serializing_if = "is_usual")]
+    pub file: String,
     /// What the plan was made from.
     pub made_from: Fingerprint,
     /// In an order in which everything comes after what it needs.

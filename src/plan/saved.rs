@@ -329,6 +329,7 @@ pub(super) mod tests {
             instance: "social".to_owned(),
             title: "social".to_owned(),
             region: "eu-central-1".to_owned(),
+            file: "mastodon.toml".to_owned(),
             made_from: Fingerprint { serial: 41, state: "sha256:1".to_owned(), ..Fingerprint::default() },
             changes: actions.map(change).to_vec(),
             unchanged: 5,

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Raised, Reasons, Refusal};
+use super::change::{
+    Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Raised, Reasons, Refusal, usual_file,
+};
 use super::condition::{self, Intent, Verdict};
 use super::diff::{self, Course, Difference, Sides};
 use super::gates::{self, Wishes};
@@ -86,6 +88,8 @@ pub(super) struct Walked<'a> {
     /// The first of each resource's instances that is changed.
     changed: BTreeMap<ResourceName, Address>,
     instances: BTreeMap<ResourceName, Vec<Address>>,
+    /// Those whose attributes could not be evaluated. Nobody knows theirs, and that has been said.
+    broken: BTreeSet<Address>,
     locals: RefCell<BTreeMap<String, Tree<Late>>>,
     /// Why resources of a name come or go, as far as it was asked.
     existence: RefCell<BTreeMap<ResourceName, Option<Cause>>>,
@@ -106,6 +110,9 @@ impl<'a> Walked<'a> {
 
 impl Facts for Walked<'_> {
     fn value(&self, address: &Address, path: &[String], reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
+        if self.broken.contains(address) {
+            return Ok(unknown(address, path, reference, false));
+        }
         // What `when` left out is null.
         let Some(settled) = self.settled.get(address) else { return Ok(Tree::Null) };
         let Some((name, _)) = path.split_first() else {
@@ -214,6 +221,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
             Ok(attributes) => attributes,
             Err(problem) => {
                 problems.push(problem);
+                walked.broken.insert(address.clone());
                 continue;
             }
         };
@@ -279,6 +287,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         instance: world.config.name.clone(),
         title: world.config.title.clone(),
         region: world.config.region.clone(),
+        file: world.config.source.name.clone(),
         made_from: situation.made_from.clone(),
         changes,
         unchanged,
@@ -322,6 +331,7 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Opt
         instance: situation.state.instance.clone(),
         title: title.to_owned(),
         region: situation.state.region.clone(),
+        file: world.map_or_else(usual_file, |world| world.config.source.name.clone()),
         made_from: situation.made_from.clone(),
         changes,
         unchanged: 0,
@@ -827,7 +837,11 @@ fn cause(
 /// file sets it: its default is nobody's edit.
 fn is_edited(world: &World<'_>, input: &[String], settings: &Value) -> bool {
     let is = world.setting(input);
+    let is_silent = world.config.origin(input).is_none();
+    let described = || world.specs.blueprint.inputs.iter().find(|described| described.path == input);
     match settings.at(input) {
+        // Another version has another default.
+        Some(was) if is_silent && described().is_some_and(|described| described.was.contains(was)) => false,
         Some(was) => is != Some(was),
         None => settings.is_null() || (is.is_some() && world.config.origin(input).is_some()),
     }

@@ -190,6 +190,7 @@ mod tests {
             instance: "social".into(),
             title: "social.example.org".into(),
             region: "eu-central-1".into(),
+            file: "mastodon.toml".to_owned(),
             made_from: Fingerprint::default(),
             changes: Vec::new(),
             unchanged: 0,

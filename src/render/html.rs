@@ -129,7 +129,7 @@ impl Page<'_> {
         );
         let mut shown = 0;
         for (group, changes) in self.outline.groups() {
-            let _ = writeln!(text, "<h3>{}</h3>", group.title());
+            let _ = writeln!(text, "<h3>{}</h3>", escaped(&group.title(self.outline.plan)));
             for change in changes {
                 let is_new = matches!(change.action, Action::Create | Action::Run);
                 self.change(change, !is_new && shown < OPEN, text);

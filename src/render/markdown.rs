@@ -58,7 +58,7 @@ pub fn plan_markdown(plan: &Plan, types: &Types) -> String {
             left_out += changes.len();
             continue;
         }
-        text.push_str(&format!("\n#### {}\n\n", group.title()));
+        text.push_str(&format!("\n#### {}\n\n", markdown(&group.title(plan))));
         for (index, change) in changes.iter().enumerate() {
             let part = change_text(change, &outline, &words);
             if text.len() + part.len() > LIMIT {
@@ -294,6 +294,7 @@ mod tests {
             instance: text(),
             title: text(),
             region: text(),
+            file: "mastodon.toml".to_owned(),
             made_from: Fingerprint::default(),
             changes,
             unchanged: 5,

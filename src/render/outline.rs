@@ -9,6 +9,7 @@
 //! - No secret is in any [`Entry`].
 //! - It takes time in proportion to the plan.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::documents::{self, Content};
@@ -64,8 +65,8 @@ impl Group {
     }
 
     /// What stands above it where groups have headings.
-    pub fn title(self) -> &'static str {
-        match self {
+    pub fn title(self, plan: &Plan) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Gone => "Replaced and deleted",
             Self::Updated => "Updated",
             Self::Created => "Created",
@@ -73,9 +74,12 @@ impl Group {
             Self::Waits => "Waiting for you",
             Self::Recorded => "Put right in the state",
             Self::Drifted => {
-                "Changed in AWS since the last apply, and set back. What should stay goes into mastodon.toml"
+                let file = printable(&plan.file);
+                return Cow::Owned(format!(
+                    "Changed in AWS since the last apply, and set back. What should stay goes into {file}"
+                ));
             }
-        }
+        })
     }
 }
 
@@ -311,7 +315,7 @@ impl<'a> Outline<'a> {
             (Action::Run, Some(Cause::Cascade { address })) => Some(self.because(address)),
             (Action::Run, _) => written.cloned(),
             (Action::Delete, Some(Cause::Orphan)) => {
-                Some(format!("{} no longer wants it", written.map_or("mastodon.toml", String::as_str)))
+                Some(format!("{} no longer wants it", written.unwrap_or(&self.plan.file)))
             }
             (Action::Update { .. }, Some(Cause::Reported { status })) => {
                 Some(format!("AWS reports it as {status}; the same is asked for once more"))
@@ -589,8 +593,10 @@ pub fn nothing(plan: &Plan) -> String {
         Purpose::Apply => {
             let plural = if plan.unchanged == 1 { "" } else { "s" };
             format!(
-                "Nothing to do: {} is as mastodon.toml says; {} resource{plural} unchanged.",
-                plan.instance, plan.unchanged
+                "Nothing to do: {} is as {} says; {} resource{plural} unchanged.",
+                plan.instance,
+                printable(&plan.file),
+                plan.unchanged
             )
         }
     }

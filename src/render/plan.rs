@@ -71,7 +71,7 @@ impl<'a> Renderer<'a> {
         for (group, changes) in self.outline.groups() {
             let mut lines = Vec::new();
             if group == Group::Drifted {
-                let heading = wrap(&format!("{}:", group.title()), self.columns);
+                let heading = wrap(&format!("{}:", group.title(self.outline.plan)), self.columns);
                 lines.extend(heading.iter().map(|line| paint(Role::Heading, line)));
             }
             for change in changes {

@@ -115,6 +115,8 @@ pub struct Input {
     pub frozen: bool,
     /// The value that an instance has that was made before there was this setting, as long as its file says nothing.
     pub before: Option<Value>,
+    /// Defaults of earlier versions: nobody has edited a setting that had one of these and has the default of today.
+    pub was: Vec<Value>,
     /// Values that are known to exist. Another one is warned of, with the most similar one.
     pub known: Vec<String>,
     /// It is an ARN, or a table or list of them, of the account that the instance is in.
@@ -403,7 +405,7 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
     let unique = reader.flag("unique", false);
     let known = reader.texts("known");
     let limits = Limits::read(&mut reader);
-    reader.used.extend(["default", "before", "values", "example"]);
+    reader.used.extend(["default", "before", "values", "example", "was"]);
     reader.refuse_others();
     let default = entry.node.get("default").map(|node| Template::read_tree(node, &mut diagnostics.0));
     if doc.is_empty() {
@@ -437,6 +439,10 @@ fn read_input(path: Vec<String>, entry: &Entry, diagnostics: &mut Diagnostics) -
         required,
         frozen,
         before: entry.node.get("before").map(Node::value),
+        was: match entry.node.get("was").map(Node::value) {
+            Some(Tree::List(values)) => values,
+            _ => Vec::new(),
+        },
         known,
         own_account,
         unique,

@@ -77,6 +77,12 @@ impl Paths {
         &self.folder
     }
 
+    /// The files of the same instance in the sandbox beside these.
+    #[must_use]
+    pub fn in_sandbox(&self) -> Self {
+        Self { folder: self.folder.join(SANDBOX), instance: self.instance.clone() }
+    }
+
     /// `<name>.json`
     pub fn state(&self) -> PathBuf {
         self.file("json")

@@ -1,5 +1,5 @@
 //! `mastoform explain WHAT`: where a value comes from and what would happen if it changed; what a setting decides; what a
-//! code means. Asks nobody: it reads the file, the specs, and the state if there is one.
+//! section, a type or an output is; what a code means. Asks nobody: it reads the file, the specs, and the state if there is one.
 //!
 //! What would happen is not looked up in a table: it is planned, with a copy of the file or of the state in which the
 //! one thing is another.
@@ -7,6 +7,7 @@
 mod attribute;
 mod pages;
 mod setting;
+mod several;
 
 use super::files::{self, Project};
 use super::{CommandError, Exit, ExplainArguments, Ui};
@@ -26,7 +27,7 @@ const INPUT: &str = "input.";
 pub fn run(ui: &Ui, options: &Settings, arguments: &ExplainArguments) -> Result<Exit, CommandError> {
     let what = arguments.what.as_str();
     if let Some(page) = pages::page(what) {
-        ui.data(page.trim_end())?;
+        ui.data(pages::told(page).trim_end())?;
         return Ok(Exit::Done);
     }
     let (project, _) = Project::read(options)?;
@@ -46,6 +47,10 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &ExplainArguments) -> Result<
             attribute::sheet(&subject, &address, &path)?
         }
     } else if let Some(sheet) = what.parse().ok().and_then(|address| attribute::elsewhere(&subject, &address)) {
+        sheet
+    } else if let Some(sheet) = several::section(&subject, name).or_else(|| several::resource_type(&subject, what)) {
+        sheet
+    } else if let Some(sheet) = several::output(&subject, &world, what)? {
         sheet
     } else {
         return Err(unknown(&subject, what).into());
@@ -78,7 +83,7 @@ fn unknown(subject: &Subject<'_>, what: &str) -> Diagnostic {
     let problem = Diagnostic::error("unknown-subject", format!("there is nothing named `{what}` to explain"))
         .suggest(what, known.iter().map(String::as_str));
     if problem.hints.is_empty() {
-        problem.hint("name an address, an attribute of it, a setting as input.NAME, or a code such as unknown-key")
+        problem.hint("name an address, an attribute of it, a type, a setting or a section of settings, output.NAME, or a code such as unknown-key")
     } else {
         problem
     }

@@ -42,6 +42,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "refused",
     "reserved-attribute",
     "secret-leak",
+    "shared-settings",
     "state-conflict",
     "state-edited",
     "state-file",
@@ -75,6 +76,33 @@ pub fn page(code: &str) -> Option<&'static str> {
     PAGES.iter().find(|(name, _)| *name == code).map(|(_, text)| *text)
 }
 
+/// A page for somebody who has the program and not its repository: without what leads into that.
+pub fn told(page: &str) -> String {
+    let is_here = |paragraph: &&str| !paragraph.starts_with("An example");
+    let paragraphs: Vec<&str> = page.trim_start_matches("# ").split("\n\n").filter(is_here).collect();
+    without_links(&paragraphs.join("\n\n").replace("\n## ", "\n"))
+}
+
+/// The words of links, without where they lead.
+fn without_links(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, link)) = rest.split_once('[') {
+        told.push_str(before);
+        match link.split_once("](").and_then(|(words, target)| Some((words, target.split_once(')')?.1))) {
+            Some((words, after)) if !words.contains('[') => {
+                told.push_str(words);
+                rest = after;
+            }
+            _ => {
+                told.push('[');
+                rest = link;
+            }
+        }
+    }
+    told + rest
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -88,6 +116,17 @@ mod tests {
         for entry in fs_err::read_dir(folder).expect("src") {
             let path = entry.expect("an entry").path();
             if path.is_dir() { sources(&path, found) } else { found.push(path) }
+        }
+    }
+
+    #[test]
+    fn what_is_told_leads_nowhere_that_an_installed_program_has_not() {
+        for (code, page) in PAGES {
+            let told = told(page);
+            assert!(told.starts_with(&format!("{code}: ")) && told.contains("\n\nWhat to do\n\n"), "{told}");
+            assert!(!told.contains("](") && !told.contains("## "), "{told}");
+            let advice = told.split("What to do").nth(1).unwrap_or_default();
+            assert!(!advice.trim().is_empty(), "{code} has no advice left: {told}");
         }
     }
 

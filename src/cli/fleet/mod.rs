@@ -31,6 +31,7 @@ use serde_json::{Value as Json, json};
 
 use super::files::{self, Library, Project};
 use super::{Command, CommandError, Exit, Ui, cloud};
+use crate::config;
 use crate::diagnostic::Diagnostics;
 use crate::document;
 use crate::file;
@@ -151,7 +152,7 @@ pub fn run(
         return Err(CommandError::failure(format!("{what} is for one instance, and these files are a fleet"))
             .hint("name one file with --file"));
     }
-    let fleet = Fleet::new(ui, options, found, only)?;
+    let fleet = Fleet::new(ui, options, without_shared(found), only)?;
     match command {
         Command::Plan(arguments) => plan::run(&fleet, arguments),
         Command::Drift(arguments) => drift::run(&fleet, arguments),
@@ -159,9 +160,20 @@ pub fn run(
         Command::Validate => validate::run(&fleet),
         Command::Apply(arguments) => waves::apply(&fleet, arguments),
         Command::Destroy(arguments) => waves::destroy(&fleet, arguments),
-        _ => Err(CommandError::failure("this command works on one instance, and not on a fleet")
-            .hint("name its file with --file; only plan, apply, drift, cost, destroy and validate take several")),
+        _ => fleet.alone(command),
     }
+}
+
+/// The files without those that were found beside others and that others share settings of.
+fn without_shared(mut files: Vec<File>) -> Vec<File> {
+    let named = |file: &File| {
+        let source = files::read_file(&file.path).ok()?;
+        let (name, _) = config::shared_file(&source)?;
+        Some(file.path.with_file_name(name))
+    };
+    let shared: BTreeSet<PathBuf> = files.iter().filter_map(named).collect();
+    files.retain(|file| !shared.contains(&file.path));
+    files
 }
 
 /// The instances of a command, not yet read.
@@ -230,6 +242,45 @@ impl<'ui> Fleet<'ui> {
         Ok(project)
     }
 
+    /// Runs a command that works on one instance, on the one that `--only` leaves. What they are told about is for
+    /// people, so outputs may be those of several.
+    fn alone(&self, command: &Command) -> Result<Exit, CommandError> {
+        let mut found: Vec<(String, PathBuf)> = Vec::new();
+        for file in &self.files {
+            match self.member(file) {
+                Ok(Some(member)) if self.wants(member.name()) => {
+                    found.push((member.name().to_owned(), file.path.clone()));
+                }
+                // The state needs no valid file.
+                Err(problem) if !self.only.is_empty() && self.may_want(&problem.path) => {
+                    let name = problem.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                    found.push((name, problem.path));
+                }
+                _ => {}
+            }
+        }
+        let of = |file: &PathBuf| Settings { file: file.clone(), ..self.options.clone() };
+        match &found[..] {
+            [] => Err(self.nobody()),
+            [(_, file)] => super::run_one(self.ui, &of(file), command),
+            several => match command {
+                Command::Output(arguments) if !arguments.json && !arguments.zone => {
+                    for (number, (name, file)) in several.iter().enumerate() {
+                        let space = if number == 0 { "" } else { "\n" };
+                        self.ui.data(&format!("{space}{}", paint(Role::Heading, name)))?;
+                        super::run_one(self.ui, &of(file), command)?;
+                    }
+                    Ok(Exit::Done)
+                }
+                _ => {
+                    let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
+                    let message = format!("this command works on one instance, and these are {}", names.join(", "));
+                    Err(CommandError::failure(message).hint(format!("choose one with --only {}", names[0])))
+                }
+            },
+        }
+    }
+
     fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|pattern| pattern.matches(name))
     }
@@ -293,7 +344,7 @@ impl<'ui> Fleet<'ui> {
                 "no instance is called {}",
                 self.only.iter().map(Pattern::as_str).collect::<Vec<_>>().join(" or ")
             ))
-            .hint("the name of an instance is its `name`, or the first part of its `domain`")
+            .hint("the name of an instance is its `name`")
         }
     }
 
@@ -402,7 +453,11 @@ mod tests {
     use crate::cli::files::tests::options;
     use crate::cli::proposal::tests::meanwhile;
     use crate::cli::ui::captured::{Text, ui, ui_reading};
-    use crate::cli::{ApplyArguments, CostArguments, DestroyArguments, DriftArguments, PlanArguments};
+    use crate::cli::{
+        ApplyArguments, CostArguments, DestroyArguments, DriftArguments, IamPolicyArguments, OutputArguments,
+        PlanArguments, StateCommand,
+    };
+    use crate::diagnostic::SourceFile;
     use crate::ops::{Cloud, Sandbox};
     use crate::state::{Holder, Lock, Paths, State};
 
@@ -495,7 +550,7 @@ mod tests {
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(
             (out.take().as_str(), err.take().as_str()),
-            ("alpha  valid  72 resources\n\n1 instance; 0 invalid.\n", "")
+            ("alpha  valid  77 resources\n\n1 instance; 0 invalid.\n", "")
         );
     }
 
@@ -529,7 +584,7 @@ mod tests {
         let text = out.take();
         assert!(
             text.ends_with(
-                "134 to create, 0 to update, 0 to replace, 0 to delete, 4 to run; 0 unchanged; 1 failed; + $289.90 a month.\n"
+                "144 to create, 0 to update, 0 to replace, 0 to delete, 4 to run; 0 unchanged; 1 failed; + $282.60 a month.\n"
             ),
             "{text}"
         );
@@ -539,7 +594,7 @@ mod tests {
         // One that is not wanted does no harm.
         let (exit, ..) = go(&sandbox(folder.path(), &["a*"]), folder.path(), &apply(None, 10));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
-        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (72, 0));
+        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "gamma")), (77, 0));
     }
 
     #[test]
@@ -595,7 +650,7 @@ mod tests {
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 2));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let text = out.take();
-        assert!(text.contains("beta   done  67 created") && text.contains("omega  done  67 created"), "{text}");
+        assert!(text.contains("beta   done  72 created") && text.contains("omega  done  72 created"), "{text}");
         assert!(!text.contains("alpha  done"), "it was done before: {text}");
     }
 
@@ -621,6 +676,114 @@ mod tests {
         let json = printed(&out);
         assert_eq!(json["instances"][0]["error"].as_str().map(str::is_empty), Some(false), "{json}");
         assert_eq!(json["instances"][1]["plan"]["instance"], "alpha", "{json}");
+    }
+
+    #[test]
+    fn a_command_for_one_instance_works_on_the_one_that_only_leaves() {
+        let folder = folder(&["alpha", "beta"]);
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let output = |name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            Command::Output(OutputArguments { name, json: false, zone: false })
+        };
+        let list = Command::State(StateCommand::List { json: false });
+        let policy = Command::IamPolicy(IamPolicyArguments { part: Some(1), ..IamPolicyArguments::default() });
+        for command in [&output(None), &list, &policy] {
+            let (exit, out, _) = go(&sandbox(folder.path(), &["beta"]), folder.path(), command);
+            assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+            let said = out.take();
+            assert!(!said.is_empty() && !said.contains("alpha"), "{said}");
+        }
+        // What several have to tell is told one after the other; anything else wants to know which one.
+        let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &output(Some("url")));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let said = anstream::adapter::strip_str(&out.take()).to_string();
+        assert_eq!(said, "alpha\nhttps://alpha.example.org\n\nbeta\nhttps://beta.example.org\n");
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &list);
+        let error = exit.expect_err("which one").to_string();
+        assert!(error.starts_with("this command works on one instance, and these are alpha, beta"), "{error}");
+        assert!(error.ends_with("choose one with --only alpha"), "{error}");
+    }
+
+    #[test]
+    fn every_instance_that_is_destroyed_is_confirmed_by_its_name() {
+        let folder = folder(&["alpha", "beta"]);
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let destroy = |names: &[&str]| {
+            let confirm = names.iter().map(|name| (*name).to_owned()).collect();
+            Command::Destroy(DestroyArguments { confirm, html: None })
+        };
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &destroy(&["alpha"]));
+        let error = exit.expect_err("one is missing").to_string();
+        assert!(error.contains("--confirm says alpha, but the instances are alpha, beta"), "{error}");
+        assert!(error.ends_with("--confirm alpha --confirm beta"), "{error}");
+        assert!(rows(folder.path(), "alpha") > 0);
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &destroy(&["beta", "alpha"]));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        assert_eq!((rows(folder.path(), "alpha"), rows(folder.path(), "beta")), (0, 0));
+    }
+
+    #[test]
+    fn what_people_have_stored_goes_in_a_fleet_only_with_the_name_of_the_instance() {
+        let folder = folder(&["alpha", "beta"]);
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let path = folder.path().join("beta.toml");
+        let text = fs_err::read_to_string(&path).expect("a file") + "\n[redis]\nengine = \"redis\"\n";
+        fs_err::write(&path, text).expect("written");
+        let with = |confirm: &[&str]| {
+            let confirm = confirm.iter().map(|name| (*name).to_owned()).collect();
+            Command::Apply(ApplyArguments { yes: true, confirm, wave: 10, ..ApplyArguments::default() })
+        };
+        let (exit, _, err) = go(&sandbox(folder.path(), &[]), folder.path(), &with(&["alpha"]));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Refused);
+        let said = err.take();
+        assert!(said.contains("beta: what people have stored goes only with the name"), "{said}");
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &with(&["beta"]));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+    }
+
+    #[test]
+    fn settings_that_instances_share_are_in_a_file_beside_them() {
+        let folder = folder(&["alpha", "beta"]);
+        for name in ["alpha", "beta"] {
+            let path = folder.path().join(format!("{name}.toml"));
+            let text = fs_err::read_to_string(&path).expect("a file");
+            fs_err::write(&path, format!("shared = \"all.toml\"\n{text}")).expect("written");
+        }
+        let shared = folder.path().join("all.toml");
+        fs_err::write(&shared, "locale = \"de\"\n").expect("written");
+        let (exit, out, err) = go(&real(folder.path()), folder.path(), &Command::Validate);
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done, "{}", err.take());
+        assert!(out.take().ends_with("2 instances; 0 invalid.\n"), "it is no instance itself");
+        let options = Settings { file: folder.path().join("alpha.toml"), ..options(folder.path()) };
+        let (project, _) = Project::read(&options).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(project.config.values.at(&["locale"]).and_then(|locale| locale.as_text()), Some("de"));
+        // A mistake in it is one of everybody, and what leads out of the folder is not read.
+        fs_err::write(&shared, "locale = 5\n").expect("written");
+        let error = Project::read(&options).err().expect("wrong").to_string();
+        assert!(error.contains("all.toml:1") && error.contains("`locale` must be a string"), "{error}");
+        for elsewhere in ["../all.toml", "/etc/hostname", ".git", "none.toml"] {
+            let source =
+                SourceFile::new(options.file.display().to_string(), format!("shared = \"{elsewhere}\"\n{EXAMPLE}"));
+            let error = Project::from_source(&options, &source).err().expect("refused").to_string();
+            assert!(error.contains("shared settings"), "{elsewhere}: {error}");
+        }
+    }
+
+    #[test]
+    fn messages_name_the_file_of_the_instance() {
+        let folder = folder(&["alpha", "beta"]);
+        let (exit, ..) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(None, 10));
+        assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
+        let one = Command::Plan(PlanArguments { offline: true, ..PlanArguments::default() });
+        let options = Settings { file: folder.path().join("beta.toml"), ..sandbox(folder.path(), &[]).0 };
+        let (ui, out, _) = ui(false, "");
+        crate::cli::run_one(&ui, &options, &one).unwrap_or_else(|error| panic!("{error}"));
+        let said = out.take();
+        assert!(said.contains("beta is as ") && said.contains("beta.toml says"), "{said}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! changed. If its plan has become another than the one that was shown, the run says what has changed, leaves the
 //! instance alone and stops.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,8 @@ pub fn apply(fleet: &Fleet<'_>, arguments: &ApplyArguments) -> Result<Exit, Comm
     let canary = arguments.canary.as_deref().map(Canary::parse).transpose()?;
     let wait = arguments.wait.unwrap_or(WAIT);
     let pace = Course { canary: canary.as_ref(), size: usize::from(arguments.wave), wait };
-    run(fleet, APPLY, pace, &|_| {
+    let confirmed = named(&arguments.confirm);
+    run(fleet, APPLY, pace, &confirmed, &|_| {
         if arguments.yes {
             return Ok(true);
         }
@@ -82,21 +84,28 @@ pub fn apply(fleet: &Fleet<'_>, arguments: &ApplyArguments) -> Result<Exit, Comm
 
 pub fn destroy(fleet: &Fleet<'_>, arguments: &DestroyArguments) -> Result<Exit, CommandError> {
     let pace = Course { canary: None, size: DESTROYED_AT_ONCE, wait: Duration::ZERO };
-    run(fleet, Deed::Destroy, pace, &|names| {
-        let expected = names.join(" ");
-        match &arguments.confirm {
-            Some(given) if *given == expected => Ok(true),
-            Some(given) => {
-                Err(CommandError::failure(format!("--confirm says {given:?}, but the instances are {expected:?}")))
-            }
-            None => {
-                let place = fleet.options.cloud.place();
-                let question = format!("\nType the names ({expected}) to destroy these instances on {place}:");
-                let answer = fleet.ui.confirm(&question, &expected);
-                answer.map_err(|error| error.hint(format!("add --confirm {expected:?} to go without asking")))
-            }
+    let confirmed = named(&arguments.confirm);
+    run(fleet, Deed::Destroy, pace, &confirmed, &|names| {
+        let expected: BTreeSet<&str> = names.iter().copied().collect();
+        if confirmed == expected {
+            return Ok(true);
         }
+        let options = || names.iter().map(|name| format!("--confirm {name}")).collect::<Vec<_>>().join(" ");
+        if !confirmed.is_empty() {
+            let said = confirmed.iter().copied().collect::<Vec<_>>().join(", ");
+            let message = format!("--confirm says {said}, but the instances are {}", names.join(", "));
+            return Err(CommandError::failure(message).hint(options()));
+        }
+        let (names, place) = (names.join(" "), fleet.options.cloud.place());
+        let question = format!("\nType the names ({names}) to destroy these instances on {place}:");
+        let answer = fleet.ui.confirm(&question, &names);
+        answer.map_err(|error| error.hint(format!("add {} to go without asking", options())))
     })
+}
+
+/// The names that `--confirm` says: one or several in each.
+fn named(confirm: &[String]) -> BTreeSet<&str> {
+    confirm.iter().flat_map(|names| names.split_whitespace()).collect()
 }
 
 /// Which instances go first.
@@ -145,6 +154,7 @@ fn run(
     fleet: &Fleet<'_>,
     deed: Deed,
     pace: Course<'_>,
+    confirmed: &BTreeSet<&str>,
     confirm: &dyn Fn(&[&str]) -> Result<bool, CommandError>,
 ) -> Result<Exit, CommandError> {
     let Course { canary, size, wait } = pace;
@@ -167,7 +177,7 @@ fn run(
     }
     cloud::runtime()?.block_on(async {
         let mut clouds = Clouds::default();
-        let tasks = match show(fleet, deed, &members, &mut clouds).await? {
+        let tasks = match show(fleet, deed, &members, confirmed, &mut clouds).await? {
             Shown::Tasks(tasks) => tasks,
             Shown::End(exit) => return Ok(exit),
         };
@@ -252,6 +262,7 @@ async fn show<'a>(
     fleet: &'a Fleet<'a>,
     deed: Deed,
     members: &'a [Member],
+    confirmed: &BTreeSet<&str>,
     clouds: &mut Clouds,
 ) -> Result<Shown<'a>, CommandError> {
     let ui = fleet.ui;
@@ -293,11 +304,9 @@ async fn show<'a>(
             if !lost.is_empty() {
                 ui.warn(&format!("{name}: what people have stored here will be gone: {}", lost.join(", ")));
             }
-            if deed == APPLY && !lost.is_empty() {
-                ui.error(&format!(
-                    "{name} must be applied by itself, with its name typed: --file {}",
-                    member.options.file.display()
-                ));
+            if deed == APPLY && !lost.is_empty() && !confirmed.contains(name.as_str()) {
+                ui.error(&format!("{name}: what people have stored goes only with the name of the instance"));
+                ui.hint(&format!("look at it once more, and add --confirm {name} if it is what you want"));
                 refused = true;
             }
             rows.push((name, Planned::of(plan)));

@@ -115,6 +115,7 @@ pub(super) fn plan_of(changes: Vec<Change>) -> Plan {
         instance: "social".into(),
         title: "social.example.org".into(),
         region: "eu-central-1".into(),
+        file: "mastodon.toml".to_owned(),
         made_from: Fingerprint { serial: 41, ..Fingerprint::default() },
         changes,
         unchanged: 46,
