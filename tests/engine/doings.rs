@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mastoform::address::TypeName;
 use mastoform::plan::change::Plan;
 use mastoform::plan::drift::{Drift, What, drift};
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::plan::{Action, Cause};
 use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
-use mastoform::provider::{Provider, read_only};
+use mastoform::provider::{ErrorKind, Provider, read_only};
 use mastoform::session;
 use mastoform::spec::Specs;
 use mastoform::spec::types::{Condition, Impact, Remedy};
@@ -208,6 +209,90 @@ proptest! {
             }
             let (plan, drift) = look(&instance, EXAMPLE).await;
             must_agree(&plan, &drift, &format!("{story:?} {database} {cache} {group}"));
+        });
+    }
+}
+
+/// What goes wrong in an account that is new or slow, or that has the names already.
+#[derive(Clone, Copy, Debug)]
+enum Account {
+    /// Reads do not show yet what was made.
+    Slow(u32),
+    /// A role or a group that a call needs is not known yet.
+    Fresh(usize),
+    /// Somebody else has something of that name.
+    Taken,
+    /// AWS accepts it, and it comes to nothing.
+    Failing,
+}
+
+impl Account {
+    fn fault(self) -> Fault {
+        let refuse = |code: &str, kind| Fault::Refuse { code: code.to_owned(), kind };
+        match self {
+            Self::Slow(reads) => Fault::HideFor(reads),
+            Self::Fresh(_) => refuse("ServiceLinkedRoleNotFoundFault", ErrorKind::NotYet),
+            Self::Taken => refuse("AlreadyExists", ErrorKind::Conflict),
+            Self::Failing => Fault::FailLater,
+        }
+    }
+
+    fn times(self) -> usize {
+        match self {
+            Self::Fresh(times) => times,
+            _ => 1,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_becomes_of_a_first_apply_a_plan_and_a_drift_agree(
+        troubles in prop::collection::vec(
+            (
+                prop::sample::select(vec![
+                    "ec2.security_group", "rds.cluster", "rds.subnet_group", "elasticache.replication_group", "iam.role",
+                    "elb.target_group", "ecs.service", "s3.bucket", "cloudfront.distribution",
+                ]),
+                prop_oneof![
+                    (1..4u32).prop_map(Account::Slow),
+                    (1..4usize).prop_map(Account::Fresh),
+                    Just(Account::Taken),
+                    Just(Account::Failing),
+                ],
+                1..3usize,
+            ),
+            1..4,
+        ),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+        runtime.block_on(async {
+            let story = format!("{troubles:?}");
+            let instance = Instance::on_virtual_time();
+            for (of, account, nth) in &troubles {
+                let (service, kind) = of.split_once('.').expect("a type");
+                let subject = Subject::Type(TypeName::new(service, kind));
+                let rule = Rule::new(Operation::Create, subject, account.fault());
+                instance.sim.add_fault(rule.nth(*nth).times(account.times()));
+            }
+            let (_, outcome) = instance.go(EXAMPLE, true).await.unwrap_or_else(|problems| panic!("{story}: {problems}"));
+            let is_complete = matches!(outcome, Some(mastoform::apply::Outcome::Completed(_)));
+            let (plan, drift) = look(&instance, EXAMPLE).await;
+            // Nobody has done anything: what is not as it should be has failed, and the plan mends or refuses it.
+            assert_eq!((&drift.somebody, &drift.left_over), (&vec![], &vec![]), "{story}");
+            assert_eq!(plan.is_empty(), is_complete, "{story}: {:?} {:?}", changed(&plan), plan.refusals);
+            for finding in &drift.failing {
+                let is_planned = plan.changes.iter().any(|change| change.address == finding.address)
+                    || plan.refusals.iter().any(|refusal| refusal.address == finding.address);
+                assert!(is_planned, "{story}: {finding:?}");
+            }
+            instance.sim.clear_faults();
+            completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+            let (plan, drift) = look(&instance, EXAMPLE).await;
+            assert!(plan.is_empty(), "{story}: {:?}", changed(&plan));
+            must_agree(&plan, &drift, &story);
         });
     }
 }

@@ -13,9 +13,9 @@ use mastoform::value::{Tree, Value};
 use super::{changed, completed};
 use crate::support::instance::{Instance, fast_folder};
 
-const FILE: &str = include_str!("living/mastodon.toml");
+pub(super) const FILE: &str = include_str!("living/mastodon.toml");
 
-fn living() -> Instance {
+pub(super) fn living() -> Instance {
     let folder = fast_folder();
     let path = folder.path().join("cloud.json");
     fs_err::write(&path, include_str!("living/cloud.json")).expect("written");

@@ -1,5 +1,6 @@
 //! The whole engine over the simulated cloud, without a command line.
 
+mod blueprint;
 mod convergence;
 mod cost;
 mod crash;

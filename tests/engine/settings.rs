@@ -207,6 +207,67 @@ fn what_is_wrong_is_said_in_words_and_names_the_entry() {
 }
 
 #[test]
+fn what_was_probably_meant_is_asked_back() {
+    for (line, expected) in [
+        ("version = \"4.8.0\"", "did you mean `v4.8.0`?"),
+        ("web_domain = \"https://A.example/\"", "did you mean `a.example`?"),
+        ("web_domain = \"m\u{fc}nchen.example\"", "did you mean `xn--mnchen-3ya.example`?"),
+    ] {
+        let problems = said_instead("name   =", &format!("{line}\nname   =")).expect_err(line);
+        assert!(problems.contains(expected), "{problems}");
+    }
+}
+
+#[test]
+fn a_variable_that_sounds_like_a_secret_is_warned_of() {
+    for name in ["MY_SECRET_TOKEN", "STRIPE_API_KEY", "OTHER_PASSWORD", "SMS_ACCESS_KEY"] {
+        let warnings = said(&format!("extra_env = {{ {name} = \"x\" }}")).expect("a warning");
+        assert!(warnings.contains("sounds like a secret"), "{name}: {warnings}");
+    }
+    // What Mastodon knows and only sounds like it, or is refused anyway, is not warned of besides.
+    for name in mastodon_variables() {
+        let told = said(&format!("extra_env = {{ {name} = \"x\" }}")).unwrap_or_default();
+        assert!(!told.contains("sounds like a secret"), "{name}");
+    }
+}
+
+/// Every variable that Mastodon reads.
+fn mastodon_variables() -> impl Iterator<Item = &'static str> {
+    include_str!("../specs/mastodon-env-4.7.txt").lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+/// The words stand at the section of the file in which the setting would be, not at a comment.
+#[test]
+fn a_warning_about_a_default_points_at_its_section() {
+    let warnings = said_instead("credentials = ", "# credentials = ").expect("a warning");
+    let at = EXAMPLE.lines().position(|line| line == "[mail]").expect("a section") + 1;
+    assert!(warnings.contains(&format!("mastodon.toml:{at}:2")), "{warnings}");
+}
+
+#[test]
+fn a_default_that_does_not_fit_points_at_what_it_is_made_of() {
+    let long = format!("domain = \"{}.org\"", "a".repeat(60));
+    let problems = said_instead("domain = \"social.example.org\"", &long).expect_err("too long");
+    assert_eq!(problems.matches("the default of `media.domain`").count(), 1, "{problems}");
+    assert!(problems.contains("mastodon.toml:") && !problems.contains("specs/"), "{problems}");
+}
+
+/// What reads a resource whose expression fails is not wrong itself.
+#[tokio::test]
+async fn one_wrong_expression_is_one_mistake() {
+    let text = format!("{EXAMPLE}\n[patch.\"elb.target_group.web\"]\nname = \"${{1/0}}\"\n");
+    let problems = Instance::new().go(&text, false).await.expect_err("refused");
+    let [problem] = &problems.0[..] else { panic!("{problems}") };
+    assert_eq!(problem.message, "it divides by zero");
+}
+
+#[test]
+fn a_patch_of_a_type_names_the_addresses_of_it() {
+    let problems = said_instead("[mail]", "[patch.\"rds.cluster\"]\nport = 1\n[mail]").expect_err("refused");
+    assert!(problems.contains("an address has a name behind the type: `rds.cluster.database`"), "{problems}");
+}
+
+#[test]
 fn variables_that_a_setting_decides_are_warned_of() {
     let warnings = said("extra_env = { WEB_CONCURRENCY = \"8\" }").expect("a warning");
     assert!(warnings.contains("use web.workers"), "{warnings}");
