@@ -102,6 +102,44 @@ async fn a_bucket_lives() {
     }
 }
 
+/// moto and ministack keep versions and expire none, so what is asked for is looked at.
+#[tokio::test]
+async fn a_bucket_keeps_versions_for_a_while() {
+    const BUCKET: &str = "with-versions";
+    for emulator in both() {
+        let aws = emulator.aws();
+        let attributes = json!({
+            "bucket": BUCKET,
+            "versioning": true,
+            "abort_incomplete_uploads_days": 7,
+            "old_versions": { "days": 7, "delete_markers": true },
+            "old_versions_below": { "prefix": "cache/", "days": 1 },
+            "empty_on_delete": true,
+        });
+        let mut bucket = Life::of("s3.bucket").repeats().create(&aws, attributes).await;
+        let ours = ["abort-incomplete-uploads", "old-versions", "old-versions-below"];
+        assert_eq!(rules_of(&aws, BUCKET).await, ours);
+        let clients = aws.clients(REGION);
+        let s3 = clients.s3();
+        s3.put_object().bucket(BUCKET).key("a.png").body(b"picture".to_vec().into()).send().await.unwrap();
+        s3.delete_object().bucket(BUCKET).key("a.png").send().await.unwrap();
+        let kept = s3.list_object_versions().bucket(BUCKET).send().await.unwrap();
+        assert_eq!((kept.versions().len(), kept.delete_markers().len()), (1, 1));
+
+        bucket.update(json!({ "old_versions": { "days": 30, "delete_markers": false } })).await;
+        bucket.update(json!({ "abort_incomplete_uploads_days": 3, "old_versions_below": null })).await;
+        assert_eq!(rules_of(&aws, BUCKET).await, ours[..2]);
+        bucket.update(json!({ "versioning": null })).await;
+        let seen = bucket.shows(json!({ "versioning": false })).await;
+        let prefix = seen.attributes.get("old_versions_below").and_then(|below| below.get("prefix"));
+        assert!(prefix.is_some_and(|prefix| prefix.is_null()), "{seen:?}");
+        // What was kept stays until its rule removes it, or the bucket goes.
+        let kept = s3.list_object_versions().bucket(BUCKET).send().await.unwrap();
+        assert_eq!((kept.versions().len(), kept.delete_markers().len()), (1, 1));
+        bucket.end().await;
+    }
+}
+
 #[tokio::test]
 async fn rules_of_others_stay_in_the_lifecycle() {
     const BUCKET: &str = "rules-of-others";
@@ -311,6 +349,7 @@ async fn every_call_names_the_owner_of_the_bucket() {
         .update(json!({
             "public_access_block": { "block_public_acls": false }, "encryption": { "algorithm": "AES256" },
             "ownership": "BucketOwnerEnforced", "abort_incomplete_uploads_days": 3, "empty_on_delete": true,
+            "versioning": true,
         }))
         .await;
     bucket.update(json!({ "abort_incomplete_uploads_days": null })).await;
@@ -331,8 +370,17 @@ async fn every_call_names_the_owner_of_the_bucket() {
     for (line, owner) in others {
         assert_eq!(owner.as_deref(), Some(moto.account()), "{line}");
     }
-    for operation in ["DELETE /", "?uploads", "?versions", "?delete", "uploadId=", "?policy", "?lifecycle", "?tagging"]
-    {
+    for operation in [
+        "DELETE /",
+        "?uploads",
+        "?versions",
+        "?delete",
+        "uploadId=",
+        "?policy",
+        "?lifecycle",
+        "?tagging",
+        "?versioning",
+    ] {
         assert!(seen.iter().any(|(line, _)| line.contains(operation)), "{operation} was never called: {seen:?}");
     }
 }

@@ -8,8 +8,8 @@
 //! opened the bucket to us. Creating one takes no such name, and fails if the name is taken.
 //!
 //! Two settings are documents that hold more than what is ours. They are read first, and whatever else they hold stays:
-//! the lifecycle, of which one rule is ours, and the encryption. Those of a bucket that was made a moment ago hold
-//! nothing else, and it is encrypted as AWS does by itself.
+//! the lifecycle, of which three rules are ours, and the encryption. Those of a bucket that was made a moment ago hold
+//! nothing else, it is encrypted as AWS does by itself, and it keeps no versions.
 //!
 //! # Assumptions
 //!
@@ -17,10 +17,12 @@
 
 use async_trait::async_trait;
 use aws_sdk_s3::types::{
-    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
-    Delete, ExpirationStatus, LifecycleRule, LifecycleRuleFilter, ObjectIdentifier, ObjectOwnership, OwnershipControls,
-    OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
+    CreateBucketConfiguration, Delete, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, TransitionDefaultMinimumObjectSize,
+    VersioningConfiguration,
 };
 
 use super::{NO_BUCKET, Place, is};
@@ -43,6 +45,7 @@ const GET_LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
 const GET_OWNERSHIP: &str = "s3:GetBucketOwnershipControls";
 const GET_PUBLIC_ACCESS_BLOCK: &str = "s3:GetBucketPublicAccessBlock";
 const GET_TAGS: &str = "s3:GetBucketTagging";
+const GET_VERSIONING: &str = "s3:GetBucketVersioning";
 const LIST_UPLOADS: &str = "s3:ListBucketMultipartUploads";
 const LIST_VERSIONS: &str = "s3:ListBucketVersions";
 const PUT_ENCRYPTION: &str = "s3:PutEncryptionConfiguration";
@@ -50,12 +53,29 @@ const PUT_LIFECYCLE: &str = "s3:PutLifecycleConfiguration";
 const PUT_OWNERSHIP: &str = "s3:PutBucketOwnershipControls";
 const PUT_PUBLIC_ACCESS_BLOCK: &str = "s3:PutBucketPublicAccessBlock";
 const PUT_TAGS: &str = "s3:PutBucketTagging";
+const PUT_VERSIONING: &str = "s3:PutBucketVersioning";
 
 /// The only region without a name in requests, and the only one where creating one's own bucket again succeeds.
 const FIRST_REGION: &str = "us-east-1";
 
-/// The attributes that have calls of their own.
-const SETTINGS: [&str; 4] = ["public_access_block", "ownership", "encryption", "abort_incomplete_uploads_days"];
+/// The settings that have calls of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Setting {
+    PublicAccessBlock,
+    Ownership,
+    Encryption,
+    Versioning,
+    Lifecycle,
+}
+
+/// Each setting with the attributes that it holds.
+const SETTINGS: [(Setting, &[&str]); 5] = [
+    (Setting::PublicAccessBlock, &["public_access_block"]),
+    (Setting::Ownership, &["ownership"]),
+    (Setting::Encryption, &["encryption"]),
+    (Setting::Versioning, &["versioning"]),
+    (Setting::Lifecycle, &["abort_incomplete_uploads_days", "old_versions", "old_versions_below"]),
+];
 
 /// How AWS encrypts what nobody has said anything about.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html>
@@ -64,8 +84,11 @@ const BY_ITSELF: ServerSideEncryption = ServerSideEncryption::Aes256;
 /// What S3 answers to a change of a bucket that it is just changing.
 const AT_ONCE: &str = "OperationAborted";
 
-/// The name of our rule among those of the lifecycle.
+/// The names of our rules among those of the lifecycle.
 const UPLOADS_RULE: &str = "abort-incomplete-uploads";
+const VERSIONS_RULE: &str = "old-versions";
+const VERSIONS_BELOW_RULE: &str = "old-versions-below";
+const RULES: [&str; 3] = [UPLOADS_RULE, VERSIONS_RULE, VERSIONS_BELOW_RULE];
 
 /// What S3 answers about a bucket of another region.
 const ELSEWHERE: [&str; 3] =
@@ -123,8 +146,9 @@ impl Handler for Bucket {
                 return Err(ProviderError::new(ErrorKind::Conflict, CREATE, message));
             }
         };
-        let due: Vec<&str> = SETTINGS.into_iter().filter(|setting| wanted.get(setting).is_some()).collect();
-        settle(place, &creation.attributes, &due, age).await.map_err(|error| match is(&error, NO_BUCKET) {
+        settle(place, &creation.attributes, |name| wanted.get(name).is_some(), age).await.map_err(|error| match is(
+            &error, NO_BUCKET,
+        ) {
             // Not every part of S3 knows the new bucket yet.
             true => ProviderError { kind: ErrorKind::NotYet, ..error },
             false => error,
@@ -133,8 +157,8 @@ impl Handler for Bucket {
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
-        let due: Vec<&str> = update.changed.iter().map(String::as_str).collect();
-        settle(Place::of(clients, update.target.identity.as_str()).await?, &update.desired, &due, Age::Old).await
+        let place = Place::of(clients, update.target.identity.as_str()).await?;
+        settle(place, &update.desired, |name| update.changed(name).is_some(), Age::Old).await
     }
 
     fn indexed_under(&self) -> Option<&'static str> {
@@ -239,10 +263,16 @@ enum Age {
     Old,
 }
 
-/// Stores the settings among `due`, side by side.
-async fn settle(place: Place<'_>, attributes: &Known, due: &[&str], age: Age) -> Result<(), ProviderError> {
-    let due: Vec<&str> = SETTINGS.into_iter().filter(|setting| due.contains(setting)).collect();
-    let answers = wave(due.iter().map(|setting| store(place, attributes, setting, age)).collect()).await;
+/// Stores the settings of which an attribute is due, side by side.
+async fn settle(
+    place: Place<'_>,
+    attributes: &Known,
+    is_due: impl Fn(&str) -> bool,
+    age: Age,
+) -> Result<(), ProviderError> {
+    let due = SETTINGS.into_iter().filter(|(_, names)| names.iter().any(|name| is_due(name)));
+    let due: Vec<Setting> = due.map(|(setting, _)| setting).collect();
+    let answers = wave(due.iter().map(|setting| store(place, attributes, *setting, age)).collect()).await;
     for (setting, answer) in due.into_iter().zip(answers) {
         match answer {
             Err(error) if is(&error, AT_ONCE) => store(place, attributes, setting, age).await?,
@@ -252,15 +282,16 @@ async fn settle(place: Place<'_>, attributes: &Known, due: &[&str], age: Age) ->
     Ok(())
 }
 
-/// Stores one of [`SETTINGS`].
-async fn store(place: Place<'_>, attributes: &Known, setting: &str, age: Age) -> Result<(), ProviderError> {
+/// Stores a setting.
+async fn store(place: Place<'_>, attributes: &Known, setting: Setting, age: Age) -> Result<(), ProviderError> {
     match setting {
-        "public_access_block" => {
+        Setting::PublicAccessBlock => {
             put_public_access_block(place, &Attributes::new(attributes, PUT_PUBLIC_ACCESS_BLOCK)).await
         }
-        "ownership" => put_ownership(place, &Attributes::new(attributes, PUT_OWNERSHIP)).await,
-        "encryption" => put_encryption(place, &Attributes::new(attributes, PUT_ENCRYPTION), age).await,
-        _ => put_lifecycle(place, &Attributes::new(attributes, PUT_LIFECYCLE), age).await,
+        Setting::Ownership => put_ownership(place, &Attributes::new(attributes, PUT_OWNERSHIP)).await,
+        Setting::Encryption => put_encryption(place, &Attributes::new(attributes, PUT_ENCRYPTION), age).await,
+        Setting::Versioning => put_versioning(place, &Attributes::new(attributes, PUT_VERSIONING), age).await,
+        Setting::Lifecycle => put_lifecycle(place, &Attributes::new(attributes, PUT_LIFECYCLE), age).await,
     }
 }
 
@@ -329,20 +360,45 @@ async fn put_encryption(place: Place<'_>, attributes: &Attributes<'_>, age: Age)
     Ok(())
 }
 
+async fn put_versioning(place: Place<'_>, attributes: &Attributes<'_>, age: Age) -> Result<(), ProviderError> {
+    let status = match attributes.optional_flag("versioning")?.unwrap_or_default() {
+        true => BucketVersioningStatus::Enabled,
+        false if age == Age::New => return Ok(()),
+        false => BucketVersioningStatus::Suspended,
+    };
+    let request = place.s3().put_bucket_versioning().bucket(place.bucket).expected_bucket_owner(place.owner);
+    let request = request.versioning_configuration(VersioningConfiguration::builder().status(status).build());
+    request.send().await.map_err(failed(PUT_VERSIONING))?;
+    Ok(())
+}
+
 async fn put_lifecycle(place: Place<'_>, attributes: &Attributes<'_>, age: Age) -> Result<(), ProviderError> {
     let (mut rules, smallest) = match age {
         Age::New => Default::default(),
         Age::Old => get_lifecycle(place).await?,
     };
-    rules.retain(|rule| rule.id() != Some(UPLOADS_RULE));
+    rules.retain(|rule| !rule.id().is_some_and(|id| RULES.contains(&id)));
+    let rule = |id: &str, prefix: &str| {
+        let rule = LifecycleRule::builder().id(id).status(ExpirationStatus::Enabled);
+        rule.filter(LifecycleRuleFilter::builder().prefix(prefix).build())
+    };
+    let kept = |days: i32| NoncurrentVersionExpiration::builder().noncurrent_days(days).build();
     if let Some(days) = attributes.optional_integer("abort_incomplete_uploads_days")? {
-        let rule = LifecycleRule::builder()
-            .id(UPLOADS_RULE)
-            .status(ExpirationStatus::Enabled)
-            .filter(LifecycleRuleFilter::builder().prefix("").build())
-            .abort_incomplete_multipart_upload(
-                AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build(),
-            );
+        let abort = AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build();
+        let rule = rule(UPLOADS_RULE, "").abort_incomplete_multipart_upload(abort);
+        rules.push(rule.build().map_err(incomplete(PUT_LIFECYCLE))?);
+    }
+    let old = attributes.table("old_versions")?;
+    let (days, marks) = (old.optional_integer("days")?, old.optional_flag("delete_markers")?.unwrap_or_default());
+    if days.is_some() || marks {
+        let expiration = marks.then(|| LifecycleExpiration::builder().expired_object_delete_marker(true).build());
+        let rule = rule(VERSIONS_RULE, "").set_noncurrent_version_expiration(days.map(kept)).set_expiration(expiration);
+        rules.push(rule.build().map_err(incomplete(PUT_LIFECYCLE))?);
+    }
+    let below = attributes.table("old_versions_below")?;
+    if below.is_present() {
+        let rule = rule(VERSIONS_BELOW_RULE, below.text("prefix")?);
+        let rule = rule.noncurrent_version_expiration(kept(below.integer("days")?));
         rules.push(rule.build().map_err(incomplete(PUT_LIFECYCLE))?);
     }
     if rules.is_empty() {
@@ -390,6 +446,12 @@ async fn get_encryption(place: Place<'_>) -> Result<Option<ServerSideEncryptionR
     Ok(rules.into_iter().flatten().next())
 }
 
+async fn keeps_versions(place: Place<'_>) -> Result<bool, ProviderError> {
+    let request = place.s3().get_bucket_versioning().bucket(place.bucket).expected_bucket_owner(place.owner);
+    let answer = request.send().await.map_err(failed(GET_VERSIONING))?;
+    Ok(answer.status == Some(BucketVersioningStatus::Enabled))
+}
+
 async fn get_lifecycle(
     place: Place<'_>,
 ) -> Result<(Vec<LifecycleRule>, Option<TransitionDefaultMinimumObjectSize>), ProviderError> {
@@ -416,10 +478,11 @@ async fn names(place: Place<'_>) -> Result<Report, ProviderError> {
 
 /// Everything of a bucket, all calls at once. A missing setting is what AWS does without it.
 async fn report(place: Place<'_>) -> Result<Report, ProviderError> {
-    let (block, ownership, encryption, (rules, _), names) = tokio::try_join!(
+    let (block, ownership, encryption, versioning, (rules, _), names) = tokio::try_join!(
         get_public_access_block(place),
         get_ownership(place),
         get_encryption(place),
+        keeps_versions(place),
         get_lifecycle(place),
         names(place),
     )?;
@@ -427,11 +490,16 @@ async fn report(place: Place<'_>) -> Result<Report, ProviderError> {
         |read: fn(&PublicAccessBlockConfiguration) -> Option<bool>| block.as_ref().and_then(read).unwrap_or_default();
     let by_default = encryption.and_then(|rule| rule.apply_server_side_encryption_by_default);
     let by_default = by_default.as_ref();
-    let ours = rules.iter().find(|rule| rule.id() == Some(UPLOADS_RULE));
-    let days = ours
-        .filter(|rule| *rule.status() == ExpirationStatus::Enabled)
+    let ours = |id: &str| {
+        rules.iter().find(|rule| rule.id() == Some(id)).filter(|rule| *rule.status() == ExpirationStatus::Enabled)
+    };
+    let days = ours(UPLOADS_RULE)
         .and_then(|rule| rule.abort_incomplete_multipart_upload())
         .and_then(|abort| abort.days_after_initiation());
+    let (old, below) = (ours(VERSIONS_RULE), ours(VERSIONS_BELOW_RULE));
+    let kept = |rule: Option<&LifecycleRule>| rule?.noncurrent_version_expiration()?.noncurrent_days();
+    let marks = old.and_then(|rule| rule.expiration()).and_then(|end| end.expired_object_delete_marker());
+    let prefix = below.and_then(|rule| rule.filter()).and_then(|filter| filter.prefix());
     Ok(names
         .set("bucket", place.bucket)
         .set(
@@ -452,7 +520,10 @@ async fn report(place: Place<'_>) -> Result<Report, ProviderError> {
                 .set("kms_key_id", by_default.and_then(|by_default| by_default.kms_master_key_id())),
         )
         .set("ownership", ownership.unwrap_or(ObjectOwnership::ObjectWriter).as_str())
-        .set("abort_incomplete_uploads_days", days))
+        .set("abort_incomplete_uploads_days", days)
+        .set("versioning", versioning)
+        .set("old_versions", Report::new().set("days", kept(old)).set("delete_markers", marks.unwrap_or_default()))
+        .set("old_versions_below", Report::new().set("prefix", prefix).set("days", kept(below))))
 }
 
 /// Removes objects, with all their versions, and unfinished uploads; not all of them if there are many. Answers whether
