@@ -345,7 +345,7 @@ async fn shown(aws: &Aws, target: &Target) -> Value {
     }
 }
 
-/// The tasks of moto end because a test lets them: see `tests/support/moto_headers.py`.
+/// The tasks of moto end because a test lets them: see `tests/support/moto_additions.py`.
 #[tokio::test]
 async fn a_program_runs_once_and_says_how_it_ended() {
     let moto = moto::start();

@@ -88,6 +88,33 @@ async fn a_given_secret_changes_with_its_value() {
     }
 }
 
+/// Another key encrypts the value anew, and the value stays.
+#[tokio::test]
+async fn a_secret_gets_a_key_and_another_one_and_loses_it() {
+    for emulator in emulators() {
+        let aws = emulator.aws();
+        let key = |id: &str| format!("arn:aws:kms:{REGION}:{}:key/{id}", emulator.account());
+        let attributes = json!({
+            "name": "social/rails",
+            "generate": { "secret_key_base": "hex128" },
+            "kms_key_id": key("1234abcd-12ab-34cd-56ef-1234567890ab"),
+            "recovery_window_days": 7,
+        });
+        let mut secret = Life::of("secretsmanager.secret").repeats().create(&aws, attributes.clone()).await;
+        let target = secret.target();
+        let before = reveal(&aws, &target, &["value"]).await.unwrap();
+        let other = key("4321abcd-12ab-34cd-56ef-1234567890ab");
+        secret.update(json!({ "kms_key_id": other })).await;
+        let seen = secret.update(json!({ "kms_key_id": null })).await;
+        assert!(seen.attributes.get("kms_key_id").is_some_and(Value::is_null), "{:?}", seen.attributes);
+
+        // A deleted one comes back with the key that is wanted now.
+        secret.end().await;
+        let again = Life::of("secretsmanager.secret").create(&aws, attributes).await;
+        assert_eq!(reveal(&aws, &again.target(), &["value"]).await.unwrap(), before);
+    }
+}
+
 /// With another token, as in another run: the state was lost, the secret was not.
 #[tokio::test]
 async fn an_adopted_secret_keeps_its_value() {

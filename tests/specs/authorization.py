@@ -30,6 +30,7 @@ KEYS = {
     "iam:PassedToService": "iam:PassedToService",
     "iam:PermissionsBoundary": "iam:PermissionsBoundary",
     "iam:PolicyARN": "iam:PolicyARN",
+    "kms:ViaService": "kms:ViaService",
 }
 TYPES = {
     "acm": ["certificate"],
@@ -39,6 +40,7 @@ TYPES = {
     "elasticache": ["cluster", "parametergroup", "replicationgroup", "securitygroup", "subnetgroup", "usergroup"],
     "elasticloadbalancing": ["loadbalancer/app/", "listener/app", "listener-rule/app", "targetgroup"],
     "iam": ["group", "policy", "role", "user"],
+    "kms": ["key"],
     "logs": ["log-group", "log-stream"],
     "rds": ["cluster", "cluster-pg", "cluster-snapshot", "db", "og", "pg", "secgrp", "subgrp"],
     "route53": ["hostedzone"],
@@ -74,7 +76,7 @@ def main():
     used = set()
     for action in sorted(actions):
         service, name = action.split(":")
-        if name in ("CreateAction", "PermissionsBoundary", "PolicyARN", "PassedToService", "AWSServiceName", "RequestedRegion"):
+        if name in ("CreateAction", "PermissionsBoundary", "PolicyARN", "PassedToService", "AWSServiceName", "RequestedRegion", "ViaService"):
             continue
         privilege = data[service]["privileges"][name]
         types = {kind: on for kind, on in privilege["resource_types"].items() if kind in TYPES.get(service, [])}

@@ -1,7 +1,7 @@
 //! moto: the emulator most tests run against.
 //!
 //! What it answers differently from AWS is written where a test meets it, as a gap of that test. What it does not know
-//! at all and every instance needs is added to it: see `moto_headers.py`.
+//! at all and every instance needs is added to it: see `moto_additions.py`.
 
 use std::sync::OnceLock;
 
@@ -15,7 +15,7 @@ main(['-H', '127.0.0.1', '-p', str(PORT)])
 ";
 
 /// What moto does not have.
-const ADDITIONS: &str = include_str!("moto_headers.py");
+const ADDITIONS: &str = include_str!("moto_additions.py");
 
 const ENVIRONMENT: &[(&str, &str)] = &[
     // Services become steady with one task.

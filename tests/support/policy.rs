@@ -213,13 +213,14 @@ const UNNAMED: [(&str, &str); 9] = [
 ];
 
 /// Types whose ARNs hold nothing that their creator chose.
-pub const BY_ID: [&str; 6] = [
+pub const BY_ID: [&str; 7] = [
     "acm:certificate",
     "cloudfront:distribution",
     "cloudfront:origin-access-control",
     "cloudfront:origin-access-identity",
     "ec2:security-group",
     "ec2:security-group-rule",
+    "kms:key",
 ];
 
 pub fn region_of<'a>(action: &str, home: &'a str) -> &'a str {
@@ -287,6 +288,7 @@ impl Party {
             }
             "iam:policy" => vec![global("iam", format!("policy/{name}-{region}-boundary"))],
             "iam:group" => vec![global("iam", format!("group/{name}-{region}-media"))],
+            "kms:key" => vec![arn("kms", format!("key/1234abcd-{name}"))],
             "logs:log-stream" => vec![arn("logs", format!("log-group:/mastodon/{name}:log-stream:job/job/0123"))],
             "logs:log-group" => vec![arn("logs", format!("log-group:/mastodon/{name}"))],
             "rds:cluster" => vec![arn("rds", format!("cluster:{name}-database"))],
@@ -339,6 +341,11 @@ impl Party {
         }
         if has("iam:PassedToService") {
             context.insert("iam:PassedToService".to_owned(), vec!["ecs-tasks.amazonaws.com".to_owned()]);
+        }
+        // Keys are used by way of Secrets Manager; everything else of them is asked for by ourselves.
+        if ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"].contains(&action) {
+            let service = format!("secretsmanager.{}.amazonaws.com", self.region);
+            context.insert("kms:ViaService".to_owned(), vec![service]);
         }
         if has("iam:AWSServiceName") {
             context.insert("iam:AWSServiceName".to_owned(), vec!["ecs.amazonaws.com".to_owned()]);

@@ -54,6 +54,7 @@ mod ecs;
 mod elasticache;
 mod elb;
 mod iam;
+mod kms;
 mod logs;
 mod rds;
 mod route53;

@@ -78,6 +78,7 @@ macro_rules! services {
             elb: aws_sdk_elasticloadbalancingv2;
             iam: aws_sdk_iam;
             index: aws_sdk_resourcegroupstagging;
+            kms: aws_sdk_kms;
             logs: aws_sdk_cloudwatchlogs;
             rds: aws_sdk_rds;
             route53: aws_sdk_route53;

@@ -18,10 +18,12 @@ use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
 use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
+const ASSOCIATE_KEY: &str = "logs:AssociateKmsKey";
 const CREATE: &str = "logs:CreateLogGroup";
 const DELETE: &str = "logs:DeleteLogGroup";
 const DELETE_RETENTION: &str = "logs:DeleteRetentionPolicy";
 const DESCRIBE: &str = "logs:DescribeLogGroups";
+const DISASSOCIATE_KEY: &str = "logs:DisassociateKmsKey";
 const LIST_TAGS: &str = "logs:ListTagsForResource";
 const PUT_RETENTION: &str = "logs:PutRetentionPolicy";
 const TAG: &str = "logs:TagResource";
@@ -60,7 +62,12 @@ impl Handler for LogGroup {
         let wanted = wanted(creation, CREATE);
         let name = wanted.text("name")?;
         let tags = creation.tags.clone().into_iter().collect();
-        let request = clients.logs().create_log_group().log_group_name(name).set_tags(Some(tags));
+        let request = clients
+            .logs()
+            .create_log_group()
+            .log_group_name(name)
+            .set_kms_key_id(wanted.owned_text("kms_key_id")?)
+            .set_tags(Some(tags));
         let answer = request.send().await.map_err(failed(CREATE)).map(|_| Identity::new(name));
         adopt(creation, answer, || standing(self, clients, creation)).await?;
         if let Some(days) = wanted.optional_integer("retention_days")? {
@@ -79,6 +86,18 @@ impl Handler for LogGroup {
                 None => {
                     let request = clients.logs().delete_retention_policy().log_group_name(name);
                     request.send().await.map_err(failed(DELETE_RETENTION))?;
+                }
+            }
+        }
+        if update.changed("kms_key_id").is_some() {
+            match desired(update, ASSOCIATE_KEY).optional_text("kms_key_id")? {
+                Some(key) => {
+                    let request = clients.logs().associate_kms_key().log_group_name(name).kms_key_id(key);
+                    request.send().await.map_err(failed(ASSOCIATE_KEY))?;
+                }
+                None => {
+                    let request = clients.logs().disassociate_kms_key().log_group_name(name);
+                    request.send().await.map_err(failed(DISASSOCIATE_KEY))?;
                 }
             }
         }
@@ -113,7 +132,7 @@ impl Handler for LogGroup {
 
 fn report(group: &Group) -> Observed {
     let name = group.log_group_name().unwrap_or_default();
-    let report = Report::new().set("name", name).set("arn", arn(group));
+    let report = Report::new().set("name", name).set("kms_key_id", group.kms_key_id()).set("arn", arn(group));
     // A policy of the whole account hides what was set for this group.
     let report = match group.retention_policy_name() {
         None => report.set("retention_days", group.retention_in_days()),

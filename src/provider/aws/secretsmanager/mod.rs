@@ -23,6 +23,9 @@ pub static SERVICE: Service = Service {
         ("CreateSecret", "InvalidRequestException", ErrorKind::NotYet),
         // The value of a new secret may not be visible yet.
         ("GetSecretValue", "ResourceNotFoundException", ErrorKind::NotYet),
+        // The key was made a moment ago, or taken back.
+        ("*", "DecryptionFailure*", ErrorKind::NotYet),
+        ("*", "EncryptionFailure*", ErrorKind::NotYet),
     ],
     handlers: &[&secret::Secret, &versions::Versions],
     ..Service::OTHER

@@ -70,7 +70,11 @@ impl Handler for Secret {
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let arn = target.identity.as_str();
         let found = describe(clients, arn).await?.filter(|secret| !is_deleted(secret));
-        Ok(found.map(|secret| report(arn, secret.name(), secret.description(), secret.arn(), secret.tags())))
+        let report = |secret: DescribeSecretOutput| {
+            let key = key_of(arn, secret.kms_key_id());
+            report(arn, secret.name(), secret.description(), key, secret.arn(), secret.tags())
+        };
+        Ok(found.map(report))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -83,18 +87,23 @@ impl Handler for Secret {
         let wanted = wanted(creation, CREATE);
         let name = wanted.text("name")?;
         let content = Content::of(&wanted)?;
-        let description = wanted.owned_text("description")?;
-        let arn =
-            store(clients, creation, name, description, &content).await.map_err(|error| content.hidden_in(error))?;
+        let arn = store(clients, creation, name, &content).await.map_err(|error| content.hidden_in(error))?;
         Ok(created(arn.clone(), Report::new().set("arn", arn)))
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
         let arn = update.target.identity.as_str();
-        if update.changed("description").is_some() {
-            let description = desired(update, UPDATE).optional_text("description")?.unwrap_or_default();
-            let request = clients.secretsmanager().update_secret().secret_id(arn).description(description);
-            request.send().await.map_err(failed(UPDATE))?;
+        let desired_text = |name: &str| match update.changed(name) {
+            // An empty text is AWS's default.
+            Some(_) => {
+                desired(update, UPDATE).optional_text(name).map(|text| Some(text.unwrap_or_default().to_owned()))
+            }
+            None => Ok(None),
+        };
+        let (description, key) = (desired_text("description")?, desired_text("kms_key_id")?);
+        if description.is_some() || key.is_some() {
+            let request = clients.secretsmanager().update_secret().secret_id(arn).set_description(description);
+            request.set_kms_key_id(key).send().await.map_err(failed(UPDATE))?;
         }
         if update.changed("value").is_some()
             && let Some(value) = desired(update, PUT).secret("value")?
@@ -193,15 +202,16 @@ async fn store(
     clients: &Clients,
     creation: &Creation,
     name: &str,
-    description: Option<String>,
     content: &Content<'_>,
 ) -> Result<String, ProviderError> {
     let value = content.text()?;
+    let wanted = wanted(creation, CREATE);
     let request = clients
         .secretsmanager()
         .create_secret()
         .name(name)
-        .set_description(description)
+        .set_description(wanted.owned_text("description")?)
+        .set_kms_key_id(wanted.owned_text("kms_key_id")?)
         .client_request_token(&creation.token)
         .secret_string(value.reveal())
         .set_tags(Some(super::listed(&creation.tags)));
@@ -226,10 +236,32 @@ fn present(tags: &[Tag]) -> impl Iterator<Item = (&str, &str)> {
     tags.iter().filter_map(|tag| tag.key().zip(tag.value()))
 }
 
-fn report(identity: &str, name: Option<&str>, description: Option<&str>, arn: Option<&str>, tags: &[Tag]) -> Observed {
-    let report =
-        Report::new().set("name", name).set("description", description.filter(|text| !text.is_empty())).set("arn", arn);
+fn report(
+    identity: &str,
+    name: Option<&str>,
+    description: Option<&str>,
+    key: Option<String>,
+    arn: Option<&str>,
+    tags: &[Tag],
+) -> Observed {
+    let report = Report::new()
+        .set("name", name)
+        .set("description", description.filter(|text| !text.is_empty()))
+        .set("kms_key_id", key)
+        .set("arn", arn);
     tagged(observed(identity, report), present(tags))
+}
+
+/// The key of a secret, by its ARN: AWS tells it as it was given, which may be by its id alone. `None` for AWS's own, of
+/// which AWS may say nothing.
+fn key_of(secret: &str, key: Option<&str>) -> Option<String> {
+    let key = key.filter(|key| !key.is_empty() && !key.ends_with("alias/aws/secretsmanager"))?;
+    match secret.split(':').collect::<Vec<_>>()[..] {
+        [_, partition, _, region, account, ..] if !key.contains([':', '/']) => {
+            Some(format!("arn:{partition}:kms:{region}:{account}:key/{key}"))
+        }
+        _ => Some(key.to_owned()),
+    }
 }
 
 /// What the list has of several secrets. One that cannot be read has nothing, and a single secret is not worth it.
@@ -258,7 +290,8 @@ async fn list(clients: &Clients, values: &[&str]) -> Result<Vec<Observed>, Provi
     let alive = found.filter(|secret| secret.deleted_date.is_none());
     let entry = |secret: SecretListEntry| {
         let arn = secret.arn()?;
-        Some(report(arn, secret.name(), secret.description(), Some(arn), secret.tags()))
+        let key = key_of(arn, secret.kms_key_id());
+        Some(report(arn, secret.name(), secret.description(), key, Some(arn), secret.tags()))
     };
     Ok(alive.filter_map(entry).collect())
 }
@@ -270,7 +303,7 @@ fn is_as_remembered(target: &Target, secret: &Observed) -> bool {
         secret.tags.as_ref().is_some_and(|present| tags::has_all(&owner.tags(&target.address), tags::pairs(present)));
     let shown = |name: &str| secret.attributes.get(name).and_then(Tree::as_text);
     let remembered = |name: &str| target.recorded.get(name).and_then(Tree::as_text).filter(|text| !text.is_empty());
-    is_own && ["name", "description"].iter().all(|name| shown(name) == remembered(name))
+    is_own && ["name", "description", "kms_key_id"].iter().all(|name| shown(name) == remembered(name))
 }
 
 /// Whether it waits for its deletion.
@@ -315,6 +348,12 @@ async fn take_over(
         (false, false) => {
             return Err(conflict(format!("there is a secret {name} already, and it was not made for this instance")));
         }
+    }
+    // A secret of before may have another key.
+    let key = wanted(creation, UPDATE).owned_text("kms_key_id")?;
+    if key != key_of(&arn, secret.kms_key_id()) {
+        let request = clients.secretsmanager().update_secret().secret_id(&arn).kms_key_id(key.unwrap_or_default());
+        request.send().await.map_err(failed(UPDATE))?;
     }
     let stages = secret.version_ids_to_stages().into_iter().flat_map(|versions| versions.values().flatten());
     if !stages.into_iter().any(|stage| stage == CURRENT) {
@@ -373,6 +412,19 @@ fn entries(value: &SecretText) -> BTreeMap<String, SecretText> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_named_by_its_arn_however_aws_tells_it() {
+        let secret = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:social/rails-AbCdEf";
+        let arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/1234abcd";
+        assert_eq!(key_of(secret, Some("1234abcd")).as_deref(), Some(arn));
+        assert_eq!(key_of(secret, Some(arn)).as_deref(), Some(arn));
+        assert_eq!(key_of(secret, Some("alias/own")).as_deref(), Some("alias/own"));
+        for own in [None, Some(""), Some("alias/aws/secretsmanager"), Some("arn:aws:kms:a:1:alias/aws/secretsmanager")]
+        {
+            assert_eq!(key_of(secret, own), None, "{own:?}");
+        }
+    }
 
     #[test]
     fn what_was_generated_is_not_in_an_error_that_repeats_it() {

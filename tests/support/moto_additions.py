@@ -434,3 +434,42 @@ def add_boundaries_of_users():
     Response.put_user_permissions_boundary = put_boundary
 
 add_boundaries_of_users()
+
+
+# Keys of log groups. moto takes any key for a new group and cannot change it; AWS looks whether CloudWatch may use the key for
+# the group, by the key's own policy.
+def look_at_keys_of_log_groups():
+    from moto.kms.models import kms_backends
+    from moto.logs.exceptions import InvalidParameterException
+    from moto.logs.models import LogsBackend as Backend
+    from moto.logs.responses import LogsResponse as Response
+
+    create = Backend.create_log_group
+
+    def check(backend, group, key):
+        region = backend.region_name
+        keys = kms_backends[backend.account_id][region].keys
+        found = keys.get((key or "").rsplit("/", 1)[-1])
+        arn = f"arn:aws:logs:{region}:{backend.account_id}:log-group:{group}"
+        is_open = found is not None and all(text in found.policy for text in [f"logs.{region}.amazonaws.com", arn])
+        if key and not (is_open and found.enabled):
+            raise InvalidParameterException(f"The specified KMS key does not exist or is not allowed to be used with {arn}")
+
+    def create_checked(backend, group, tags, **arguments):
+        check(backend, group, arguments.get("kmsKeyId"))
+        return create(backend, group, tags, **arguments)
+
+    def associate(response):
+        group, key = response._get_param("logGroupName"), response._get_param("kmsKeyId")
+        check(response.logs_backend, group, key)
+        response.logs_backend.groups[group].kms_key_id = key
+        return ""
+
+    def disassociate(response):
+        response.logs_backend.groups[response._get_param("logGroupName")].kms_key_id = None
+        return ""
+
+    Backend.create_log_group = create_checked
+    Response.associate_kms_key, Response.disassociate_kms_key = associate, disassociate
+
+look_at_keys_of_log_groups()
