@@ -1,6 +1,6 @@
 //! Mail by SES: identities, rules, the user who sends, and what AWS lets the account do.
 //!
-//! moto has a part of the API; what it lacks is added to it in `tests/support/moto_headers.py`.
+//! moto has a part of the API; what it lacks is added to it in `tests/support/moto_additions.py`.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

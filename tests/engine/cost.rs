@@ -94,6 +94,7 @@ fn each_line_of_an_example_is_explained() {
         "elb.load_balancer.public what it carries: $0.58",
         "elb.load_balancer.public public addresses: $7.30",
         "s3.bucket.media storage: $0.46",
+        "s3.bucket.media old versions of files: $0.02",
         "s3.bucket.media files written: $0.50",
         "s3.bucket.media files read: $0.12",
         "cloudfront.distribution.media delivery: $0.00",

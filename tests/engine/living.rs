@@ -34,6 +34,7 @@ async fn nothing_of_a_living_instance_is_replaced_or_interrupted_by_a_newer_blue
         let is_harmless = matches!(change.action, Action::Update { .. } | Action::Create | Action::Skip);
         assert!(is_harmless && change.impact == Impact::None, "{} {:?}", change.address, change.action);
     }
+    assert!(changed(&plan).contains(&"update s3.bucket.media".to_owned()), "it keeps versions from now on");
     completed(outcome);
     let (plan, _) = instance.go(FILE, false).await.expect("plans");
     assert_eq!(changed(&plan), Vec::<String>::new(), "{:#?}", plan.changes);

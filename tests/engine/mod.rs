@@ -7,6 +7,7 @@ mod crash;
 pub mod critical_path;
 mod damage;
 mod doings;
+mod encryption;
 mod failures;
 mod gates;
 mod jobs;

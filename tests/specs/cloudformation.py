@@ -11,7 +11,8 @@ A table per CloudFormation type that specs/types names: `create_only` (a change 
 Nested properties are joined with dots, lists are passed through: Actions.TargetGroupArn. `values.PATH` are the values that
 AWS takes, where the schema lists them and specs/types does, too.
 
-The table `versions` holds the versions that AWS offers of each engine, without those it is about to withdraw.
+The table `versions` holds the versions that AWS offers of each engine, without those it is about to withdraw; `nodes` the
+types of nodes of a cache that it offers in some region.
 
 The tables [deviation."service.kind.attribute"] at the end of the file are written by hand and kept. Each says why our
 `immutable` differs from AWS's `create_only`.
@@ -152,6 +153,13 @@ def versions(service, engine):
     return offered | {version.split(".")[0] for version in offered if service == "aws_rds_dbcluster"}
 
 
+def nodes():
+    """The types of nodes that some region has."""
+    path = files("cfnlint") / "data/schemas/extensions/aws_elasticache_cachecluster/cachenodetype_enum.json"
+    regions = (region for region in json.loads(path.read_text()).values() if isinstance(region, dict))
+    return {node for region in regions for node in region.get("enum", [])}
+
+
 def line(name, values):
     if not values:
         return f"{name} = []\n"
@@ -187,6 +195,8 @@ def main():
     out.append(line("aurora", versions("aws_rds_dbcluster", "aurora-postgresql")))
     for engine in ("valkey", "redis"):
         out.append(line(engine, versions("aws_elasticache_cachecluster", engine)))
+    out.append("\n[nodes]\n")
+    out.append(line("elasticache", nodes()))
     TABLE.write_text("".join(out) + "\n" + kept)
 
 

@@ -31,6 +31,8 @@ struct Schemas {
     deviations: BTreeSet<String>,
     /// The versions that AWS offers, by engine.
     versions: BTreeMap<String, BTreeSet<String>>,
+    /// The types of nodes that AWS offers somewhere, by service.
+    nodes: BTreeMap<String, BTreeSet<String>>,
 }
 
 fn texts(node: &Node, key: &str) -> BTreeSet<String> {
@@ -44,7 +46,7 @@ fn schemas() -> Schemas {
     let document = document::parse(&SourceFile::new("cloudformation.toml", TABLE)).expect("valid");
     let mut by_name = BTreeMap::new();
     let mut deviations = BTreeSet::new();
-    let mut versions = BTreeMap::new();
+    let (mut versions, mut nodes) = (BTreeMap::new(), BTreeMap::new());
     let all = |node: Option<&Node>| -> BTreeMap<String, BTreeSet<String>> {
         let tables = node.iter().flat_map(|node| node.entries().iter().map(move |entry| (entry, *node)));
         tables.map(|(entry, node)| (entry.key.clone(), texts(node, &entry.key))).collect()
@@ -57,6 +59,8 @@ fn schemas() -> Schemas {
             }
         } else if entry.key == "versions" {
             versions = all(Some(&entry.node));
+        } else if entry.key == "nodes" {
+            nodes = all(Some(&entry.node));
         } else if entry.node.is_table() {
             let create_only = texts(&entry.node, "create_only");
             let conditional = texts(&entry.node, "conditional_create_only");
@@ -65,7 +69,7 @@ fn schemas() -> Schemas {
             by_name.insert(entry.key.clone(), Schema { create_only, conditional, properties, values });
         }
     }
-    Schemas { by_name, deviations, versions }
+    Schemas { by_name, deviations, versions, nodes }
 }
 
 /// Calls `visit` with every attribute that CloudFormation has: our path, its path, and whether ours is immutable.
@@ -221,6 +225,14 @@ fn the_versions_of_the_blueprint_are_those_that_aws_offers() {
         let new: Vec<_> = offered.difference(&known).filter(|version| major(version) >= oldest).collect();
         assert!(new.is_empty(), "specs/mastodon/checks.toml does not know {engine} {new:?}");
     }
+}
+
+/// A node type that AWS has nowhere is warned of, with the most similar one.
+#[test]
+fn the_node_types_of_the_blueprint_are_those_that_aws_offers() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    let input = specs.blueprint.inputs.iter().find(|input| input.name() == "redis.node_type").expect("a setting");
+    assert_eq!(input.known.iter().cloned().collect::<BTreeSet<String>>(), schemas().nodes["elasticache"]);
 }
 
 #[test]
@@ -397,6 +409,20 @@ const STATUSES: &[(&str, &[&str])] = &[
     ("ses.address_identity", &["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]),
     // ReviewStatus there.
     ("ses.production_access", &["PENDING", "FAILED", "GRANTED", "DENIED"]),
+    (
+        // KeyState in the model of KMS.
+        "kms.key",
+        &[
+            "Creating",
+            "Enabled",
+            "Disabled",
+            "PendingDeletion",
+            "PendingImport",
+            "PendingReplicaDeletion",
+            "Unavailable",
+            "Updating",
+        ],
+    ),
     ("rds.cluster_snapshot", &["available", "copying", "creating"]),
     (
         "rds.cluster",
