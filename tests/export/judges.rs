@@ -87,8 +87,14 @@ struct Reason {
     why: String,
 }
 
-/// The rules that checkov finds broken in a file, each with where.
-fn checked(file: &Path, framework: &str) -> BTreeMap<String, BTreeSet<String>> {
+/// The rules that a judge finds broken, each with where.
+type Found = BTreeMap<String, BTreeSet<String>>;
+
+/// The most that checkov may find in the example.
+const MOST: usize = 8;
+
+/// What checkov finds in a file.
+fn checked(file: &Path, framework: &str) -> Found {
     let python = python::environment("checkov", include_str!("../support/requirements-checkov.txt"));
     let output = Command::new(python)
         .args(["-c", "import sys; from checkov.main import Checkov; sys.exit(Checkov().run())", "--file"])
@@ -101,7 +107,7 @@ fn checked(file: &Path, framework: &str) -> BTreeMap<String, BTreeSet<String>> {
         .unwrap_or_else(|error| panic!("{error}: {text} {}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(report["summary"]["parsing_errors"], 0, "{report}");
     assert!(report["summary"]["passed"].as_u64() > Some(80), "it has looked: {}", report["summary"]);
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut found = Found::new();
     for finding in report["results"]["failed_checks"].as_array().expect("a list") {
         let said = |key: &str| finding[key].as_str().expect("a text").to_owned();
         found.entry(said("check_id")).or_default().insert(said("resource"));
@@ -109,25 +115,24 @@ fn checked(file: &Path, framework: &str) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// What some judge finds in the example and the odd instance, by rule.
-async fn found(judge: impl Fn(&Path) -> BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+/// What some judge finds in the example and in the odd instance.
+async fn found(judge: impl Fn(&Path) -> Found) -> [Found; 2] {
     let folder = fast_folder();
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut all = Vec::new();
     for (name, text) in [("example", EXAMPLE), ("odd", ODD)] {
         let file = folder.path().join(format!("{name}.json"));
         fs_err::write(&file, template(&made(text, &[], REGIONS[0]).await)).expect("written");
-        for (rule, places) in judge(&file) {
-            found.entry(rule).or_default().extend(places);
-        }
+        all.push(judge(&file));
     }
-    found
+    all.try_into().expect("two")
 }
 
 /// Each finding has its reason, and each reason its finding.
-fn assert_accepted(found: &BTreeMap<String, BTreeSet<String>>, accepted: &BTreeMap<String, Reason>) {
+fn assert_accepted(found: &[Found], accepted: &BTreeMap<String, Reason>) {
+    let found: BTreeMap<&String, &BTreeSet<String>> = found.iter().flatten().collect();
     let short = |reason: &&Reason| reason.what.is_empty() || reason.why.split(' ').count() < 4;
     assert!(accepted.values().find(short).is_none(), "every one has its reason");
-    let new: Vec<_> = found.iter().filter(|(rule, _)| !accepted.contains_key(*rule)).collect();
+    let new: Vec<_> = found.iter().filter(|(rule, _)| !accepted.contains_key(**rule)).collect();
     assert!(new.is_empty(), "not in accepted.toml: {new:#?}");
     let gone: Vec<_> = accepted.keys().filter(|rule| !found.contains_key(*rule)).collect();
     assert!(gone.is_empty(), "nothing is found any more, so these leave accepted.toml: {gone:#?}");
@@ -139,7 +144,11 @@ fn accepted() -> Accepted {
 
 #[tokio::test]
 async fn checkov_finds_what_is_accepted() {
-    assert_accepted(&found(|file| checked(file, "cloudformation")).await, &accepted().checkov);
+    let found = found(|file| checked(file, "cloudformation")).await;
+    assert_accepted(&found, &accepted().checkov);
+    let [example, _] = &found;
+    let number: usize = example.values().map(BTreeSet::len).sum();
+    assert!(number <= MOST, "{number}: {example:#?}");
 }
 
 #[tokio::test]
@@ -156,9 +165,7 @@ async fn cdk_nag_finds_what_is_accepted() {
         assert!(output.status.success(), "{said}");
         let report: Json = serde_json::from_slice(&output.stdout).expect("JSON");
         assert!(report["looked"].as_u64() > Some(40), "it has looked: {report}");
-        let found: BTreeMap<String, BTreeSet<String>> =
-            serde_json::from_value(report["found"].clone()).expect("resources by rule");
-        found
+        serde_json::from_value::<Found>(report["found"].clone()).expect("resources by rule")
     };
     assert_accepted(&found(judge).await, &accepted().cdk_nag);
 }

@@ -1,6 +1,9 @@
 """Makes the stack of a template in moto, and prints what there is then, as JSON.
 
-    python stack.py TEMPLATE REGION
+    python stack.py TEMPLATE REGION          # in a moto of its own
+    python stack.py TEMPLATE REGION made     # in the one that the environment names: prints what each resource is called
+
+A moto that runs as a server needs `help_along()` first.
 
 What moto's CloudFormation cannot do is taken out of the template first, or helped along: each is a gap of moto, and is
 written where it is met.
@@ -44,6 +47,10 @@ def patched(clean):
     return patch
 
 
+def help_along():
+    parsing.clean_json = patched(parsing.clean_json)
+
+
 def own(template, client):
     """The template with the network and the certificate of this account."""
     vpc = client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
@@ -53,6 +60,30 @@ def own(template, client):
     for theirs, ours in zip(sorted(set(re.findall(r"subnet-[0-9a-f]+", text))), subnets):
         text = text.replace(theirs, ours)
     return json.loads(re.sub(rf"arn:aws:acm:{client('acm').meta.region_name}:[0-9]+:certificate/[0-9a-f-]+", certificate, text))
+
+
+def stacked(template, client):
+    """Makes the stack of what moto can make."""
+    template = own(template, client)
+    resources = {name: found for name, found in template["Resources"].items() if found["Type"] not in UNMADE}
+    for found in resources.values():
+        # Gap: tags of parameters are a map for AWS, and a list for moto.
+        if found["Type"] == "AWS::SSM::Parameter":
+            del found["Properties"]["Tags"]
+        # Gap: moto takes tags and policies of keys as the API of KMS has them.
+        if found["Type"] == "AWS::KMS::Key":
+            tags = found["Properties"]["Tags"]
+            found["Properties"]["Tags"] = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in tags]
+            found["Properties"]["KeyPolicy"] = json.dumps(found["Properties"]["KeyPolicy"])
+    template["Resources"] = resources
+    body, capabilities = json.dumps(template), ["CAPABILITY_NAMED_IAM"]
+    client("cloudformation").create_stack(StackName="social", TemplateBody=body, Capabilities=capabilities)
+
+
+def called(client, stack):
+    """What each resource is called in the cloud, by its name in the template."""
+    resources = client("cloudformation").list_stack_resources(StackName=stack)["StackResourceSummaries"]
+    return {found["LogicalResourceId"]: found["PhysicalResourceId"] for found in resources if found.get("ResourceType")}
 
 
 def made(client, stack):
@@ -105,18 +136,15 @@ def described(client):
 
 def main():
     template, region = json.loads(open(sys.argv[1]).read()), sys.argv[2]
-    parsing.clean_json = patched(parsing.clean_json)
+    if sys.argv[3:] == ["made"]:
+        client = lambda service: boto3.client(service, region_name=region)
+        stacked(template, client)
+        print(json.dumps(called(client, "social")))
+        return
+    help_along()
     with mock_aws():
         client = lambda service: boto3.client(service, region_name=region, aws_access_key_id="x", aws_secret_access_key="x")
-        template = own(template, client)
-        resources = {name: found for name, found in template["Resources"].items() if found["Type"] not in UNMADE}
-        for found in resources.values():
-            # Gap: tags of parameters are a map for AWS, and a list for moto.
-            if found["Type"] == "AWS::SSM::Parameter":
-                del found["Properties"]["Tags"]
-        template["Resources"] = resources
-        body, capabilities = json.dumps(template), ["CAPABILITY_NAMED_IAM"]
-        client("cloudformation").create_stack(StackName="social", TemplateBody=body, Capabilities=capabilities)
+        stacked(template, client)
         print(json.dumps({"made": made(client, "social"), **described(client)}, default=str))
 
 
