@@ -23,6 +23,7 @@ mod elasticache;
 mod elb;
 mod iam;
 mod kill;
+mod kms;
 mod logs;
 mod network;
 mod ownership;
@@ -35,6 +36,7 @@ mod secretsmanager;
 mod ses;
 mod session;
 mod ssm;
+mod stack;
 mod wave;
 pub mod whole;
 
