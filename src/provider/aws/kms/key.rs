@@ -42,9 +42,6 @@ const PUT_POLICY: &str = "kms:PutKeyPolicy";
 const TAG: &str = "kms:TagResource";
 const UPDATE_DESCRIPTION: &str = "kms:UpdateKeyDescription";
 
-/// How long AWS waits if nothing else was said: the longest it offers.
-const LONGEST_WINDOW_DAYS: i32 = 30;
-
 pub struct Key;
 
 #[async_trait]
@@ -111,7 +108,7 @@ impl Handler for Key {
         }
         if update.changed("rotation").is_some() {
             let desired = desired(update, ENABLE_ROTATION);
-            match desired.optional_flag("rotation")?.unwrap_or_default() {
+            match desired.flag("rotation")? {
                 true => put_rotation(clients, id, &desired).await?,
                 false => {
                     let request = clients.kms().disable_key_rotation().key_id(id);
@@ -139,9 +136,9 @@ impl Handler for Key {
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let id = target.identity.as_str();
         if describe(clients, id).await?.is_some_and(|metadata| !is_going(&metadata)) {
-            let days = recorded(target, DELETE).optional_integer("deletion_window_days")?;
+            let days = recorded(target, DELETE).integer("deletion_window_days")?;
             let request = clients.kms().schedule_key_deletion().key_id(id);
-            let request = request.pending_window_in_days(days.unwrap_or(LONGEST_WINDOW_DAYS));
+            let request = request.pending_window_in_days(days);
             request.send().await.map_err(failed(DELETE)).or_absent()?;
         }
         Ok(Deletion::Accepted)
@@ -229,7 +226,7 @@ async fn put_policy(clients: &Clients, id: &str, attributes: &Attributes<'_>) ->
 
 /// Turns the rotation on, if it is wanted.
 async fn put_rotation(clients: &Clients, id: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
-    if attributes.optional_flag("rotation")?.unwrap_or_default() {
+    if attributes.flag("rotation")? {
         clients.kms().enable_key_rotation().key_id(id).send().await.map_err(failed(ENABLE_ROTATION))?;
     }
     Ok(())

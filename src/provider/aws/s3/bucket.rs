@@ -361,9 +361,9 @@ async fn put_encryption(place: Place<'_>, attributes: &Attributes<'_>, age: Age)
 }
 
 async fn put_versioning(place: Place<'_>, attributes: &Attributes<'_>, age: Age) -> Result<(), ProviderError> {
-    let status = match attributes.optional_flag("versioning")?.unwrap_or_default() {
+    let status = match attributes.flag("versioning")? {
         true => BucketVersioningStatus::Enabled,
-        false if age == Age::New => return Ok(()),
+        false if age == Age::New || !keeps_versions(place).await? => return Ok(()),
         false => BucketVersioningStatus::Suspended,
     };
     let request = place.s3().put_bucket_versioning().bucket(place.bucket).expected_bucket_owner(place.owner);
@@ -389,7 +389,8 @@ async fn put_lifecycle(place: Place<'_>, attributes: &Attributes<'_>, age: Age) 
         rules.push(rule.build().map_err(incomplete(PUT_LIFECYCLE))?);
     }
     let old = attributes.table("old_versions")?;
-    let (days, marks) = (old.optional_integer("days")?, old.optional_flag("delete_markers")?.unwrap_or_default());
+    let days = old.optional_integer("days")?;
+    let marks = old.is_present() && old.flag("delete_markers")?;
     if days.is_some() || marks {
         let expiration = marks.then(|| LifecycleExpiration::builder().expired_object_delete_marker(true).build());
         let rule = rule(VERSIONS_RULE, "").set_noncurrent_version_expiration(days.map(kept)).set_expiration(expiration);
