@@ -59,6 +59,9 @@ const PLAN: &str = "\
 4 iam:GetRolePolicy
 3 iam:ListAttachedRolePolicies
 3 iam:ListRolePolicies
+1 kms:DescribeKey
+1 kms:GetKeyPolicy
+1 kms:GetKeyRotationStatus
 1 logs:DescribeLogGroups
 1 rds:DescribeDBClusters
 1 rds:DescribeDBInstances
@@ -68,6 +71,7 @@ const PLAN: &str = "\
 1 s3:GetBucketLifecycleConfiguration
 1 s3:GetBucketOwnershipControls
 1 s3:GetBucketPolicy
+1 s3:GetBucketVersioning
 1 s3:GetPublicAccessBlock
 1 secretsmanager:DescribeSecret
 1 secretsmanager:ListSecrets
@@ -116,6 +120,10 @@ const APPLY: &str = "\
 1 iam:CreatePolicy
 3 iam:CreateRole
 4 iam:PutRolePolicy
+1 kms:CreateKey
+1 kms:EnableKeyRotation
+1 kms:ListKeys
+1 kms:PutKeyPolicy
 2 logs:CreateLogGroup
 2 logs:PutRetentionPolicy
 1 rds:CreateDBCluster
@@ -126,6 +134,7 @@ const APPLY: &str = "\
 1 s3:PutBucketOwnershipControls
 1 s3:PutBucketPolicy
 1 s3:PutBucketTagging
+1 s3:PutBucketVersioning
 1 s3:PutPublicAccessBlock
 6 secretsmanager:CreateSecret
 1 secretsmanager:DescribeSecret
@@ -157,7 +166,7 @@ async fn the_example_takes_no_call_too_many() {
 }
 
 /// Operations that AWS has for one resource, or a part of one, and those that read a page or a batch of ten.
-const ONE_BY_ONE: [&str; 23] = [
+const ONE_BY_ONE: [&str; 27] = [
     "acm:DescribeCertificate",
     "cloudfront:GetDistribution",
     "ecs:DescribeServices",
@@ -173,10 +182,14 @@ const ONE_BY_ONE: [&str; 23] = [
     "iam:GetRolePolicy",
     "iam:ListAttachedRolePolicies",
     "iam:ListRolePolicies",
+    "kms:DescribeKey",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
     "s3:GetBucketEncryption",
     "s3:GetBucketLifecycleConfiguration",
     "s3:GetBucketOwnershipControls",
     "s3:GetBucketPolicy",
+    "s3:GetBucketVersioning",
     "s3:GetPublicAccessBlock",
     "secretsmanager:DescribeSecret",
     "ssm:GetParameters",

@@ -42,6 +42,9 @@ const PUT_POLICY: &str = "kms:PutKeyPolicy";
 const TAG: &str = "kms:TagResource";
 const UPDATE_DESCRIPTION: &str = "kms:UpdateKeyDescription";
 
+/// The only name that a policy of a key can have.
+const POLICY: &str = "default";
+
 pub struct Key;
 
 #[async_trait]
@@ -169,7 +172,8 @@ async fn rotates(clients: &Clients, id: &str) -> Result<bool, ProviderError> {
 }
 
 async fn policy(clients: &Clients, id: &str) -> Result<Option<String>, ProviderError> {
-    Ok(clients.kms().get_key_policy().key_id(id).send().await.map_err(failed(GET_POLICY))?.policy)
+    let request = clients.kms().get_key_policy().key_id(id).policy_name(POLICY);
+    Ok(request.send().await.map_err(failed(GET_POLICY))?.policy)
 }
 
 async fn list_tags(clients: &Clients, id: &str) -> Result<Tags, ProviderError> {
@@ -219,7 +223,8 @@ async fn put_description(clients: &Clients, id: &str, attributes: &Attributes<'_
 }
 
 async fn put_policy(clients: &Clients, id: &str, attributes: &Attributes<'_>) -> Result<(), ProviderError> {
-    let request = clients.kms().put_key_policy().key_id(id).policy(attributes.document("policy")?);
+    let request = clients.kms().put_key_policy().key_id(id).policy_name(POLICY);
+    let request = request.policy(attributes.document("policy")?);
     request.send().await.map_err(failed(PUT_POLICY))?;
     Ok(())
 }
