@@ -136,6 +136,8 @@ async fn a_bucket_keeps_versions_for_a_while() {
         // What was kept stays until its rule removes it, or the bucket goes.
         let kept = s3.list_object_versions().bucket(BUCKET).send().await.unwrap();
         assert_eq!((kept.versions().len(), kept.delete_markers().len()), (1, 1));
+        // Gap: moto cannot remove the mark of a deletion while no versions are kept.
+        bucket.update(json!({ "versioning": true })).await;
         bucket.end().await;
     }
 }

@@ -473,3 +473,20 @@ def look_at_keys_of_log_groups():
     Response.associate_kms_key, Response.disassociate_kms_key = associate, disassociate
 
 look_at_keys_of_log_groups()
+
+
+# moto calls the answer about versions of a bucket by another name than AWS, which the SDK does not read.
+def name_the_answer_about_versions():
+    from moto.s3.responses import S3Response as Response
+
+    def get_bucket_versioning(response):
+        response.data["Action"] = "GetBucketVersioning"
+        status = response.backend.get_bucket_versioning(response.bucket_name)
+        status = f"<Status>{status}</Status>" if status else ""
+        space = "http://s3.amazonaws.com/doc/2006-03-01/"
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n<VersioningConfiguration xmlns="{space}">{status}</VersioningConfiguration>'
+        return 200, {"Content-Type": "application/xml"}, body
+
+    Response.get_bucket_versioning = get_bucket_versioning
+
+name_the_answer_about_versions()
