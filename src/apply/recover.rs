@@ -1,11 +1,12 @@
 //! Coming back after an interruption: what the journal knows and the state file does not.
 //!
 //! Nobody is asked to look at the AWS console: an intent without an answer is looked up by its natural name and
-//! ownership tags, and either adopted or known never to have happened.
+//! ownership tags, and either adopted or known never to have happened. All such looks go out at the same time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, Identity};
@@ -47,9 +48,11 @@ pub async fn fold(
     reader: &dyn Reader,
 ) -> Result<Vec<Note>, RecoverError> {
     let mut notes = Vec::new();
-    for (address, operations) in journal::fold(entries, held)? {
+    let folded = journal::fold(entries, held)?;
+    let mut found = look_for_all(state, &folded, reader).await;
+    for (address, operations) in folded {
         for progress in operations {
-            let note = settle(state, &address, progress, reader).await?;
+            let note = settle(state, &address, progress, reader, &mut found).await?;
             notes.extend(note.map(|text| Note { address: address.clone(), text }));
         }
     }
@@ -61,12 +64,31 @@ pub async fn fold(
     Ok(notes)
 }
 
+/// What was found of creations without an answer, by address.
+type Found = BTreeMap<Address, Result<Vec<Identity>, ProviderError>>;
+
+/// Looks at the same time for everything that an unanswered creation may have made.
+async fn look_for_all(state: &State, folded: &BTreeMap<Address, Vec<journal::Progress>>, reader: &dyn Reader) -> Found {
+    let unanswered = folded.iter().flat_map(|(address, operations)| {
+        operations.iter().filter_map(move |progress| match progress {
+            journal::Progress::Intended { intent } if intent.action == Verb::Create => Some((address, intent)),
+            _ => None,
+        })
+    });
+    let looks = unanswered.map(|(address, intent)| async move {
+        let creation = creation(state, address, intent);
+        (address.clone(), look(reader, &creation).await)
+    });
+    join_all(looks).await.into_iter().collect()
+}
+
 /// Brings the state up to one operation. One that is still open was interrupted, which only this run knows.
 async fn settle(
     state: &mut State,
     address: &Address,
     progress: journal::Progress,
     reader: &dyn Reader,
+    found: &mut Found,
 ) -> Result<Option<String>, RecoverError> {
     use journal::Progress;
     state.follow(address, &progress);
@@ -76,7 +98,7 @@ async fn settle(
     };
     let was_accepted = matches!(progress, Progress::Done { .. });
     let note = match (intent.action, was_accepted) {
-        (Verb::Create, false) => return find(state, address, intent, reader).await,
+        (Verb::Create, false) => return find(state, address, intent, reader, found.remove(address)).await,
         (Verb::Create, true) => "its creation goes on",
         (Verb::Update, true) => "its change goes on",
         // The next comparison with the cloud shows how far it came.
@@ -95,24 +117,34 @@ fn mark(state: &mut State, address: &Address, status: Status, note: &str) -> Opt
     Some(note.to_owned())
 }
 
-/// Looks for what an unanswered creation may have made.
+/// The creation that an intent spoke of, as far as it is needed to find what it has made.
+fn creation(state: &State, address: &Address, intent: &Intent) -> Creation {
+    Creation {
+        address: address.clone(),
+        region: intent.region.clone(),
+        attributes: without_markers(&intent.natural),
+        tags: plan::owner(state).tags(address),
+        token: intent.token.clone(),
+        is_first: false,
+    }
+}
+
+/// Adopts what an unanswered creation has made, if there is something. It was looked for already, unless nothing is `found`.
 async fn find(
     state: &mut State,
     address: &Address,
     intent: &Intent,
     reader: &dyn Reader,
+    found: Option<Result<Vec<Identity>, ProviderError>>,
 ) -> Result<Option<String>, RecoverError> {
     let owner = plan::owner(state);
-    let creation = Creation {
-        address: address.clone(),
-        region: intent.region.clone(),
-        attributes: without_markers(&intent.natural),
-        tags: owner.tags(address),
-        token: intent.token.clone(),
-        is_first: false,
-    };
+    let creation = creation(state, address, intent);
     let failed = |source| RecoverError::Find { address: address.clone(), source };
-    let mut found = look(reader, &creation).await.map_err(failed)?;
+    let found = match found {
+        Some(found) => found,
+        None => look(reader, &creation).await,
+    };
+    let mut found = found.map_err(failed)?;
     if found.is_empty() && owner.accepts_unmarked {
         // The creation may be one of a version that put no lineage on what it made.
         let unmarked = Creation { tags: owner.unmarked_tags(address), ..creation };
@@ -196,5 +228,47 @@ fn without_markers(value: &Value) -> Known {
         }
         Tree::List(items) => Tree::List(items.iter().map(without_markers).collect()),
         other => other.lift(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::provider::sim::{Options, Sim};
+    use crate::provider::{Provider, read_only};
+    use crate::spec::Specs;
+    use crate::state::journal::Record;
+
+    fn intended(number: u64) -> Entry {
+        let address: Address = format!("logs.log_group.number{number}").parse().expect("an address");
+        let natural = Value::Map([("name".to_owned(), Value::from(format!("/social/{number}")))].into());
+        let intent = Intent {
+            action: Verb::Create,
+            region: "eu-central-1".to_owned(),
+            token: format!("{number:032}"),
+            identity: None,
+            natural,
+            protect: false,
+            depends_on: BTreeSet::new(),
+            makes_room: false,
+            old_is_gone: false,
+        };
+        Entry { seq: number + 1, record: Record::Intent { address, intent } }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everything_that_may_have_been_made_is_looked_for_at_once() {
+        let types = Arc::clone(&Specs::read(&[]).expect("valid specs").types);
+        let options = Options { latency: Duration::from_millis(200), ..Options::default() };
+        let sim = Arc::new(Sim::open(types, None, options).expect("a cloud"));
+        let reader = read_only(&(sim as Arc<dyn Provider>));
+        let mut state = State::new("lineage", "social", "eu-central-1");
+        let entries: Vec<Entry> = (0..10).map(intended).collect();
+        let started = Instant::now();
+        let notes = fold(&mut state, &entries, 0, &*reader).await.expect("nothing was made");
+        assert_eq!(notes, []);
+        assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
     }
 }
