@@ -313,7 +313,7 @@ fn every_type_with_tags_tells_them_and_can_be_marked() {
         let source = fs_err::read_to_string(folder.join(&**service).join(format!("{kind}.rs"))).expect("its handler");
         let code = source.split("#[cfg(test)]").next().unwrap_or_default();
         assert!(code.contains("async fn mark("), "{} cannot be marked", resource_type.name);
-        let tells = code.contains("tagged(") || (code.contains("fn indexed_under(") && code.contains("async fn tags"));
+        let tells = code.contains("tagged(") || (code.contains("fn tag_source(") && code.contains("async fn tags"));
         assert!(tells, "{} does not tell its tags", resource_type.name);
     }
     assert!(types >= 20, "only {types} types have tags");

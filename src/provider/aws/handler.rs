@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::error::{unanswered, unsupported};
+use super::index::Index;
 use super::session::Clients;
 use super::tags::{self, Tags};
-use super::wave::wave;
 use crate::address::Identity;
+use crate::provider::aws::wave::wave;
 use crate::provider::{
     Announced, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, Printed, ProviderError, Target,
     Update,
@@ -75,13 +76,18 @@ pub trait Handler: Send + Sync {
         Err(unsupported(self.type_name(), "delete"))
     }
 
-    /// The service under which the index of tags has this type, for types whose own answers have no tags. `None`: the
-    /// answers of [`Handler::observe_all`] have them, or the type has none.
-    fn indexed_under(&self) -> Option<&'static str> {
-        None
+    /// Where the tags of this type come from.
+    fn tag_source(&self) -> TagSource {
+        TagSource::Answers
     }
 
-    /// Reads the tags of what was just read, in its order: for what the index of tags does not have. It may be of any
+    /// Reads the tags of what exists of these, beside the resources themselves: for types that have [`TagSource::Arns`].
+    /// They may be of any type under the same service.
+    async fn tags_by_arn(&self, _: &Clients, _: &[String]) -> Result<Index, ProviderError> {
+        Err(unsupported(self.type_name(), "tags_by_arn"))
+    }
+
+    /// Reads the tags of what was just read, in its order: for what its [`TagSource`] does not have. It may be of any
     /// type under the same service. Types whose API takes several at once write this.
     async fn tags_of_all(&self, clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, ProviderError>> {
         wave(observed.iter().map(|observed| self.tags(clients, observed)).collect()).await
@@ -164,6 +170,27 @@ pub async fn standing(
 ) -> Result<Standing<Identity>, ProviderError> {
     let mut found = handler.find(clients, creation).await?;
     Ok(Standing::of(found.pop().filter(|_| found.is_empty())))
+}
+
+/// Where the tags of a type's resources come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagSource {
+    /// The answers of [`Handler::observe_all`] have them, or the type has none.
+    Answers,
+    /// The index of tags has them, under this service.
+    Index(&'static str),
+    /// The identity is the ARN, and one call tells the tags of many ARNs of this service.
+    Arns(&'static str),
+}
+
+impl TagSource {
+    /// The service, for types whose own answers have no tags.
+    pub fn service(self) -> Option<&'static str> {
+        match self {
+            Self::Answers => None,
+            Self::Index(service) | Self::Arns(service) => Some(service),
+        }
+    }
 }
 
 /// What AWS tells of the tags of a resource.

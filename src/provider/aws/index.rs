@@ -19,8 +19,8 @@ use super::limits::class;
 use super::service::Service;
 use super::session::Clients;
 use super::tags::{self, Tags};
-use super::wave::try_wave;
 use crate::provider::ProviderError;
+use crate::provider::aws::wave::try_wave;
 
 /// The service.
 pub static SERVICE: Service =
@@ -37,9 +37,10 @@ pub const GLOBAL_REGION: &str = "us-east-1";
 /// Resources by ARN, each with all its tags.
 pub type Index = BTreeMap<String, Tags>;
 
-/// How many values one filter takes.
+/// How many values one filter is given: an instance has about twenty resources of these types, so all that such a call
+/// finds are on one page, and the calls of a fleet go side by side. A filter takes twenty.
 /// <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_TagFilter.html>
-const FILTER_VALUES: usize = 20;
+const FILTER_VALUES: usize = 5;
 
 /// Everything in a region that carries all of `wanted`.
 pub async fn carrying(clients: &Clients, wanted: &Tags) -> Result<Index, ProviderError> {

@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(first_wait("ec2:RevokeSecurityGroupEgress", "eu-central-1"), 1, "the same class");
         assert_eq!(first_wait("ec2:CreateSecurityGroup", "us-east-1"), 41);
         assert_eq!(first_wait("ec2:DescribeVpcs", "eu-central-1"), 81);
-        assert_eq!(first_wait("iam:GetRole", "eu-central-1"), 61);
+        assert_eq!(first_wait("iam:GetRole", "eu-central-1"), 151);
         assert_eq!(first_wait("iam:GetRole", "us-east-1"), 1, "one for the whole account");
         assert_eq!(first_wait("games:Play", "us-east-1"), 11);
     }

@@ -23,8 +23,8 @@
 //!
 //! - Those of [`Provider`].
 //! - A wave of observations, which may be about several instances, makes one batch per type and region, and all batches
-//!   run at once. Beside them one call per region asks the index of tags about all types whose answers have none; only
-//!   what the index does not have takes a second round.
+//!   run at once. Beside them the index of tags, one call per region, and ELB, by ARN, are asked about all types whose
+//!   answers have no tags; only what these do not have takes a second round.
 //! - A resource whose tags cannot be read is [`Observation::Failed`]: it is never shown on trust.
 //!
 //! # Assumptions
@@ -73,7 +73,7 @@ use aws_config::SdkConfig;
 use tokio::task::JoinSet;
 
 use self::cloudcontrol::CloudControl;
-use self::handler::{Handler, Told, arn_of};
+use self::handler::{Handler, TagSource, Told, arn_of};
 use self::index::{GLOBAL_REGION, Index};
 use self::service::SERVICES;
 use self::session::{Clients, Session};
@@ -274,35 +274,52 @@ impl Aws {
         answers
     }
 
-    /// What the indices of tags have of these targets' owners, for types whose answers have no tags, by region. A region
-    /// whose index cannot be read has nothing: then everything is asked for itself.
+    /// What is told of the tags of these targets beside them, for types whose answers have no tags, by region: by the index
+    /// of tags, or by ARN. Where that cannot be read there is nothing: then everything is asked for itself.
     async fn indexed(&self, targets: &[&Target]) -> BTreeMap<String, Index> {
         let mut shelves: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&'static str>)> = BTreeMap::new();
+        let mut named: BTreeMap<(&'static str, &str), (&'static dyn Handler, BTreeSet<String>)> = BTreeMap::new();
         for target in targets {
-            if let (Some(owner), Some(service)) = (&target.owner, indexed_under(target))
-                && !owner.lineage.is_empty()
-            {
-                let (lineages, services) = shelves.entry(shelf(target, service)).or_default();
-                lineages.insert(&owner.lineage);
-                services.insert(service);
+            let Some(owner) = target.owner.as_ref().filter(|owner| !owner.lineage.is_empty()) else { continue };
+            let Ok(handler) = handler(&target.address.type_name) else { continue };
+            match handler.tag_source() {
+                TagSource::Answers => {}
+                TagSource::Index(service) => {
+                    let (lineages, services) = shelves.entry(shelf(target, service)).or_default();
+                    lineages.insert(&owner.lineage);
+                    services.insert(service);
+                }
+                TagSource::Arns(service) => {
+                    let (_, arns) =
+                        named.entry((service, &target.region)).or_insert_with(|| (handler, BTreeSet::new()));
+                    arns.insert(target.identity.0.clone());
+                }
             }
         }
-        let read = shelves.into_iter().map(|(region, (lineages, services))| async move {
+        let of_owners = shelves.into_iter().map(|(region, (lineages, services))| async move {
             let index = index::with_one_of(&self.clients(region), tags::LINEAGE, &lineages, &services).await;
-            let index = index.unwrap_or_else(|error| {
-                tracing::debug!(region, %error, "there is no index of tags");
-                Index::new()
-            });
-            (region.to_owned(), index)
+            (region, index)
         });
-        wave(read.collect()).await.into_iter().collect()
+        let by_arn = named.into_iter().map(|((_, region), (handler, arns))| async move {
+            let arns: Vec<String> = arns.into_iter().collect();
+            (region, handler.tags_by_arn(&self.clients(region), &arns).await)
+        });
+        let (of_owners, by_arn) = tokio::join!(wave(of_owners.collect()), wave(by_arn.collect()));
+        let mut told: BTreeMap<String, Index> = BTreeMap::new();
+        for (region, index) in of_owners.into_iter().chain(by_arn) {
+            match index {
+                Ok(index) => told.entry(region.to_owned()).or_default().extend(index),
+                Err(error) => tracing::debug!(region, %error, "tags are not told beside"),
+            }
+        }
+        told
     }
 
     /// Adds tags to the answers that have none, for targets with an owner.
     async fn complete(&self, targets: &[&Target], indices: &BTreeMap<String, Index>, answers: &mut [Observation]) {
         let mut untold: BTreeMap<(&str, &str), Vec<Untold<'_>>> = BTreeMap::new();
         for (position, target) in targets.iter().enumerate() {
-            let (Some(owner), Some(service)) = (&target.owner, indexed_under(target)) else { continue };
+            let (Some(owner), Some(service)) = (&target.owner, tagged_by(target)) else { continue };
             let Some(Observation::Found(observed)) = answers.get_mut(position) else { continue };
             let index = indices.get(shelf(target, service));
             observed.tags = arn_of(observed).and_then(|arn| index?.get(arn)).cloned();
@@ -358,9 +375,9 @@ fn shelf<'target>(target: &'target Target, service: &str) -> &'target str {
     if service::of(service).is_some_and(|service| service.is_global) { GLOBAL_REGION } else { &target.region }
 }
 
-/// The service under which the index has a target, if its type's own answers have no tags.
-fn indexed_under(target: &Target) -> Option<&'static str> {
-    handler(&target.address.type_name).ok()?.indexed_under()
+/// The service that tells a target's tags, if its type's own answers have none.
+fn tagged_by(target: &Target) -> Option<&'static str> {
+    handler(&target.address.type_name).ok()?.tag_source().service()
 }
 
 /// The handler of a type.

@@ -19,6 +19,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_acm::types::CertificateSummary;
 use aws_sdk_ec2::types::SecurityGroupRule;
+use aws_sdk_elasticache::types::CacheCluster;
+use aws_sdk_rds::types::{DbCluster, DbInstance};
 use aws_sdk_route53::types::HostedZone;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
@@ -27,13 +29,14 @@ use tokio::sync::OnceCell;
 use super::connections::Connections;
 use super::dns::Dns;
 use super::ec2::Networks;
+use super::elasticache::replication_group::Seen;
 use super::error::{failed, unanswered};
 use super::limits::Limits;
 use super::secretsmanager::Stored;
 use super::service::{SERVICES, services};
 use super::trace::{Calls, Tracer};
-use super::wave::Together;
 use crate::provider::ProviderError;
+use crate::provider::aws::wave::Together;
 
 /// Attempts of one call, the first included, before its failure is handed to the engine.
 const ATTEMPTS: u32 = 4;
@@ -156,6 +159,11 @@ macro_rules! clients {
             pub(super) certificates: Together<Vec<CertificateSummary>>,
             /// The zones of the account: every lookup of one reads them all.
             pub(super) zones: Together<Vec<HostedZone>>,
+            /// Databases and caches: a look at what is there and one at what AWS has announced want the same.
+            pub(super) db_clusters: Together<Vec<DbCluster>>,
+            pub(super) db_instances: Together<Vec<DbInstance>>,
+            pub(super) cache_clusters: Together<BTreeMap<String, CacheCluster>>,
+            pub(super) replication_groups: Together<Seen>,
             dns: Arc<Dns>,
             /// Rules of security groups: both the groups and their rules want them.
             pub(super) rules: Together<Vec<SecurityGroupRule>>,
@@ -170,6 +178,7 @@ macro_rules! clients {
             fn new(session: &Session, region: String, config: SdkConfig) -> Self {
                 let (log, caller, dns) = (session.log.clone(), session.caller.clone(), Arc::clone(&session.dns));
                 let (certificates, rules, zones, networks, stored) = Default::default();
+                let (db_clusters, db_instances, cache_clusters, replication_groups) = Default::default();
                 Self {
                     region,
                     config,
@@ -178,6 +187,10 @@ macro_rules! clients {
                     certificates,
                     rules,
                     zones,
+                    db_clusters,
+                    db_instances,
+                    cache_clusters,
+                    replication_groups,
                     dns,
                     networks,
                     stored,

@@ -15,7 +15,7 @@ use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, filters, wanted};
 use crate::provider::aws::dns::without_dot;
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, Told, created, observed};
+use crate::provider::aws::handler::{Handler, TagSource, Told, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Lookup, Observed, ProviderError, Target, Update};
@@ -124,8 +124,8 @@ impl Handler for Certificate {
         Ok(())
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some("acm")
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index("acm")
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {

@@ -9,7 +9,7 @@ use super::tags::tag_list;
 pub static SERVICE: Service = Service {
     id: "ACM",
     prefix: "acm",
-    limits: &[class(&[""], 8.0, 6.0)],
+    limits: &[class(&["DescribeCertificate"], 10.0, 6.0), class(&[""], 8.0, 6.0)],
     makes: &[("RequestCertificate", Second::Token)],
     handlers: &[&certificate::Certificate],
     ..Service::OTHER

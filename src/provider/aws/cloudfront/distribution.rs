@@ -21,7 +21,9 @@ use super::quantity;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, Standing, Told, adopt, created, observed, required_arn, standing};
+use crate::provider::aws::handler::{
+    Handler, Standing, TagSource, Told, adopt, created, observed, required_arn, standing,
+};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags as OwnershipTags};
 use crate::provider::aws::wave::try_wave;
@@ -120,8 +122,8 @@ impl Handler for Distribution {
         if after == *before { Ok(()) } else { put(clients, id, version, after).await }
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some("cloudfront")
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index("cloudfront")
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {

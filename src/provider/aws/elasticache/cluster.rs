@@ -14,7 +14,7 @@ use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{
-    Handler, Standing, Told, adopt, by_identity, created, identities, observation, observed,
+    Handler, Standing, TagSource, Told, adopt, by_identity, created, identities, observed,
 };
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;
@@ -36,21 +36,14 @@ impl Handler for Cluster {
     }
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
-        if let [target] = targets {
-            return vec![observation(self.observe(clients, target).await)];
-        }
-        let clusters = describe_clusters(clients).await;
+        let clusters = look(clients, &identities(targets)).await;
         by_identity(targets, clusters.map(|clusters| clusters.values().map(report).collect()))
-    }
-
-    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        Ok(describe_cluster(clients, target.identity.as_str()).await?.as_ref().map(report))
     }
 
     async fn announced(&self, clients: &Clients, targets: &[&Target]) -> Announced {
         let names = identities(targets);
-        let request = clients.elasticache().describe_update_actions().set_cache_cluster_ids(Some(names));
-        let (clusters, updates) = tokio::join!(describe_clusters(clients), updates(request, targets));
+        let request = clients.elasticache().describe_update_actions().set_cache_cluster_ids(Some(names.clone()));
+        let (clusters, updates) = tokio::join!(look(clients, &names), updates(request, targets));
         let mut announced = Announced::default();
         announced.add(clusters.map(|clusters| modifications(&clusters, targets)));
         announced.add(updates);
@@ -129,8 +122,8 @@ impl Handler for Cluster {
         Ok(())
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some(INDEXED_UNDER)
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index(INDEXED_UNDER)
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
@@ -175,6 +168,21 @@ fn report(cluster: &CacheCluster) -> Observed {
         .set_if("endpoint", node.and_then(|endpoint| endpoint.address()))
         .set_if("status", cluster.cache_cluster_status());
     observed(identifier, report)
+}
+
+/// Reads clusters, by name. Who wants the same at the same time gets the same answer: a look at what is there, and one at
+/// what AWS has announced.
+async fn look(clients: &Clients, identifiers: &[String]) -> Result<BTreeMap<String, CacheCluster>, ProviderError> {
+    let ask = || async move {
+        match identifiers {
+            [one] => {
+                let cluster = describe_cluster(clients, one).await?;
+                Ok::<_, ProviderError>(cluster.map(|cluster| (one.clone(), cluster)).into_iter().collect())
+            }
+            _ => describe_clusters(clients).await,
+        }
+    };
+    clients.cache_clusters.ask(&identifiers.join(" "), ask).await
 }
 
 /// What waits to be done to clusters.

@@ -34,7 +34,7 @@ use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{
-    Handler, Standing, Told, adopt, by_identity, created, identities, observation, observed,
+    Handler, Standing, TagSource, Told, adopt, by_identity, created, identities, observed,
 };
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;
@@ -61,36 +61,19 @@ impl Handler for ReplicationGroup {
     }
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
-        if let [target] = targets {
-            return vec![observation(self.observe(clients, target).await)];
-        }
-        let all = async {
-            let (groups, clusters) = tokio::try_join!(describe_all(clients), describe_clusters(clients))?;
-            let first = |group: &Group| group.member_clusters().first().and_then(|member| clusters.get(member));
-            Ok(groups.iter().map(|group| report(group, first(group))).collect())
+        let report_all = |seen: Seen| {
+            let first = |group: &Group| group.member_clusters().first().and_then(|member| seen.members.get(member));
+            seen.groups.iter().map(|group| report(group, first(group))).collect()
         };
-        by_identity(targets, all.await)
-    }
-
-    async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        let identifier = target.identity.as_str();
-        let likely = format!("{identifier}-001");
-        let (group, guess) = tokio::join!(describe(clients, identifier), describe_cluster(clients, &likely));
-        let Some(group) = group? else { return Ok(None) };
-        let member = match group.member_clusters().first() {
-            Some(first) if *first == likely => guess?,
-            _ => first_member(clients, &group).await?,
-        };
-        Ok(Some(report(&group, member.as_ref())))
+        by_identity(targets, look(clients, &identities(targets)).await.map(report_all))
     }
 
     async fn announced(&self, clients: &Clients, targets: &[&Target]) -> Announced {
         let names = identities(targets);
-        let request = clients.elasticache().describe_update_actions().set_replication_group_ids(Some(names));
-        let all = async { tokio::try_join!(describe_all(clients), describe_clusters(clients)) };
-        let (all, updates) = tokio::join!(all, updates(request, targets));
+        let request = clients.elasticache().describe_update_actions().set_replication_group_ids(Some(names.clone()));
+        let (seen, updates) = tokio::join!(look(clients, &names), updates(request, targets));
         let mut announced = Announced::default();
-        announced.add(all.map(|(groups, clusters)| modifications(&groups, &clusters, targets)));
+        announced.add(seen.map(|seen| modifications(&seen.groups, &seen.members, targets)));
         announced.add(updates);
         announced
     }
@@ -221,8 +204,8 @@ impl Handler for ReplicationGroup {
         }
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some(INDEXED_UNDER)
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index(INDEXED_UNDER)
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
@@ -250,6 +233,41 @@ impl Handler for ReplicationGroup {
             answer => answer.or_absent().map(|_| Deletion::Accepted),
         }
     }
+}
+
+/// Groups, and the clusters that are their members.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    groups: Vec<Group>,
+    members: BTreeMap<String, CacheCluster>,
+}
+
+/// Reads groups with their first members at least. Who wants the same at the same time gets the same answer: a look at what
+/// is there, and one at what AWS has announced.
+async fn look(clients: &Clients, identifiers: &[String]) -> Result<Seen, ProviderError> {
+    let ask = || async move {
+        match identifiers {
+            [one] => look_at(clients, one).await,
+            _ => {
+                let (groups, members) = tokio::try_join!(describe_all(clients), describe_clusters(clients))?;
+                Ok::<_, ProviderError>(Seen { groups, members })
+            }
+        }
+    };
+    clients.replication_groups.ask(&identifiers.join(" "), ask).await
+}
+
+/// Reads one group, and beside it the member that it most likely has.
+async fn look_at(clients: &Clients, identifier: &str) -> Result<Seen, ProviderError> {
+    let likely = format!("{identifier}-001");
+    let (group, guess) = tokio::join!(describe(clients, identifier), describe_cluster(clients, &likely));
+    let Some(group) = group? else { return Ok(Seen::default()) };
+    let member = match group.member_clusters().first() {
+        Some(first) if *first == likely => guess?,
+        _ => first_member(clients, &group).await?,
+    };
+    let members = member.into_iter().filter_map(|member| Some((member.cache_cluster_id()?.to_owned(), member)));
+    Ok(Seen { members: members.collect(), groups: vec![group] })
 }
 
 async fn describe(clients: &Clients, identifier: &str) -> Result<Option<Group>, ProviderError> {

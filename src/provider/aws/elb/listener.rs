@@ -3,11 +3,14 @@
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancingv2::types::{Certificate, Listener as Port, ProtocolEnum};
 
-use super::{INDEXED_UNDER, action, carries, describe_existing, tag, told};
+use super::{TAGS, action, carries, describe_existing, tag, tags_of, told};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, Told, adopt, by_identity, created, identities, observed, standing};
+use crate::provider::aws::handler::{
+    Handler, TagSource, Told, adopt, by_identity, created, identities, observed, standing,
+};
+use crate::provider::aws::index::Index;
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;
 use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
@@ -96,8 +99,12 @@ impl Handler for Listener {
         Ok(())
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some(INDEXED_UNDER)
+    fn tag_source(&self) -> TagSource {
+        TAGS
+    }
+
+    async fn tags_by_arn(&self, clients: &Clients, arns: &[String]) -> Result<Index, ProviderError> {
+        tags_of(clients, arns).await
     }
 
     async fn tags_of_all(&self, clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, ProviderError>> {

@@ -11,11 +11,12 @@ use aws_sdk_elasticloadbalancingv2::types::{
     IpAddressType, LoadBalancer as Balancer, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerTypeEnum,
 };
 
-use super::{INDEXED_UNDER, carries, describe_existing, tag, taken, told};
+use super::{TAGS, carries, describe_existing, tag, tags_of, taken, told};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, Told, by_identity, created, identities, observed};
+use crate::provider::aws::handler::{Handler, TagSource, Told, by_identity, created, identities, observed};
+use crate::provider::aws::index::Index;
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;
 use crate::provider::aws::wave::try_wave;
@@ -113,8 +114,12 @@ impl Handler for LoadBalancer {
         modify_settings(clients, arn, settings(&desired, |attribute| update.changed(attribute).is_some())?).await
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some(INDEXED_UNDER)
+    fn tag_source(&self) -> TagSource {
+        TAGS
+    }
+
+    async fn tags_by_arn(&self, clients: &Clients, arns: &[String]) -> Result<Index, ProviderError> {
+        tags_of(clients, arns).await
     }
 
     async fn tags_of_all(&self, clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, ProviderError>> {

@@ -11,17 +11,17 @@ pub mod target_group;
 
 mod action;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 
 use aws_sdk_elasticloadbalancingv2::types::TagDescription;
 
 use super::error::{OrAbsent, failed};
-use super::handler::{Told, required_arn};
+use super::handler::{TagSource, Told, required_arn};
+use super::index::Index;
 use super::limits::class;
 use super::service::{Second, Service};
 use super::session::Clients;
-use super::tags::{Tags, has_all, tag_list};
+use super::tags::{self, Tags, has_all, tag_list};
 use super::wave::wave;
 use crate::provider::{ErrorKind, Observed, ProviderError, Target};
 
@@ -98,8 +98,9 @@ async fn carries(clients: &Clients, arn: &str, tags: &Tags) -> Result<bool, Prov
     Ok(has_all(tags, present.filter_map(|tag| tag.key().zip(tag.value()))))
 }
 
-/// The service under which the index of tags has all types of this one.
-const INDEXED_UNDER: &str = "elasticloadbalancing";
+/// All types of this service have their tags from one call, by ARN. The index of tags lags behind, and does not have
+/// listeners and rules everywhere.
+const TAGS: TagSource = TagSource::Arns("elasticloadbalancing");
 
 /// Reads the tags of what was just read, in its order.
 async fn told(clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, ProviderError>> {
@@ -108,18 +109,21 @@ async fn told(clients: &Clients, observed: &[&Observed]) -> Vec<Result<Told, Pro
         Ok(arns) => arns,
         Err(error) => return vec![Err(error); observed.len()],
     };
-    let descriptions = match describe_existing(&arns, |arns| describe_tags(clients, arns)).await {
-        Ok(descriptions) => descriptions,
-        Err(error) => return vec![Err(error); arns.len()],
+    match tags_of(clients, &arns).await {
+        Ok(tags) => arns.iter().map(|arn| Ok(tags.get(arn).cloned().map_or(Told::Gone, Told::Tags))).collect(),
+        Err(error) => vec![Err(error); arns.len()],
+    }
+}
+
+/// The tags of those of `arns` that exist, whatever types they are of.
+async fn tags_of(clients: &Clients, arns: &[String]) -> Result<Index, ProviderError> {
+    let descriptions = describe_existing(arns, |arns| describe_tags(clients, arns)).await?;
+    let entry = |description: TagDescription| {
+        let present = description.tags().iter().filter_map(|tag| tag.key().zip(tag.value()));
+        let present = tags::collected(present);
+        Some((description.resource_arn?, present))
     };
-    let told: BTreeMap<&str, Told> = descriptions
-        .iter()
-        .filter_map(|description| {
-            let present = description.tags().iter().filter_map(|tag| tag.key().zip(tag.value()));
-            Some((description.resource_arn()?, Told::of(Some(present))))
-        })
-        .collect();
-    arns.iter().map(|arn| Ok(told.get(arn.as_str()).cloned().unwrap_or(Told::Gone))).collect()
+    Ok(descriptions.into_iter().filter_map(entry).collect())
 }
 
 async fn describe_tags(clients: &Clients, arns: Vec<String>) -> Result<Vec<TagDescription>, ProviderError> {

@@ -17,7 +17,8 @@ pub static SERVICE: Service = Service {
     id: "IAM",
     prefix: "iam",
     is_global: true,
-    limits: &[class(&["Get", "List"], 60.0, 15.0), class(&[""], 30.0, 5.0)],
+    // Enough for ten instances at once, each of which has three roles: AWS reads every part of a role by itself.
+    limits: &[class(&["Get", "List"], 150.0, 15.0), class(&[""], 30.0, 5.0)],
     makes: &[
         ("CreateAccessKey", Second::LookedUp),
         ("CreateGroup", Second::SameName),

@@ -11,7 +11,7 @@ use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, missing};
 use crate::provider::aws::handler::{
-    Handler, Told, adopt, by_identity, created, identities, observed, required_arn, standing,
+    Handler, TagSource, Told, adopt, by_identity, created, identities, observed, required_arn, standing,
 };
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
@@ -104,8 +104,8 @@ impl Handler for LogGroup {
         Ok(())
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some("logs")
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index("logs")
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {

@@ -12,7 +12,7 @@
 //! - The scaling limits of Serverless v2 can be changed, but AWS has no way to take them away again.
 
 use async_trait::async_trait;
-use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DbCluster, Filter, ServerlessV2ScalingConfiguration};
+use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DbCluster, ServerlessV2ScalingConfiguration};
 
 use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch, present, security_groups, tag};
 use crate::address::Identity;
@@ -51,14 +51,14 @@ impl Handler for Cluster {
     }
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
-        by_identity(targets, observe_clusters(clients, &identities(targets)).await)
+        let clusters = describe_all(clients, &identities(targets)).await;
+        by_identity(targets, clusters.map(|clusters| clusters.iter().map(report).collect()))
     }
 
     async fn announced(&self, clients: &Clients, targets: &[&Target]) -> Announced {
         let names = identities(targets);
-        let filter = || filter("db-cluster-id", &names);
         let (clusters, maintenance) =
-            tokio::join!(describe(clients, filter()), maintenance(clients, filter(), targets));
+            tokio::join!(describe_all(clients, &names), maintenance(clients, filter("db-cluster-id", &names), targets));
         let mut announced = Announced::default();
         announced.add(clusters.map(|clusters| modifications(&clusters, targets)));
         announced.add(maintenance);
@@ -223,13 +223,17 @@ fn snapshot_name(prefix: &str, now: jiff::Timestamp) -> String {
 }
 
 /// Reads clusters through a filter: a filter passes over names that do not exist, where a name itself would fail.
-async fn observe_clusters(clients: &Clients, identifiers: &[String]) -> Result<Vec<Observed>, ProviderError> {
-    let batches = identifiers.chunks(FILTER_VALUES).map(|names| describe(clients, filter("db-cluster-id", names)));
-    Ok(try_wave(batches.collect()).await?.iter().flatten().map(report).collect())
+/// Who wants the same at the same time gets the same answer: a look at what is there, and one at what AWS has announced.
+async fn describe_all(clients: &Clients, names: &[String]) -> Result<Vec<DbCluster>, ProviderError> {
+    let ask = || async move {
+        let batches = names.chunks(FILTER_VALUES).map(|names| describe(clients, names)).collect();
+        Ok::<_, ProviderError>(try_wave(batches).await?.into_iter().flatten().collect())
+    };
+    clients.db_clusters.ask(&names.join(" "), ask).await
 }
 
-async fn describe(clients: &Clients, filter: Filter) -> Result<Vec<DbCluster>, ProviderError> {
-    let request = clients.rds().describe_db_clusters().filters(filter);
+async fn describe(clients: &Clients, names: &[String]) -> Result<Vec<DbCluster>, ProviderError> {
+    let request = clients.rds().describe_db_clusters().filters(filter("db-cluster-id", names));
     request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))
 }
 

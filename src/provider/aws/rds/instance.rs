@@ -3,7 +3,7 @@
 //! Its data belongs to the cluster, so deleting it takes no snapshot. A cluster may lose its last instance.
 
 use async_trait::async_trait;
-use aws_sdk_rds::types::{DbInstance, Filter};
+use aws_sdk_rds::types::DbInstance;
 
 use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, patch, present, tag};
 use crate::address::Identity;
@@ -33,14 +33,16 @@ impl Handler for Instance {
     }
 
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
-        by_identity(targets, observe_instances(clients, &identities(targets)).await)
+        let instances = describe_all(clients, &identities(targets)).await;
+        by_identity(targets, instances.map(|instances| instances.iter().map(report).collect()))
     }
 
     async fn announced(&self, clients: &Clients, targets: &[&Target]) -> Announced {
         let names = identities(targets);
-        let filter = || filter("db-instance-id", &names);
-        let (instances, maintenance) =
-            tokio::join!(describe(clients, filter()), maintenance(clients, filter(), targets));
+        let (instances, maintenance) = tokio::join!(
+            describe_all(clients, &names),
+            maintenance(clients, filter("db-instance-id", &names), targets)
+        );
         let mut announced = Announced::default();
         announced.add(instances.map(|instances| modifications(&instances, targets)));
         announced.add(maintenance);
@@ -133,13 +135,17 @@ impl Handler for Instance {
 }
 
 /// Reads instances through a filter: a filter passes over names that do not exist, where a name itself would fail.
-async fn observe_instances(clients: &Clients, identifiers: &[String]) -> Result<Vec<Observed>, ProviderError> {
-    let batches = identifiers.chunks(FILTER_VALUES).map(|names| describe(clients, filter("db-instance-id", names)));
-    Ok(try_wave(batches.collect()).await?.iter().flatten().map(report).collect())
+/// Who wants the same at the same time gets the same answer: a look at what is there, and one at what AWS has announced.
+async fn describe_all(clients: &Clients, names: &[String]) -> Result<Vec<DbInstance>, ProviderError> {
+    let ask = || async move {
+        let batches = names.chunks(FILTER_VALUES).map(|names| describe(clients, names)).collect();
+        Ok::<_, ProviderError>(try_wave(batches).await?.into_iter().flatten().collect())
+    };
+    clients.db_instances.ask(&names.join(" "), ask).await
 }
 
-async fn describe(clients: &Clients, filter: Filter) -> Result<Vec<DbInstance>, ProviderError> {
-    let request = clients.rds().describe_db_instances().filters(filter);
+async fn describe(clients: &Clients, names: &[String]) -> Result<Vec<DbInstance>, ProviderError> {
+    let request = clients.rds().describe_db_instances().filters(filter("db-instance-id", names));
     request.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(failed(DESCRIBE))
 }
 

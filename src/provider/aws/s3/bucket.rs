@@ -29,7 +29,7 @@ use super::{NO_BUCKET, Place, is};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, classify, failed, incomplete};
-use crate::provider::aws::handler::{Handler, Told, created, observed};
+use crate::provider::aws::handler::{Handler, TagSource, Told, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::{try_wave, wave};
@@ -161,8 +161,8 @@ impl Handler for Bucket {
         settle(place, &update.desired, |name| update.changed(name).is_some(), Age::Old).await
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some("s3")
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index("s3")
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {

@@ -9,7 +9,9 @@ use aws_sdk_ssm::types::{Parameter as Found, ParameterType, ResourceTypeForTaggi
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed};
-use crate::provider::aws::handler::{Handler, Told, adopt, by_identity, created, identities, observed, standing};
+use crate::provider::aws::handler::{
+    Handler, TagSource, Told, adopt, by_identity, created, identities, observed, standing,
+};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
@@ -85,8 +87,8 @@ impl Handler for Parameter {
         Ok(())
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some("ssm")
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index("ssm")
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
