@@ -2,48 +2,36 @@
 //!
 //! Runs the real binary on the example, against an emulator of AWS at a distance (see `proxy.rs`), and compares the time
 //! of a first apply, of plans without changes and of a destroy with the lower bound: the longest chain of calls that
-//! follow one another, times the time of a round trip. See `benches/README.md`.
+//! follow one another, times the time of a round trip; and calls and time with the floor, what code written by hand for
+//! just these resources would need. See `benches/README.md`.
 
+mod floor;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/support/proxy.rs"]
 mod proxy;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use floor::{Floor, sum};
 use proxy::{Exchange, Proxy};
 use support::emulator::Emulator;
 use support::moto;
 
-const EXAMPLE: &str = include_str!("../../mastodon.toml");
+/// How many instances of a fleet come up at the same time.
+const SIDE_BY_SIDE: usize = 4;
 
-/// Types of which AWS reads one resource, or a part of one, in a call.
-const ONE_BY_ONE: [&str; 16] = [
-    "cloudfront.cache_policy",
-    "cloudfront.distribution",
-    "cloudfront.origin_access_control",
-    "cloudfront.origin_access_identity",
-    "cloudfront.response_headers_policy",
-    "ecs.task_definition",
-    "elasticache.parameter_group",
-    "elasticache.replication_group",
-    "elb.load_balancer",
-    "elb.target_group",
-    "iam.group",
-    "iam.group_policy_attachment",
-    "iam.policy",
-    "iam.role",
-    "s3.bucket",
-    "s3.bucket_policy",
-];
+const EXAMPLE: &str = include_str!("../../mastodon.toml");
 
 /// What may be said after `--`.
 struct Options {
     delay: Duration,
     plans: usize,
+    /// Instances of a fleet beside the one that is measured first; none is no fleet.
+    fleet: usize,
     program: PathBuf,
 }
 
@@ -52,6 +40,7 @@ impl Options {
         let mut options = Self {
             delay: Duration::from_millis(100),
             plans: 10,
+            fleet: 0,
             program: PathBuf::from(env!("CARGO_BIN_EXE_mastoform")),
         };
         let mut words = std::env::args().skip(1);
@@ -60,10 +49,13 @@ impl Options {
             match word.as_str() {
                 "--delay" => options.delay = Duration::from_millis(value().parse().expect("milliseconds")),
                 "--plans" => options.plans = value().parse().expect("a number"),
+                "--fleet" => options.fleet = value().parse().expect("a number"),
                 "--program" => options.program = value().into(),
                 // cargo says this to every benchmark.
                 "--bench" => {}
-                _ => panic!("{word} is not one of --delay MILLISECONDS, --plans NUMBER, --program PATH"),
+                _ => {
+                    panic!("{word} is not one of --delay MILLISECONDS, --plans NUMBER, --fleet NUMBER, --program PATH")
+                }
             }
         }
         options
@@ -109,18 +101,20 @@ impl Run {
     }
 }
 
+/// The program in a folder, with the credentials of an account in the emulator.
+fn command(options: &Options, emulator: &Emulator, folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(&options.program);
+    command.args(words).current_dir(folder).env_clear().env("HOME", folder).envs(emulator.environment());
+    command
+}
+
 fn run(options: &Options, emulator: &Emulator, proxy: &Proxy, folder: &Path, words: &[&str]) -> Run {
     let trace = folder.join("trace.jsonl");
     proxy.take();
     let started = Instant::now();
-    let output = Command::new(&options.program)
-        .args(words)
+    let output = command(options, emulator, folder, words)
         .arg("--trace")
         .arg(&trace)
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .envs(emulator.environment())
         .env("AWS_ENDPOINT_URL", proxy.endpoint())
         .output()
         .expect("the program runs");
@@ -136,22 +130,36 @@ fn run(options: &Options, emulator: &Emulator, proxy: &Proxy, folder: &Path, wor
     Run { wall, exchanges: proxy.take(), operations, attempts }
 }
 
-/// How many calls a plan may make: one per type and region in use, and one per resource that AWS reads one by one.
-fn most_calls(folder: &Path) -> (usize, usize) {
-    let text = fs_err::read_to_string(folder.join("state/social.json")).expect("a state");
-    let state: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let names = |key: &str| -> Vec<String> {
-        state[key].as_object().expect("a table").keys().map(|address| type_of(address)).collect()
-    };
-    let resources = names("resources");
-    let mut types: BTreeSet<String> = resources.iter().cloned().collect();
-    types.extend(names("lookups"));
-    let single = resources.iter().filter(|name| ONE_BY_ONE.contains(&name.as_str())).count();
-    (types.len(), single)
+/// The state of an instance, as text.
+fn state(folder: &Path, instance: &str) -> String {
+    fs_err::read_to_string(folder.join("state").join(instance).with_extension("json")).expect("a state")
 }
 
-fn type_of(address: &str) -> String {
-    address.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
+/// The example as the file of an instance, with secrets of the account it lives in and a bucket of its own.
+fn file(emulator: &Emulator, instance: &str) -> String {
+    let example = EXAMPLE.replace("123456789012", emulator.account()).replace("social", instance);
+    format!("{example}\n[media]\nbucket = \"{instance}-of-{}\"\n[dns]\ncheck = false\n", emulator.account())
+}
+
+/// Brings up a fleet, several instances at a time, each by a process of its own and at no distance.
+fn bring_up(options: &Options, emulator: &Emulator, folder: &Path) {
+    let fleet = folder.join("fleet");
+    fs_err::create_dir_all(&fleet).expect("a folder");
+    let names: Vec<String> = (1..=options.fleet).map(|number| format!("instance{number}")).collect();
+    for name in &names {
+        fs_err::write(fleet.join(name).with_extension("toml"), file(emulator, name)).expect("written");
+    }
+    for some in names.chunks(SIDE_BY_SIDE) {
+        let start = |name: &String| {
+            let file = format!("fleet/{name}.toml");
+            let mut command = command(options, emulator, folder, &["--file", &file, "apply", "--yes"]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs")
+        };
+        let running: Vec<_> = some.iter().map(start).collect();
+        for mut child in running {
+            assert!(child.wait().expect("a child").success(), "{some:?}");
+        }
+    }
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -163,7 +171,8 @@ fn tell(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-fn report(name: &str, runs: &[Run], delay: Duration) {
+/// Prints what runs have in common, and gives the median of them.
+fn report<'run>(name: &str, runs: &'run [Run], delay: Duration) -> &'run Run {
     let mut walls: Vec<Duration> = runs.iter().map(|run| run.wall).collect();
     walls.sort();
     let median = runs.iter().find(|run| run.wall == walls[walls.len() / 2]).expect("the median is one of them");
@@ -199,6 +208,19 @@ fn report(name: &str, runs: &[Run], delay: Duration) {
     for (operation, count) in &median.operations {
         tell(&format!("    {count:>4}  {operation}"));
     }
+    median
+}
+
+/// Compares a run with the floor: so many calls, so many of them one after the other.
+fn compare(run: &Run, calls: usize, chain: usize, delay: Duration) {
+    let bound = delay * u32::try_from(chain).expect("a short chain");
+    let made = run.operations.values().sum::<usize>();
+    tell(&format!("  floor        {calls} calls, {chain} of them one after the other: {} ms", milliseconds(bound)));
+    tell(&format!(
+        "  to the floor {:.2} in calls, {:.2} in wall",
+        made as f64 / calls as f64,
+        run.wall.as_secs_f64() / bound.as_secs_f64()
+    ));
 }
 
 fn main() {
@@ -207,10 +229,7 @@ fn main() {
     let proxy = Proxy::start(emulator.host(), options.delay);
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    // Secrets must be of the account that the instance lives in.
-    let example = EXAMPLE.replace("123456789012", emulator.account());
-    let example = format!("{example}\n[dns]\ncheck = false\n");
-    fs_err::write(folder.join("mastodon.toml"), example).expect("written");
+    fs_err::write(folder.join("mastodon.toml"), file(&emulator, "social")).expect("written");
     tell(&format!(
         "{} in account {}, {} ms a round trip",
         options.program.display(),
@@ -219,17 +238,34 @@ fn main() {
     ));
 
     let apply = run(&options, &emulator, &proxy, folder, &["apply", "--yes"]);
-    report("First apply", &[apply], options.delay);
+    let applies = [apply];
+    let median = report("First apply", &applies, options.delay);
+    let floor = Floor::of(&state(folder, "social"));
+    compare(median, sum(&floor.apply), floor.chain, options.delay);
 
-    let plan = || run(&options, &emulator, &proxy, folder, &["plan"]);
-    let plans: Vec<Run> = (0..options.plans.max(1)).map(|_| plan()).collect();
-    report("Plan without changes", &plans, options.delay);
-    let (types, single) = most_calls(folder);
-    let calls = plans[0].operations.values().sum::<usize>();
-    tell(&format!("  calls {calls}, allowed {} = {types} types + {single} resources read one by one", types + single));
-    let allowed = options.delay * plans[0].chain() * 3 / 2 + Duration::from_millis(150);
+    let plan = |words: &[&str]| run(&options, &emulator, &proxy, folder, words);
+    let repeated = |words: &[&str]| (0..options.plans.max(1)).map(|_| plan(words)).collect::<Vec<_>>();
+    let plans = repeated(&["plan"]);
+    let one = report("Plan without changes", &plans, options.delay);
+    compare(one, sum(&floor.plan), 1, options.delay);
+    tell(&format!(
+        "  beside it    1 call that says who is calling, {} that keep strangers out: together {}",
+        sum(&floor.strangers),
+        sum(&floor.plan) + 1 + sum(&floor.strangers)
+    ));
+    let allowed = options.delay * one.chain() * 3 / 2 + Duration::from_millis(150);
     let within = plans.iter().filter(|plan| plan.wall <= allowed).count();
     tell(&format!("  {within} of {} within 1.5 x lower bound + 150 ms = {} ms", plans.len(), milliseconds(allowed)));
+
+    if options.fleet > 0 {
+        bring_up(&options, &emulator, folder);
+        let fleets = repeated(&["--file", "fleet", "plan"]);
+        let fleet = report(&format!("Plan of a fleet of {}", options.fleet), &fleets, options.delay);
+        tell(&format!("  to one       {:.2} in wall", fleet.wall.as_secs_f64() / one.wall.as_secs_f64()));
+        let calls = |run: &Run| run.operations.values().sum::<usize>();
+        let each = (calls(fleet) as f64 - calls(one) as f64) / (options.fleet as f64 - 1.0);
+        tell(&format!("  each more    {each:.1} calls"));
+    }
 
     let destroy = run(&options, &emulator, &proxy, folder, &["destroy", "--confirm", "social"]);
     report("Destroy", &[destroy], options.delay);

@@ -167,8 +167,20 @@ pub(super) struct Work {
 }
 
 /// Functions whose result is about as large as what they read, however often they are applied. All operators are.
-const LINEAR: [&str; 12] =
-    ["merge", "values", "keys", "table", "first", "shorten", "slug", "string", "size", "contains", "startsWith", "endsWith"];
+const LINEAR: [&str; 12] = [
+    "merge",
+    "values",
+    "keys",
+    "table",
+    "first",
+    "shorten",
+    "slug",
+    "string",
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+];
 
 /// Checks a syntax tree.
 pub(super) fn weigh(tree: &IdedExpr, limits: &Limits) -> Result<Work, Exceeded> {

@@ -1,12 +1,22 @@
-//! Which calls the example takes, operation by operation: one too many is seen here.
+//! Which calls the example takes, operation by operation: one too many is seen here. And what becomes of each call that is
+//! made twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use mastoform::provider::aws::service::SERVICES;
+use regex::Regex;
+
+use self::floor::{Floor, sum};
 use super::whole::{own_with, program, ready, said};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::example;
 use crate::support::moto;
+
+/// What code written by hand would need, as the benchmark of the wave has it.
+#[expect(dead_code, reason = "the benchmark needs more of it")]
+#[path = "../../benches/wave/floor.rs"]
+mod floor;
 
 /// Runs the program; how often it called what.
 fn calls(emulator: &Emulator, folder: &Path, words: &[&str]) -> BTreeMap<String, usize> {
@@ -56,7 +66,7 @@ const PLAN: &str = "\
 1 iam:GetPolicy
 1 iam:GetPolicyVersion
 3 iam:GetRole
-4 iam:GetRolePolicy
+3 iam:GetRolePolicy
 3 iam:ListAttachedRolePolicies
 3 iam:ListRolePolicies
 1 kms:DescribeKey
@@ -119,7 +129,7 @@ const APPLY: &str = "\
 2 elasticloadbalancing:ModifyTargetGroupAttributes
 1 iam:CreatePolicy
 3 iam:CreateRole
-4 iam:PutRolePolicy
+3 iam:PutRolePolicy
 1 kms:CreateKey
 1 kms:EnableKeyRotation
 2 kms:ListKeys
@@ -162,7 +172,169 @@ async fn the_example_takes_no_call_too_many() {
     };
     applied.retain(|operation, _| !looks(operation));
     assert_eq!(table(&applied), APPLY);
-    assert_eq!(table(&calls(&emulator, folder.path(), &["plan", "--detailed-exitcode"])), PLAN);
+    let planned = calls(&emulator, folder.path(), &["plan", "--detailed-exitcode"]);
+    assert_eq!(table(&planned), PLAN);
+
+    // Beside the floor: who is calling, and what keeps strangers out.
+    let state = fs_err::read_to_string(folder.path().join("state/social.json")).expect("a state");
+    let floor = Floor::of(&state);
+    assert_eq!(sum(&planned), sum(&floor.plan) + 1 + sum(&floor.strangers), "{floor:?}");
+    let most = sum(&floor.apply) * 13 / 10;
+    assert!(sum(&applied) <= most, "{} of {most}: {floor:?}", sum(&applied));
+}
+
+/// `drift` looks at what is there and at what AWS has announced. Both want some of the same answers.
+#[tokio::test]
+async fn drift_reads_nothing_twice() {
+    let emulator = moto::start();
+    let folder = ready(&emulator);
+    calls(&emulator, folder.path(), &["apply", "--yes"]);
+    let plan = calls(&emulator, folder.path(), &["plan", "--detailed-exitcode"]);
+    let drift = calls(&emulator, folder.path(), &["drift", "--detailed-exitcode"]);
+    let more: Vec<(&String, usize)> = drift
+        .iter()
+        .map(|(operation, count)| (operation, count - plan.get(operation).copied().unwrap_or_default().min(*count)))
+        .filter(|(_, more)| *more > 0)
+        .collect();
+    let announced = [
+        "elasticache:DescribeUpdateActions",
+        "rds:DescribePendingMaintenanceActions",
+        // What is left over, by the tags of the instance, here and where global things have theirs.
+        "tag:GetResources",
+    ];
+    let asked: BTreeSet<&str> = more.iter().map(|(operation, _)| operation.as_str()).collect();
+    assert_eq!(asked, BTreeSet::from(announced), "{more:?}");
+}
+
+/// Every operation that changes something and makes nothing: the second request leaves what the first has left, since it
+/// sets, marks or takes away the same once more. So the SDK may repeat it.
+///
+/// Two of them leave a trace of the second request that nobody meets: a parameter, one more entry of its history; a
+/// session, one that nobody enters and that ends by itself. A value of a secret carries a token of the SDK's own.
+const SETTLING: &[&str] = &[
+    "acm:AddTagsToCertificate",
+    "acm:DeleteCertificate",
+    "cloudformation:DeleteResource",
+    "cloudformation:UpdateResource",
+    "cloudfront:DeleteCloudFrontOriginAccessIdentity",
+    "cloudfront:DeleteDistribution",
+    "cloudfront:DeleteOriginAccessControl",
+    "cloudfront:DeleteResponseHeadersPolicy",
+    "cloudfront:TagResource",
+    "cloudfront:UpdateCloudFrontOriginAccessIdentity",
+    "cloudfront:UpdateDistribution",
+    "cloudfront:UpdateOriginAccessControl",
+    "cloudfront:UpdateResponseHeadersPolicy",
+    "ec2:CreateTags",
+    "ec2:DeleteSecurityGroup",
+    "ec2:ModifySecurityGroupRules",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+    "ecs:DeleteCluster",
+    "ecs:DeleteService",
+    "ecs:DeleteTaskDefinitions",
+    "ecs:DeregisterTaskDefinition",
+    "ecs:ExecuteCommand",
+    "ecs:PutClusterCapacityProviders",
+    "ecs:StopTask",
+    "ecs:TagResource",
+    "ecs:UpdateCluster",
+    "ecs:UpdateService",
+    "elasticache:AddTagsToResource",
+    "elasticache:DeleteCacheCluster",
+    "elasticache:DeleteReplicationGroup",
+    "elasticache:ModifyCacheCluster",
+    "elasticache:ModifyReplicationGroup",
+    "elasticloadbalancing:AddTags",
+    "elasticloadbalancing:DeleteListener",
+    "elasticloadbalancing:DeleteLoadBalancer",
+    "elasticloadbalancing:DeleteRule",
+    "elasticloadbalancing:DeleteTargetGroup",
+    "elasticloadbalancing:ModifyListener",
+    "elasticloadbalancing:ModifyLoadBalancerAttributes",
+    "elasticloadbalancing:ModifyRule",
+    "elasticloadbalancing:ModifyTargetGroup",
+    "elasticloadbalancing:ModifyTargetGroupAttributes",
+    "elasticloadbalancing:SetIpAddressType",
+    "elasticloadbalancing:SetRulePriorities",
+    "elasticloadbalancing:SetSecurityGroups",
+    "elasticloadbalancing:SetSubnets",
+    "iam:AttachGroupPolicy",
+    "iam:AttachRolePolicy",
+    "iam:DeleteGroup",
+    "iam:DeletePolicy",
+    "iam:DeletePolicyVersion",
+    "iam:DeleteRole",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteRolePolicy",
+    "iam:DetachGroupPolicy",
+    "iam:DetachRolePolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+    "iam:TagPolicy",
+    "iam:TagRole",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateGroup",
+    "iam:UpdateRole",
+    "logs:DeleteLogGroup",
+    "logs:DeleteRetentionPolicy",
+    "logs:PutRetentionPolicy",
+    "logs:TagResource",
+    "rds:AddTagsToResource",
+    "rds:DeleteDBCluster",
+    "rds:DeleteDBInstance",
+    "rds:ModifyDBCluster",
+    "rds:ModifyDBInstance",
+    "s3:AbortMultipartUpload",
+    "s3:DeleteBucket",
+    "s3:DeleteBucketPolicy",
+    "s3:DeleteObjectVersion",
+    "s3:PutBucketOwnershipControls",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutBucketTagging",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutLifecycleConfiguration",
+    "secretsmanager:DeleteSecret",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:RestoreSecret",
+    "secretsmanager:TagResource",
+    "secretsmanager:UpdateSecret",
+    "ssm:AddTagsToResource",
+    "ssm:DeleteParameter",
+    "ssm:PutParameter",
+];
+
+/// What makes something stands in the table of its service, with the reason why a second request makes nothing; everything
+/// else that changes something, above. No operation is missing.
+#[test]
+fn every_operation_that_changes_something_says_what_a_second_request_does() {
+    let constant = Regex::new(r#"const [A-Z_]+: &str = "([a-z0-9]+:[A-Z]\w+)""#).expect("a pattern");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/aws");
+    let mut used = BTreeSet::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs_err::read_to_string(path).expect("text");
+                used.extend(constant.captures_iter(&text).map(|found| found[1].to_owned()));
+            }
+        }
+    }
+    let reads = |operation: &String| {
+        let (_, action) = operation.split_once(':').expect("a service and an action");
+        ["Describe", "Get", "List"].iter().any(|beginning| action.starts_with(beginning))
+    };
+    used.retain(|operation| !reads(operation));
+    let making = SERVICES
+        .iter()
+        .flat_map(|service| service.makes.iter().map(|(action, _)| format!("{}:{action}", service.prefix)));
+    let listed: Vec<String> = making.chain(SETTLING.iter().map(|operation| (*operation).to_owned())).collect();
+    assert_eq!(used, listed.iter().cloned().collect());
+    assert_eq!(used.len(), listed.len(), "no operation is listed twice");
 }
 
 /// Operations that AWS has for one resource, or a part of one, and those that read a page or a batch of ten.
