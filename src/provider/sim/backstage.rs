@@ -141,10 +141,11 @@ impl Sim {
             self.types.get(type_name).is_some_and(|found| found.leaves.is_none() && object.has_ended(found, now))
         };
         let over = world.cloud.iter().filter(|(type_name, _, object)| is_over(type_name, object));
-        let over: Vec<(TypeName, Identity)> =
-            over.map(|(type_name, identity, _)| (type_name.clone(), identity.clone())).collect();
-        for (type_name, identity) in over {
-            world.cloud.remove(&type_name, &identity);
+        let over: Vec<(TypeName, Identity, String)> = over
+            .map(|(type_name, identity, object)| (type_name.clone(), identity.clone(), object.region.clone()))
+            .collect();
+        for (type_name, identity, region) in over {
+            world.cloud.remove(&type_name, &identity, &region);
         }
     }
 
