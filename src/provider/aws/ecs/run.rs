@@ -376,6 +376,12 @@ mod tests {
         Task::builder().last_status(status).stopped_reason("Task failed to start").containers(container.build()).build()
     }
 
+    fn stopped(code: TaskStopCode, exit_code: Option<i32>) -> Task {
+        let mut task = task("STOPPED", exit_code);
+        task.stop_code = Some(code);
+        task
+    }
+
     #[test]
     fn the_end_of_a_task_is_the_end_of_its_program() {
         let words = |status, code| outcome(&task(status, code), "job").word();
@@ -403,14 +409,14 @@ mod tests {
     #[test]
     fn whose_host_is_taken_away_has_not_failed() {
         for code in [TaskStopCode::SpotInterruption, TaskStopCode::TerminationNotice] {
-            let stopped = |exit_code| Task { stop_code: Some(code.clone()), ..task("STOPPED", exit_code) };
+            let stopped = |exit_code| stopped(code.clone(), exit_code);
             let expected = "the host of the program was taken away: Task failed to start";
             for exit_code in [None, Some(143)] {
                 assert_eq!(outcome(&stopped(exit_code), "job"), Outcome::Interrupted(expected.to_owned()));
             }
             assert_eq!(outcome(&stopped(Some(0)), "job"), Outcome::Succeeded, "it came to its end in time");
         }
-        let stopped = Task { stop_code: Some(TaskStopCode::UserInitiated), ..task("STOPPED", None) };
+        let stopped = stopped(TaskStopCode::UserInitiated, None);
         assert!(matches!(outcome(&stopped, "job"), Outcome::Failed(_)), "somebody wanted that");
     }
 

@@ -12,7 +12,7 @@ use super::{INDEXED_UNDER, is_tagged, still_ours, tag, told};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
-use crate::provider::aws::handler::{Handler, Standing, Told, adopt, created, observed};
+use crate::provider::aws::handler::{Handler, Standing, TagSource, Told, adopt, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;
 use crate::provider::{Created, Creation, Deletion, Observed, ProviderError, Target, Update};
@@ -105,8 +105,8 @@ impl Handler for ParameterGroup {
         modify(clients, name, &other).await
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some(INDEXED_UNDER)
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index(INDEXED_UNDER)
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {

@@ -21,7 +21,7 @@ use aws_sdk_kms::types::{KeyMetadata, KeyState};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, structure, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, Told, created, observed};
+use crate::provider::aws::handler::{Handler, TagSource, Told, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
 use crate::provider::aws::wave::try_wave;
@@ -122,8 +122,8 @@ impl Handler for Key {
         Ok(())
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some("kms")
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index("kms")
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {

@@ -89,8 +89,8 @@ impl Handler for SubnetGroup {
         Ok(())
     }
 
-    fn indexed_under(&self) -> Option<&'static str> {
-        Some(INDEXED_UNDER)
+    fn tag_source(&self) -> TagSource {
+        TagSource::Index(INDEXED_UNDER)
     }
 
     async fn tags(&self, clients: &Clients, observed: &Observed) -> Result<Told, ProviderError> {
