@@ -683,7 +683,7 @@ fn a_lost_state_is_said_before_anything_else() {
             assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
             let expected = format!("there is no state/sandbox/social.json, but {traces}");
             assert!(said.contains(&expected) && said.contains("mastoform state restore social"), "{words:?}: {said}");
-            assert!(!said.contains("72 to create"), "{words:?}: {said}");
+            assert!(!said.contains("73 to create"), "{words:?}: {said}");
         }
     };
     lost("a backup of it and a history up to serial 2");
@@ -697,7 +697,7 @@ fn a_lost_state_is_said_before_anything_else() {
     lost("a version in git");
     // Whoever removes all of it begins anew.
     git(folder, &["rm", "-q", "--cached", "state/sandbox/social.json"]);
-    assert!(data(folder, &[&FAST[..], &["plan", "--offline"]].concat()).contains("72 to create"));
+    assert!(data(folder, &[&FAST[..], &["plan", "--offline"]].concat()).contains("73 to create"));
     // And what is named is taken back.
     fs_err::rename(folder.join("kept"), state(folder, "json.backup")).expect("moved");
     data(folder, &[&FAST[..], &["state", "restore", "social", "--yes"]].concat());
@@ -741,7 +741,7 @@ fn a_changed_name_is_not_a_second_instance_of_one_domain() {
     assert!(!folder.join("state/sandbox/sociol.json").exists());
     // Another instance in the same folder is none of its business.
     renamed("\"other.example.org\"");
-    assert!(data(folder, &[&FAST[..], &["plan", "--offline"]].concat()).contains("72 to create"));
+    assert!(data(folder, &[&FAST[..], &["plan", "--offline"]].concat()).contains("73 to create"));
 }
 
 #[test]

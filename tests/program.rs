@@ -402,7 +402,7 @@ fn what_is_printed_as_json_is_as_the_schemas_say() {
     let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
     assert_eq!((events[0], events[events.len() - 1]), ("plan", "summary"));
     let count = |name: &str| events.iter().filter(|event| **event == name).count();
-    assert_eq!((count("started"), count("finished")), (77, 77));
+    assert_eq!((count("started"), count("finished")), (78, 78));
     let summary = &lines[lines.len() - 1];
     assert_eq!(summary["outputs"]["url"]["value"], "https://social.example.org");
 
@@ -428,7 +428,7 @@ fn what_is_printed_as_json_is_as_the_schemas_say() {
 
     let history = fs_err::read_to_string(folder.path().join("state/sandbox/social.history.jsonl")).expect("a history");
     let entries: Vec<Json> = history.lines().map(|line| fits("history", line)).collect();
-    assert_eq!((entries.len(), &entries[0]["counts"]["create"]), (2, &Json::from(72)), "nothing done is no history");
+    assert_eq!((entries.len(), &entries[0]["counts"]["create"]), (2, &Json::from(73)), "nothing done is no history");
     assert_eq!(entries[1]["counts"]["run"], 3);
     assert!(entries[0].get("durations").is_none(), "the times of the sandbox are made up");
 }

@@ -193,6 +193,7 @@ mod tests {
                 "iam:DeleteRolePolicy",
                 "iam:DetachRolePolicy",
                 "iam:UpdateAssumeRolePolicy",
+                "kms:TagResource",
             ]
         );
         assert_eq!(of(EXAMPLE, Half::Bootstrap).len(), 1);

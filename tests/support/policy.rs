@@ -185,22 +185,36 @@ pub struct Party {
 }
 
 /// Types of resource that a call names and leaves as they are.
-const USED: [&str; 10] = [
+const USED: [&str; 7] = [
     "ec2:vpc",
-    "elasticache:parametergroup",
     "elasticache:securitygroup",
-    "elasticache:subnetgroup",
     "elasticache:usergroup",
     "rds:cluster-pg",
     "rds:og",
     "rds:pg",
     "rds:secgrp",
-    "rds:subgrp",
 ];
+
+/// Types of resource that the instance has, which calls about databases and caches name and leave as they are.
+const GROUPS: [&str; 3] = ["elasticache:parametergroup", "elasticache:subnetgroup", "rds:subgrp"];
+
+/// Whether a call names a resource of a type and leaves it as it is.
+fn is_used(action: &str, kind: &str) -> bool {
+    let about = ["Cluster", "ReplicationGroup", "DBInstance"];
+    USED.contains(&kind) || GROUPS.contains(&kind) && about.iter().any(|word| action.contains(word))
+}
 
 /// Types of resource that no call of an instance names, though AWS would check them: nodes and snapshots get their tags
 /// from what they belong to.
-const UNNAMED: [(&str, &str); 9] = [
+const UNNAMED: [(&str, &str); 16] = [
+    // Answers have the tags of everything else in RDS.
+    ("rds:ListTagsForResource", "rds:cluster"),
+    ("rds:ListTagsForResource", "rds:cluster-pg"),
+    ("rds:ListTagsForResource", "rds:cluster-snapshot"),
+    ("rds:ListTagsForResource", "rds:db"),
+    ("rds:ListTagsForResource", "rds:og"),
+    ("rds:ListTagsForResource", "rds:pg"),
+    ("rds:ListTagsForResource", "rds:secgrp"),
     ("elasticache:AddTagsToResource", "elasticache:cluster"),
     ("elasticache:ListTagsForResource", "elasticache:cluster"),
     ("elasticache:RemoveTagsFromResource", "elasticache:cluster"),
@@ -268,10 +282,9 @@ impl Party {
             "ecs:task-definition" => vec![arn("ecs", format!("task-definition/{name}:7"))],
             "elasticache:replicationgroup" => vec![arn("elasticache", format!("replicationgroup:{name}-cache"))],
             "elasticache:cluster" => vec![arn("elasticache", format!("cluster:{name}-cache-001"))],
-            "elasticache:parametergroup"
-            | "elasticache:securitygroup"
-            | "elasticache:subnetgroup"
-            | "elasticache:usergroup" => {
+            "elasticache:parametergroup" => vec![arn("elasticache", format!("parametergroup:{name}-valkey8"))],
+            "elasticache:subnetgroup" => vec![arn("elasticache", format!("subnetgroup:{name}-cache"))],
+            "elasticache:securitygroup" | "elasticache:usergroup" => {
                 let word = kind.rsplit(':').next().unwrap_or_default();
                 vec![arn("elasticache", format!("{word}:default"))]
             }
@@ -298,7 +311,7 @@ impl Party {
             "rds:og" => vec![arn("rds", "og:default:aurora-postgresql-17".to_owned())],
             "rds:pg" => vec![arn("rds", "pg:default.aurora-postgresql17".to_owned())],
             "rds:secgrp" => vec![arn("rds", "secgrp:default".to_owned())],
-            "rds:subgrp" => vec![arn("rds", "subgrp:default".to_owned())],
+            "rds:subgrp" => vec![arn("rds", format!("subgrp:{name}-database"))],
             "s3:bucket" => vec![format!("arn:aws:s3:::{bucket}")],
             "s3:object" => vec![format!("arn:aws:s3:::{bucket}/a/b.png")],
             "secretsmanager:Secret" => vec![arn("secretsmanager", format!("secret:{name}/rails-AbCdEf"))],
@@ -326,7 +339,7 @@ impl Party {
         let has = |key: &str| described.keys.iter().chain(on.into_iter().flatten()).any(|other| other == key);
         if let Some(tag) = &self.tag
             && is_tagged
-            && !USED.contains(&kind)
+            && !is_used(action, kind)
             && !makes(action, kind)
         {
             context.insert(RESOURCE_TAG.to_owned(), vec![tag.clone()]);
@@ -378,7 +391,7 @@ impl Party {
             return vec![call(vec![checked("ssm:parameter", arn)])];
         }
         if required.is_empty() {
-            let own = optional.iter().filter(|kind| !USED.contains(&kind.as_str()));
+            let own = optional.iter().filter(|kind| !is_used(action, kind));
             let alone = own.flat_map(|kind| self.arns(kind).into_iter().map(|arn| (kind.clone(), arn)));
             let calls: Vec<Call> = alone.map(|(kind, arn)| call(vec![checked(&kind, arn)])).collect();
             return if calls.is_empty() { vec![call(vec![checked("", "*".to_owned())])] } else { calls };
@@ -389,7 +402,7 @@ impl Party {
         let alone = all(&required);
         let named = [alone.clone(), all(&optional)].concat();
         // What only uses others' things is no call by itself.
-        let is_whole = required.iter().any(|kind| !USED.contains(&kind.as_str()));
+        let is_whole = required.iter().any(|kind| !is_used(action, kind));
         match named.len() == alone.len() || !is_whole {
             true => vec![call(named)],
             false => vec![call(alone), call(named)],

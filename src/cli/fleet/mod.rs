@@ -550,7 +550,7 @@ mod tests {
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         assert_eq!(
             (out.take().as_str(), err.take().as_str()),
-            ("alpha  valid  77 resources\n\n1 instance; 0 invalid.\n", "")
+            ("alpha  valid  78 resources\n\n1 instance; 0 invalid.\n", "")
         );
     }
 
@@ -584,7 +584,7 @@ mod tests {
         let text = out.take();
         assert!(
             text.ends_with(
-                "144 to create, 0 to update, 0 to replace, 0 to delete, 4 to run; 0 unchanged; 1 failed; + $282.60 a month.\n"
+                "146 to create, 0 to update, 0 to replace, 0 to delete, 4 to run; 0 unchanged; 1 failed; + $284.64 a month.\n"
             ),
             "{text}"
         );
@@ -650,7 +650,7 @@ mod tests {
         let (exit, out, _) = go(&sandbox(folder.path(), &[]), folder.path(), &apply(Some("alpha"), 2));
         assert_eq!(exit.unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let text = out.take();
-        assert!(text.contains("beta   done  72 created") && text.contains("omega  done  72 created"), "{text}");
+        assert!(text.contains("beta   done  73 created") && text.contains("omega  done  73 created"), "{text}");
         assert!(!text.contains("alpha  done"), "it was done before: {text}");
     }
 

@@ -10,7 +10,7 @@ use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{
-    Handler, Standing, Told, adopt, by_identity, created, observation, observed, required_arn,
+    Handler, Standing, TagSource, Told, adopt, by_identity, created, observation, observed, required_arn,
 };
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;
