@@ -182,8 +182,13 @@ async fn a_record_that_yields_leaves_the_one_of_somebody_else_alone() {
         });
         let creation = creation(&type_of("route53.record"), REGION, attributes);
         let made = aws.create(&creation).await.expect("it counts as made");
-        let owner =
-            Owner { instance: "test".to_owned(), lineage: LINEAGE.to_owned(), account: None, accepts_unmarked: false };
+        let owner = Owner {
+            instance: "test".to_owned(),
+            region: REGION.to_owned(),
+            lineage: LINEAGE.to_owned(),
+            account: None,
+            accepts_unmarked: false,
+        };
         let target = Target {
             address: creation.address.clone(),
             region: REGION.to_owned(),

@@ -56,7 +56,7 @@ async fn stored(aws: &Aws) -> (String, String) {
 /// As the engine reads it, on behalf of whoever made it.
 fn owned(creation: &Creation) -> Target {
     let (instance, lineage) = ("test".to_owned(), LINEAGE.to_owned());
-    let owner = Owner { instance, lineage, account: None, accepts_unmarked: false };
+    let owner = Owner { instance, region: REGION.to_owned(), lineage, account: None, accepts_unmarked: false };
     Target {
         address: creation.address.clone(),
         region: REGION.to_owned(),
