@@ -249,7 +249,9 @@ async fn rule_lives(aws: &Aws, repeats: bool) {
     let elsewhere =
         json!({ "protocol": "HTTPS", "host": "www.social.example", "port": "443", "status_code": "HTTP_301" });
     rule.update(json!({ "action": { "kind": "redirect", "redirect": elsewhere } })).await;
-    let page = json!({ "status_code": "503", "content_type": "text/html", "body": "<h1>Back soon</h1>" });
+    // ministack writes a page into its answer without escaping it.
+    let body = if repeats { "<h1>Back soon</h1>" } else { "Back soon" };
+    let page = json!({ "status_code": "503", "content_type": "text/html", "body": body });
     rule.update(json!({ "action": { "kind": "fixed-response", "fixed_response": page } })).await;
     let clients = aws.clients(REGION);
     let other = FixedResponseActionConfig::builder().status_code("500").content_type("text/plain").message_body("no");

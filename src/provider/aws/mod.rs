@@ -166,10 +166,11 @@ impl Aws {
         self
     }
 
-    /// Attributes with AWS's defaults where they are unset, as handlers want them.
+    /// Attributes with AWS's defaults where they are unset, as handlers want them. What is sent in CloudFormation's words
+    /// needs none: an attribute that is not sent has its default.
     fn filled<L: Clone>(&self, type_name: &TypeName, attributes: &Tree<L>) -> Tree<L> {
         let mut attributes = attributes.clone();
-        if let Some(found) = self.types.get(type_name) {
+        if let Some(found) = self.types.get(type_name).filter(|_| !self.generic.contains_key(type_name)) {
             found.fill_defaults(&mut attributes);
         }
         attributes
