@@ -563,6 +563,10 @@ fn forged(folder: &Path, theirs: &State, how: &str) -> tempfile::TempDir {
         else {
             continue;
         };
+        // A job that counts as done has nothing in AWS, whoever says so.
+        if row.identity.as_ref() == Some(&identity) {
+            continue;
+        }
         row.protect = false;
         row.region.clone_from(region);
         match how {
