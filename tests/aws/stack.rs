@@ -130,7 +130,9 @@ async fn what_cloudformation_makes_of_an_export_is_what_apply_has_made() {
     let (ours, theirs) = (moto::account_in(&server), moto::account_in(&server));
     certificates(&ours).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let text = example(&[("run_mode = ", "certificates = \"existing\"\nrun_mode = ")]);
+    // moto gives a group of subnets no name in a stack, and two accounts have their zones in another order.
+    let text = example(&[("run_mode = ", "certificates = \"existing\"\nrun_mode = ")])
+        + "\n[network]\nzones = 0\nsubnet_groups = false\n";
     fs_err::write(folder.path().join("mastodon.toml"), own(&ours, &text)).expect("written");
     for words in [&["apply", "--yes"][..], &["export", "cloudformation", "stack"]] {
         let output = program(&ours, folder.path(), words).output().expect("the program runs");

@@ -419,7 +419,8 @@ async fn two_instances_of_one_name_live_and_die_in_two_regions() {
         let second = first.beside("another");
         completed(second.go(&there, true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
         let objects = first.sim.objects();
-        let databases = objects.iter().filter(|entry| entry.identity.as_str() == "social-database");
+        let is_database = |kind: &TypeName| *kind == TypeName::new("rds", "cluster");
+        let databases = objects.iter().filter(|entry| is_database(&entry.type_name));
         let regions: Vec<&str> = databases.map(|entry| entry.object.region.as_str()).collect();
         assert_eq!(regions, ["eu-central-1", "eu-west-1"]);
         nothing_to_do_with(&first, &here).await;
@@ -601,7 +602,7 @@ async fn what_carries_our_tags_and_stands_in_no_state_is_left_over() {
     assert_eq!(left_over[0].address.as_deref(), Some("rds.cluster.database"));
 }
 
-/// The cache lives and stands in no row, so its security group cannot be deleted however often that is tried.
+/// The cache lives and stands in no row, so its groups cannot be deleted however often that is tried.
 #[tokio::test(start_paused = true)]
 async fn a_destroy_ends_with_what_is_in_its_way() {
     let instance = Instance::on_virtual_time();
@@ -616,9 +617,13 @@ async fn a_destroy_ends_with_what_is_in_its_way() {
     let (_, outcome) = instance.destroy().await;
     let failed: Vec<String> =
         outcome.report().failed.iter().map(|failure| format!("{}: {}", failure.address, failure.message)).collect();
-    let [group] = &failed[..] else { panic!("{failed:?}") };
-    assert!(group.starts_with("ec2.security_group.cache: "), "{group}");
-    assert!(group.ends_with(" is in use by elasticache.replication_group social-cache"), "{group}");
+    let in_its_way =
+        ["ec2.security_group.cache", "elasticache.parameter_group.cache", "elasticache.subnet_group.cache"];
+    assert_eq!(failed.len(), in_its_way.len(), "{failed:?}");
+    for (failure, address) in failed.iter().zip(in_its_way) {
+        assert!(failure.starts_with(&format!("{address}: ")), "{failure}");
+        assert!(failure.ends_with(" is in use by elasticache.replication_group social-cache"), "{failure}");
+    }
 }
 
 /// A cloud that lets nobody read its index of tags.
@@ -751,8 +756,8 @@ async fn an_instance_made_before_can_be_destroyed_at_once() {
 #[tokio::test]
 async fn an_instance_made_before_is_taken_over_and_marked() {
     let second = made_before().beside("new");
-    // Without a state nobody knows that it looked its certificates up, so the file says it.
-    let text = format!("certificates = \"existing\"\n{}", before());
+    // Without a state nobody knows how it was made, so the file says what newer instances have otherwise.
+    let text = format!("certificates = \"existing\"\n{}\n[network]\nzones = 0\nsubnet_groups = false\n", before());
     let (plan, outcome) = second.take_over(&text).await;
     completed(Some(outcome));
     assert!(plan.changes.iter().any(|change| change.marks));

@@ -99,7 +99,7 @@ async fn one_resource_that_cannot_be_read_hides_no_other() {
     let troubles = troubles(&found);
     assert_eq!(troubles.len(), 1, "{troubles:?}");
     assert!(troubles[0].starts_with("ecs.service.mastodon: could not be read: "), "{troubles:?}");
-    assert_eq!(found.resources.len(), 13);
+    assert_eq!(found.resources.len(), 14);
 }
 
 #[tokio::test]

@@ -40,7 +40,6 @@ pub static SERVICE: Service = Service {
         &origin_access_identity::OriginAccessIdentity,
         &response_headers_policy::ResponseHeadersPolicy,
     ],
-    ..Service::OTHER
 };
 
 tag_list!(aws_sdk_cloudfront::types::Tag, "cloudfront:TagResource");

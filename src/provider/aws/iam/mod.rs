@@ -35,7 +35,6 @@ pub static SERVICE: Service = Service {
         ("PutUserPolicy", "NoSuchEntity", ErrorKind::NotYet),
     ],
     handlers: &[&group::Group, &group_policy_attachment::GroupPolicyAttachment, &policy::Policy, &role::Role],
-    ..Service::OTHER
 };
 
 tag_list!(pub(super) aws_sdk_iam::types::Tag, "iam:TagRole");

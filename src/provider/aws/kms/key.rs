@@ -193,7 +193,7 @@ async fn own(clients: &Clients, wanted: &Tags) -> Result<Vec<KeyMetadata>, Provi
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => Ok(None),
         Err(error) => Err(error),
     };
-    let looks = keys.into_iter().filter_map(|key| key.key_id).map(|id| look(id)).collect();
+    let looks = keys.into_iter().filter_map(|key| key.key_id).map(look).collect();
     Ok(try_wave(looks).await?.into_iter().flatten().collect())
 }
 
