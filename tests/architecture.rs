@@ -340,7 +340,8 @@ fn every_operation_that_makes_something_says_what_a_second_one_does() {
         let service = *service;
         service.makes.iter().map(move |(operation, _)| format!("{}:{operation}", service.prefix))
     };
-    let listed: BTreeSet<String> = SERVICES.iter().flat_map(of_service).collect();
+    let is_said = |operation: &String| VERBS.iter().any(|verb| operation.contains(&format!(":{verb}")));
+    let listed: BTreeSet<String> = SERVICES.iter().flat_map(of_service).filter(is_said).collect();
     assert!(named.len() > 20, "{named:?}");
     assert_eq!(named, listed);
 }

@@ -189,11 +189,14 @@ async fn the_stack_that_moto_makes_is_what_we_have_made() {
 
     // Gap: moto does not know all types. Those it knows are all there.
     let gaps = [
+        "AWS::CloudFront::CachePolicy",
         "AWS::CloudFront::Distribution",
         "AWS::CloudFront::OriginAccessControl",
         "AWS::CloudFront::ResponseHeadersPolicy",
         "AWS::EC2::SecurityGroupEgress",
+        "AWS::ElastiCache::ParameterGroup",
         "AWS::ElastiCache::ReplicationGroup",
+        "AWS::ElastiCache::SubnetGroup",
         "AWS::RDS::DBCluster",
         "AWS::RDS::DBInstance",
         "AWS::S3::BucketPolicy",

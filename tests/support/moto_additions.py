@@ -490,21 +490,3 @@ def name_the_answer_about_versions():
     Response.get_bucket_versioning = get_bucket_versioning
 
 name_the_answer_about_versions()
-
-
-# A list of certificates has their other names under a word of its own, which moto leaves out.
-def add_names_to_lists_of_certificates():
-    import json
-    from moto.acm.responses import AWSCertificateManagerResponse as Response
-
-    list_certificates = Response.list_certificates
-
-    def with_names(response):
-        answer = json.loads(list_certificates(response))
-        for certificate in answer["CertificateSummaryList"]:
-            certificate["SubjectAlternativeNameSummaries"] = certificate.get("SubjectAlternativeNames", [])
-        return json.dumps(answer)
-
-    Response.list_certificates = with_names
-
-add_names_to_lists_of_certificates()
