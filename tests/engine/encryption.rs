@@ -44,6 +44,7 @@ async fn a_key_comes_to_a_living_instance_in_place_and_goes_after_what_it_encryp
     let mut expected: Vec<String> = secrets.iter().map(|name| format!("update secretsmanager.secret.{name}")).collect();
     expected.extend(["create kms.key.own", "update iam.policy.boundary"].map(str::to_owned));
     expected.extend(["update iam.role.execution", "update logs.log_group.mastodon"].map(str::to_owned));
+    expected.push("update logs.log_group.database".to_owned());
     expected.sort();
     assert_eq!(found, expected);
     assert!(plan.changes.iter().all(|change| change.impact == Impact::None), "{:#?}", plan.changes);
@@ -64,7 +65,7 @@ async fn a_key_comes_to_a_living_instance_in_place_and_goes_after_what_it_encryp
     assert_eq!((&gone.action, gone.impact), (&Action::Delete, Impact::DataLoss));
     completed(outcome);
     let last = places(&instance, Operation::Update, &["secretsmanager.secret", "logs.log_group"]);
-    assert_eq!(last.len(), secrets.len() + 1);
+    assert_eq!(last.len(), secrets.len() + 2);
     assert!(places(&instance, Operation::Delete, &["kms.key"]) > last, "{last:?}");
     let (plan, _) = instance.go(&without(), false).await.expect("plans");
     assert_eq!(changed(&plan), Vec::<String>::new(), "{:#?}", plan.changes);
