@@ -159,6 +159,11 @@ pub fn missing(operation: &'static str, what: &str, name: &str) -> ProviderError
     ProviderError::new(ErrorKind::NotFound, operation, format!("there is no {what} {name}"))
 }
 
+/// The same failure, as one that may pass.
+pub fn not_yet(error: ProviderError) -> ProviderError {
+    ProviderError { kind: ErrorKind::NotYet, ..error }
+}
+
 /// A type that has no such action.
 pub fn unsupported(type_name: &str, action: &str) -> ProviderError {
     ProviderError::new(ErrorKind::Invalid, type_name, format!("a {type_name} has no action `{action}`"))

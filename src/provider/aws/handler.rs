@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::error::{unanswered, unsupported};
+use super::error::{not_yet, unanswered, unsupported};
 use super::index::Index;
 use super::session::Clients;
 use super::tags::{self, Tags};
@@ -154,7 +154,7 @@ where
     match answer {
         Err(refusal) if refusal.kind == ErrorKind::Conflict => match look().await? {
             Standing::Ours(own) if !creation.is_first => Ok(own),
-            Standing::Leaving => Err(ProviderError { kind: ErrorKind::NotYet, ..refusal }),
+            Standing::Leaving => Err(not_yet(refusal)),
             Standing::Ours(_) | Standing::Taken(None) => Err(refusal),
             Standing::Taken(Some(message)) => Err(ProviderError { message, ..refusal }),
         },
@@ -231,6 +231,19 @@ pub fn observation(answer: Result<Option<Observed>, ProviderError>) -> Observati
         Ok(Some(observed)) => Observation::Found(observed),
         Ok(None) => Observation::Gone,
         Err(error) => Observation::Failed(error),
+    }
+}
+
+/// Reads one target by itself, and several from a list that tells everything of all that there are.
+pub async fn one_or_listed(
+    handler: &dyn Handler,
+    clients: &Clients,
+    targets: &[&Target],
+    list: impl Future<Output = Result<Vec<Observed>, ProviderError>>,
+) -> Vec<Observation> {
+    match targets {
+        [target] => vec![observation(handler.observe(clients, target).await)],
+        _ => by_identity(targets, list.await),
     }
 }
 

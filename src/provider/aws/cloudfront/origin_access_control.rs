@@ -11,7 +11,7 @@ use aws_sdk_cloudfront::types::{
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, adopt, by_identity, created, observation, observed, standing};
+use crate::provider::aws::handler::{Handler, adopt, created, observed, one_or_listed, standing};
 use crate::provider::aws::session::Clients;
 use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 
@@ -31,15 +31,12 @@ impl Handler for OriginAccessControl {
 
     /// Several come from the list, which tells everything.
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
-        if let [target] = targets {
-            return vec![observation(self.observe(clients, target).await)];
-        }
-        let all = clients.cloudfront().list_origin_access_controls().into_paginator().items().send();
-        let all = all.try_collect().await.map_err(failed(LIST));
-        by_identity(
-            targets,
-            all.map(|all| all.iter().map(|control| observed(control.id(), summary(control))).collect()),
-        )
+        let all = async {
+            let all = clients.cloudfront().list_origin_access_controls().into_paginator().items().send();
+            let all = all.try_collect().await.map_err(failed(LIST))?;
+            Ok(all.iter().map(|control| observed(control.id(), summary(control))).collect())
+        };
+        one_or_listed(self, clients, targets, all).await
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {

@@ -23,7 +23,7 @@ use super::quantity;
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, incomplete, unanswered};
-use crate::provider::aws::handler::{Handler, adopt, by_identity, created, observation, observed, standing};
+use crate::provider::aws::handler::{Handler, adopt, created, observed, one_or_listed, standing};
 use crate::provider::aws::session::Clients;
 use crate::provider::{Created, Creation, Deletion, Observation, Observed, ProviderError, Target, Update};
 use crate::value::Value;
@@ -47,11 +47,8 @@ impl Handler for ResponseHeadersPolicy {
 
     /// Several come from the list, which tells everything.
     async fn observe_all(&self, clients: &Clients, targets: &[&Target]) -> Vec<Observation> {
-        if let [target] = targets {
-            return vec![observation(self.observe(clients, target).await)];
-        }
-        let all = list(clients).await;
-        by_identity(targets, all.map(|all| all.iter().filter_map(shown).collect()))
+        let all = async { Ok(list(clients).await?.iter().filter_map(shown).collect()) };
+        one_or_listed(self, clients, targets, all).await
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {

@@ -28,7 +28,7 @@ use aws_sdk_elasticache::types::{
 
 use super::announcement;
 use super::attributes::Report;
-use super::error::{OrAbsent, failed, missing, unanswered};
+use super::error::{OrAbsent, failed, missing, not_yet, unanswered};
 use super::handler::{Told, observed, required_arn};
 use super::limits::class;
 use super::service::{Second, Service};
@@ -251,11 +251,6 @@ fn waiting_for(pending: Option<&PendingModifiedValues>) -> (Report, bool) {
     let report =
         Report::new().set_if("engine_version", pending.engine_version()).set_if("node_type", pending.cache_node_type());
     (report, pending.auth_token_status().is_some())
-}
-
-/// The same failure, as one that may pass.
-fn not_yet(error: ProviderError) -> ProviderError {
-    ProviderError { kind: ErrorKind::NotYet, ..error }
 }
 
 #[cfg(test)]

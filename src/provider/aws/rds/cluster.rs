@@ -14,11 +14,11 @@
 use async_trait::async_trait;
 use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DbCluster, ServerlessV2ScalingConfiguration};
 
-use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, not_yet, patch, present, security_groups, tag};
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, patch, present, security_groups, tag};
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
-use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::error::{OrAbsent, failed, not_yet, unanswered};
 use crate::provider::aws::handler::{Handler, Standing, adopt, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;

@@ -121,11 +121,6 @@ fn due(action: &PendingMaintenanceAction) -> Option<String> {
         .or_else(|| at("at the latest on", action.forced_apply_date()))
 }
 
-/// The same failure, as one that may pass.
-fn not_yet(error: ProviderError) -> ProviderError {
-    ProviderError { kind: ErrorKind::NotYet, ..error }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::announcement::tests::target;

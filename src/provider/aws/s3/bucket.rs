@@ -28,7 +28,7 @@ use aws_sdk_s3::types::{
 use super::{NO_BUCKET, Place, is};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, recorded, wanted};
-use crate::provider::aws::error::{OrAbsent, classify, failed, incomplete};
+use crate::provider::aws::error::{OrAbsent, classify, failed, incomplete, not_yet};
 use crate::provider::aws::handler::{Handler, TagSource, Told, created, observed};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
@@ -150,7 +150,7 @@ impl Handler for Bucket {
             &error, NO_BUCKET,
         ) {
             // Not every part of S3 knows the new bucket yet.
-            true => ProviderError { kind: ErrorKind::NotYet, ..error },
+            true => not_yet(error),
             false => error,
         })?;
         Ok(created(bucket, names(place).await?))
