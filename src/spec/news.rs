@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use super::probe::{address, is_web_address};
 use super::types::{Reader, placeholders};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
 use crate::expr::{Template, TemplateTree};
-use crate::value::Tree;
 
 /// How long an answer may take unless the blueprint says otherwise: nobody waits for news.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -125,12 +125,7 @@ impl News {
                 complain(format!("news `{}` have no field `{name}`", self.name));
             }
         }
-        let url = match &self.url {
-            Tree::Text(text) => text.as_str(),
-            Tree::Leaf(template) => template.source.as_str(),
-            _ => "",
-        };
-        if !url.starts_with("https://") && !url.starts_with("http://") {
+        if !address(&self.url).is_some_and(is_web_address) {
             complain(format!("news `{}` have no address that begins with https:// or http://", self.name));
         }
     }

@@ -170,18 +170,28 @@ impl Probe {
                 );
             }
         }
-        let url = match self.asks.get("url") {
-            Some(Tree::Text(text)) => Some(text.as_str()),
-            Some(Tree::Leaf(template)) => Some(template.source.as_str()),
-            _ => None,
-        };
-        if let Some(url) = url.filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        let url = self.asks.get("url").and_then(address);
+        if let Some(url) = url.filter(|url| !is_web_address(url)) {
             complain(
                 format!("probe `{}` cannot ask {url}", self.name),
                 "the address begins with https:// or http://; a WebSocket begins as such a request".to_owned(),
             );
         }
     }
+}
+
+/// An address as it is written, placeholders and all.
+pub(super) fn address(url: &TemplateTree) -> Option<&str> {
+    match url {
+        Tree::Text(text) => Some(text),
+        Tree::Leaf(template) => Some(&template.source),
+        _ => None,
+    }
+}
+
+/// Whether an address is one that HTTP can ask.
+pub(super) fn is_web_address(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
 }
 
 impl Rehearsal {
