@@ -57,12 +57,12 @@ struct Table {
 /// Calls by operation.
 pub type Calls = BTreeMap<String, usize>;
 
-/// What the table says of a state.
+/// The calls that the table gives for a state.
 #[derive(Debug)]
 pub struct Floor {
     /// Of a plan that finds nothing to do.
     pub plan: Calls,
-    /// What such a plan asks besides, to keep strangers out.
+    /// Calls that such a plan makes besides, to keep strangers out.
     pub strangers: Calls,
     /// Of a first apply.
     pub apply: Calls,
@@ -132,11 +132,11 @@ fn rows(state: &Json) -> BTreeMap<String, Row> {
         let region = if type_name.starts_with("cloudfront.") { GLOBAL } else { row["region"].as_str().unwrap_or(home) };
         let depends_on = row["depends_on"].as_array().into_iter().flatten().filter_map(Json::as_str);
         let depends_on = depends_on.map(str::to_owned).collect();
-        // What was looked up has its attributes in plain sight.
+        // Lookups have their attributes in plain sight.
         let inputs = row.get("inputs").unwrap_or(row).clone();
         (address.to_owned(), Row { type_name, region: region.to_owned(), inputs, depends_on })
     };
-    // What counts as done without having run takes no call.
+    // A job that counts as done without having run takes no call.
     let ran = |found: &Json| !found["identity"].as_str().is_some_and(|identity| identity.starts_with("not run"));
     let tables = ["resources", "lookups"].into_iter().filter_map(|key| state[key].as_object());
     tables.flatten().filter(|(_, found)| ran(found)).map(|(address, found)| row(address, found)).collect()
