@@ -65,7 +65,7 @@ pub struct Again {
     pub after: Duration,
 }
 
-/// How often a call that may succeed later is made at least.
+/// How often a call that may succeed later is made at least, and one that the cloud itself fails in at most.
 const FEWEST_TRIES: u32 = 5;
 
 /// Waits between tries: about 1, 2, 4, 8, 15, 15, ... seconds of the cloud's time, until its patience ends.
@@ -95,8 +95,15 @@ impl<'a> Tries<'a> {
     async fn wait(&mut self, error: ProviderError) -> Result<(), ProviderError> {
         let lapse = self.provider.time_lapse();
         self.failed += 1;
-        let is_over = self.failed >= FEWEST_TRIES && self.started.elapsed() >= self.patience.div_f64(lapse);
-        if !error.kind.is_transient() || is_over {
+        let may_pass = match error.kind {
+            // A fault of the cloud mostly passes within seconds. One that stays is not worth the whole patience.
+            ErrorKind::Unknown => self.failed < FEWEST_TRIES,
+            kind if kind.is_transient() => {
+                self.failed < FEWEST_TRIES || self.started.elapsed() < self.patience.div_f64(lapse)
+            }
+            _ => false,
+        };
+        if !may_pass {
             return Err(error);
         }
         let pause = self.next.div_f64(lapse).mul_f64(spread(self.step, self.failed));
@@ -201,11 +208,11 @@ pub async fn create(
                 }
             }
         };
-        // After a lost answer the same request is made again: the provider finds what the first one made and completes
-        // it. Only if answers keep being lost is what exists taken as it is.
+        // After a lost answer, or a fault of the cloud, the same request is made again: the provider finds what the first
+        // one made and completes it. Only if this goes on is what exists taken as it is.
         let is_unclear = error.as_ref().is_none_or(|error| match error.kind {
-            ErrorKind::Conflict | ErrorKind::Unknown => true,
-            ErrorKind::Network => {
+            ErrorKind::Conflict => true,
+            ErrorKind::Network | ErrorKind::Unknown => {
                 lost += 1;
                 lost > 1
             }

@@ -20,10 +20,10 @@ const KILLS: usize = 10;
 const LIVES: u64 = 3;
 
 /// Numbers that look random and are the same each time (Marsaglia's xorshift).
-struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -66,7 +66,7 @@ pub async fn tag_as_aws_would(emulator: &Emulator, folder: &Path) {
     let _ = clients.s3().put_bucket_tagging().bucket(&bucket).tagging(tagging).send().await;
 }
 
-fn reads(action: &str) -> bool {
+pub fn reads(action: &str) -> bool {
     ["Describe", "List", "Get", "GET ", "HEAD "].iter().any(|start| action.starts_with(start))
 }
 

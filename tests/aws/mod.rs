@@ -13,6 +13,7 @@
 //! ```
 
 mod acm;
+mod bad_days;
 mod calls;
 mod cloudcontrol;
 mod cloudfront;

@@ -77,6 +77,7 @@ enum What {
     HideForTwo,
     FailLater,
     RefuseAccess,
+    Falter,
     KillBefore,
     KillAfter,
 }
@@ -93,6 +94,7 @@ impl Mishap {
             What::HideForTwo => Fault::HideFor(2),
             What::FailLater => Fault::FailLater,
             What::RefuseAccess => Fault::Refuse { code: "AccessDenied".into(), kind: ErrorKind::Denied },
+            What::Falter => Fault::Refuse { code: "InternalFailure".into(), kind: ErrorKind::Unknown },
             What::KillBefore => Fault::Crash(CrashPoint::BeforeTheEffect),
             What::KillAfter => Fault::Crash(CrashPoint::AfterTheEffect),
         };
@@ -115,6 +117,7 @@ fn mishaps() -> impl Strategy<Value = Mishap> {
         Just(What::HideForTwo),
         Just(What::FailLater),
         Just(What::RefuseAccess),
+        Just(What::Falter),
         Just(What::KillBefore),
         Just(What::KillAfter),
     ];

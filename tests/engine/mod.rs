@@ -26,7 +26,7 @@ use std::time::Duration;
 use mastoform::apply::Outcome;
 use mastoform::plan::{Action, Cause, Plan};
 use mastoform::provider::ErrorKind;
-use mastoform::provider::sim::{CrashPoint, Fault, Operation, Options, Rule, Sim, Subject};
+use mastoform::provider::sim::{Call, CrashPoint, Fault, Operation, Options, Rule, Sim, Subject};
 use mastoform::spec::OverlayFile;
 use mastoform::state::Status;
 use mastoform::value::Value;
@@ -219,6 +219,41 @@ async fn a_lost_answer_makes_nothing_twice() {
     let undisturbed = Instance::new();
     completed(undisturbed.go(EXAMPLE, true).await.expect("applies").1);
     assert_eq!(instance.sim.objects().len(), undisturbed.sim.objects().len());
+}
+
+/// The SDK repeats no creation, so that the engine does, as it does a change.
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_the_cloud_is_outlasted_and_one_that_stays_is_said() {
+    let address = "rds.cluster.database";
+    let bigger = example(&[("max_capacity = 1", "max_capacity = 3")]);
+    for (operation, text) in [(Operation::Create, EXAMPLE), (Operation::Update, bigger.as_str())] {
+        for (times, ends_well) in [(3, true), (100, false)] {
+            let instance = Instance::on_virtual_time();
+            if operation == Operation::Update {
+                completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+            }
+            let subject = Subject::Address(address.parse().expect("an address"));
+            let fault = Fault::Refuse { code: "InternalFailure".into(), kind: ErrorKind::Unknown };
+            instance.sim.add_fault(Rule::new(operation, subject, fault).times(times));
+            let before = asked(&instance, operation, address);
+            let outcome = instance.go(text, true).await.expect("runs").1;
+            let tries = asked(&instance, operation, address) - before;
+            if ends_well {
+                completed(outcome);
+                assert_eq!(tries, times + 1, "{operation:?}");
+                continue;
+            }
+            let Some(Outcome::Halted(report)) = outcome else { panic!("{operation:?}: {outcome:#?}") };
+            assert!(report.failed[0].message.contains("InternalFailure"), "{:?}", report.failed);
+            assert_eq!(tries, 5, "{operation:?}");
+        }
+    }
+}
+
+/// How often something was asked for.
+fn asked(instance: &Instance, operation: Operation, address: &str) -> usize {
+    let is_it = |call: &&Call| call.operation == operation && call.address.to_string() == address;
+    instance.sim.calls().iter().filter(is_it).count()
 }
 
 #[tokio::test]

@@ -17,6 +17,9 @@ main(['-H', '127.0.0.1', '-p', str(PORT)])
 /// What moto does not have.
 const ADDITIONS: &str = include_str!("moto_additions.py");
 
+/// Everything that moto keeps of an account.
+const INVENTORY: &str = include_str!("inventory.py");
+
 const ENVIRONMENT: &[(&str, &str)] = &[
     // Services become steady with one task.
     ("MOTO_ECS_SERVICE_RUNNING", "1"),
@@ -54,6 +57,15 @@ pub fn account_in(server: &Server) -> Emulator {
     server.account(&account, credentials)
 }
 
+/// Everything in an account, tags or not, as sorted lines: how often, where, and what. See `inventory.py`.
+pub fn inventory(emulator: &Emulator) -> Vec<String> {
+    let path = format!("/moto-api/inventory/{}", emulator.account());
+    let answer = server().http(&format!("GET {path}"), "", "").expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer with a body");
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| server_with(SCRIPT, &[]))
@@ -63,6 +75,6 @@ fn server() -> &'static Server {
 pub fn server_with(script: &str, environment: &[(&str, &str)]) -> Server {
     let python = python::environment("moto", include_str!("requirements.txt"));
     let environment = [ENVIRONMENT, environment].concat();
-    let script = format!("{ADDITIONS}\n{script}");
+    let script = format!("{ADDITIONS}\n{INVENTORY}\n{script}");
     Server::start(&Program { python: &python, script: &script, environment: &environment, ready: "/moto-api/" })
 }

@@ -24,7 +24,7 @@ pub struct Exchange {
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// It is refused with this code, and has no effect.
+    /// It is refused with this code, and has no effect. The status is that of the code: 500, 503, or else 400.
     Refuse(&'static str),
     /// It is refused with a message that repeats everything that was sent.
     Echo,
@@ -214,8 +214,12 @@ impl Message {
             ("text/xml", format!("<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>"))
         };
         let length = body.len();
-        format!("HTTP/1.1 400 Bad Request\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
-            .into_bytes()
+        let status = match code {
+            "InternalFailure" => "500 Internal Server Error",
+            "ServiceUnavailable" => "503 Service Unavailable",
+            _ => "400 Bad Request",
+        };
+        format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
     }
 
     fn bytes(&self) -> Vec<u8> {
