@@ -8,7 +8,7 @@ def add_inventory():
     from collections import Counter
     from enum import Enum
     from moto.core.base_backend import BackendDict, BaseBackend
-    from moto.ec2.models import ec2_backends as networks
+    from moto.ec2.models import EC2Backend
     from moto.moto_api._internal import urls
 
     # What the account makes up: UUIDs, ids of EC2, keys and tokens, and parts of the names of secrets and hosts.
@@ -17,17 +17,18 @@ def add_inventory():
         r"|\b(?:[a-z]{1,12}-)?[0-9a-f]{16,}\b|\b[A-Z0-9]{12,}\b|\b[a-z]+-[0-9a-f]{8}\b"
         r"|(?<=:secret:)[\w/-]+-\w{6}\b|(?<=\.cluster-)\w{12}\b|\b\w{6}(?=\.\w+\.cache\.)|\b\w{13}(?=\.cloudfront\.)"
     )
-    TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
+    TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?|\d{4}(?:-\d\d){4}")
     ADDRESS, LINEAGE = "mastoform:address", "mastoform:lineage"
-    # Secrets are as random as ids.
-    SECRET = re.compile(r"password|secret_string|secret_binary|auth_token|secret_access_key|private_key|key_material", re.I)
+    # Secrets are as random as ids, and so is a part of the name of a database.
+    SECRET = re.compile(r"url_identifier|password|secret_string|secret_binary|auth_token|secret_access_key|private_key|key_material", re.I)
     CERTIFICATE = {"key", "_key", "cert"}
     # What AWS brings along in each account, and what only counts calls.
     PASSED_OVER = {
         "account_id", "region_name", "partition", "backend", "amis", "instance_types", "instance_type_offerings",
-        "aws_managed_policies", "signing_region", "_url_paths", "tagger_lock", "lock",
+        "aws_managed_policies", "signing_region", "_url_paths", "tagger_lock", "lock", "last_used",
     }
     SERVICES_PASSED_OVER = {"sts", "moto_api", "config", "instance_metadata"}
+    REGIONS = {"us-east-1", "eu-central-1"}
 
     def tags_of(item):
         found = {}
@@ -55,49 +56,63 @@ def add_inventory():
         is_kept = lambda name: name not in PASSED_OVER and not name.startswith("latest_")
         return {name: inner for name, inner in vars(value).items() if is_kept(name)}
 
-    # What lies in the account; a backend's own settings are not part of it.
-    def contents(backend):
-        return {name: inner for name, inner in parts(backend).items() if is_object(inner) or isinstance(inner, (dict, list, set))}
-
     def is_object(value):
-        return hasattr(value, "__dict__") and not isinstance(value, (type, BaseBackend, Enum)) and not callable(value)
+        plain = (dict, list, tuple, set, str, bytes, int, float, date, type, BaseBackend, Enum)
+        return hasattr(value, "__dict__") and not isinstance(value, plain) and not callable(value)
 
-    # A region has the networks that AWS brings along as soon as anything asks for them.
+    # A region has what AWS brings along as soon as anything asks for it, so here all of them are asked.
     def backends(account):
-        networks[account]["us-east-1"]
-        for service in list(BackendDict._instances):
-            if service.service_name not in SERVICES_PASSED_OVER and account in service:
-                for region, backend in dict.items(service[account]):
+        for service in sorted(BackendDict._instances, key=lambda service: service.service_name):
+            if service.service_name not in SERVICES_PASSED_OVER:
+                for region in REGIONS & set(service[account].regions):
+                    service[account][region]
+                for region, backend in sorted(dict.items(service[account])):
                     yield service.service_name, region, backend
+
+    # What lies in the account; a backend's own settings are not part of it. EC2 keeps the tags of everything in one place,
+    # and there also those of a rule that it has refused as a second one.
+    def contents(backend):
+        is_kept = lambda inner: is_object(inner) or isinstance(inner, (dict, list, set))
+        found = {name: inner for name, inner in parts(backend).items() if is_kept(inner)}
+        if isinstance(backend, EC2Backend):
+            tags, ids = found.pop("tags"), set()
+            each_object(found, lambda one: ids.update(map(str, parts(one).values())))
+            found["tags"] = {id: tags[id] for id in tags if id in ids}
+        return found
+
+    def each_object(value, visit, seen=None, depth=0):
+        seen = set() if seen is None else seen
+        if depth > 10 or id(value) in seen:
+            return
+        seen.add(id(value))
+        if is_object(value):
+            visit(value)
+            value = parts(value)
+        if isinstance(value, dict):
+            inner = list(value.values())
+        elif isinstance(value, (list, tuple, set)):
+            inner = list(value)
+        else:
+            return
+        for one in inner:
+            each_object(one, visit, seen, depth + 1)
 
     # Names of what the account made up, by what carries our tags, and the lineages.
     def names(account):
-        labels, lineages, seen = {}, set(), set()
+        labels, lineages = {}, set()
 
-        def visit(value, depth):
-            if depth > 10 or id(value) in seen:
-                return
-            if is_object(value):
-                seen.add(id(value))
-                own = parts(value)
-                tags = tags_of(own)
-                if LINEAGE in tags:
-                    lineages.add(tags[LINEAGE])
-                for name, inner in own.items():
-                    if ADDRESS in tags and isinstance(inner, str):
-                        for made_up in MADE_UP.findall(inner):
-                            labels.setdefault(made_up, f"<{tags[ADDRESS]}>")
-                    visit(inner, depth + 1)
-            elif isinstance(value, dict):
-                seen.add(id(value))
-                for inner in list(value.values()):
-                    visit(inner, depth + 1)
-            elif isinstance(value, (list, tuple, set)):
-                for inner in list(value):
-                    visit(inner, depth + 1)
+        def visit(value):
+            own = parts(value)
+            tags = tags_of(own)
+            if LINEAGE in tags:
+                lineages.add(tags[LINEAGE])
+            for inner in (own.get("id"), own.get("arn")):
+                if ADDRESS in tags and isinstance(inner, str):
+                    for made_up in MADE_UP.findall(inner):
+                        labels[made_up] = f"<{tags[ADDRESS]}>"
 
         for _, _, backend in backends(account):
-            visit(contents(backend), 0)
+            each_object(contents(backend), visit)
         return labels, lineages
 
     def inventory(account):

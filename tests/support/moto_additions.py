@@ -240,6 +240,46 @@ def let_tasks_end():
 let_tasks_end()
 
 
+# A second request for a service with the token of the first makes nothing. moto makes it anew and counts its tasks twice.
+def make_services_once():
+    from moto.core.responses import ActionResult
+    from moto.ecs.responses import EC2ContainerServiceResponse as Response
+
+    create = Response.create_service
+
+    def create_once(response):
+        services, token = response.ecs_backend.services, response._get_param("clientToken")
+        known = response.ecs_backend.__dict__.setdefault("services_by_token", {})
+        if known.get(token) not in services.values():
+            before = set(services.values())
+            answer = create(response)
+            known[token] = next(service for service in services.values() if service not in before)
+            return answer
+        return ActionResult({"service": known[token]})
+
+    Response.create_service = create_once
+
+make_services_once()
+
+
+# A load balancer has one listener for a port. moto looks for the port among the ARNs, and makes a second one.
+def refuse_second_listeners():
+    from moto.elbv2.exceptions import DuplicateListenerError
+    from moto.elbv2.models import ELBv2Backend as Backend
+
+    create = Backend.create_listener
+
+    def create_first(backend, load_balancer_arn, protocol, port, *others, **more):
+        balancer = backend.load_balancers.get(load_balancer_arn)
+        if balancer and any(str(listener.port) == str(port) for listener in balancer.listeners.values()):
+            raise DuplicateListenerError()
+        return create(backend, load_balancer_arn, protocol, port, *others, **more)
+
+    Backend.create_listener = create_first
+
+refuse_second_listeners()
+
+
 # Version 2 of SES, of which moto has a part: it keeps no options of configuration sets, knows no MAIL FROM and no account,
 # and verifies a domain that nobody has proven. Here everything is kept as it was sent. A domain is PENDING until Route 53
 # of the account has the first record of DKIM, an address until somebody asks for it a second time.
