@@ -360,7 +360,7 @@ pub enum ErrorKind {
     NotYet,
     /// No answer.
     Network,
-    /// The cloud's own fault, or a code nobody knows.
+    /// The cloud's own fault, or a code nobody knows. Worth a few more tries, and no long wait.
     Unknown,
 }
 

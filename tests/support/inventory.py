@@ -123,6 +123,8 @@ def add_inventory():
                 text = text.replace(lineage, "<lineage>")
             text = text.replace(account, "<account>")
             text = TIME.sub("<time>", text)
+            # How often the state was written.
+            text = re.sub(r'"serial":\d+', '"serial":<number>', text)
             return MADE_UP.sub(lambda match: labels.get(match[0], "<made up>"), text)
 
         def simple(name, value):
