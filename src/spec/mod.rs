@@ -122,6 +122,11 @@ impl Specs {
         diagnostics.finish(specs).map(|(specs, _)| specs)
     }
 
+    /// Whether anything but the program's own files was read. Those make sense: its tests say so.
+    pub fn has_overlay(&self) -> bool {
+        self.files.len() > self.embedded || self.prices.is_own()
+    }
+
     /// SHA-256 of all files, for the fingerprint of a plan. Patches are no part of it: they are the instance's file's.
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| digest(self.files.iter().map(|file| file.text.as_str())))
@@ -141,7 +146,7 @@ impl Specs {
     pub fn lint(&self) -> Diagnostics {
         let mut problems = lint::lint(&self.types, &self.blueprint);
         let own = self.files.get(self.embedded..).unwrap_or_default();
-        if !own.is_empty() || self.prices.is_own() {
+        if self.has_overlay() {
             match self.prices.table() {
                 Ok(table) => problems.extend(price_lint::rules(&self.types, &self.blueprint, table, Some(own)).0),
                 Err(wrong) => problems.extend(wrong.0),

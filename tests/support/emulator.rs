@@ -95,7 +95,7 @@ impl Server {
     /// The whole answer to a request.
     pub fn http(&self, request: &str, headers: &str, body: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(300))).ok()?;
         let host = format!("Host: 127.0.0.1:{}\r\n", self.port);
         let length = format!("Content-Length: {}\r\nConnection: close\r\n", body.len());
         write!(stream, "{request} HTTP/1.1\r\n{host}{length}{headers}\r\n{body}").ok()?;
