@@ -52,7 +52,7 @@ pub struct Run<'a> {
     pub types: &'a Types,
     pub plan: &'a Plan,
     /// Where values come from that the plan could not know. `None` when everything is destroyed.
-    pub desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
+    pub desired: Option<(&'a World<'a>, &'a Graph)>,
     pub state: State,
     /// Recorded when everything is done.
     pub settings: Value,

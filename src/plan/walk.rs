@@ -200,7 +200,7 @@ pub struct Situation<'a> {
 }
 
 /// Makes the plan for an apply: one pass over all expressions of the file.
-pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> Result<Plan, Diagnostics> {
+pub fn plan(world: &World<'_>, graph: &Graph, situation: &Situation<'_>) -> Result<Plan, Diagnostics> {
     world.evaluator.begin();
     let mut instances: BTreeMap<ResourceName, Vec<Address>> = BTreeMap::new();
     for address in graph.nodes.keys() {
@@ -242,17 +242,17 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
             !matches!(change.action, Action::Create | Action::Replace { order: Order::DeleteFirst, .. })
         });
         if stays {
-            refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
+            refusals.extend(held_back(address, &desired.resource_type, situation.state, &orders));
         }
-        let troubled = troubled(address, desired.resource_type, situation, change.as_ref());
+        let troubled = troubled(address, &desired.resource_type, situation, change.as_ref());
         let is_troubled = troubled.is_some();
         refusals.extend(troubled);
         refusals.extend(change.as_ref().and_then(|change| lowered(change, &settled.lowered)));
         raised.extend(settled.raised.iter().filter_map(|difference| Raised::of(address, difference)));
         if let Some(mut change) = change {
-            gates::complete(&mut change, desired.resource_type, situation.state.rows.is_empty());
-            refusals.extend(once::refusal(&change, desired.resource_type));
-            refusals.extend(unproven(&change, desired.resource_type, &owner));
+            gates::complete(&mut change, &desired.resource_type, situation.state.rows.is_empty());
+            refusals.extend(once::refusal(&change, &desired.resource_type));
+            refusals.extend(unproven(&change, &desired.resource_type, &owner));
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
             }
@@ -274,7 +274,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         if change.causes == [Cause::Orphan] {
             change.causes.extend(walked.existence_cause(world, address, &situation.state.settings));
         }
-        let resource_type = world.specs.types.get(&address.type_name);
+        let resource_type = world.specs.types.get(&address.type_name).map(Arc::as_ref);
         gates::complete_removal(&mut change, row, resource_type, &wishes);
         refusals.extend(undeletable(&change, resource_type, row, situation));
         if change.protect {
@@ -317,7 +317,7 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Opt
     let wishes = Wishes::of(world, situation.state.rows.keys());
     for (address, row) in &situation.state.rows {
         let mut change = removal(address, row, situation, types, Cause::Destroy);
-        let resource_type = types.get(&address.type_name);
+        let resource_type = types.get(&address.type_name).map(Arc::as_ref);
         gates::complete_removal(&mut change, row, resource_type, &wishes);
         refusals.extend(undeletable(&change, resource_type, row, situation));
         if change.protect {
@@ -490,20 +490,20 @@ fn protection_inputs(world: &World<'_>, address: &Address) -> Vec<Vec<String>> {
 }
 
 /// The attributes of a resource as far as they are known.
-pub fn attributes(world: &World<'_>, desired: &Desired<'_>, scope: &ResourceScope<'_>) -> Result<Planned, Diagnostic> {
+pub fn attributes(world: &World<'_>, desired: &Desired, scope: &ResourceScope<'_>) -> Result<Planned, Diagnostic> {
     world.evaluator.entries(&desired.templates(), scope).map(|entries| planned(Tree::Map(entries)))
 }
 
 fn settle<'a>(
     world: &World<'_>,
-    desired: &Desired<'a>,
+    desired: &'a Desired,
     attributes: Arc<Planned>,
     situation: &Situation<'a>,
     walked: &Walked<'a>,
     orders: &BTreeMap<Address, Order>,
 ) -> (Settled<'a>, Option<Change>) {
     let address = &desired.address;
-    let resource_type = desired.resource_type;
+    let resource_type = &*desired.resource_type;
     let row = situation.state.rows.get(address);
     let begun = || begun(desired, &attributes, row);
     let mut settled = Settled::new(resource_type, &attributes);
@@ -662,7 +662,7 @@ fn settle<'a>(
 }
 
 /// The change of a resource, as far as it does not depend on what is done with it.
-pub(super) fn begun(desired: &Desired<'_>, attributes: &Arc<Planned>, row: Option<&Row>) -> Change {
+pub(super) fn begun(desired: &Desired, attributes: &Arc<Planned>, row: Option<&Row>) -> Change {
     Change {
         address: desired.address.clone(),
         region: desired.region.clone(),
@@ -696,12 +696,12 @@ pub(super) fn created(change: Change, attributes: &Planned, resource_type: &Reso
 
 /// Creating first needs another name than the old one's, and nothing below that is deleted first.
 fn replace_order(
-    desired: &Desired<'_>,
+    desired: &Desired,
     attributes: &Planned,
     sides: &Sides<'_>,
     orders: &BTreeMap<Address, Order>,
 ) -> Order {
-    let resource_type = desired.resource_type;
+    let resource_type = &*desired.resource_type;
     let is = |name: &str| sides.observed.and_then(|shown| shown.get(name)).or_else(|| sides.recorded.get(name));
     let is_same = |name: &str| attributes.get(name).and_then(Tree::plain).as_ref() == is(name);
     // A name counts even where it is not the identity: AWS gives the new one an ARN of its own, and refuses its name.
@@ -767,7 +767,7 @@ pub fn merged(recorded: &Value, observed: &Value, resource_type: &ResourceType) 
 
 pub(super) fn attribute_change(
     world: &World<'_>,
-    desired: &Desired<'_>,
+    desired: &Desired,
     difference: Difference,
     walked: &Walked<'_>,
     settings: &Value,
@@ -787,7 +787,7 @@ pub(super) fn attribute_change(
 
 fn cause(
     world: &World<'_>,
-    desired: &Desired<'_>,
+    desired: &Desired,
     difference: &Difference,
     walked: &Walked<'_>,
     settings: &Value,
@@ -938,7 +938,7 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
 }
 
 /// What AWS would refuse, found before it is asked.
-fn validate(desired: &Desired<'_>, attributes: &Planned) -> Vec<Diagnostic> {
+fn validate(desired: &Desired, attributes: &Planned) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for (name, attribute) in &desired.resource_type.attributes {
         let mut path = vec![name.clone()];
@@ -955,7 +955,7 @@ fn validate(desired: &Desired<'_>, attributes: &Planned) -> Vec<Diagnostic> {
 }
 
 fn validate_value(
-    desired: &Desired<'_>,
+    desired: &Desired,
     attribute: &Attribute,
     value: &Planned,
     path: &mut Vec<String>,

@@ -108,7 +108,7 @@ impl Specs {
                         types::read(service, &node, &mut types, &mut diagnostics);
                         for entry in node.entries().iter().filter(|_| document.is_empty()) {
                             let name = TypeName::new(service.as_str(), entry.key.as_str());
-                            types.entry(name).and_modify(|added| added.is_added = true);
+                            types.entry(name).and_modify(|added| Arc::make_mut(added).is_added = true);
                         }
                     }
                     None => blueprint::read(node, &mut blueprint, &mut diagnostics),

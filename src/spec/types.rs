@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use regex::Regex;
@@ -23,7 +23,7 @@ use crate::value::{Planned, Tree, Value};
 pub const RESERVED: [&str; 8] = ["when", "each", "after", "first", "region", "lifecycle", "lookup", "doc"];
 
 /// All resource types by name.
-pub type Types = BTreeMap<TypeName, ResourceType>;
+pub type Types = BTreeMap<TypeName, Arc<ResourceType>>;
 
 /// A resource type.
 #[derive(Clone, Debug)]
@@ -610,7 +610,7 @@ pub fn read(service: &str, document: &Node, types: &mut Types, diagnostics: &mut
     for entry in document.entries() {
         let name = TypeName::new(service, entry.key.as_str());
         let resource_type = resource_type(name.clone(), entry, diagnostics);
-        if let Some(earlier) = types.insert(name.clone(), resource_type) {
+        if let Some(earlier) = types.insert(name.clone(), Arc::new(resource_type)) {
             diagnostics.push(
                 Diagnostic::error("duplicate-type", format!("type `{name}` is declared twice"))
                     .at(&entry.key_location, "again here")
