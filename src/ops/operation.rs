@@ -334,37 +334,7 @@ fn durations(report: &Report) -> BTreeMap<String, BTreeMap<String, u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::{Done, Failure};
-
-    fn report() -> Report {
-        let done = |address: &str, verb, seconds| Done {
-            address: address.parse().expect("an address"),
-            verb,
-            elapsed: Duration::from_secs(seconds),
-        };
-        Report {
-            state: State::new("l", "social", "eu-central-1"),
-            done: vec![
-                done("rds.cluster.database", "create", 250),
-                done("rds.cluster.other", "replace", 200),
-                done("rds.cluster.third", "create", 900),
-                done("rds.cluster.old", "delete", 60),
-                done("ecs.service.web", "adopt", 60),
-                Done { elapsed: Duration::from_millis(2), ..done("rds.cluster.protected", "update", 0) },
-            ],
-            failed: vec![Failure {
-                address: "elb.listener.https".parse().expect("an address"),
-                message: "the limit is 50".to_owned(),
-                credentials: false,
-                location: None,
-            }],
-            skipped: Vec::new(),
-            pending: Vec::new(),
-            waiting: Vec::new(),
-            not_started: Vec::new(),
-            unsaved: None,
-        }
-    }
+    use crate::apply::tests::report;
 
     #[test]
     fn only_what_took_its_whole_time_is_remembered() {
