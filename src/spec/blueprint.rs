@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::limits::Limits;
 use super::news::News;
 use super::pricing::{self, Item};
 use super::probe::Probe;
-use super::types::{Limits, Order, Reader};
+use super::reader::Reader;
+use super::types::Order;
 use crate::address::{Address, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};

@@ -9,6 +9,7 @@
 pub mod blueprint;
 pub mod counterpart;
 mod embedded;
+pub mod limits;
 pub mod lint;
 pub mod news;
 pub mod permissions;
@@ -17,6 +18,7 @@ pub mod price_lint;
 pub mod prices;
 pub mod pricing;
 pub mod probe;
+pub mod reader;
 mod ready;
 pub mod references;
 pub mod types;

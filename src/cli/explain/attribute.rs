@@ -11,7 +11,8 @@ use crate::plan::Action;
 use crate::plan::resolve::{Desired, deciding_inputs};
 use crate::render::duration::about;
 use crate::render::explain::{Sheet, columns};
-use crate::spec::types::{Attribute, Limits, ResourceType, Security, Shape};
+use crate::spec::limits::Limits;
+use crate::spec::types::{Attribute, ResourceType, Security, Shape};
 use crate::value::{Planned, Tree, Value};
 
 /// Characters of a value on one line.
