@@ -10,8 +10,8 @@
 
 use std::sync::Arc;
 
+use super::cause::written_at;
 use super::resolve::{Desired, World, deciding_inputs};
-use super::walk::written_at;
 use crate::spec::types::Attribute;
 use crate::state::{Row, State};
 use crate::value::{Planned, Tree, Value};

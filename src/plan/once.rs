@@ -12,10 +12,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::cause::attribute_change;
 use super::change::{Action, Cause, Change, Refusal};
 use super::diff::{self, Sides};
 use super::resolve::{Desired, World};
-use super::walk::{Computed, Settled, Situation, Walked, attribute_change, begun, created};
+use super::walk::{Computed, Settled, Situation, Walked, begun, created};
 use crate::provider::Observation;
 use crate::spec::blueprint::ResourceName;
 use crate::spec::types::{Condition, ResourceType};
