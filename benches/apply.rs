@@ -112,7 +112,7 @@ async fn measured(size: usize, kept: Option<&Path>) -> (usize, f64, Written) {
     let mut gathered = session::gather(&read_only(&provider), &specs.types, Some(&early), read).await.expect("answers");
     let lookups = gathered.lookups.clone();
     let world = World { lookups: &lookups, ..early };
-    let graph = resolve(&world, &specs).expect("a graph");
+    let graph = resolve(&world).expect("a graph");
     let (plan, _) = session::plan(&world, &graph, &gathered).expect("a plan");
     let written = Arc::new(Mutex::new(Written::default()));
     let watched = Arc::clone(&written);

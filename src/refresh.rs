@@ -203,14 +203,14 @@ pub async fn look(reader: &dyn Reader, targets: &[Target]) -> Observations {
 pub fn part_foreign(types: &Types, targets: &[Target], observations: &mut Observations) {
     let mut cares: BTreeMap<&Address, Care> = BTreeMap::new();
     let is_part = |target: &&Target| {
-        let resource_type = types.get(&target.address.type_name);
+        let resource_type = types.get(&target.address.type_name).map(Arc::as_ref);
         matches!(resource_type.map(|found| &found.proof), Some(Proof::Parent { .. }))
     };
     let (parts, wholes): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(is_part);
     for target in wholes.into_iter().chain(parts) {
         let Some(owner) = &target.owner else { continue };
         let Some(Observation::Found(observed)) = observations.get(&target.address) else { continue };
-        let resource_type = types.get(&target.address.type_name);
+        let resource_type = types.get(&target.address.type_name).map(Arc::as_ref);
         let parent = resource_type.and_then(|resource_type| parent_of(resource_type, observed, targets));
         let care = ownership::judge(
             owner,

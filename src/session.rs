@@ -365,13 +365,13 @@ pub fn begin(paths: &Paths, gathered: &mut Gathered, watch: Option<Watch>) -> Re
     Ok(Ledger::begin(paths, &mut gathered.state, gathered.on_disk.as_deref(), watch)?)
 }
 
-/// What a plan is made from.
 /// The digest of a file, with that of the settings it shares with others.
 fn digest_of(config: &Config) -> String {
     let shared = config.shared.iter().map(|shared| shared.text.as_str());
     spec::digest(std::iter::once(config.source.text.as_str()).chain(shared))
 }
 
+/// What a plan is made from.
 fn fingerprint(config: Option<&Config>, specs: &Specs, gathered: &Gathered) -> Fingerprint {
     let state = &gathered.state;
     let known = gathered.on_disk.clone().filter(|_| gathered.is_as_read);
@@ -458,7 +458,7 @@ fn foreign(world: &World<'_>, account: Option<&str>) -> Diagnostics {
 }
 
 /// Patches of resources that this file does not ask for.
-fn idle_patches(world: &World<'_>, graph: &Graph<'_>) -> Diagnostics {
+fn idle_patches(world: &World<'_>, graph: &Graph) -> Diagnostics {
     let mut problems = Diagnostics::default();
     for (name, resource) in &world.specs.blueprint.resources {
         for patch in &resource.patches {
@@ -475,7 +475,7 @@ fn idle_patches(world: &World<'_>, graph: &Graph<'_>) -> Diagnostics {
 }
 
 /// A warning about resources of the state that no file of the specs describes, as when a folder of specs is forgotten.
-fn undescribed(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Option<Diagnostic> {
+fn undescribed(world: &World<'_>, graph: &Graph, state: &State) -> Option<Diagnostic> {
     let is_known = |address: &Address| {
         let name = (address.type_name.clone(), address.name.clone());
         graph.nodes.contains_key(address) || world.specs.blueprint.resources.contains_key(&name)
@@ -489,7 +489,7 @@ fn undescribed(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Option<Di
 }
 
 /// Makes the plan of an apply. Warnings of checks come with it.
-pub fn plan(world: &World<'_>, graph: &Graph<'_>, gathered: &Gathered) -> Result<(Plan, Diagnostics), Diagnostics> {
+pub fn plan(world: &World<'_>, graph: &Graph, gathered: &Gathered) -> Result<(Plan, Diagnostics), Diagnostics> {
     let mut checks = late_checks(world);
     checks.extend(frozen(world, &gathered.state).0);
     checks.extend(foreign(world, gathered.account.as_deref()).0);
@@ -565,11 +565,14 @@ pub fn learned(types: &Arc<Types>, history: &[history::Entry]) -> Arc<Types> {
     for (name, resource_type) in &mut learned {
         let usual = |verb: &str, expected: Duration| history::usual(history, name, verb).unwrap_or(expected);
         let expect = resource_type.expect;
-        resource_type.expect = Durations {
+        let known = Durations {
             create: usual(if resource_type.once { "run" } else { "create" }, expect.create),
             update: usual("update", expect.update),
             delete: usual("delete", expect.delete),
         };
+        if known != expect {
+            Arc::make_mut(resource_type).expect = known;
+        }
     }
     Arc::new(learned)
 }
@@ -579,7 +582,7 @@ pub fn learned(types: &Arc<Types>, history: &[history::Entry]) -> Arc<Types> {
 /// # Errors
 ///
 /// What a plan of its first apply would say is wrong.
-pub fn cost(world: &World<'_>, graph: &Graph<'_>) -> Result<Estimate, Diagnostics> {
+pub fn cost(world: &World<'_>, graph: &Graph) -> Result<Estimate, Diagnostics> {
     let config = world.config;
     let nothing = State::new("", config.name.as_str(), config.region.as_str());
     let situation = Situation { state: &nothing, observations: None, made_from: Fingerprint::default() };
@@ -599,7 +602,7 @@ pub struct Output {
 }
 
 /// The outputs as the state knows them.
-pub fn outputs(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Result<Vec<Output>, Diagnostics> {
+pub fn outputs(world: &World<'_>, graph: &Graph, state: &State) -> Result<Vec<Output>, Diagnostics> {
     world.evaluator.begin();
     let revealed = Revealed::new();
     let existing = Existing { state, graph, revealed: &revealed };
@@ -650,7 +653,7 @@ mod tests {
             account: Some("210987654321".to_owned()),
             ..Gathered::offline(State::new("l", "social", "eu-central-1"))
         };
-        let graph = crate::plan::resolve::resolve(&world, &specs).expect("a graph");
+        let graph = crate::plan::resolve::resolve(&world).expect("a graph");
         assert!(plan(&world, &graph, &gathered).is_err(), "and there is no plan");
     }
 }

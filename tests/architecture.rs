@@ -226,6 +226,44 @@ fn no_export_knows_a_type_by_name() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// A graph is made once for what was gathered, and kept with the plan: whoever carries the plan out or draws it takes that
+/// one. Those below make one each, from a file and facts of their own.
+#[test]
+fn a_graph_is_made_in_one_place_for_each_set_of_facts() {
+    const MAKERS: [(&str, &str); 13] = [
+        ("src/ops/proposal.rs", "the plan of an apply"),
+        ("src/session/neighbours.rs", "looks for the resources of an instance that has no state"),
+        ("src/cli/cost.rs", "a file, whatever exists"),
+        ("src/cli/drift.rs", "the plan that drift is read off, or that of an edited copy of the file"),
+        ("src/cli/explain/mod.rs", "the file and the state as they are"),
+        ("src/cli/explain/setting.rs", "a copy of the file with another setting"),
+        ("src/cli/fleet/plan.rs", "a plan of one instance among others"),
+        ("src/cli/graph.rs", "a drawing without a plan"),
+        ("src/cli/iam_policy.rs", "a plan over nothing"),
+        ("src/cli/output.rs", "the outputs as the state knows them"),
+        ("src/cli/run.rs", "what a task reads of the state"),
+        ("src/cli/status.rs", "what probes read of the state"),
+        ("src/cli/validate.rs", "a plan over nothing"),
+    ];
+    let call = Regex::new(r"(?:^|[^.:A-Za-z_])resolve\(|resolve::resolve\(").expect("a pattern");
+    let mut found = BTreeMap::new();
+    for (name, bytes) in crate::support::case::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let name = Path::new("src").join(name);
+        if name.starts_with("src/provider") || name.starts_with("src/expr") || name.ends_with("tests.rs") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//") && !line.contains("fn resolve("));
+        let calls = lines.filter(|line| call.is_match(line)).count();
+        if calls > 0 {
+            found.insert(name.display().to_string(), calls);
+        }
+    }
+    let expected: BTreeMap<String, usize> = MAKERS.iter().map(|(name, _)| ((*name).to_owned(), 1)).collect();
+    assert_eq!(found, expected, "each of these makes a graph, and no other; once");
+}
+
 /// Files are opened by `file`, which follows no link. Programs are run by `cli::git` and `cli::shell` alone.
 #[test]
 fn files_are_opened_and_programs_run_in_one_place() {

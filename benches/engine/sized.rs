@@ -77,12 +77,12 @@ impl Sized {
         }
     }
 
-    pub fn graph(&self) -> Graph<'_> {
-        resolve(&self.world(), &self.specs).expect("resolves")
+    pub fn graph(&self) -> Graph {
+        resolve(&self.world()).expect("resolves")
     }
 
     /// The plan from a state, without a cloud.
-    pub fn plan(&self, graph: &Graph<'_>, gathered: &Gathered) -> Plan {
+    pub fn plan(&self, graph: &Graph, gathered: &Gathered) -> Plan {
         session::plan(&self.world(), graph, gathered).unwrap_or_else(|problems| panic!("{problems}")).0
     }
 

@@ -16,7 +16,7 @@ const FEWEST_LETTERS: usize = 6;
 /// for a creation. `None` if nothing in the file decides it, or the refusal does not tell.
 pub fn place(
     error: &ProviderError,
-    desired: &Desired<'_>,
+    desired: &Desired,
     changed: Option<&[String]>,
     world: &World<'_>,
 ) -> Option<Location> {
@@ -25,7 +25,7 @@ pub fn place(
     }
     let named = error.attribute.as_deref().map(path_of);
     let path =
-        named.or_else(|| mentioned(&error.message, desired.resource_type, changed)).or_else(|| match changed? {
+        named.or_else(|| mentioned(&error.message, &desired.resource_type, changed)).or_else(|| match changed? {
             [only] => Some(vec![only.clone()]),
             _ => None,
         })?;

@@ -580,7 +580,7 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) fn resource_type(&self, index: usize) -> Option<&'a ResourceType> {
-        self.run.types.get(&self.steps.step(index).address.type_name)
+        self.run.types.get(&self.steps.step(index).address.type_name).map(Arc::as_ref)
     }
 
     fn created(&mut self, index: usize, created: Created, is_fresh: bool) {

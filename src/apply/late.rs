@@ -22,7 +22,7 @@ pub type Revealed = BTreeMap<(Address, AttributePath), SecretText>;
 /// What exists now: the rows of the state, and the secrets read for this step.
 pub struct Existing<'a> {
     pub state: &'a State,
-    pub graph: &'a Graph<'a>,
+    pub graph: &'a Graph,
     pub revealed: &'a Revealed,
 }
 
@@ -77,7 +77,7 @@ pub enum LateError {
 /// left out.
 pub fn complete(
     world: &World<'_>,
-    desired: &Desired<'_>,
+    desired: &Desired,
     planned: &Planned,
     existing: &Existing<'_>,
     wanted: &dyn Fn(&str) -> bool,
@@ -201,7 +201,7 @@ fn is_secret(planned: &Planned) -> bool {
 
 /// The secrets a step has to read: those its attributes refer to, of the attributes that are sent.
 pub fn secrets_to_read(
-    graph: &Graph<'_>,
+    graph: &Graph,
     planned: &Planned,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Vec<(Address, AttributePath)> {

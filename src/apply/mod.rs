@@ -52,7 +52,7 @@ pub struct Run<'a> {
     pub types: &'a Types,
     pub plan: &'a Plan,
     /// Where values come from that the plan could not know. `None` when everything is destroyed.
-    pub desired: Option<(&'a World<'a>, &'a Graph<'a>)>,
+    pub desired: Option<(&'a World<'a>, &'a Graph)>,
     pub state: State,
     /// Recorded when everything is done.
     pub settings: Value,
@@ -117,6 +117,22 @@ pub struct Report {
     pub unsaved: Option<Unsaved>,
 }
 
+impl Report {
+    /// What is told of an apply in which nothing was done.
+    pub fn of(state: State) -> Self {
+        Self {
+            state,
+            done: Vec::new(),
+            failed: Vec::new(),
+            skipped: Vec::new(),
+            pending: Vec::new(),
+            waiting: Vec::new(),
+            not_started: Vec::new(),
+            unsaved: None,
+        }
+    }
+}
+
 /// A state that could not be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsaved {
@@ -151,17 +167,38 @@ pub async fn run(run: Run<'_>) -> Outcome {
         Err(error) => {
             let failure =
                 Failure { address: error.0.clone(), message: error.to_string(), credentials: false, location: None };
-            return Outcome::Halted(Report {
-                state: run.state,
-                done: Vec::new(),
-                failed: vec![failure],
-                skipped: Vec::new(),
-                pending: Vec::new(),
-                waiting: Vec::new(),
-                not_started: Vec::new(),
-                unsaved: None,
-            });
+            return Outcome::Halted(Report { failed: vec![failure], ..Report::of(run.state) });
         }
     };
     engine::Engine::new(run, &steps).run().await
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// What is told of an apply in which something of every kind was done, and one thing failed.
+    pub(crate) fn report() -> Report {
+        let address = |text: &str| text.parse().expect("an address");
+        let done =
+            |name: &str, verb, seconds| Done { address: address(name), verb, elapsed: Duration::from_secs(seconds) };
+        Report {
+            done: vec![
+                done("rds.cluster.database", "create", 250),
+                done("rds.cluster.other", "replace", 200),
+                done("rds.cluster.third", "create", 900),
+                done("rds.cluster.old", "delete", 60),
+                done("ecs.service.web", "adopt", 60),
+                Done { elapsed: Duration::from_millis(2), ..done("rds.cluster.protected", "update", 0) },
+            ],
+            failed: vec![Failure {
+                address: address("elb.listener.https"),
+                message: "elasticloadbalancing:CreateListener: TooManyListeners: the limit is 50".to_owned(),
+                credentials: false,
+                location: None,
+            }],
+            skipped: vec![(address("ecs.service.mastodon"), address("elb.listener.https"))],
+            ..Report::of(State::new("l", "social", "eu-central-1"))
+        }
+    }
 }

@@ -382,45 +382,10 @@ pub(super) fn deletes(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::Done;
+    use crate::apply::tests::report;
     use crate::cli::ui::captured::ui;
     use crate::diagnostic::SourceFile;
     use crate::document;
-    use crate::state::State;
-
-    fn address(text: &str) -> Address {
-        text.parse().expect("an address")
-    }
-
-    fn report() -> Report {
-        let done = |name: &str, verb: &'static str, seconds: u64| Done {
-            address: address(name),
-            verb,
-            elapsed: Duration::from_secs(seconds),
-        };
-        Report {
-            state: State::new("l", "social", "eu-central-1"),
-            done: vec![
-                done("rds.cluster.database", "create", 250),
-                done("rds.cluster.other", "replace", 200),
-                done("rds.cluster.third", "create", 900),
-                done("rds.cluster.old", "delete", 60),
-                done("ecs.service.web", "adopt", 60),
-                Done { elapsed: Duration::from_millis(2), ..done("rds.cluster.protected", "update", 0) },
-            ],
-            failed: vec![Failure {
-                address: address("elb.listener.https"),
-                message: "elasticloadbalancing:CreateListener: TooManyListeners: the limit is 50".to_owned(),
-                credentials: false,
-                location: None,
-            }],
-            skipped: vec![(address("ecs.service.mastodon"), address("elb.listener.https"))],
-            pending: Vec::new(),
-            waiting: Vec::new(),
-            not_started: Vec::new(),
-            unsaved: None,
-        }
-    }
 
     /// The journal has it, and a screen full of JSON would hide that.
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn estimated(project: &Project, home: &str) -> Result<Estimate, Comma
     let at_home = state.filter(|_| project.config.region == home);
     let lookups = at_home.map(|state| state.lookups).unwrap_or_default();
     let world = project.world(&lookups, &Value::Null);
-    let graph = resolve(&world, &project.specs)?;
+    let graph = resolve(&world)?;
     Ok(session::cost(&world, &graph)?)
 }
 

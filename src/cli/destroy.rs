@@ -55,8 +55,7 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &DestroyArguments) -> Result<
             ui.warn(&format!("could not find out all that is left over: {failure}"));
         }
         if !left_over.found.is_empty() {
-            let project = Written(options).read().ok().filter(|project| project.config.name == name);
-            price_if_known(project.as_ref(), &offer.gathered, &mut left_over.found);
+            price_if_known(offer.project.as_ref(), &offer.gathered, &mut left_over.found);
         }
         for thing @ LeftOver { name, address, .. } in &left_over.found {
             let made_as = address.as_ref().map(|address| format!(", made as {address}")).unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::file;
 use crate::ops::Settings;
 use crate::plan::drift::{self, Drift, Finding, LeftOver, What};
 use crate::plan::resolve::{Desired, resolve};
-use crate::plan::{Action, Plan, cost};
+use crate::plan::{Action, Graph, Plan, cost};
 use crate::provider::{Observations, Reader};
 use crate::refresh;
 use crate::render;
@@ -34,10 +34,10 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &DriftArguments) -> Result<Ex
         let reader = cloud::connect_to_read(ui, options, nature, paths, &config.region).await?;
         examine(ui, &project, &reader, read).await
     })?;
-    let Examined { gathered, plan, found } = &examined;
+    let Examined { gathered, found, .. } = &examined;
     say_handed_over(ui, &gathered.state);
     if arguments.accept {
-        return accept(ui, options, &project, gathered, plan, found);
+        return accept(ui, options, &project, &examined);
     }
     if arguments.json {
         ui.json(&render::drift::drift_json(found, &config.name, &config.region, gathered.state.serial))?;
@@ -59,6 +59,7 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &DriftArguments) -> Result<Ex
 /// What was found out about an instance.
 pub(super) struct Examined {
     pub gathered: Gathered,
+    pub graph: Graph,
     pub plan: Plan,
     pub found: Drift,
 }
@@ -100,13 +101,13 @@ pub(super) async fn examine(
     for failure in &left_over.failures {
         ui.warn(&format!("could not find out all that is left over: {failure}"));
     }
-    let plan = plan_of(project, &gathered)?;
+    let (graph, plan) = plan_of(project, &gathered)?;
     let nothing = Observations::new();
     let observations = gathered.observations.as_ref().unwrap_or(&nothing);
     let mut found = drift::drift(&plan, &gathered.state, observations, &announced.announcements, &project.specs.types);
     found.left_over = left_over.found;
     price(project, &gathered, &plan, &mut found.left_over)?;
-    Ok(Examined { gathered, plan, found })
+    Ok(Examined { gathered, graph, plan, found })
 }
 
 /// Says what each of those left over costs, as far as that is known.
@@ -121,7 +122,7 @@ fn price(project: &Project, gathered: &Gathered, plan: &Plan, left_over: &mut [L
 /// The same for a command that goes on without a file, or with one of which there is no plan: then nobody knows.
 pub(super) fn price_if_known(project: Option<&Project>, gathered: &Gathered, left_over: &mut [LeftOver]) {
     if let Some(project) = project
-        && let Ok(plan) = plan_of(project, gathered)
+        && let Ok((_, plan)) = plan_of(project, gathered)
     {
         // A table of prices that is not sound is for the commands that are about prices.
         let _ = price(project, gathered, &plan, left_over);
@@ -135,10 +136,12 @@ pub(super) fn title(ui: &Ui, project: &Project, serial: u64) -> String {
     parts.map(String::as_str).join(&format!(" {} ", ui.signs().dot))
 }
 
-fn plan_of(project: &Project, gathered: &Gathered) -> Result<Plan, CommandError> {
+/// What the file comes to, and what an apply of it would do.
+fn plan_of(project: &Project, gathered: &Gathered) -> Result<(Graph, Plan), CommandError> {
     let world = project.world(&gathered.lookups, &gathered.state.settings);
-    let graph = resolve(&world, &project.specs)?;
-    Ok(session::plan(&world, &graph, gathered)?.0)
+    let graph = resolve(&world)?;
+    let (plan, _) = session::plan(&world, &graph, gathered)?;
+    Ok((graph, plan))
 }
 
 /// What became of one finding.
@@ -151,14 +154,8 @@ enum Verdict {
 
 /// Writes what somebody changed into the file, as far as the file can say it. Each edit is tried first: it must take
 /// away this difference, and bring no other.
-fn accept(
-    ui: &Ui,
-    options: &Settings,
-    project: &Project,
-    gathered: &Gathered,
-    plan: &Plan,
-    found: &Drift,
-) -> Result<Exit, CommandError> {
+fn accept(ui: &Ui, options: &Settings, project: &Project, examined: &Examined) -> Result<Exit, CommandError> {
+    let Examined { gathered, graph, plan, found } = examined;
     let mut open = differences(plan);
     // Of what AWS did by itself, what the file says otherwise: a version that was raised.
     let types = &project.specs.types;
@@ -173,8 +170,6 @@ fn accept(
         ui.say("There is nothing to accept.");
         return Ok(Exit::Done);
     }
-    let world = project.world(&gathered.lookups, &gathered.state.settings);
-    let graph = resolve(&world, &project.specs)?;
     let name = &project.config.source.name;
     let mut text = project.config.source.text.clone();
     let mut impossible = 0;
@@ -245,13 +240,13 @@ fn differences(plan: &Plan) -> BTreeSet<(Address, String)> {
 /// The plan with another text for the file; `None` if that is no valid file.
 fn trial(options: &Settings, name: &str, text: &str, gathered: &Gathered) -> Option<Plan> {
     let (project, _) = Project::from_source(options, &SourceFile::new(name, text)).ok()?;
-    plan_of(&project, gathered).ok()
+    plan_of(&project, gathered).ok().map(|(_, plan)| plan)
 }
 
 /// Ways to say in the file that an attribute has a value: by the one setting it is, or by a patch. In words, and the
 /// whole new text.
 fn candidates(
-    desired: Option<&Desired<'_>>,
+    desired: Option<&Desired>,
     finding: &Finding,
     path: &[String],
     value: &Value,
@@ -271,7 +266,7 @@ fn candidates(
 }
 
 /// The setting that an attribute is, unchanged: its template is `${config.…}` and nothing else.
-fn setting_behind(desired: &Desired<'_>, path: &[String]) -> Option<Vec<String>> {
+fn setting_behind(desired: &Desired, path: &[String]) -> Option<Vec<String>> {
     let templates = Tree::Map(desired.templates().into_owned());
     let depth = (1..=path.len()).find(|depth| matches!(templates.at(&path[..*depth]), Some(Tree::Leaf(_))))?;
     let Some(Tree::Leaf(template)) = templates.at(&path[..depth]) else { return None };
@@ -293,26 +288,26 @@ mod tests {
     use crate::provider::{Announced, Announcement, read_only};
     use crate::render::Options;
 
-    async fn look(bench: &Bench) -> (Project, Gathered, Plan, Drift) {
+    async fn look(bench: &Bench) -> (Project, Examined) {
         let (project, _) = Project::read(&bench.options).unwrap_or_else(|error| panic!("{error}"));
         let read = session::read_state(&project.paths, "social", "eu-central-1", "").expect("a state");
         let nothing = BTreeMap::new();
         let reader = read_only(&bench.provider);
         let gathered = session::survey(&reader, &project.world(&nothing, &Value::Null), read).await.expect("a survey");
-        let Proposal { plan, .. } = bench.propose().await;
+        let Proposal { graph, plan, .. } = bench.propose().await;
         let observations = gathered.observations.clone().unwrap_or_default();
         let Announced { announcements, failures } =
             reader.announced(&refresh::targets(&project.specs.types, &gathered.state)).await;
         assert_eq!(failures, []);
         let found = drift::drift(&plan, &gathered.state, &observations, &announcements, &project.specs.types);
-        (project, gathered, plan, found)
+        (project, Examined { gathered, graph, plan, found })
     }
 
     #[tokio::test]
     async fn it_is_told_whose_doing_it_is() {
         let bench = Bench::new();
         bench.apply().await;
-        let (project, _, _, found) = look(&bench).await;
+        let (project, Examined { found, .. }) = look(&bench).await;
         assert_eq!(found, Drift::default());
 
         let change = |name: &str, path: &[&str], value: Value| {
@@ -324,7 +319,7 @@ mod tests {
         change("rds.cluster.database", &["endpoint"], "elsewhere.example".into());
         assert!(bench.sim.remove_behind_our_back("elb.listener_rule.streaming"));
         bench.edit("max_capacity = 1", "max_capacity = 4\n[logs]\nretention_days = 60\n[redis]\nengine = \"redis\"");
-        let (_, _, _, found) = look(&bench).await;
+        let (_, Examined { found, .. }) = look(&bench).await;
         let text = render::drift::drift(&found, "social", &project.specs.types, &Options::default());
         let text = anstream::adapter::strip_str(&text).to_string();
         let (somebody, rest) = text.split_once("\nAWS changed by itself:\n").expect("AWS's part");
@@ -367,7 +362,7 @@ mod tests {
             attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         };
         assert!(bench.sim.announce(announcement("rds.cluster.database", &[("engine_version", "17.10".into())])));
-        let (project, _, plan, found) = look(&bench).await;
+        let (project, Examined { plan, found, .. }) = look(&bench).await;
         assert!(plan.is_empty(), "{:?}", plan.changes);
         assert!(!found.is_present());
         let text = render::drift::drift(&found, "social", &project.specs.types, &Options::default());
@@ -392,12 +387,12 @@ mod tests {
             });
             names.collect()
         };
-        let (_, gathered, _, found) = look(&bench).await;
+        let (_, Examined { gathered, found, .. }) = look(&bench).await;
         assert_eq!(names(&found), ["backup_retention_days", "deletion_protection"]);
         let recorded = gathered.state.rows[&"rds.cluster.database".parse().expect("an address")].inputs.clone();
         let days = recorded.get("backup_retention_days").cloned().expect("it was set");
         assert!(bench.sim.announce(announcement("rds.cluster.database", &[("backup_retention_days", days)])));
-        let (_, _, _, found) = look(&bench).await;
+        let (_, Examined { found, .. }) = look(&bench).await;
         assert_eq!(names(&found), ["deletion_protection"]);
     }
 
@@ -417,9 +412,9 @@ mod tests {
         change("rds.cluster.database", &["engine_version"], "17.10".into());
         assert!(bench.sim.remove_behind_our_back("elb.listener_rule.streaming"));
         let before = fs_err::read_to_string(&bench.options.file).expect("a file");
-        let (project, gathered, plan, found) = look(&bench).await;
+        let (project, examined) = look(&bench).await;
         let (ui, out, _) = ui(false, "");
-        accept(&ui, &bench.options, &project, &gathered, &plan, &found).unwrap_or_else(|error| panic!("{error}"));
+        accept(&ui, &bench.options, &project, &examined).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(
             out.take(),
             "not said  elb.listener_rule.streaming: it is gone; take away what asks for it, or let `apply` make it again\n\
@@ -435,6 +430,6 @@ mod tests {
         let left: Vec<String> = plan.changes.iter().map(|change| change.address.to_string()).collect();
         assert_eq!(left, ["elb.listener_rule.streaming"]);
         bench.apply().await;
-        assert_eq!(look(&bench).await.3, Drift::default(), "nothing is drift once it is applied");
+        assert_eq!(look(&bench).await.1.found, Drift::default(), "nothing is drift once it is applied");
     }
 }

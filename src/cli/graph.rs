@@ -10,11 +10,11 @@ use crate::state::State;
 pub fn run(ui: &Ui, options: &Settings, arguments: &GraphArguments) -> Result<Exit, CommandError> {
     if arguments.plan {
         let proposal = plan::propose(ui, options, Project::load(ui, options)?, arguments.offline, false)?;
-        return print(ui, arguments, &proposal.drawing(arguments.all)?, &proposal.project.config.name);
+        return print(ui, arguments, &proposal.drawing(arguments.all), &proposal.project.config.name);
     }
     let (project, _) = Project::read(options)?;
     let lookups = State::read(&project.paths.state())?.map(|state| state.lookups).unwrap_or_default();
-    let resolved = resolve(&project.world(&lookups, &crate::value::Value::Null), &project.specs)?;
+    let resolved = resolve(&project.world(&lookups, &crate::value::Value::Null))?;
     print(ui, arguments, &Drawing::new(&resolved, None, arguments.all), &project.config.name)
 }
 

@@ -70,7 +70,7 @@ fn policies(
         ..Gathered::offline(State::new("", config.name.as_str(), config.region.as_str()))
     };
     let world = project.world(&gathered.lookups, &state.settings);
-    let graph = resolve(&world, &project.specs)?;
+    let graph = resolve(&world)?;
     let (plan, _) = session::plan(&world, &graph, &gathered)?;
     let desired: BTreeMap<_, _> =
         plan.changes.into_iter().filter_map(|change| Some((change.address, change.desired?))).collect();

@@ -39,7 +39,7 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &OutputArguments) -> Result<E
         );
     }
     let world = project.world(&state.lookups, &state.settings);
-    let graph = resolve(&world, &project.specs)?;
+    let graph = resolve(&world)?;
     let outputs = session::outputs(&world, &graph, &state)?;
     match (&arguments.name, arguments.json) {
         (Some(name), is_json) => {

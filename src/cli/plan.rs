@@ -26,7 +26,7 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &PlanArguments) -> Result<Exi
     let proposal = propose(ui, options, project, arguments.offline, arguments.adopt_own)?;
     let (plan, types) = (&proposal.plan, &proposal.project.specs.types);
     if let Some(path) = &arguments.html {
-        write_page(ui, path, plan, types, &proposal.drawing(false)?)?;
+        write_page(ui, path, plan, types, &proposal.drawing(false))?;
     }
     if arguments.json {
         ui.json(&render::plan_json(plan, types))?;

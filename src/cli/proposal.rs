@@ -9,7 +9,6 @@ use super::files::Written;
 use crate::file::{self, Kind};
 pub use crate::ops::Proposal;
 use crate::ops::{Cloud, Settings, Source};
-use crate::plan::resolve::resolve;
 use crate::plan::saved::{Saved, SavedError};
 use crate::provider::Reader;
 use crate::render::graph::Drawing;
@@ -21,10 +20,8 @@ impl Proposal {
     }
 
     /// The graph, coloured by the plan.
-    pub fn drawing(&self, all: bool) -> Result<Drawing, CommandError> {
-        let graph =
-            resolve(&self.project.world(&self.gathered.lookups, &self.gathered.state.settings), &self.project.specs)?;
-        Ok(Drawing::new(&graph, Some(&self.plan), all))
+    pub fn drawing(&self, all: bool) -> Drawing {
+        Drawing::new(&self.graph, Some(&self.plan), all)
     }
 
     /// As it is written to a file.
@@ -87,9 +84,10 @@ pub(super) mod tests {
     use crate::cli::files::tests::{fast_sandbox, options};
     use crate::cli::ui::captured::{ui, ui_reading};
     use crate::cli::{ApplyArguments, DestroyArguments, PlanArguments, ShowArguments, cloud, destroy, plan, show};
-    use crate::ops::{Audience, Cloud, Credits, Deed, Operation, Pace, Project};
+    use crate::ops::{Audience, Cloud, Credits, Deed, Offer, Operation, Pace, Project};
     use crate::plan::change::Action;
     use crate::plan::order::Steps;
+    use crate::plan::resolve::resolve;
     use crate::plan::saved::Basis;
     use crate::plan::stale::{self, Staleness};
     use crate::provider::sim::{Options, Sim};
@@ -142,12 +140,21 @@ pub(super) mod tests {
         }
 
         pub async fn apply(&self) {
+            let (operation, offer) = self.offered().await;
+            self.carry_out(operation, offer).await;
+        }
+
+        /// An apply that has begun, with its plan.
+        async fn offered(&self) -> (Operation<Written<'_>>, Offer) {
             let project = Written(&self.options).read().unwrap_or_else(|error| panic!("{error}"));
             let deed = Deed::Apply { adopts_own: false };
             let begun = Operation::begin(deed, &project.paths, &project.specs, Written(&self.options));
             let operation = begun.unwrap_or_else(|error| panic!("{error}")).expect("it can be applied");
             let offer = operation.offer(Some(project), &read_only(&self.provider)).await;
-            let offer = offer.unwrap_or_else(|error| panic!("{error}")).expect("a plan");
+            (operation, offer.unwrap_or_else(|error| panic!("{error}")).expect("a plan"))
+        }
+
+        async fn carry_out(&self, operation: Operation<Written<'_>>, offer: Offer) {
             let pace = Pace { stop: watch::channel(Stop::No).1, at_once: cloud::AT_ONCE, wait: apply::WAIT };
             let ran = operation.carry_out(offer, &self.provider, &Nobody, pace, Credits::default()).await;
             let outcome = ran.unwrap_or_else(|error| panic!("{error}")).outcome;
@@ -167,6 +174,35 @@ pub(super) mod tests {
                 |()| String::new(),
             )
         }
+    }
+
+    /// Expressions are evaluated in passes: one makes the graph, one the plan, and each step of an apply takes one.
+    #[tokio::test]
+    async fn a_graph_is_made_once_from_the_plan_to_its_end() {
+        let bench = Bench::new();
+        bench.apply().await;
+        bench.edit("max_capacity = 1", "max_capacity = 4");
+        let Proposal { project, gathered, .. } = bench.propose().await;
+        let evaluator = Arc::clone(&project.evaluator);
+        let begun = evaluator.passes();
+        let world = project.world(&gathered.lookups, &gathered.state.settings);
+        let graph = resolve(&world).expect("a graph");
+        assert_eq!(evaluator.passes(), begun + 1);
+        session::plan(&world, &graph, &gathered).expect("a plan");
+        let needed = evaluator.passes() - begun;
+        Proposal::of(project, gathered).unwrap_or_else(|error| panic!("{error}")).drawing(true);
+        assert_eq!(evaluator.passes(), begun + 2 * needed, "a proposal is a graph and a plan of it, also when drawn");
+
+        let (operation, first) = bench.offered().await;
+        let offer = operation.again(&first, &read_only(&bench.provider)).await;
+        let offer = offer.unwrap_or_else(|error| panic!("{error}")).expect("a plan");
+        let [first, again] =
+            [&first, &offer].map(|offer| Arc::clone(&offer.project.as_ref().expect("a file").evaluator));
+        assert_eq!(first.passes(), again.passes(), "the second look is one look");
+        let (begun, steps) = (again.passes(), offer.plan.changes.len() as u64);
+        bench.carry_out(operation, offer).await;
+        assert_eq!(again.passes(), begun + steps + 1, "each step completes its attributes, then the outputs are told");
+        assert_eq!(first.passes(), begun, "what was looked at first is not gone back to");
     }
 
     #[tokio::test]
@@ -231,10 +267,9 @@ pub(super) mod tests {
         bench.apply().await;
         bench.edit("max_capacity = 1", "max_capacity = 4");
         let then = bench.propose().await;
-        let Proposal { project, mut gathered, .. } = bench.propose().await;
+        let Proposal { project, mut gathered, graph, .. } = bench.propose().await;
         let (lookups, previous) = (gathered.lookups.clone(), gathered.state.settings.clone());
         let world = project.world(&lookups, &previous);
-        let graph = resolve(&world, &project.specs).expect("a graph");
         let types = &project.specs.types;
         let (mut tried, mut silent) = (BTreeSet::new(), Vec::new());
         for (address, seen) in &then.basis.observed {

@@ -30,7 +30,7 @@ impl<'a> Requests<'a> {
         for (address, row) in state.rows.iter().filter(|(address, row)| row.identity.is_some() && is_wanted(address)) {
             let Some(resource_type) = types.get(&address.type_name) else { continue };
             let Some(request) = &resource_type.request else { continue };
-            let entry = (address, resource_type, row.recorded());
+            let entry = (address, &**resource_type, row.recorded());
             match all.iter_mut().find(|requests| requests.request.name == request.name) {
                 Some(requests) => requests.rows.push(entry),
                 None => all.push(Self { request, rows: vec![entry] }),

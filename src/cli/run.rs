@@ -104,7 +104,7 @@ pub(super) async fn pause(provider: &dyn Provider) {
 /// What a task is made of, from what the state knows.
 pub(super) fn attributes(project: &Project, state: &State, resource: &Resource) -> Result<Known, CommandError> {
     let world = project.world(&state.lookups, &state.settings);
-    let graph = resolve(&world, &project.specs)?;
+    let graph = resolve(&world)?;
     let revealed = Revealed::new();
     let existing = Existing { state, graph: &graph, revealed: &revealed };
     let scope = ResourceScope { world: &world, each: None, facts: &existing };

@@ -14,7 +14,7 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &StatusArguments) -> Result<E
     let config = &project.config;
     let state = project.applied(ui)?;
     let world = project.world(&state.lookups, &state.settings);
-    let graph = resolve(&world, &project.specs)?;
+    let graph = resolve(&world)?;
     let runtime = cloud::runtime()?;
     let report = runtime.block_on(async {
         let (nature, paths) = (&project.nature, &project.paths);

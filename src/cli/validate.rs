@@ -32,7 +32,7 @@ pub(super) fn check(project: &Project) -> Result<(Option<usize>, Diagnostics), C
         Ok(None) | Err(_) => Default::default(),
     };
     let world = project.world(&lookups, &previous);
-    match resolve(&world, &project.specs) {
+    match resolve(&world) {
         Ok(graph) => {
             let nothing = State::new("", project.config.name.as_str(), project.config.region.as_str());
             let gathered = Gathered { lookups: lookups.clone(), ..Gathered::offline(nothing) };

@@ -4,7 +4,7 @@
 //! address has around a host name, in lower case, with letters of other alphabets in punycode, with the `v` of a version.
 //! The first one that is valid is told.
 
-use crate::spec::types::Limits;
+use crate::spec::limits::Limits;
 use crate::value::Value;
 
 /// Bytes of a text for which another form is tried.
@@ -44,7 +44,7 @@ fn without_address(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::types::Pattern;
+    use crate::spec::limits::Pattern;
 
     fn limits(pattern: &str) -> Limits {
         Limits { pattern: Pattern::new(pattern.to_owned()), length: Some((2, 30)), ..Limits::default() }

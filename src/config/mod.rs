@@ -243,7 +243,7 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
         };
         let name = (address.type_name.clone(), address.name.clone());
         match blueprint.resources.get_mut(&name) {
-            Some(resource) if resource.lookup.is_none() => resource.patches.push(Patch {
+            Some(resource) if resource.lookup.is_none() => Arc::make_mut(resource).patches.push(Arc::new(Patch {
                 key: address.key,
                 attributes: entry
                     .node
@@ -254,7 +254,7 @@ fn read_patches(document: &Node, blueprint: &mut Blueprint, problems: &mut Diagn
                     })
                     .collect(),
                 node: entry.node.clone(),
-            }),
+            })),
             Some(_) => problems.push(
                 Diagnostic::error("unknown-patch", format!("`{}` is looked up, not made", entry.key))
                     .at(&entry.key_location, "cannot be patched"),

@@ -61,6 +61,11 @@ impl Evaluator {
         self.pass.begin();
     }
 
+    /// How many passes were begun. What is worked out twice shows here.
+    pub fn passes(&self) -> u64 {
+        self.pass.begun()
+    }
+
     /// Evaluates every template in a tree. Null entries of tables and null elements of lists are left out; elements
     /// whose `when` is false too.
     pub fn tree(&self, tree: &TemplateTree, scope: &dyn Scope) -> Result<Tree<Late>, Diagnostic> {

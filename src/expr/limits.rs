@@ -246,22 +246,31 @@ fn children(entry: &EntryExpr) -> impl Iterator<Item = &IdedExpr> {
 
 /// The steps that are left for a pass over a file.
 #[derive(Debug)]
-pub(super) struct Pass(AtomicU64);
+pub(super) struct Pass {
+    left: AtomicU64,
+    begun: AtomicU64,
+}
 
 impl Default for Pass {
     fn default() -> Self {
-        Self(AtomicU64::new(STEPS_OF_PASS))
+        Self { left: AtomicU64::new(STEPS_OF_PASS), begun: AtomicU64::new(0) }
     }
 }
 
 impl Pass {
     pub fn begin(&self) {
-        self.0.store(STEPS_OF_PASS, Ordering::Relaxed);
+        self.left.store(STEPS_OF_PASS, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many passes were begun.
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     pub fn spend(&self, steps: u64) -> Result<(), Exceeded> {
-        let left = self.0.load(Ordering::Relaxed).checked_sub(steps);
-        self.0.store(left.unwrap_or(0), Ordering::Relaxed);
+        let left = self.left.load(Ordering::Relaxed).checked_sub(steps);
+        self.left.store(left.unwrap_or(0), Ordering::Relaxed);
         left.map(|_| ()).ok_or_else(|| {
             Exceeded(format!("the expressions of this file need more than {STEPS_OF_PASS} steps together"))
         })

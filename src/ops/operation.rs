@@ -7,6 +7,7 @@
 //!
 //! - The lock is held from before the plan is made until everything is remembered.
 //! - What was said yes to is what is done: [`Operation::again`] names everything that has changed since.
+//! - What is carried out is the graph that the plan was made from, or that of the second look: none is made here.
 //! - Nothing here knows a terminal: what is to be said comes back as values.
 
 use std::collections::BTreeMap;
@@ -20,7 +21,6 @@ use super::{OpsError, Project, Source};
 use crate::apply::{self, Outcome, Progress, Report, Run, Stop};
 use crate::diagnostic::Diagnostics;
 use crate::plan::order::Steps;
-use crate::plan::resolve::resolve;
 use crate::plan::{Plan, Purpose};
 use crate::provider::{Provider, Reader, Registration};
 use crate::session::{self, Gathered, Output};
@@ -181,7 +181,7 @@ impl<S: Source> Operation<S> {
         pace: Pace,
         credits: Credits,
     ) -> Result<Ran, OpsError> {
-        let Offer { specs, project, mut gathered, plan, newer, .. } = offer;
+        let Offer { specs, project, mut gathered, graph, plan, newer, .. } = offer;
         give_lineage(&mut gathered)?;
         if let Some(newer) = newer {
             // Whoever has the newer state is told in turn.
@@ -189,10 +189,9 @@ impl<S: Source> Operation<S> {
         }
         let steps = Steps::of(&plan, &gathered.state, &specs.types)?;
         let (lookups, previous) = (gathered.lookups.clone(), gathered.state.settings.clone());
-        let project = project.filter(|_| plan.purpose == Purpose::Apply);
-        let world = project.as_ref().map(|project| project.world(&lookups, &previous));
-        let graph = world.as_ref().map(|world| resolve(world, &specs)).transpose()?;
-        let desired = world.as_ref().zip(graph.as_ref());
+        let wanted = project.as_ref().zip(graph.as_ref());
+        let wanted = wanted.map(|(project, graph)| (project.world(&lookups, &previous), graph));
+        let desired = wanted.as_ref().map(|(world, graph)| (world, *graph));
         let ledger = session::begin(&self.paths, &mut gathered, None)?;
         let lapse = provider.time_lapse();
         let progress = audience.watch(&steps, lapse);
@@ -203,7 +202,7 @@ impl<S: Source> Operation<S> {
             plan: &plan,
             desired,
             state: gathered.state.clone(),
-            settings: world.as_ref().map_or(Value::Null, |world| world.settings()),
+            settings: desired.map_or(Value::Null, |(world, _)| world.settings()),
             ledger,
             progress: &*progress,
             stop: pace.stop,
@@ -335,37 +334,7 @@ fn durations(report: &Report) -> BTreeMap<String, BTreeMap<String, u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::{Done, Failure};
-
-    fn report() -> Report {
-        let done = |address: &str, verb, seconds| Done {
-            address: address.parse().expect("an address"),
-            verb,
-            elapsed: Duration::from_secs(seconds),
-        };
-        Report {
-            state: State::new("l", "social", "eu-central-1"),
-            done: vec![
-                done("rds.cluster.database", "create", 250),
-                done("rds.cluster.other", "replace", 200),
-                done("rds.cluster.third", "create", 900),
-                done("rds.cluster.old", "delete", 60),
-                done("ecs.service.web", "adopt", 60),
-                Done { elapsed: Duration::from_millis(2), ..done("rds.cluster.protected", "update", 0) },
-            ],
-            failed: vec![Failure {
-                address: "elb.listener.https".parse().expect("an address"),
-                message: "the limit is 50".to_owned(),
-                credentials: false,
-                location: None,
-            }],
-            skipped: Vec::new(),
-            pending: Vec::new(),
-            waiting: Vec::new(),
-            not_started: Vec::new(),
-            unsaved: None,
-        }
-    }
+    use crate::apply::tests::report;
 
     #[test]
     fn only_what_took_its_whole_time_is_remembered() {

@@ -8,17 +8,19 @@ use crate::diagnostic::Diagnostics;
 use crate::plan::resolve::resolve;
 use crate::plan::saved::Basis;
 use crate::plan::stale::{self, FileNow, StalePlan};
-use crate::plan::{Plan, Purpose};
+use crate::plan::{Graph, Plan, Purpose};
 use crate::provider::{Reader, Registration};
 use crate::session::{self, Gathered, Remembered};
 use crate::spec::{Specs, Types};
 use crate::state::State;
 use crate::value::Value;
 
-/// The plan that makes the cloud as a file says, and all it was made from.
+/// The plan that makes the cloud as a file says, and all it was made from: one value, made once.
 pub struct Proposal {
     pub project: Project,
     pub gathered: Gathered,
+    /// What the file comes to with what was gathered. Whoever shows the plan or carries it out takes this one.
+    pub graph: Graph,
     pub plan: Plan,
     pub basis: Basis,
     pub warnings: Diagnostics,
@@ -54,16 +56,13 @@ impl Proposal {
     ///
     /// Everything that keeps a plan from being made.
     pub fn of(project: Project, gathered: Gathered) -> Result<Self, OpsError> {
-        let (plan, basis, warnings) = {
-            let world = project.world(&gathered.lookups, &gathered.state.settings);
-            let graph = resolve(&world, &project.specs)?;
-            let (plan, warnings) = session::plan(&world, &graph, &gathered)?;
-            let observations = gathered.observations.as_ref();
-            let desired = Some((&project.config, &graph));
-            let basis = Basis::of(&project.specs, desired, &gathered.state, &gathered.lookups, observations);
-            (plan, basis, warnings)
-        };
-        Ok(Self { project, gathered, plan, basis, warnings })
+        let world = project.world(&gathered.lookups, &gathered.state.settings);
+        let graph = resolve(&world)?;
+        let (plan, warnings) = session::plan(&world, &graph, &gathered)?;
+        let observations = gathered.observations.as_ref();
+        let desired = Some((&project.config, &graph));
+        let basis = Basis::of(&project.specs, desired, &gathered.state, &gathered.lookups, observations);
+        Ok(Self { project, gathered, graph, plan, basis, warnings })
     }
 
     /// The plan and its basis, for comparing.
@@ -101,6 +100,8 @@ pub struct Offer {
     /// The file; `None` where an instance is taken down without one that can be read.
     pub project: Option<Project>,
     pub gathered: Gathered,
+    /// What the plan makes; `None` where everything is taken down.
+    pub graph: Option<Graph>,
     pub plan: Plan,
     pub basis: Basis,
     pub warnings: Diagnostics,
@@ -111,10 +112,12 @@ pub struct Offer {
 impl Offer {
     /// The plan that makes the cloud as the file says.
     pub(super) async fn apply(project: Project, reader: &Arc<dyn Reader>, adopts_own: bool) -> Result<Self, OpsError> {
-        let Proposal { project, gathered, plan, basis, warnings } = Proposal::make(project, reader, adopts_own).await?;
+        let proposal = Proposal::make(project, reader, adopts_own).await?;
+        let Proposal { project, gathered, graph, plan, basis, warnings } = proposal;
         let newer = newer(&**reader, &gathered, &plan).await;
         let specs = Arc::clone(&project.specs);
-        Ok(Self { specs, project: Some(project), gathered, plan, basis, warnings, newer })
+        let (project, graph) = (Some(project), Some(graph));
+        Ok(Self { specs, project, gathered, graph, plan, basis, warnings, newer })
     }
 
     /// The plan that takes everything down that `recorded` remembers.
@@ -130,7 +133,8 @@ impl Offer {
         let basis = Basis::of(specs, None, &gathered.state, &gathered.lookups, gathered.observations.as_ref());
         let newer = newer(&**reader, &gathered, &plan).await;
         let specs = Arc::clone(specs);
-        Ok(Self { specs, project, gathered, plan, basis, warnings: Diagnostics::default(), newer })
+        let warnings = Diagnostics::default();
+        Ok(Self { specs, project, gathered, graph: None, plan, basis, warnings, newer })
     }
 
     /// The plan and its basis, for comparing.

@@ -11,7 +11,7 @@ use super::cost::Cost;
 use super::diff::Difference;
 use crate::address::{Address, Identity};
 use crate::alphabet;
-use crate::spec::types::{Impact, Milestone, Order, ResourceType, Types};
+use crate::spec::types::{Impact, Milestone, Order, Types};
 use crate::value::{Planned, Value};
 
 /// What a plan is for.
@@ -127,7 +127,8 @@ impl Plan {
 
     /// The deletions that lose what people have stored.
     pub fn losses(&self, types: &Types) -> impl Iterator<Item = Deletion<'_>> {
-        self.deletions().filter(|deletion| types.get(&deletion.address.type_name).is_some_and(ResourceType::loses_data))
+        self.deletions()
+            .filter(|deletion| types.get(&deletion.address.type_name).is_some_and(|found| found.loses_data()))
     }
 
     /// What of it widens rights, or may.

@@ -87,7 +87,7 @@ pub fn recorded(state: &State) -> Resources<'_> {
 
 /// The resources that the file wants, with their attributes as far as they are known.
 pub fn desired<'a>(
-    graph: &'a Graph<'_>,
+    graph: &'a Graph,
     attributes: impl IntoIterator<Item = (&'a Address, &'a Planned)>,
 ) -> Resources<'a> {
     let resources = attributes.into_iter().filter_map(|(address, planned)| {

@@ -22,7 +22,7 @@ use crate::value::{Planned, Tree, Value};
 pub struct Wishes<'a> {
     /// `None`: no file can be read.
     world: Option<&'a World<'a>>,
-    imagined: BTreeMap<Address, Desired<'a>>,
+    imagined: BTreeMap<Address, Desired>,
 }
 
 impl<'a> Wishes<'a> {

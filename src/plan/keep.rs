@@ -10,14 +10,14 @@
 
 use std::sync::Arc;
 
+use super::cause::written_at;
 use super::resolve::{Desired, World, deciding_inputs};
-use super::walk::written_at;
 use crate::spec::types::Attribute;
 use crate::state::{Row, State};
 use crate::value::{Planned, Tree, Value};
 
 /// The attributes with the recorded values of those that are kept; `None` if that changes nothing.
-pub fn kept(world: &World<'_>, desired: &Desired<'_>, wanted: &Planned, state: &State) -> Option<Arc<Planned>> {
+pub fn kept(world: &World<'_>, desired: &Desired, wanted: &Planned, state: &State) -> Option<Arc<Planned>> {
     let row = state.rows.get(&desired.address).filter(|row| row.identity.is_some())?;
     let mut kept: Option<Planned> = None;
     for path in &desired.resource.keep {
@@ -79,7 +79,7 @@ fn with_presence(attribute: &Attribute, part: &str, wanted: &Planned, recorded: 
 }
 
 /// Whether the user patches an attribute, or wrote another value for a setting it is made of.
-fn is_decided_by_the_file(world: &World<'_>, desired: &Desired<'_>, name: &str, settings: &Value) -> bool {
+fn is_decided_by_the_file(world: &World<'_>, desired: &Desired, name: &str, settings: &Value) -> bool {
     let is_edited = |input: &Vec<String>| {
         // A setting that did not exist at the last apply says nothing about the name from then.
         let was = settings.at(input);

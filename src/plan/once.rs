@@ -12,10 +12,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::cause::attribute_change;
 use super::change::{Action, Cause, Change, Refusal};
 use super::diff::{self, Sides};
 use super::resolve::{Desired, World};
-use super::walk::{Computed, Settled, Situation, Walked, attribute_change, begun, created};
+use super::walk::{Computed, Settled, Situation, Walked, begun, created};
 use crate::provider::Observation;
 use crate::spec::blueprint::ResourceName;
 use crate::spec::types::{Condition, ResourceType};
@@ -44,12 +45,12 @@ pub(super) fn is_over(resource_type: &ResourceType, row: &Row, observation: Opti
 /// What becomes of something that is done, not kept.
 pub(super) fn settle<'a>(
     world: &World<'_>,
-    desired: &Desired<'a>,
+    desired: &'a Desired,
     attributes: &Arc<Planned>,
     situation: &Situation<'a>,
     walked: &Walked<'a>,
 ) -> (Settled<'a>, Option<Change>) {
-    let (address, resource_type) = (&desired.address, desired.resource_type);
+    let (address, resource_type) = (&desired.address, &*desired.resource_type);
     let settings = &situation.state.settings;
     let row = situation.state.rows.get(address);
     let anew = |has_run| Settled { has_run, ..Settled::new(resource_type, attributes) };
@@ -140,7 +141,7 @@ pub(super) fn refusal(change: &Change, resource_type: &ResourceType) -> Option<R
 }
 
 /// Whether something that the state does not know counts as done.
-fn counts_as_done(world: &World<'_>, desired: &Desired<'_>, situation: &Situation<'_>, walked: &Walked<'_>) -> bool {
+fn counts_as_done(world: &World<'_>, desired: &Desired, situation: &Situation<'_>, walked: &Walked<'_>) -> bool {
     let Some(first) = &desired.resource.first else { return false };
     first.skip
         || first.skip_with.iter().any(|(name, _)| has_run(name, walked))

@@ -120,7 +120,7 @@ pub enum Half {
 /// Everything that permissions are read off.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    pub graph: &'a Graph<'a>,
+    pub graph: &'a Graph,
     pub desired: &'a BTreeMap<Address, Arc<Planned>>,
     pub state: &'a State,
     pub types: &'a Types,
@@ -275,7 +275,7 @@ impl Wanted<'_> {
         own: &ResourceType,
         used: &BTreeMap<&TypeName, Vec<Object>>,
     ) -> BTreeSet<String> {
-        let of = names_of.and_then(|name| self.types.get(name)).unwrap_or(own);
+        let of = names_of.and_then(|name| self.types.get(name)).map_or(own, Arc::as_ref);
         let nothing_known = [(String::new(), Value::Null)];
         let objects =
             used.get(&of.name).filter(|objects| !objects.is_empty()).map_or(&nothing_known[..], Vec::as_slice);

@@ -2,10 +2,14 @@
 //!
 //! Which resources exist depends on settings and lookups alone; their attributes may depend on one another and are
 //! evaluated later, by [`super::walk`] as far as a plan can and by `apply` completely.
+//!
+//! A graph shares with the specs what it needs of them and borrows nothing: it is made once, and kept with the plan that
+//! is made from it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::address::{Address, TypeName};
 use crate::config::Config;
@@ -20,12 +24,12 @@ use crate::value::{Missing, Tree, Unknown, Value};
 
 /// One resource as the file and the specs want it.
 #[derive(Debug)]
-pub struct Desired<'specs> {
+pub struct Desired {
     pub address: Address,
-    pub resource: &'specs Resource,
+    pub resource: Arc<Resource>,
     /// The patches of `mastodon.toml` that are for it, in the order they are written.
-    pub patches: Vec<&'specs Patch>,
-    pub resource_type: &'specs ResourceType,
+    pub patches: Vec<Arc<Patch>>,
+    pub resource_type: Arc<ResourceType>,
     /// Key and value of the `each` entry it stands for.
     pub each: Option<(String, Value)>,
     pub region: String,
@@ -35,7 +39,7 @@ pub struct Desired<'specs> {
     pub depends_on: BTreeMap<Address, Milestone>,
 }
 
-impl Desired<'_> {
+impl Desired {
     /// The attributes as written, with the patches of `mastodon.toml` over them. Without patches nothing is copied.
     pub fn templates(&self) -> Cow<'_, BTreeMap<String, TemplateTree>> {
         let mut attributes = Cow::Borrowed(&self.resource.attributes);
@@ -62,8 +66,8 @@ fn overlay(base: &mut TemplateTree, patch: &TemplateTree) {
 
 /// All desired resources.
 #[derive(Debug, Default)]
-pub struct Graph<'specs> {
-    pub nodes: BTreeMap<Address, Desired<'specs>>,
+pub struct Graph {
+    pub nodes: BTreeMap<Address, Desired>,
     /// Addresses such that everything comes after what it needs.
     pub order: Vec<Address>,
 }
@@ -214,7 +218,8 @@ impl Scope for ResourceScope<'_> {
 impl ResourceScope<'_> {
     /// The resource of this name, if it is looked up.
     fn lookup(&self, name: &ResourceName) -> Option<&Resource> {
-        self.world.specs.blueprint.resources.get(name).filter(|resource| resource.lookup.is_some())
+        let resource = self.world.specs.blueprint.resources.get(name).map(Arc::as_ref);
+        resource.filter(|resource| resource.lookup.is_some())
     }
 
     fn local(&self, reference: &Reference) -> Result<Tree<Late>, Diagnostic> {
@@ -279,16 +284,17 @@ fn region(world: &World<'_>, resource: &Resource, scope: &ResourceScope<'_>) -> 
 }
 
 /// Makes the graph.
-pub fn resolve<'specs>(world: &World<'_>, specs: &'specs Specs) -> Result<Graph<'specs>, Diagnostics> {
+pub fn resolve(world: &World<'_>) -> Result<Graph, Diagnostics> {
+    let specs = world.specs;
     world.evaluator.begin();
     let mut problems = Diagnostics::default();
-    let mut nodes: BTreeMap<Address, Desired<'specs>> = BTreeMap::new();
+    let mut nodes: BTreeMap<Address, Desired> = BTreeMap::new();
     let mut instances: BTreeMap<ResourceName, Vec<Address>> = BTreeMap::new();
     for (name, resource) in &specs.blueprint.resources {
         if resource.lookup.is_some() {
             continue;
         }
-        match expand(world, specs, resource, true) {
+        match expand(world, resource, true) {
             Ok(expanded) => {
                 instances.insert(name.clone(), expanded.iter().map(|desired| desired.address.clone()).collect());
                 nodes.extend(expanded.into_iter().map(|desired| (desired.address.clone(), desired)));
@@ -344,20 +350,15 @@ pub fn resolve<'specs>(world: &World<'_>, specs: &'specs Specs) -> Result<Graph<
 
 /// The resources of these names as the file and the specs would have them, also those that `when` leaves out. What cannot
 /// be said of any is left out.
-pub fn imagined<'a>(world: &World<'a>, names: &BTreeSet<ResourceName>) -> BTreeMap<Address, Desired<'a>> {
+pub fn imagined(world: &World<'_>, names: &BTreeSet<ResourceName>) -> BTreeMap<Address, Desired> {
     let blueprint = &world.specs.blueprint;
     let resources = names.iter().filter_map(|name| blueprint.resources.get(name));
-    let expanded = resources.filter_map(|resource| expand(world, world.specs, resource, false).ok());
+    let expanded = resources.filter_map(|resource| expand(world, resource, false).ok());
     expanded.flatten().map(|desired| (desired.address.clone(), desired)).collect()
 }
 
-fn expand<'specs>(
-    world: &World<'_>,
-    specs: &'specs Specs,
-    resource: &'specs Resource,
-    heeds_when: bool,
-) -> Result<Vec<Desired<'specs>>, Diagnostic> {
-    let Some(resource_type) = specs.types.get(&resource.type_name) else { return Ok(Vec::new()) };
+fn expand(world: &World<'_>, resource: &Arc<Resource>, heeds_when: bool) -> Result<Vec<Desired>, Diagnostic> {
+    let Some(resource_type) = world.specs.types.get(&resource.type_name) else { return Ok(Vec::new()) };
     let outer = ResourceScope { world, each: None, facts: &NoFacts };
     let entries: Vec<Option<(String, Value)>> = match &resource.each {
         None => vec![None],
@@ -370,16 +371,16 @@ fn expand<'specs>(
             }
         },
     };
-    let mut patches: BTreeMap<Option<&str>, Vec<(usize, &'specs Patch)>> = BTreeMap::new();
+    let mut patches: BTreeMap<Option<&str>, Vec<(usize, &Arc<Patch>)>> = BTreeMap::new();
     for (number, patch) in resource.patches.iter().enumerate() {
         patches.entry(patch.key.as_deref()).or_default().push((number, patch));
     }
     let patches_of = |key: Option<&str>| {
         let for_all = patches.get(&None).into_iter().flatten();
         let for_one = key.and_then(|key| patches.get(&Some(key))).into_iter().flatten();
-        let mut found: Vec<&(usize, &'specs Patch)> = for_all.chain(for_one).collect();
+        let mut found: Vec<&(usize, &Arc<Patch>)> = for_all.chain(for_one).collect();
         found.sort_by_key(|(number, _)| *number);
-        found.into_iter().map(|(_, patch)| *patch).collect()
+        found.into_iter().map(|(_, patch)| Arc::clone(patch)).collect()
     };
     let mut expanded = Vec::new();
     for each in entries {
@@ -401,9 +402,9 @@ fn expand<'specs>(
                 resource.name.clone(),
                 each.as_ref().map(|(key, _)| key.clone()),
             ),
-            resource,
+            resource: Arc::clone(resource),
             patches: patches_of(each.as_ref().map(|(key, _)| key.as_str())),
-            resource_type,
+            resource_type: Arc::clone(resource_type),
             region: region(world, resource, &scope)?,
             each,
             protect,
@@ -485,7 +486,7 @@ fn milestone(specs: &Specs, type_name: &TypeName, path: &[String]) -> Milestone 
 }
 
 /// Kahn's algorithm over ordered maps: the order depends on nothing but the graph. Lint has refused cycles.
-fn topological(nodes: &BTreeMap<Address, Desired<'_>>) -> Vec<Address> {
+fn topological(nodes: &BTreeMap<Address, Desired>) -> Vec<Address> {
     let mut waiting: BTreeMap<&Address, usize> = BTreeMap::new();
     let mut dependents: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
     for (address, desired) in nodes {
@@ -512,7 +513,7 @@ fn topological(nodes: &BTreeMap<Address, Desired<'_>>) -> Vec<Address> {
 }
 
 /// The settings that decide the value at `path` of a resource, by path.
-pub fn deciding_inputs(desired: &Desired<'_>, blueprint: &Blueprint, path: &[String]) -> Vec<Vec<String>> {
+pub fn deciding_inputs(desired: &Desired, blueprint: &Blueprint, path: &[String]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let templates = desired.templates();
     if let Some((name, rest)) = path.split_first()
@@ -529,7 +530,7 @@ fn inputs_under<'specs>(
     tree: &TemplateTree,
     path: &[String],
     blueprint: &'specs Blueprint,
-    desired: &Desired<'_>,
+    desired: &Desired,
     seen: &mut BTreeSet<&'specs str>,
     found: &mut Vec<Vec<String>>,
 ) {
@@ -583,7 +584,7 @@ fn inputs_of<'specs>(
     template: &Template,
     path: &[String],
     blueprint: &'specs Blueprint,
-    desired: &Desired<'_>,
+    desired: &Desired,
     seen: &mut BTreeSet<&'specs str>,
     found: &mut Vec<Vec<String>>,
 ) {
@@ -652,7 +653,7 @@ pub fn existence_inputs(resource: &Resource, blueprint: &Blueprint) -> Vec<Vec<S
 }
 
 /// The resources a template of `desired` reads, for causes.
-pub fn read_resources(desired: &Desired<'_>, blueprint: &Blueprint, name: &str) -> BTreeSet<ResourceName> {
+pub fn read_resources(desired: &Desired, blueprint: &Blueprint, name: &str) -> BTreeSet<ResourceName> {
     let mut found = BTreeSet::new();
     if let Some(tree) = desired.templates().get(name) {
         tree.each_leaf(&mut |template| {

@@ -48,7 +48,7 @@ impl Basis {
     /// What a plan was made from. `graph` is what the file wants; `None` for a destroy.
     pub fn of(
         specs: &Specs,
-        desired: Option<(&Config, &Graph<'_>)>,
+        desired: Option<(&Config, &Graph)>,
         state: &State,
         lookups: &BTreeMap<Address, Value>,
         observations: Option<&Observations>,
@@ -78,7 +78,7 @@ fn relevant(
     address: &Address,
     attributes: &Value,
     specs: &Specs,
-    desired: Option<(&Config, &Graph<'_>)>,
+    desired: Option<(&Config, &Graph)>,
     state: &State,
 ) -> Value {
     let Some(resource_type) = specs.types.get(&address.type_name) else { return Value::Null };

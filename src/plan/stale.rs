@@ -209,7 +209,7 @@ pub fn stale(
     }
     for address in then.basis.lookups.keys().chain(now.basis.lookups.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (then.basis.lookups.get(address), now.basis.lookups.get(address));
-        let attribute = types.get(&address.type_name).map(whole);
+        let attribute = types.get(&address.type_name).map(|found| whole(found));
         changed_leaves(before, after, attribute.as_ref(), &mut Vec::new(), &mut |path, then, now| {
             found.push(Staleness::Lookup { address: address.clone(), path, then, now });
         });
@@ -219,7 +219,7 @@ pub fn stale(
             (Some(Some(_)), Some(None)) => found.push(Staleness::Gone { address: address.clone() }),
             (Some(None), Some(Some(_))) => found.push(Staleness::Back { address: address.clone() }),
             (Some(Some(before)), Some(Some(after))) => {
-                let attribute = types.get(&address.type_name).map(whole);
+                let attribute = types.get(&address.type_name).map(|found| whole(found));
                 let (before, after) = (Some(before), Some(after));
                 changed_leaves(before, after, attribute.as_ref(), &mut Vec::new(), &mut |path, then, now| {
                     found.push(Staleness::Attribute { address: address.clone(), path, then, now });

@@ -10,7 +10,7 @@ use crate::value::Planned;
 
 /// What is wrong with resources that have all the attributes alike which their type calls `unique`.
 pub fn twins<'a>(
-    graph: &Graph<'_>,
+    graph: &Graph,
     settled: impl Iterator<Item = (&'a Address, &'a ResourceType, &'a Planned)>,
 ) -> Vec<Diagnostic> {
     let mut seen: BTreeMap<String, &Address> = BTreeMap::new();

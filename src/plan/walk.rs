@@ -8,20 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::change::{
-    Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Raised, Reasons, Refusal, usual_file,
-};
-use super::condition::{self, Intent, Verdict};
+use super::cause::{attribute_change, edited_setting};
+use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Raised, Reasons, usual_file};
+use super::condition::{self, Verdict};
 use super::diff::{self, Course, Difference, Sides};
 use super::gates::{self, Wishes};
-use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, deciding_inputs, read_resources, unknown};
+use super::refusal::{
+    foreign, held_back, lowered, protection_hint, protection_inputs, troubled, undeletable, unproven,
+};
+use super::resolve::{self, Desired, Facts, Graph, ResourceScope, World, unknown};
+use super::validate::validate;
 use super::{cost, keep, once, order, ties, twins};
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::expr::{Late, Reference, Root};
-use crate::provider::{Holder, Observation, Observations, Owner, ownership};
+use crate::expr::{Late, Reference};
+use crate::provider::{Observation, Observations, ownership};
 use crate::spec::blueprint::ResourceName;
-use crate::spec::types::{Attribute, Impact, Milestone, Order, Proof, ResourceType, Shape, Types};
+use crate::spec::types::{Impact, Milestone, Order, ResourceType, Types};
 use crate::state::{Row, State, Status};
 use crate::value::{Planned, Tree, Value};
 
@@ -86,7 +89,7 @@ impl Computed<'_> {
 pub(super) struct Walked<'a> {
     pub(super) settled: BTreeMap<Address, Settled<'a>>,
     /// The first of each resource's instances that is changed.
-    changed: BTreeMap<ResourceName, Address>,
+    pub(super) changed: BTreeMap<ResourceName, Address>,
     instances: BTreeMap<ResourceName, Vec<Address>>,
     /// Those whose attributes could not be evaluated. Nobody knows theirs, and that has been said.
     broken: BTreeSet<Address>,
@@ -200,7 +203,7 @@ pub struct Situation<'a> {
 }
 
 /// Makes the plan for an apply: one pass over all expressions of the file.
-pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> Result<Plan, Diagnostics> {
+pub fn plan(world: &World<'_>, graph: &Graph, situation: &Situation<'_>) -> Result<Plan, Diagnostics> {
     world.evaluator.begin();
     let mut instances: BTreeMap<ResourceName, Vec<Address>> = BTreeMap::new();
     for address in graph.nodes.keys() {
@@ -242,17 +245,17 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
             !matches!(change.action, Action::Create | Action::Replace { order: Order::DeleteFirst, .. })
         });
         if stays {
-            refusals.extend(held_back(address, desired.resource_type, situation.state, &orders));
+            refusals.extend(held_back(address, &desired.resource_type, situation.state, &orders));
         }
-        let troubled = troubled(address, desired.resource_type, situation, change.as_ref());
+        let troubled = troubled(address, &desired.resource_type, situation, change.as_ref());
         let is_troubled = troubled.is_some();
         refusals.extend(troubled);
         refusals.extend(change.as_ref().and_then(|change| lowered(change, &settled.lowered)));
         raised.extend(settled.raised.iter().filter_map(|difference| Raised::of(address, difference)));
         if let Some(mut change) = change {
-            gates::complete(&mut change, desired.resource_type, situation.state.rows.is_empty());
-            refusals.extend(once::refusal(&change, desired.resource_type));
-            refusals.extend(unproven(&change, desired.resource_type, &owner));
+            gates::complete(&mut change, &desired.resource_type, situation.state.rows.is_empty());
+            refusals.extend(once::refusal(&change, &desired.resource_type));
+            refusals.extend(unproven(&change, &desired.resource_type, &owner));
             if let Action::Replace { order, .. } = &change.action {
                 orders.insert(address.clone(), *order);
             }
@@ -274,7 +277,7 @@ pub fn plan(world: &World<'_>, graph: &Graph<'_>, situation: &Situation<'_>) -> 
         if change.causes == [Cause::Orphan] {
             change.causes.extend(walked.existence_cause(world, address, &situation.state.settings));
         }
-        let resource_type = world.specs.types.get(&address.type_name);
+        let resource_type = world.specs.types.get(&address.type_name).map(Arc::as_ref);
         gates::complete_removal(&mut change, row, resource_type, &wishes);
         refusals.extend(undeletable(&change, resource_type, row, situation));
         if change.protect {
@@ -317,7 +320,7 @@ pub fn destroy(types: &Types, situation: &Situation<'_>, title: &str, world: Opt
     let wishes = Wishes::of(world, situation.state.rows.keys());
     for (address, row) in &situation.state.rows {
         let mut change = removal(address, row, situation, types, Cause::Destroy);
-        let resource_type = types.get(&address.type_name);
+        let resource_type = types.get(&address.type_name).map(Arc::as_ref);
         gates::complete_removal(&mut change, row, resource_type, &wishes);
         refusals.extend(undeletable(&change, resource_type, row, situation));
         if change.protect {
@@ -354,156 +357,21 @@ fn makes_anew(change: &Change) -> bool {
     matches!(change.action, Action::Create | Action::Replace { .. })
 }
 
-/// What cannot be deleted first because this resource stays and names it.
-fn held_back(
-    address: &Address,
-    resource_type: &ResourceType,
-    state: &State,
-    orders: &BTreeMap<Address, Order>,
-) -> Vec<Refusal> {
-    let Some(row) = state.rows.get(address) else { return Vec::new() };
-    ties::ties(resource_type, row, orders, state).iter().map(|tie| ties::refusal(address, tie)).collect()
-}
-
-/// What the cloud shows of a resource.
-fn observed<'a>(address: &Address, situation: &Situation<'a>) -> Option<&'a Value> {
-    match situation.observations?.get(address)? {
-        Observation::Found(observed) => Some(&observed.attributes),
-        _ => None,
-    }
-}
-
-/// Why a person has to act before the plan of a resource can be carried out.
-fn troubled(
-    address: &Address,
-    resource_type: &ResourceType,
-    situation: &Situation<'_>,
-    change: Option<&Change>,
-) -> Option<Refusal> {
-    let row = situation.state.rows.get(address)?;
-    let intent = match change.map(|change| &change.action) {
-        Some(Action::Update { attributes }) if !attributes.is_empty() => Intent::Change,
-        Some(Action::Replace { .. }) => Intent::Remove,
-        Some(
-            Action::Create
-            | Action::Delete
-            | Action::Adopt
-            | Action::Forget
-            | Action::Run
-            | Action::Skip
-            | Action::Update { .. },
-        )
-        | None => Intent::Keep,
-    };
-    condition::refusal(address, resource_type, row, observed(address, situation), intent)
-}
-
-/// Why a version cannot be lowered. What is made anew may have any.
-fn lowered(change: &Change, lowered: &[Difference]) -> Option<Refusal> {
-    if !matches!(change.action, Action::Update { .. }) {
-        return None;
-    }
-    let difference = lowered.first()?;
-    let spelled = |value: &Value| value.as_text().map_or_else(|| value.to_string(), str::to_owned);
-    let (is, wanted) = (difference.before.as_ref()?, difference.after.as_ref()?.plain()?);
-    let (is, wanted, name) = (spelled(is), spelled(&wanted), difference.path.join("."));
-    let written = change.attributes.iter().find(|attribute| attribute.path == difference.path);
-    let place = written.and_then(|attribute| match &attribute.cause {
-        Cause::Written { location } => Some(format!(" in {location}")),
-        _ => None,
-    });
-    Some(Refusal {
-        address: change.address.clone(),
-        reason: format!("{} has {name} {is}, and AWS never lowers it to {wanted}", change.address),
-        hint: format!("say {is} or more{}", place.unwrap_or_default()),
-        otherwise: None,
-    })
-}
-
-/// Why a person has to act before something can be deleted.
-fn undeletable(
-    change: &Change,
-    resource_type: Option<&ResourceType>,
-    row: &Row,
-    situation: &Situation<'_>,
-) -> Option<Refusal> {
-    change.deletions().next()?;
-    condition::refusal(&change.address, resource_type?, row, observed(&change.address, situation), Intent::Remove)
-}
-
-/// Why a resource that the state names and the file wants cannot be planned for: it is not this instance's.
-fn foreign(address: &Address, situation: &Situation<'_>, owner: &Owner) -> Option<Refusal> {
-    let Observation::Foreign(holder) = situation.observations?.get(address)? else { return None };
-    let identity = situation.state.rows.get(address)?.identity.as_ref()?;
-    let is_stripped = *holder == Holder { lineage: None, ..Holder::of(&owner.tags(address)) };
-    let hint = if is_stripped {
-        format!("if it is yours, give it back its tag {}={}", ownership::LINEAGE, owner.lineage)
-    } else {
-        "the state names something of others: take back a state that is this instance's, with `mastoform state restore`"
-            .to_owned()
-    };
-    Some(Refusal {
-        address: address.clone(),
-        reason: format!("{identity}, recorded as {address}, is not this instance's: it {}", holder.words(owner)),
-        hint,
-        otherwise: None,
-    })
-}
-
-/// Why something may not get the name it should have: nothing but that name says whose it is, and this one does not say it.
-fn unproven(change: &Change, resource_type: &ResourceType, owner: &Owner) -> Option<Refusal> {
-    let Proof::Name { attribute } = &resource_type.proof else { return None };
-    let is_named_now = match &change.action {
-        Action::Create | Action::Replace { .. } => true,
-        Action::Update { attributes } => attributes.contains(attribute),
-        _ => false,
-    };
-    let name = change.desired.as_ref()?.get(attribute)?.plain().filter(|_| is_named_now)?;
-    let name = name.as_text().filter(|name| !ownership::is_named_after(name, owner))?;
-    Some(Refusal {
-        address: change.address.clone(),
-        reason: format!("nothing but `{attribute}` says whose {} is, and {name:?} does not", change.address),
-        hint: format!("let a word of it begin with {}-{}", owner.instance, owner.region),
-        otherwise: None,
-    })
-}
-
-/// Where the protection of a resource is turned off.
-fn protection_hint(world: &World<'_>, address: &Address) -> String {
-    let inputs = protection_inputs(world, address);
-    let origin = inputs.iter().find_map(|input| world.config.origin(input));
-    origin.map_or_else(|| world.config.source.name.clone(), |location| location.to_string())
-}
-
-/// The settings that decide whether a resource is protected.
-fn protection_inputs(world: &World<'_>, address: &Address) -> Vec<Vec<String>> {
-    let name = (address.type_name.clone(), address.name.clone());
-    let protect = world.specs.blueprint.resources.get(&name).and_then(|resource| resource.protect.as_ref());
-    let mut inputs = Vec::new();
-    if let Some(protect) = protect {
-        protect.each_leaf(&mut |template| {
-            let read = template.references().filter(|reference| reference.root == Root::Config);
-            inputs.extend(read.map(|reference| reference.path.clone()));
-        });
-    }
-    inputs
-}
-
 /// The attributes of a resource as far as they are known.
-pub fn attributes(world: &World<'_>, desired: &Desired<'_>, scope: &ResourceScope<'_>) -> Result<Planned, Diagnostic> {
+pub fn attributes(world: &World<'_>, desired: &Desired, scope: &ResourceScope<'_>) -> Result<Planned, Diagnostic> {
     world.evaluator.entries(&desired.templates(), scope).map(|entries| planned(Tree::Map(entries)))
 }
 
 fn settle<'a>(
     world: &World<'_>,
-    desired: &Desired<'a>,
+    desired: &'a Desired,
     attributes: Arc<Planned>,
     situation: &Situation<'a>,
     walked: &Walked<'a>,
     orders: &BTreeMap<Address, Order>,
 ) -> (Settled<'a>, Option<Change>) {
     let address = &desired.address;
-    let resource_type = desired.resource_type;
+    let resource_type = &*desired.resource_type;
     let row = situation.state.rows.get(address);
     let begun = || begun(desired, &attributes, row);
     let mut settled = Settled::new(resource_type, &attributes);
@@ -662,7 +530,7 @@ fn settle<'a>(
 }
 
 /// The change of a resource, as far as it does not depend on what is done with it.
-pub(super) fn begun(desired: &Desired<'_>, attributes: &Arc<Planned>, row: Option<&Row>) -> Change {
+pub(super) fn begun(desired: &Desired, attributes: &Arc<Planned>, row: Option<&Row>) -> Change {
     Change {
         address: desired.address.clone(),
         region: desired.region.clone(),
@@ -696,12 +564,12 @@ pub(super) fn created(change: Change, attributes: &Planned, resource_type: &Reso
 
 /// Creating first needs another name than the old one's, and nothing below that is deleted first.
 fn replace_order(
-    desired: &Desired<'_>,
+    desired: &Desired,
     attributes: &Planned,
     sides: &Sides<'_>,
     orders: &BTreeMap<Address, Order>,
 ) -> Order {
-    let resource_type = desired.resource_type;
+    let resource_type = &*desired.resource_type;
     let is = |name: &str| sides.observed.and_then(|shown| shown.get(name)).or_else(|| sides.recorded.get(name));
     let is_same = |name: &str| attributes.get(name).and_then(Tree::plain).as_ref() == is(name);
     // A name counts even where it is not the identity: AWS gives the new one an ARN of its own, and refuses its name.
@@ -765,123 +633,6 @@ pub fn merged(recorded: &Value, observed: &Value, resource_type: &ResourceType) 
     Tree::Map(facts)
 }
 
-pub(super) fn attribute_change(
-    world: &World<'_>,
-    desired: &Desired<'_>,
-    difference: Difference,
-    walked: &Walked<'_>,
-    settings: &Value,
-) -> AttributeChange {
-    AttributeChange {
-        cause: cause(world, desired, &difference, walked, settings),
-        path: difference.path,
-        before: difference.before,
-        after: difference.after,
-        also_drifted: difference.also_drifted,
-        forces_replacement: difference.immutable,
-        sensitive: difference.sensitive,
-        impact: difference.impact,
-        security: false,
-    }
-}
-
-fn cause(
-    world: &World<'_>,
-    desired: &Desired<'_>,
-    difference: &Difference,
-    walked: &Walked<'_>,
-    settings: &Value,
-) -> Cause {
-    if difference.is_drift {
-        return Cause::Drift;
-    }
-    let mut origin = None;
-    if let Some(after) = &difference.after {
-        after.each_leaf(&mut |missing| {
-            let newcomer = missing
-                .references
-                .iter()
-                .find(|missing| walked.settled.get(&missing.address).is_some_and(|settled| settled.is_changed));
-            if let Some(missing) = newcomer {
-                origin.get_or_insert_with(|| missing.address.clone());
-            }
-        });
-    }
-    if let Some(address) = origin {
-        return Cause::Cascade { address: Box::new(address) };
-    }
-    let name = difference.path.first();
-    let patched = desired.patches.iter().any(|patch| name.is_some_and(|name| patch.attributes.contains_key(name)));
-    if !patched {
-        // Only what was edited since the last apply can be the cause.
-        let mut inputs = deciding_inputs(desired, &world.specs.blueprint, &difference.path);
-        inputs.retain(|path| is_edited(world, path, settings));
-        if let Some(location) = inputs.iter().find_map(|input| written_at(world, input, settings)) {
-            return Cause::Written { location };
-        }
-        if let Some(name) = name {
-            let read = read_resources(desired, &world.specs.blueprint, name);
-            // Names have the same order as the addresses they are part of, so this is the first of all addresses.
-            if let Some(address) = read.iter().find_map(|name| walked.changed.get(name)) {
-                return Cause::Cascade { address: Box::new(address.clone()) };
-            }
-        }
-        if let Some(input) = inputs.first() {
-            return at_its_default(world, input);
-        }
-    }
-    Cause::Written { location: desired.resource.location_of(&difference.path).to_string() }
-}
-
-/// Whether a setting has another value than at the last apply. One that the specs did not have then is edited if the
-/// file sets it: its default is nobody's edit.
-fn is_edited(world: &World<'_>, input: &[String], settings: &Value) -> bool {
-    let is = world.setting(input);
-    let is_silent = world.config.origin(input).is_none();
-    let described = || world.specs.blueprint.inputs.iter().find(|described| described.path == input);
-    match settings.at(input) {
-        // Another version has another default.
-        Some(was) if is_silent && described().is_some_and(|described| described.was.contains(was)) => false,
-        Some(was) => is != Some(was),
-        None => settings.is_null() || (is.is_some() && world.config.origin(input).is_some()),
-    }
-}
-
-/// The cause of what is so because a setting is no longer in the file.
-fn at_its_default(world: &World<'_>, input: &[String]) -> Cause {
-    Cause::Written { location: format!("{}, {} at its default", world.config.source.name, input.join(".")) }
-}
-
-/// The setting among these that was edited since the last apply.
-fn edited_setting(world: &World<'_>, inputs: &[Vec<String>], settings: &Value) -> Option<Cause> {
-    let mut edited = inputs.iter().filter(|input| !settings.is_null() && is_edited(world, input, settings)).peekable();
-    let first = *edited.peek()?;
-    let written = edited.find_map(|input| written_at(world, input, settings));
-    Some(written.map_or_else(|| at_its_default(world, first), |location| Cause::Written { location }))
-}
-
-/// Where the file says what a setting is: in its own line, or in that of an edited setting which its default is made of.
-pub(super) fn written_at(world: &World<'_>, input: &[String], settings: &Value) -> Option<String> {
-    let mut open = vec![input.to_vec()];
-    let mut seen = BTreeSet::from([input.to_vec()]);
-    while let Some(path) = open.pop() {
-        if let Some(location) = world.config.origin(&path) {
-            return Some(location.to_string());
-        }
-        let declared = world.specs.blueprint.inputs.iter().find(|input| input.path == path);
-        if let Some(default) = declared.and_then(|input| input.default.as_ref()) {
-            default.each_leaf(&mut |template| {
-                let read = template.references().filter(|reference| reference.root == Root::Config);
-                open.extend(
-                    read.map(|reference| reference.path.clone())
-                        .filter(|path| is_edited(world, path, settings) && seen.insert(path.clone())),
-                );
-            });
-        }
-    }
-    None
-}
-
 /// Every attribute of something new, for the plan to show.
 fn all_attributes(attributes: &Planned, resource_type: &ResourceType, cause: &Cause) -> Vec<AttributeChange> {
     attributes
@@ -934,95 +685,5 @@ fn removal(address: &Address, row: &Row, situation: &Situation<'_>, types: &Type
         depends_on: row.depends_on.iter().map(|needed| (needed.clone(), Milestone::Created)).collect(),
         deletion: Value::Null,
         security: Vec::new(),
-    }
-}
-
-/// What AWS would refuse, found before it is asked.
-fn validate(desired: &Desired<'_>, attributes: &Planned) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
-    for (name, attribute) in &desired.resource_type.attributes {
-        let mut path = vec![name.clone()];
-        match attributes.get(name) {
-            Some(value) => validate_value(desired, attribute, value, &mut path, &mut problems),
-            None if attribute.required => problems.push(
-                Diagnostic::error("missing-attribute", format!("`{name}` of {} has no value", desired.address))
-                    .at(desired.resource.location_of(&path), "is null"),
-            ),
-            None => {}
-        }
-    }
-    problems
-}
-
-fn validate_value(
-    desired: &Desired<'_>,
-    attribute: &Attribute,
-    value: &Planned,
-    path: &mut Vec<String>,
-    problems: &mut Vec<Diagnostic>,
-) {
-    if matches!(value, Tree::Leaf(_) | Tree::Null) {
-        return;
-    }
-    let mut complain = |text: String| {
-        problems.push(
-            Diagnostic::error("invalid-value", format!("`{}` of {} {text}", path.join("."), desired.address))
-                .at(desired.resource.location_of(path.as_slice()), ""),
-        );
-    };
-    match (&attribute.shape, value) {
-        (Shape::Json, _) => {}
-        (Shape::Object(attributes), Tree::Map(entries)) => {
-            for (name, child) in attributes {
-                path.push(name.clone());
-                match entries.get(name) {
-                    Some(entry) => validate_value(desired, child, entry, path, problems),
-                    None if child.required => problems.push(
-                        Diagnostic::error(
-                            "missing-attribute",
-                            format!("`{}` of {} has no value", path.join("."), desired.address),
-                        )
-                        .at(desired.resource.location_of(path.as_slice()), "is null"),
-                    ),
-                    None => {}
-                }
-                path.pop();
-            }
-            if let Some(unknown) = entries.keys().find(|key| !attributes.contains_key(*key)) {
-                path.push(unknown.clone());
-                problems.push(
-                    Diagnostic::error("invalid-value", format!("{} has no `{}`", desired.address, path.join(".")))
-                        .at(desired.resource.location_of(path.as_slice()), ""),
-                );
-                path.pop();
-            }
-        }
-        (Shape::Map(element), Tree::Map(entries)) => {
-            for (key, entry) in entries {
-                path.push(key.clone());
-                validate_value(desired, element, entry, path, problems);
-                path.pop();
-            }
-        }
-        (Shape::List(element), Tree::List(items)) => {
-            for (index, item) in items.iter().enumerate() {
-                path.push(index.to_string());
-                validate_value(desired, element, item, path, problems);
-                path.pop();
-            }
-        }
-        (Shape::Text, Tree::Text(_))
-        | (Shape::Integer, Tree::Integer(_))
-        | (Shape::Number, Tree::Integer(_) | Tree::Number(_))
-        | (Shape::Bool, Tree::Bool(_)) => {
-            let plain = value.plain().unwrap_or_default();
-            if !attribute.values.is_empty() && !attribute.values.contains(&plain) {
-                let known: Vec<String> = attribute.values.iter().map(ToString::to_string).collect();
-                complain(format!("must be one of {}, not {plain}", known.join(", ")));
-            } else if let Some(complaint) = attribute.limits.complaint(&plain) {
-                complain(if attribute.sensitive { complaint } else { format!("{complaint}: {plain}") });
-            }
-        }
-        (shape, _) => complain(format!("must be {}, not {}", shape.words(), value.kind())),
     }
 }

@@ -1,5 +1,7 @@
 //! Drift as text and JSON: what somebody changed, what AWS changed by itself, what waits to be applied.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
 use super::layout::{pad, width};
@@ -11,7 +13,6 @@ use crate::inert::printable;
 use crate::plan::drift::{Drift, Edit, Finding, LeftOver, What, by_address};
 use crate::provider::Announcement;
 use crate::spec::Types;
-use crate::spec::types::ResourceType;
 use crate::value::Value;
 
 /// The version of the JSON form.
@@ -98,7 +99,7 @@ fn found(findings: &[Finding], types: &Types, options: &Options) -> String {
     let words = Words { types, signs: options.signs() };
     let mut text = String::new();
     for (address, all) in by_address(findings) {
-        let resource_type = types.get(&address.type_name);
+        let resource_type = types.get(&address.type_name).map(Arc::as_ref);
         let heading = paint(Role::Heading, &address.to_string());
         let mut rows: Vec<(String, &Value, &Value)> = Vec::new();
         for what in all {
@@ -171,7 +172,7 @@ fn edited(edits: &[Edit], types: &Types) -> String {
             text.push_str(&format!("  {heading} ({})\n", edit.action));
         }
         last = Some(&edit.address);
-        let resource_type: Option<&ResourceType> = types.get(&edit.address.type_name);
+        let resource_type = types.get(&edit.address.type_name).map(Arc::as_ref);
         if let Some(path) = &edit.path {
             let place = edit.location.as_ref().map(|location| format!("  {location}")).unwrap_or_default();
             text.push_str(&format!("      {}{}\n", paths::display(path, resource_type), paint(Role::Quiet, &place)));

@@ -11,6 +11,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::documents::{self, Content};
 use super::duration::about;
@@ -178,7 +179,7 @@ impl<'a> Outline<'a> {
     }
 
     pub fn type_of(&self, change: &Change) -> Option<&'a ResourceType> {
-        self.types.get(&change.address.type_name)
+        self.types.get(&change.address.type_name).map(Arc::as_ref)
     }
 
     /// What people who use the instance notice of a change.
@@ -294,7 +295,7 @@ impl<'a> Outline<'a> {
 
     /// How an object is deleted: `with a final snapshot`.
     fn manner(&self, deletion: &Deletion<'_>) -> Vec<String> {
-        let resource_type = self.types.get(&deletion.address.type_name);
+        let resource_type = self.types.get(&deletion.address.type_name).map(Arc::as_ref);
         let identity = deletion.identity.as_str();
         resource_type.map(|found| found.manner(deletion.decided, identity)).unwrap_or_default()
     }

@@ -2,6 +2,8 @@
 //!
 //! What is not known yet is told by where it will come from; a name that AWS gives is shortened to what tells it apart.
 
+use std::sync::Arc;
+
 use similar::{ChangeTag, TextDiff};
 
 use super::documents::Content;
@@ -88,7 +90,7 @@ impl Words<'_> {
 
     /// What is not known yet. A resource's name in AWS is the resource itself, for a reader.
     fn missing(&self, missing: &Missing) -> String {
-        let resource_type = self.types.get(&missing.address.type_name);
+        let resource_type = self.types.get(&missing.address.type_name).map(Arc::as_ref);
         let is_name = resource_type.is_some_and(|found| {
             let [name] = &missing.attribute[..] else { return false };
             let attribute = found.attributes.get(name);

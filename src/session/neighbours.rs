@@ -134,8 +134,8 @@ pub async fn left_over(reader: &dyn Reader, types: &Types, state: &State) -> Lef
 /// job that has ended may show its own for a while.
 fn is_made(types: &Types, found: &Belonging) -> bool {
     let Some(address) = address_of(found) else { return false };
-    let is_kept = |found_type: &ResourceType| !found_type.once && found_type.identity_in(&found.name).is_some();
-    types.get(&address.type_name).is_none_or(is_kept)
+    let found_type = types.get(&address.type_name);
+    found_type.is_none_or(|found_type| !found_type.once && found_type.identity_in(&found.name).is_some())
 }
 
 /// The address that a resource carries.
@@ -196,7 +196,7 @@ pub async fn adopt(
     world: &World<'_>,
     state: &mut State,
 ) -> Result<BTreeSet<Address>, SessionError> {
-    let graph = resolve(world, world.specs)?;
+    let graph = resolve(world)?;
     let mut found = BTreeSet::new();
     for level in levels(&graph) {
         let mut looking = JoinSet::new();
@@ -262,9 +262,9 @@ async fn look(reader: &dyn Reader, wanted: Option<(Creation, Option<Tags>)>) -> 
 }
 
 /// The resources of a graph, each level after those it needs.
-fn levels<'graph, 'a>(graph: &'graph Graph<'a>) -> Vec<Vec<&'graph Desired<'a>>> {
+fn levels(graph: &Graph) -> Vec<Vec<&Desired>> {
     let mut depths: BTreeMap<&Address, usize> = BTreeMap::new();
-    let mut levels: Vec<Vec<&Desired<'a>>> = Vec::new();
+    let mut levels: Vec<Vec<&Desired>> = Vec::new();
     for desired in graph.order.iter().filter_map(|address| graph.nodes.get(address)) {
         let below = desired.depends_on.keys().filter_map(|needed| depths.get(needed)).max();
         let depth = below.map_or(0, |below| below + 1);
@@ -280,8 +280,8 @@ fn levels<'graph, 'a>(graph: &'graph Graph<'a>) -> Vec<Vec<&'graph Desired<'a>>>
 /// The attributes of a resource as far as they are known from what was found until now.
 fn evaluated(
     world: &World<'_>,
-    graph: &Graph<'_>,
-    desired: &Desired<'_>,
+    graph: &Graph,
+    desired: &Desired,
     state: &State,
 ) -> Result<BTreeMap<String, Tree<Late>>, Diagnostics> {
     let revealed = Revealed::new();
@@ -304,12 +304,7 @@ fn remembered(value: Tree<Late>) -> Value {
 }
 
 /// The attributes as a provider is asked about them: without secrets, and without what is not known.
-fn attributes(
-    world: &World<'_>,
-    graph: &Graph<'_>,
-    desired: &Desired<'_>,
-    state: &State,
-) -> Result<Known, Diagnostics> {
+fn attributes(world: &World<'_>, graph: &Graph, desired: &Desired, state: &State) -> Result<Known, Diagnostics> {
     let known = Tree::Map(evaluated(world, graph, desired, state)?).try_convert(&mut |late| match late {
         Late::Unknown(_) | Late::Secret(_) => Ok::<Known, Infallible>(Tree::Null),
     });
@@ -322,8 +317,8 @@ fn attributes(
 /// How to ask for a resource; `None` if what it is known by is not known, because what that is read from is not there.
 fn wanted(
     world: &World<'_>,
-    graph: &Graph<'_>,
-    desired: &Desired<'_>,
+    graph: &Graph,
+    desired: &Desired,
     state: &State,
 ) -> Result<Option<(Creation, Option<Tags>)>, SessionError> {
     if desired.depends_on.keys().any(|needed| graph.nodes.contains_key(needed) && !state.rows.contains_key(needed)) {
@@ -349,12 +344,12 @@ fn wanted(
 /// What to remember of something that was found: the cloud's word for everything it shows, ours for the rest.
 fn row(
     world: &World<'_>,
-    graph: &Graph<'_>,
-    desired: &Desired<'_>,
+    graph: &Graph,
+    desired: &Desired,
     state: &State,
     observed: Observed,
 ) -> Result<Row, SessionError> {
-    let resource_type = desired.resource_type;
+    let resource_type = &*desired.resource_type;
     let mut inputs = BTreeMap::new();
     for (name, wanted) in evaluated(world, graph, desired, state)? {
         let Some(attribute) = resource_type.attributes.get(&name) else { continue };

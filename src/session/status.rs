@@ -36,7 +36,7 @@ struct Asked<'specs> {
 pub async fn status(
     reader: &Arc<dyn Reader>,
     world: &World<'_>,
-    graph: &Graph<'_>,
+    graph: &Graph,
     state: &State,
 ) -> Result<Report, SessionError> {
     let asked = questions(world, graph, state)?;
@@ -86,11 +86,7 @@ pub async fn status(
 }
 
 /// The probes that these settings ask for, in the order of the blueprint.
-fn questions<'specs>(
-    world: &World<'specs>,
-    graph: &Graph<'_>,
-    state: &State,
-) -> Result<Vec<Asked<'specs>>, Diagnostics> {
+fn questions<'specs>(world: &World<'specs>, graph: &Graph, state: &State) -> Result<Vec<Asked<'specs>>, Diagnostics> {
     world.evaluator.begin();
     let revealed = Revealed::new();
     let existing = Existing { state, graph, revealed: &revealed };

@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::limits::Limits;
 use super::news::News;
 use super::pricing::{self, Item};
 use super::probe::Probe;
-use super::types::{Limits, Order, Reader};
+use super::reader::Reader;
+use super::types::Order;
 use crate::address::{Address, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
@@ -22,7 +24,7 @@ pub struct Blueprint {
     /// By path joined with dots; in the order of the files for `init` and the documentation.
     pub inputs: Vec<Input>,
     pub locals: BTreeMap<String, Local>,
-    pub resources: BTreeMap<ResourceName, Resource>,
+    pub resources: BTreeMap<ResourceName, Arc<Resource>>,
     pub checks: Vec<Check>,
     pub outputs: Vec<Output>,
     /// What an instance costs beside its resources.
@@ -193,7 +195,7 @@ pub struct Resource {
     /// When one that is done, not kept, counts as done without being run.
     pub first: Option<First>,
     /// What `mastodon.toml` changes in it.
-    pub patches: Vec<Patch>,
+    pub patches: Vec<Arc<Patch>>,
     pub node: Node,
     pub location: Location,
 }
@@ -354,7 +356,7 @@ pub fn read(document: Node, blueprint: &mut Blueprint, diagnostics: &mut Diagnos
                             diagnostics.push(twice("resource", &item, &earlier.location));
                         }
                         let resource = read_resource(type_name, item, diagnostics);
-                        blueprint.resources.insert(name, resource);
+                        blueprint.resources.insert(name, Arc::new(resource));
                     }
                 }
             }

@@ -23,7 +23,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::types::{Attribute, Reader, ResourceType, Shape, Types, placeholders};
+use super::reader::Reader;
+use super::types::{Attribute, ResourceType, Shape, Types, placeholders};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::{Content, Node};
 use crate::value::Value;

@@ -9,6 +9,7 @@
 pub mod blueprint;
 pub mod counterpart;
 mod embedded;
+pub mod limits;
 pub mod lint;
 pub mod news;
 pub mod permissions;
@@ -17,6 +18,7 @@ pub mod price_lint;
 pub mod prices;
 pub mod pricing;
 pub mod probe;
+pub mod reader;
 mod ready;
 pub mod references;
 pub mod types;
@@ -108,7 +110,7 @@ impl Specs {
                         types::read(service, &node, &mut types, &mut diagnostics);
                         for entry in node.entries().iter().filter(|_| document.is_empty()) {
                             let name = TypeName::new(service.as_str(), entry.key.as_str());
-                            types.entry(name).and_modify(|added| added.is_added = true);
+                            types.entry(name).and_modify(|added| Arc::make_mut(added).is_added = true);
                         }
                     }
                     None => blueprint::read(node, &mut blueprint, &mut diagnostics),

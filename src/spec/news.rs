@@ -11,7 +11,8 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::probe::{address, is_web_address};
-use super::types::{Reader, placeholders};
+use super::reader::Reader;
+use super::types::placeholders;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
 use crate::expr::{Template, TemplateTree};

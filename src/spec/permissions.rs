@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{Reader, ResourceType, Types};
+use super::reader::Reader;
+use super::types::{ResourceType, Types};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Node};

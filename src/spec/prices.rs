@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::embedded;
-use super::types::Reader;
+use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use crate::document::{self, Entry, Node, prepared};
 

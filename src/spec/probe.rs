@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::blueprint::ResourceName;
-use super::types::Reader;
+use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
 use crate::expr::{Template, TemplateTree};

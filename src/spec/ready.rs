@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{Attribute, Reader, ResourceType, Shape, Types, placeholders};
+use super::reader::Reader;
+use super::types::{Attribute, ResourceType, Shape, Types, placeholders};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Node;

@@ -152,7 +152,8 @@ impl Life<'_> {
         let types = Specs::read(&[]).expect("valid specs").types;
         match self.aws.observe(std::slice::from_ref(&target)).await.remove(&target.address) {
             Some(Observation::Found(observed)) => {
-                let care = judge(&owner, &target.address, types.get(&self.story.type_name), &observed, None);
+                let care =
+                    judge(&owner, &target.address, types.get(&self.story.type_name).map(Arc::as_ref), &observed, None);
                 (observed.tags.expect("its tags were asked for"), care)
             }
             other => panic!("{} is not there: {other:?}", target.address),
@@ -460,7 +461,8 @@ pub async fn is_its_owners_alone(aws: &Aws, target: &Target) {
         let target = Target { owner: Some(Arc::new(owner.clone())), ..target.clone() };
         let answer = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
         let Some(Observation::Found(observed)) = answer else { panic!("{}: {answer:?}", target.address) };
-        let care = judge(&owner, &target.address, types.get(&target.address.type_name), &observed, None);
+        let care =
+            judge(&owner, &target.address, types.get(&target.address.type_name).map(Arc::as_ref), &observed, None);
         assert_eq!(care == Care::Ours, is_owner, "{}: {care:?}", target.address);
     }
 }

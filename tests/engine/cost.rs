@@ -24,7 +24,7 @@ fn estimate_over(overlay: &[OverlayFile], text: &str) -> Estimate {
         &Script::read(overlay, text).unwrap_or_else(|problems| panic!("{problems}"));
     let nothing = BTreeMap::new();
     let world = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
-    let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     session::cost(&world, &graph).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
@@ -242,7 +242,7 @@ async fn a_plan_that_does_nothing_reads_no_prices() {
             previous: &Value::Null,
             evaluator: &evaluator,
         };
-        let graph = resolve(&world, &specs).unwrap_or_else(|problems| panic!("{problems}"));
+        let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
         session::plan(&world, &graph, &gathered)
             .map(|(plan, _)| plan.is_empty())
             .map_err(|problems| problems.to_string())
@@ -311,7 +311,7 @@ async fn what_is_left_over_costs_what_has_its_address_costs() {
     let Script { specs, config, evaluator } = &Script::read(&[], EXAMPLE).expect("valid");
     let lookups = BTreeMap::new();
     let world = World { specs, config, lookups: &lookups, previous: &Value::Null, evaluator };
-    let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     let state = State::new("lineage", "social", "eu-central-1");
     let (plan, _) = session::plan(&world, &graph, &Gathered::offline(state.clone())).expect("a plan");
     let thing = |address: Option<&str>| LeftOver {

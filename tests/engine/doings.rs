@@ -35,7 +35,7 @@ async fn look_by(instance: &Instance, Script { specs, config, evaluator }: &Scri
     let gathered = session::gather(&read_only(&reader), &specs.types, Some(&early), read).await;
     let gathered = gathered.unwrap_or_else(|error| panic!("{error}"));
     let world = World { lookups: &gathered.lookups, ..early };
-    let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     let (plan, _) = session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}"));
     let observations = gathered.observations.clone().unwrap_or_default();
     let drift = drift(&plan, &gathered.state, &observations, &[], &specs.types);

@@ -162,7 +162,7 @@ async fn said(text: &str, account: serde_json::Value) -> String {
     let Script { specs, config, evaluator } = &Script::read(&[], text).expect("a valid file");
     let gathered = instance.gather(text, false).await.expect("gathered");
     let world = World { specs, config, lookups: &gathered.lookups, previous: &Value::Null, evaluator };
-    let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}")).1.to_string()
 }
 

@@ -315,7 +315,7 @@ async fn a_patch_of_what_is_not_made_is_warned_of() {
         previous: &Value::Null,
         evaluator: &script.evaluator,
     };
-    let graph = resolve(&world, &script.specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     let (_, warnings) = session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}"));
     let warnings = warnings.to_string();
     assert!(warnings.contains("this patch has no effect: no elasticache.cluster.cache is made"), "{warnings}");
@@ -405,7 +405,7 @@ fn roles_wait_for_nothing_that_takes_minutes() {
     let lookups = BTreeMap::new();
     let world =
         World { specs: &specs, config: &config, lookups: &lookups, previous: &Value::Null, evaluator: &evaluator };
-    let graph = resolve(&world, &specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     for role in ["iam.role.execution", "iam.role.tasks"] {
         let mut open = vec![role.parse::<Address>().expect("an address")];
         let mut seen = BTreeSet::new();
@@ -507,7 +507,7 @@ async fn warned(text: &str, previous: &Value) -> String {
         previous,
         evaluator: &script.evaluator,
     };
-    let graph = resolve(&world, &script.specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     let (_, warnings) = session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}"));
     warnings.to_string()
 }

@@ -16,7 +16,7 @@ async fn report(instance: &Instance, text: &str) -> Report {
     let Script { specs, config, evaluator } = &Script::read(&[], text).unwrap_or_else(|problems| panic!("{problems}"));
     let state = instance.state().expect("a state");
     let world = World { specs, config, lookups: &state.lookups, previous: &state.settings, evaluator };
-    let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+    let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     let provider: Arc<dyn Provider> = instance.sim.clone();
     let found = status::status(&read_only(&provider), &world, &graph, &state).await;
     found.unwrap_or_else(|error| panic!("{error}"))

@@ -249,7 +249,7 @@ fn planned(specs: &Specs, text: &str) -> bool {
     let lookups = BTreeMap::new();
     let world =
         World { specs: &specs, config: &config, lookups: &lookups, previous: &Value::Null, evaluator: &evaluator };
-    let graph = match resolve(&world, &specs) {
+    let graph = match resolve(&world) {
         Ok(graph) => graph,
         Err(problems) => return problems.render().is_empty(),
     };
@@ -352,7 +352,7 @@ async fn states() {
         let _ = state.rows.iter().map(|(address, row)| render::state::show(address, row).len()).sum::<usize>();
         let lookups = state.lookups.clone();
         let world = World { specs, config, lookups: &lookups, previous: &Value::Null, evaluator };
-        let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+        let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
         let gathered = Gathered::offline(state);
         if let Ok((plan, _)) = session::plan(&world, &graph, &gathered) {
             let _ = render::plan(&plan, &specs.types, &render::Options::default());

@@ -6,6 +6,7 @@ mod prices;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mastoform::address::TypeName;
 use mastoform::diagnostic::SourceFile;
@@ -238,7 +239,7 @@ fn the_node_types_of_the_blueprint_are_those_that_aws_offers() {
 #[test]
 fn every_type_of_the_blueprint_has_what_the_engine_needs() {
     let specs = Specs::read(&[]).expect("valid specs");
-    let in_aws = |found: &&ResourceType| !found.lookup_only && !found.is_asked_for();
+    let in_aws = |found: &&Arc<ResourceType>| !found.lookup_only && !found.is_asked_for();
     for resource_type in specs.types.values().filter(in_aws) {
         assert!(!resource_type.identity.is_empty(), "{} has no identity", resource_type.name);
         for verb in ["create", "read", "delete"] {

@@ -143,7 +143,7 @@ impl Instance {
         let mut gathered = self.gather(text, true).await.unwrap_or_else(|error| panic!("{error}"));
         let lookups = gathered.lookups.clone();
         let world = World { specs, config, lookups: &lookups, previous: &Value::Null, evaluator };
-        let graph = resolve(&world, specs).unwrap_or_else(|problems| panic!("{problems}"));
+        let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
         let (plan, _) = session::plan(&world, &graph, &gathered).unwrap_or_else(|problems| panic!("{problems}"));
         let desired = Some((&world, &graph));
         let outcome = self.apply(self.sim.clone(), specs, &plan, desired, &mut gathered, None).await;
@@ -192,7 +192,7 @@ impl Instance {
         let lookups = gathered.lookups.clone();
         let previous = gathered.state.settings.clone();
         let world = World { lookups: &lookups, previous: &previous, ..early };
-        let graph = resolve(&world, specs)?;
+        let graph = resolve(&world)?;
         let (plan, _) = session::plan(&world, &graph, &gathered)?;
         let drawing = Drawing::new(&graph, Some(&plan), false);
         if !apply || !plan.refusals.is_empty() {
@@ -242,7 +242,7 @@ impl Instance {
         provider: Arc<dyn Provider>,
         specs: &Specs,
         plan: &Plan,
-        desired: Option<(&'a World<'a>, &'a mastoform::plan::Graph<'a>)>,
+        desired: Option<(&'a World<'a>, &'a mastoform::plan::Graph)>,
         gathered: &mut Gathered,
         watch: Option<Watch>,
     ) -> Outcome {

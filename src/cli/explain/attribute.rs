@@ -11,7 +11,8 @@ use crate::plan::Action;
 use crate::plan::resolve::{Desired, deciding_inputs};
 use crate::render::duration::about;
 use crate::render::explain::{Sheet, columns};
-use crate::spec::types::{Attribute, Limits, ResourceType, Security, Shape};
+use crate::spec::limits::Limits;
+use crate::spec::types::{Attribute, ResourceType, Security, Shape};
 use crate::value::{Planned, Tree, Value};
 
 /// Characters of a value on one line.
@@ -20,7 +21,7 @@ const SHOWN: usize = 70;
 /// What a resource is, where it stands, what it needs and what needs it.
 pub fn resource(subject: &Subject<'_>, address: &Address) -> Sheet {
     let Some(desired) = subject.graph.nodes.get(address) else { return Sheet::default() };
-    let resource_type = desired.resource_type;
+    let resource_type = &*desired.resource_type;
     let mut sheet = Sheet::new(address.to_string(), resource_type.doc.clone());
     if let [cfn, ..] = resource_type.cfn.names()[..] {
         sheet.line("in AWS", cfn.to_owned());
@@ -108,7 +109,7 @@ pub fn elsewhere(subject: &Subject<'_>, address: &Address) -> Option<Sheet> {
 /// Where the value of an attribute comes from, and what would happen if it changed.
 pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Result<Sheet, CommandError> {
     let Some(desired) = subject.graph.nodes.get(address) else { return Ok(Sheet::default()) };
-    let resource_type = desired.resource_type;
+    let resource_type = &*desired.resource_type;
     let Some(attribute) = resource_type.attribute(path) else {
         let names: Vec<String> = resource_type.attributes.keys().map(|name| format!("{address}.{name}")).collect();
         let whole = format!("{address}.{}", path.join("."));
@@ -130,8 +131,7 @@ pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Resul
     }
     let top = path.first().and_then(|name| resource_type.attributes.get(name));
     let is_secret = attribute.sensitive || top.is_some_and(|top| top.sensitive);
-    let plan = offline(subject.project, subject.state);
-    let planned = plan.as_ref().and_then(|plan| plan.changes.iter().find(|change| change.address == *address));
+    let planned = subject.plan().and_then(|plan| plan.changes.iter().find(|change| change.address == *address));
     let wanted = planned.and_then(|change| change.desired.as_ref()).and_then(|desired| at(desired, path));
     let row = subject.state.rows.get(address);
     let recorded = row.map(|row| row.recorded()).and_then(|recorded| at(&recorded, path).cloned());
@@ -217,7 +217,7 @@ pub fn shown(value: &Planned) -> String {
 }
 
 /// The way of a value, from where it is written to the settings it is made of.
-fn sources(subject: &Subject<'_>, desired: &Desired<'_>, path: &[String], attribute: &Attribute) -> Vec<String> {
+fn sources(subject: &Subject<'_>, desired: &Desired, path: &[String], attribute: &Attribute) -> Vec<String> {
     let blueprint = &subject.project.specs.blueprint;
     let config = &subject.project.config;
     let templates = Tree::Map(desired.templates().into_owned());
@@ -303,12 +303,12 @@ fn references(
 }
 
 /// What would happen if the attribute were another: planned, if it was applied once; else what the type says.
-fn change(subject: &Subject<'_>, desired: &Desired<'_>, path: &[String], attribute: &Attribute) -> Vec<String> {
+fn change(subject: &Subject<'_>, desired: &Desired, path: &[String], attribute: &Attribute) -> Vec<String> {
     if attribute.computed {
         return vec!["whatever reads it follows at the next apply".to_owned()];
     }
     let mut other = subject.state.clone();
-    let applied = offline(subject.project, subject.state).filter(|plan| {
+    let applied = subject.plan().filter(|plan| {
         // Something that would be made anyway tells nothing.
         !plan.changes.iter().any(|change| change.address == desired.address && change.action == Action::Create)
     });
@@ -316,8 +316,8 @@ fn change(subject: &Subject<'_>, desired: &Desired<'_>, path: &[String], attribu
         && let Some(row) = other.rows.get_mut(&desired.address)
     {
         row.inputs.set(path, another(row.inputs.at(path), attribute));
-        if let Some(after) = offline(subject.project, &other) {
-            let lines = consequences(&before, &after);
+        if let Some(after) = offline(subject.project, subject.graph, &other) {
+            let lines = consequences(before, &after);
             if !lines.is_empty() {
                 return lines;
             }

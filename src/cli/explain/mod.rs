@@ -9,6 +9,8 @@ mod pages;
 mod setting;
 mod several;
 
+use std::cell::OnceCell;
+
 use super::files::{self, Project};
 use super::{CommandError, Exit, ExplainArguments, Ui};
 use crate::address::Address;
@@ -35,8 +37,8 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &ExplainArguments) -> Result<
         .unwrap_or_else(|| State::new("", project.config.name.as_str(), project.config.region.as_str()));
     let lookups = state.lookups.clone();
     let world = project.world(&lookups, &state.settings);
-    let graph = resolve(&world, &project.specs)?;
-    let subject = Subject { options, project: &project, state: &state, graph: &graph };
+    let graph = resolve(&world)?;
+    let subject = Subject { options, project: &project, state: &state, graph: &graph, plan: OnceCell::new() };
     let name = what.strip_prefix(INPUT).unwrap_or(what);
     let sheet = if let Some(input) = project.specs.blueprint.inputs.iter().find(|input| input.name() == name) {
         setting::sheet(&subject, input)
@@ -64,11 +66,19 @@ struct Subject<'a> {
     options: &'a Settings,
     project: &'a Project,
     state: &'a State,
-    graph: &'a Graph<'a>,
+    graph: &'a Graph,
+    plan: OnceCell<Option<Plan>>,
+}
+
+impl Subject<'_> {
+    /// What an apply would do, as far as that is known without asking. `None` if the file would not be valid.
+    fn plan(&self) -> Option<&Plan> {
+        self.plan.get_or_init(|| offline(self.project, self.graph, self.state)).as_ref()
+    }
 }
 
 /// The resource a text begins with, and the path within it.
-fn address(graph: &Graph<'_>, text: &str) -> Option<(Address, Vec<String>)> {
+fn address(graph: &Graph, text: &str) -> Option<(Address, Vec<String>)> {
     let ends = text.match_indices('.').map(|(index, _)| index).chain([text.len()]);
     ends.filter_map(|end| Some((text[..end].parse::<Address>().ok()?, &text[end..])))
         .find(|(address, _)| graph.nodes.contains_key(address))
@@ -89,12 +99,12 @@ fn unknown(subject: &Subject<'_>, what: &str) -> Diagnostic {
     }
 }
 
-/// The plan of a project over a state, without asking the cloud. `None` if the file would not be valid.
-fn offline(project: &Project, state: &State) -> Option<Plan> {
+/// The plan of a project over a state, without asking the cloud. `graph` is what the file comes to with the lookups and
+/// the settings of the state. `None` if the file would not be valid.
+fn offline(project: &Project, graph: &Graph, state: &State) -> Option<Plan> {
     let gathered = Gathered::offline(state.clone());
     let world = project.world(&gathered.lookups, &gathered.state.settings);
-    let graph = resolve(&world, &project.specs).ok()?;
-    session::plan(&world, &graph, &gathered).ok().map(|(plan, _)| plan)
+    session::plan(&world, graph, &gathered).ok().map(|(plan, _)| plan)
 }
 
 /// What a plan does that another does not, a line each.

@@ -5,7 +5,7 @@ use super::{Subject, consequences, offline};
 use crate::cli::files::Project;
 use crate::config::edit;
 use crate::diagnostic::SourceFile;
-use crate::plan::resolve::deciding_inputs;
+use crate::plan::resolve::{deciding_inputs, resolve};
 use crate::render::explain::{Sheet, columns};
 use crate::spec::blueprint::{Input, InputShape};
 use crate::value::{Tree, Value};
@@ -77,7 +77,7 @@ fn decides(subject: &Subject<'_>, input: &Input) -> Vec<String> {
 
 /// What an apply would do with another value, planned with a copy of the file.
 fn change(subject: &Subject<'_>, input: &Input, value: &Value) -> Vec<String> {
-    let Some(before) = offline(subject.project, subject.state).filter(|_| !subject.state.rows.is_empty()) else {
+    let Some(before) = subject.plan().filter(|_| !subject.state.rows.is_empty()) else {
         return Vec::new();
     };
     let source = &subject.project.config.source;
@@ -86,8 +86,10 @@ fn change(subject: &Subject<'_>, input: &Input, value: &Value) -> Vec<String> {
         let Ok(text) = edit::set_input(&source.text, &input.path, &other) else { continue };
         let file = SourceFile::new(source.name.as_str(), text);
         let Ok((project, _)) = Project::from_source(subject.options, &file) else { continue };
-        let Some(after) = offline(&project, subject.state) else { continue };
-        let effects = consequences(&before, &after);
+        let state = subject.state;
+        let Ok(graph) = resolve(&project.world(&state.lookups, &state.settings)) else { continue };
+        let Some(after) = offline(&project, &graph, state) else { continue };
+        let effects = consequences(before, &after);
         let is_made_up = other.as_text().is_some_and(|text| text.ends_with(OTHER));
         let words = if is_made_up { "another text".to_owned() } else { other.to_string() };
         lines.push(format!("to {words}{}", if effects.is_empty() { ": nothing" } else { ":" }));

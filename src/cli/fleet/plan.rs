@@ -71,7 +71,7 @@ fn read_state(member: &Member) -> Result<Remembered, SessionError> {
 /// The plan of an instance, and the warnings of its checks.
 pub(super) fn plan(member: &Member, gathered: &Gathered) -> Result<(Plan, Diagnostics), CommandError> {
     let world = member.project.world(&gathered.lookups, &gathered.state.settings);
-    let graph = resolve(&world, &member.project.specs)?;
+    let graph = resolve(&world)?;
     Ok(session::plan(&world, &graph, gathered)?)
 }
 

@@ -212,7 +212,7 @@ impl Sim {
             let message = format!("{type_name} is not a resource type");
             refusal(operation, type_name, ErrorKind::Invalid, "InvalidAction", message)
         };
-        self.types.get(type_name).ok_or_else(unknown)
+        self.types.get(type_name).map(Arc::as_ref).ok_or_else(unknown)
     }
 
     /// How long something that usually takes `expected` takes here.

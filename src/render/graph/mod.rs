@@ -10,6 +10,7 @@ pub mod svg;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use petgraph::algo::toposort;
 use petgraph::algo::tred::{dag_to_toposorted_adjacency_list, dag_transitive_reduction_closure};
@@ -87,12 +88,12 @@ type Parts = BTreeMap<Address, (String, BTreeSet<Address>)>;
 
 impl Drawing {
     /// The graph that is wanted, and what the plan takes away from it. `everything`: every resource and every arrow.
-    pub fn new(graph: &Graph<'_>, plan: Option<&Plan>, everything: bool) -> Self {
+    pub fn new(graph: &Graph, plan: Option<&Plan>, everything: bool) -> Self {
         let mut parts: Parts = graph
             .nodes
             .iter()
             .map(|(address, desired)| {
-                (address.clone(), (topic_of(desired.resource), desired.depends_on.keys().cloned().collect()))
+                (address.clone(), (topic_of(&desired.resource), desired.depends_on.keys().cloned().collect()))
             })
             .collect();
         for change in plan.iter().flat_map(|plan| &plan.changes) {
@@ -103,7 +104,7 @@ impl Drawing {
     }
 
     /// What a plan changes, and nothing beside it: where a plan is all there is. `resources` tell the topics.
-    pub fn of_plan(plan: &Plan, resources: &BTreeMap<ResourceName, Resource>) -> Self {
+    pub fn of_plan(plan: &Plan, resources: &BTreeMap<ResourceName, Arc<Resource>>) -> Self {
         let topic = |change: &Change| {
             let Address { type_name, name, .. } = &change.address;
             match (resources.get(&(type_name.clone(), name.clone())), &change.action) {

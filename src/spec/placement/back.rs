@@ -179,6 +179,8 @@ fn remove<L: Clone>(root: &mut Tree<L>, segments: &[Segment]) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::address::TypeName;
     use crate::spec::placement::placed;
@@ -215,7 +217,7 @@ what = { type = "string", doc = "What." }
 count = { type = "integer", doc = "How many." }
 "#;
 
-    fn store() -> ResourceType {
+    fn store() -> Arc<ResourceType> {
         let overlay = OverlayFile { name: "types/toy.toml".into(), types_of: Some("toy".into()), text: TYPES.into() };
         let specs = Specs::read(&[overlay]).unwrap_or_else(|problems| panic!("{problems}"));
         assert_eq!(specs.lint().to_string(), "");
