@@ -212,13 +212,12 @@ pub fn part_foreign(types: &Types, targets: &[Target], observations: &mut Observ
         let Some(Observation::Found(observed)) = observations.get(&target.address) else { continue };
         let resource_type = types.get(&target.address.type_name).map(Arc::as_ref);
         let parent = resource_type.and_then(|resource_type| parent_of(resource_type, observed, targets));
-        let care = ownership::judge(
-            owner,
-            &target.address,
-            resource_type,
-            observed,
-            parent.and_then(|parent| cares.get(parent)),
-        );
+        let parent = parent.and_then(|parent| cares.get(parent));
+        // Under another spelling one object could be two: what is used, and a leftover that goes.
+        let care = match observed.identity == target.identity {
+            true => ownership::judge(owner, &target.address, resource_type, observed, parent),
+            false => Care::Foreign(observed.tags.as_ref().map(Holder::of).unwrap_or_default()),
+        };
         cares.insert(&target.address, care);
     }
     for (address, care) in cares {
@@ -275,4 +274,37 @@ pub async fn part_foreign_leftovers(
         }
     }
     Ok(strangers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Specs;
+
+    /// A state that names one object under two spellings would have one of them deleted.
+    #[test]
+    fn what_answers_under_another_identity_is_not_ours() {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let owner = owner(&State::new("l1", "social", "eu-central-1"));
+        let address: Address = "rds.cluster.database".parse().expect("an address");
+        for (asked, is_ours) in [("social-database", true), ("SOCIAL-DATABASE", false), ("arn:social-database", false)]
+        {
+            let target = Target {
+                address: address.clone(),
+                region: "eu-central-1".to_owned(),
+                identity: Identity::new(asked),
+                recorded: Value::Null,
+                owner: Some(Arc::clone(&owner)),
+            };
+            let found = Observed {
+                identity: Identity::new("social-database"),
+                attributes: Value::Null,
+                tags: Some(owner.tags(&address)),
+            };
+            let mut observations = Observations::from([(address.clone(), Observation::Found(found))]);
+            part_foreign(&types, std::slice::from_ref(&target), &mut observations);
+            let is_found = matches!(observations[&address], Observation::Found(_));
+            assert_eq!(is_found, is_ours, "{asked}: {observations:?}");
+        }
+    }
 }

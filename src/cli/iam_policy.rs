@@ -31,7 +31,9 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &IamPolicyArguments) -> Resul
         (false, true) => Half::Bootstrap,
         (false, false) => Half::Daily,
     };
-    let policies = policies(&project, state, account.as_deref(), half)?;
+    let mut warnings = Vec::new();
+    let policies = policies(&project, state, account.as_deref(), half, &mut warnings)?;
+    warnings.iter().for_each(|warning| ui.warn(warning));
     let policy = match (arguments.part, policies.as_slice()) {
         (None, [only]) => only,
         (None, several) => {
@@ -61,6 +63,7 @@ fn policies(
     state: Option<State>,
     account: Option<&str>,
     half: Half,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<Policy>, CommandError> {
     let config = &project.config;
     let state = state.unwrap_or_else(|| State::new("", config.name.as_str(), config.region.as_str()));
@@ -82,6 +85,10 @@ fn policies(
         looked_up: &looked_up(&world)?,
         place: Place { instance: &config.name, region: &config.region, account },
     };
+    for (address, name, value) in wanted.left_out() {
+        let what = format!("{address} has the {name} {value} in the state alone");
+        warnings.push(format!("{what}, so nothing is allowed there: the policy is for what the file names"));
+    }
     Ok(permissions::policies(permissions::statements(&wanted, half)))
 }
 
@@ -106,7 +113,10 @@ fn looked_up(world: &World<'_>) -> Result<BTreeMap<TypeName, BTreeSet<String>>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::{Address, Identity};
     use crate::cli::files::tests::options;
+    use crate::state::Row;
+    use crate::value::Value;
 
     const EXAMPLE: &str = include_str!("../../mastodon.toml");
 
@@ -115,7 +125,73 @@ mod tests {
         let options = options(folder.path());
         fs_err::write(&options.file, text).expect("written");
         let (project, _) = Project::read(&options).unwrap_or_else(|error| panic!("{error}"));
-        policies(&project, None, Some("123456789012"), half).unwrap_or_else(|error| panic!("{error}"))
+        let mut warnings = Vec::new();
+        let policies = policies(&project, None, Some("123456789012"), half, &mut warnings);
+        assert_eq!(warnings, Vec::<String>::new());
+        policies.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The policies for the example and a state with such rows.
+    fn forged(rows: &[(&str, serde_json::Value)], half: Half) -> (Vec<Policy>, Vec<String>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(folder.path());
+        fs_err::write(&options.file, EXAMPLE).expect("written");
+        let (project, _) = Project::read(&options).unwrap_or_else(|error| panic!("{error}"));
+        let mut state = State::new("lineage", "social", "eu-central-1");
+        for (address, inputs) in rows {
+            let address: Address = address.parse().expect("an address");
+            let inputs = Value::from_json(inputs);
+            let row = Row::skipped(&address, "eu-central-1".to_owned(), inputs, BTreeSet::new());
+            state.rows.insert(address, Row { identity: Some(Identity::new("x")), ..row });
+        }
+        let mut warnings = Vec::new();
+        let policies = policies(&project, Some(state), Some("123456789012"), half, &mut warnings);
+        (policies.unwrap_or_else(|error| panic!("{error}")), warnings)
+    }
+
+    /// Whoever can write into a state, or a patch, cannot make the policy a policy for something else.
+    #[test]
+    fn names_that_only_a_state_has_allow_nothing() {
+        let rows = [
+            ("s3.bucket.media", serde_json::json!({ "bucket": "*" })),
+            ("s3.bucket.other", serde_json::json!({ "bucket": "prod-data" })),
+            ("iam.role.tasks", serde_json::json!({ "name": "*", "permissions_boundary": "*" })),
+            ("secretsmanager.secret.a", serde_json::json!({ "name": "*" })),
+            ("secretsmanager.secret.b", serde_json::json!({ "name": "prod/db" })),
+            ("ssm.parameter.postgres_host", serde_json::json!({ "name": "/*" })),
+        ];
+        for half in [Half::Reading, Half::Daily, Half::Bootstrap] {
+            let honest = of(EXAMPLE, half);
+            let (policies, warnings) = forged(&rows, half);
+            assert_eq!(policies, honest, "{half:?}");
+            assert!(
+                warnings.iter().any(|one| one.contains("s3.bucket.other has the bucket \"prod-data\"")),
+                "{warnings:?}"
+            );
+        }
+        // What names the instance may still have to be deleted.
+        let (policies, warnings) =
+            forged(&[("s3.bucket.old", serde_json::json!({ "bucket": "social-old" }))], Half::Daily);
+        assert!(allowed(&policies)["s3:DeleteBucket"].contains("arn:aws:s3:::social-old"));
+        assert_eq!(warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_star_in_a_name_is_no_pattern() {
+        let text = format!(
+            "{EXAMPLE}\n[patch.\"iam.role.tasks\"]\npermissions_boundary = \"*\"\n[patch.\"ssm.parameter.postgres_host\"]\n\
+             name = \"/social/${{config.name}}/?\"\n"
+        );
+        let policies = of(&text, Half::Daily);
+        let conditions: Vec<_> =
+            policies.iter().flat_map(|policy| &policy.statement).map(|one| &one.condition).collect();
+        assert!(conditions.iter().all(|condition| !condition.contains_key("StringLike")), "{conditions:?}");
+        let boundaries: Vec<&String> = conditions
+            .iter()
+            .filter_map(|condition| condition.get("StringEquals")?.get("iam:PermissionsBoundary"))
+            .flatten()
+            .collect();
+        assert!(boundaries.iter().any(|value| *value == "${*}"), "{boundaries:?}");
     }
 
     /// Every action of a policy with what it is allowed on, under any conditions.

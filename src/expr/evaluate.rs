@@ -379,7 +379,10 @@ fn no_text(expression: &Expression) -> Diagnostic {
 }
 
 /// The reference a node stands for, if it is nothing else.
-fn variable<'expression>(node: &IdedExpr, expression: &'expression Expression) -> Option<&'expression Reference> {
+pub(super) fn variable<'expression>(
+    node: &IdedExpr,
+    expression: &'expression Expression,
+) -> Option<&'expression Reference> {
     match &node.expr {
         Expr::Ident(name) => expression.references.get(name.strip_prefix('@')?.parse::<usize>().ok()?),
         _ => None,

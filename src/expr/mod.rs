@@ -279,6 +279,11 @@ fn inside(location: &Location, content: &str, range: Range<usize>) -> Location {
 }
 
 impl Expression {
+    /// The reference, if the expression is nothing else.
+    pub fn as_reference(&self) -> Option<&Reference> {
+        evaluate::variable(&self.tree, self)
+    }
+
     fn parse(limits: &Limits, source: &str, location: &Location) -> Result<Self, Diagnostic> {
         if let Some(expression) = Self::parse_path(source, location) {
             return Ok(expression);

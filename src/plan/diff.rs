@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::spec::types::{Attribute, Compare, Impact, ResourceType, Shape};
+use crate::spec::types::{Attribute, Compare, Impact, ResourceType, Security, Shape};
 use crate::value::{Planned, Tree, Value};
 
 /// Key of the marker that stands for a secret in recorded attributes: `{"secret": "${...}"}`.
@@ -150,6 +150,13 @@ impl Comparison<'_> {
             return;
         }
         let desired = desired.or(default.as_ref());
+        if let Some(wanted) = desired
+            && self.accepts(attribute, inherited, wanted, recorded, observed)
+        {
+            let recorded = recorded.or(attribute.default.as_ref());
+            self.push(attribute, inherited, Some(wanted.clone()), recorded, recorded);
+            return;
+        }
         match (&attribute.shape, desired) {
             (Shape::Object(attributes), Some(Tree::Map(_)) | None) => {
                 let mut names: BTreeSet<&String> = BTreeSet::new();
@@ -186,6 +193,24 @@ impl Comparison<'_> {
             }
             _ => self.leaf(attribute, inherited, desired, recorded, observed),
         }
+    }
+
+    /// Whether the wish is new and fulfilled already, of something that may widen rights: somebody has done it by hand, and
+    /// the file accepts it. Nothing needs to be done, but nobody may say yes to it unseen.
+    fn accepts(
+        &self,
+        attribute: &Attribute,
+        inherited: Inherited,
+        wanted: &Planned,
+        recorded: Option<&Value>,
+        observed: Option<&Value>,
+    ) -> bool {
+        if attribute.security == Security::No || inherited.immutable || inherited.sensitive || inherited.write_only {
+            return false;
+        }
+        let (Some(wanted), Some(observed)) = (wanted.plain(), observed) else { return false };
+        let Some(was) = recorded.or(attribute.default.as_ref()) else { return false };
+        same(&wanted, observed, attribute) && !same(&wanted, was, attribute)
     }
 
     /// Elements by key: of a map, or of a list keyed by an attribute. All of them are ours, so one that somebody

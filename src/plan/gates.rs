@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Action, Cause, Change, Refusal, Why};
+use super::diff::Difference;
 use super::resolve::{self, Desired, NoFacts, ResourceScope, World};
 use crate::address::Address;
 use crate::spec::types::{Attribute, Impact, ResourceType, Security, Shape};
@@ -80,6 +81,15 @@ fn decide(change: &mut Change, resource_type: &ResourceType, deletion: &dyn Fn(&
     if resource_type.loses_data() {
         change.impact = Impact::DataLoss;
     }
+    // The state alone says that nobody uses a leftover any more. If that is not so, its deletion does what one does.
+    if change.deletions().any(|deletion| deletion.why == Why::LeftOver) {
+        change.impact = change.impact.max(resource_type.impact.delete.of(&Value::Null));
+    }
+}
+
+/// Whether a difference widens rights, or may.
+pub(super) fn widens(resource_type: &ResourceType, difference: &Difference) -> bool {
+    !marks(resource_type, &difference.path, difference.after.as_ref()).is_empty()
 }
 
 /// Marks what widens rights, or may.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use super::cause::attribute_change;
 use super::change::{Action, Cause, Change, Refusal};
-use super::diff::{self, Sides};
+use super::diff::{self, Difference, Sides};
+use super::gates;
 use super::resolve::{Desired, World};
 use super::walk::{Computed, Settled, Situation, Walked, begun, created};
 use crate::provider::Observation;
@@ -81,24 +82,28 @@ pub(super) fn settle<'a>(
     let sides = Sides { desired: attributes, recorded: &row.inputs, observed: None };
     let mut triggers = diff::diff(resource_type, &sides, &desired.resource.ignore, &|value| walked.is_changing(value));
     let is_as_recorded = triggers.is_empty();
-    triggers.retain(|difference| difference.immutable);
+    // What else has changed runs with it, and people look at what of it widens rights.
+    let beside: Vec<Difference> = triggers.extract_if(.., |difference| !difference.immutable).collect();
+    let beside = beside.into_iter().filter(|difference| gates::widens(resource_type, difference));
     let mut change = begun(desired, attributes, Some(row));
     let total = attributes.as_map().map_or(0, BTreeMap::len);
     change.unchanged_attributes = total.saturating_sub(triggers.len());
-    for difference in triggers {
+    let add = |change: &mut Change, difference| {
         let mut attribute = attribute_change(world, desired, difference, walked, settings);
         attribute.forces_replacement = false;
         if !change.causes.contains(&attribute.cause) {
             change.causes.push(attribute.cause.clone());
         }
         change.attributes.push(attribute);
-    }
+    };
+    triggers.into_iter().for_each(|difference| add(&mut change, difference));
     change.causes.sort();
     if row.status == Status::Ready {
         if change.attributes.is_empty() {
             return (known(is_as_recorded), None);
         }
         change.action = Action::Run;
+        beside.for_each(|difference| add(&mut change, difference));
         return (anew(true), Some(change));
     }
     change.causes.push(Cause::Interrupted);
@@ -116,6 +121,7 @@ pub(super) fn settle<'a>(
     let is_outdated = condition == Some(Condition::Good) && !change.attributes.is_empty();
     if is_gone || has_failed || is_outdated {
         change.action = Action::Run;
+        beside.for_each(|difference| add(&mut change, difference));
         return (anew(true), Some(change));
     }
     change.action = Action::Adopt;

@@ -14,10 +14,11 @@ use serde::{Serialize, Serializer};
 
 use super::resolve::Graph;
 use crate::address::{Address, TypeName};
+use crate::provider::ownership::{Owner, is_named_after};
 use crate::spec::Types;
 use crate::spec::permissions::{Condition, Grant};
 use crate::spec::types::ResourceType;
-use crate::state::State;
+use crate::state::{Row, State};
 use crate::value::{Missing, Planned, Tree, Unknown, Value};
 
 /// Characters of a managed policy that AWS takes, white space apart.
@@ -85,7 +86,7 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// A pattern with what is known in the place of `{...}`, and `*` for what is not.
+    /// A pattern with what is known in the place of `{...}`, and [`ANY`] for what is not.
     fn named(&self, pattern: &str, of: &ResourceType, region: &str, attributes: &Value) -> String {
         let mut text = String::new();
         let mut rest = pattern;
@@ -96,9 +97,9 @@ impl Place<'_> {
             text.push_str(match name {
                 "region" if region.is_empty() => self.region,
                 "region" => region,
-                "account" => self.account.unwrap_or("*"),
+                "account" => self.account.unwrap_or(UNKNOWN),
                 "instance" => self.instance,
-                name => attributes.get(name).and_then(Tree::as_text).or_else(default).unwrap_or("*"),
+                name => attributes.get(name).and_then(Tree::as_text).or_else(default).unwrap_or(UNKNOWN),
             });
             rest = after;
         }
@@ -129,8 +130,63 @@ pub struct Wanted<'a> {
     pub place: Place<'a>,
 }
 
-/// An object of the instance: its region, and its attributes as far as they are known.
-type Object = (String, Value);
+/// Stands for the `*` of what is not known, until a policy is written. Names of files and states have none in them.
+const ANY: char = '\u{0}';
+
+/// The same as a text.
+const UNKNOWN: &str = "\u{0}";
+
+/// An object of the instance.
+struct Object {
+    region: String,
+    /// As far as they are known. Signs that mean something in a policy are spelled as those that mean themselves.
+    attributes: Value,
+    /// Attributes whose value only the state has, and which do not name the instance: nobody shows that they are ours.
+    doubtful: BTreeSet<String>,
+}
+
+impl Object {
+    /// The texts that an attribute holds: itself, or the entries of a list.
+    fn texts(&self, name: &str) -> Vec<String> {
+        match self.attributes.get(name) {
+            _ if self.doubtful.contains(name) => Vec::new(),
+            Some(Tree::Text(text)) => vec![text.clone()],
+            Some(Tree::List(items)) => items.iter().filter_map(Tree::as_text).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a pattern names an attribute that is doubtful.
+    fn is_doubtful(&self, pattern: &str) -> bool {
+        self.doubtful.iter().any(|name| pattern.contains(&format!("{{{name}}}")))
+    }
+}
+
+/// A value whose texts mean themselves in a policy: `${*}` is the sign `*`, and no pattern.
+fn literal(value: &Value) -> Value {
+    match value {
+        Tree::Text(text) => Tree::Text(literal_text(text)),
+        Tree::List(items) => Tree::List(items.iter().map(literal).collect()),
+        Tree::Map(entries) => Tree::Map(entries.iter().map(|(name, value)| (name.clone(), literal(value))).collect()),
+        other => other.clone(),
+    }
+}
+
+fn literal_text(text: &str) -> String {
+    let mut spelled = String::new();
+    for character in text.chars().filter(|character| *character != ANY) {
+        match character {
+            '*' | '?' | '$' => spelled.extend(['$', '{', character, '}']),
+            _ => spelled.push(character),
+        }
+    }
+    spelled
+}
+
+/// As it stands in a policy.
+fn written(text: &str) -> String {
+    text.replace(ANY, "*")
+}
 
 /// Where an action is allowed, and when.
 type Granted = (BTreeSet<String>, Condition);
@@ -205,12 +261,63 @@ impl Wanted<'_> {
         }
         for (address, node) in &self.graph.nodes {
             let known = self.desired.get(address).map(|planned| self.known(planned)).unwrap_or_default();
-            used.entry(&address.type_name).or_default().push((node.region.clone(), known));
+            let object = Object { region: node.region.clone(), attributes: known, doubtful: BTreeSet::new() };
+            used.entry(&address.type_name).or_default().push(object);
         }
         for (address, row) in &self.state.rows {
-            used.entry(&address.type_name).or_default().push((row.region.clone(), row.recorded()));
+            let attributes = literal(&row.recorded());
+            let doubtful = self.doubtful(address, row);
+            let object = Object { region: row.region.clone(), attributes, doubtful };
+            used.entry(&address.type_name).or_default().push(object);
         }
         used
+    }
+
+    /// The attributes of a row that somebody has chosen, that the file does not say, and that do not name the instance.
+    /// Whoever can write into a state could have put the name of anything there.
+    fn doubtful(&self, address: &Address, row: &Row) -> BTreeSet<String> {
+        let chosen = self.types.get(&address.type_name).map(|found| &found.attributes);
+        let is_chosen = |name: &String| chosen.and_then(|all| all.get(name)).is_none_or(|one| !one.computed);
+        let desired = self.desired.get(address);
+        let owner = Owner {
+            instance: self.place.instance.to_owned(),
+            region: self.place.region.to_owned(),
+            lineage: String::new(),
+            account: None,
+            accepts_unmarked: false,
+        };
+        let is_ours = |text: &str| text.split('/').any(|part| is_named_after(part, &owner));
+        let recorded = row.recorded();
+        let entries = recorded.as_map().into_iter().flatten().filter(|(name, _)| is_chosen(name));
+        let doubtful = entries.filter(|(name, value)| {
+            let is_said = desired.and_then(|all| all.get(name)).is_some_and(|wanted| wanted.is(value));
+            let are_ours = match value {
+                Tree::Text(text) => is_ours(text),
+                Tree::List(items) => items.iter().all(|item| item.as_text().is_none_or(is_ours)),
+                _ => true,
+            };
+            !is_said && !are_ours
+        });
+        doubtful.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What [`statements`] leaves out for nobody shows that it is this instance's: the address, the attribute and what the
+    /// state says of it.
+    pub fn left_out(&self) -> Vec<(Address, String, String)> {
+        let mut all = Vec::new();
+        for (address, row) in &self.state.rows {
+            let Some(resource_type) = self.types.get(&address.type_name) else { continue };
+            let permissions = &resource_type.permissions;
+            let scopes = permissions.grants.iter().filter_map(|grant| grant.scope.as_ref()).flatten();
+            let patterns: Vec<&String> = permissions.scope.iter().chain(scopes).collect();
+            for name in self.doubtful(address, row) {
+                if patterns.iter().any(|pattern| pattern.contains(&format!("{{{name}}}"))) {
+                    let value = row.recorded().get(&name).map(ToString::to_string).unwrap_or_default();
+                    all.push((address.clone(), name, value));
+                }
+            }
+        }
+        all
     }
 
     /// Where the calls for a type go.
@@ -222,7 +329,7 @@ impl Wanted<'_> {
         if let Some(region) = &resource_type.permissions.region {
             return BTreeSet::from([region.as_str()]);
         }
-        let made = used.get(&resource_type.name).into_iter().flatten().map(|(region, _)| region.as_str());
+        let made = used.get(&resource_type.name).into_iter().flatten().map(|object| object.region.as_str());
         let looked_up = self.looked_up.get(&resource_type.name).into_iter().flatten().map(String::as_str);
         made.chain(looked_up).map(|region| if region.is_empty() { self.place.region } else { region }).collect()
     }
@@ -276,17 +383,21 @@ impl Wanted<'_> {
         used: &BTreeMap<&TypeName, Vec<Object>>,
     ) -> BTreeSet<String> {
         let of = names_of.and_then(|name| self.types.get(name)).map_or(own, Arc::as_ref);
-        let nothing_known = [(String::new(), Value::Null)];
+        let nothing_known = [Object { region: String::new(), attributes: Value::Null, doubtful: BTreeSet::new() }];
         let objects =
             used.get(&of.name).filter(|objects| !objects.is_empty()).map_or(&nothing_known[..], Vec::as_slice);
         let mut all = BTreeSet::new();
         for pattern in patterns {
+            let known = objects.iter().filter(|object| !object.is_doubtful(pattern));
             let names: BTreeSet<String> =
-                objects.iter().map(|(region, attributes)| self.place.named(pattern, of, region, attributes)).collect();
-            if names.len() > NAMED {
-                all.insert(common(&names, self.fixed(pattern, of)));
+                known.map(|object| self.place.named(pattern, of, &object.region, &object.attributes)).collect();
+            let fixed = self.fixed(pattern, of);
+            let shared = common(&names, fixed);
+            // Names that have nothing in common are no reason to allow all names.
+            if names.len() > NAMED && shared.len() > fixed {
+                all.insert(written(&shared) + "*");
             } else {
-                all.extend(names);
+                all.extend(names.iter().map(|name| written(name)));
             }
         }
         all
@@ -302,7 +413,7 @@ impl Wanted<'_> {
                 for pattern in patterns {
                     match pattern.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
                         Some(name) if own.attributes.contains_key(name) => {
-                            values.extend(objects.iter().flat_map(|(_, attributes)| texts(attributes, name)));
+                            values.extend(objects.iter().flat_map(|object| object.texts(name)));
                         }
                         _ => {
                             values.insert(self.place.named(pattern, own, "", &Value::Null));
@@ -314,10 +425,11 @@ impl Wanted<'_> {
                 }
                 // What stands for an account that is not known yet is a pattern.
                 let operator = match operator.strip_prefix("StringEquals") {
-                    Some(rest) if values.iter().any(|value| value.contains('*')) => format!("StringLike{rest}"),
+                    Some(rest) if values.iter().any(|value| value.contains(ANY)) => format!("StringLike{rest}"),
                     _ => operator.clone(),
                 };
-                filled.entry(operator).or_default().insert(key.clone(), values.into_iter().collect());
+                let values = values.iter().map(|value| written(value)).collect();
+                filled.entry(operator).or_default().insert(key.clone(), values);
             }
         }
         Some(filled)
@@ -341,8 +453,13 @@ impl Wanted<'_> {
             });
             known.ok()
         };
+        let plain = |value: &Planned| Some(literal(&value.plain()?));
         let entries = planned.as_map().into_iter().flatten();
-        Tree::Map(entries.filter_map(|(name, value)| Some((name.clone(), spelled(value)?))).collect())
+        Tree::Map(
+            entries
+                .filter_map(|(name, value)| Some((name.clone(), plain(value).or_else(|| spelled(value))?)))
+                .collect(),
+        )
     }
 
     fn spelled(&self, missing: &Missing) -> Option<String> {
@@ -351,17 +468,8 @@ impl Wanted<'_> {
         let format = resource_type.attributes.get(attribute)?.format.as_deref()?;
         let region = self.graph.nodes.get(&missing.address).map_or("", |node| node.region.as_str());
         let planned = self.desired.get(&missing.address)?.as_map()?;
-        let known = planned.iter().filter_map(|(name, value)| Some((name.clone(), value.plain()?))).collect();
+        let known = planned.iter().filter_map(|(name, value)| Some((name.clone(), literal(&value.plain()?)))).collect();
         Some(self.place.named(format, resource_type, region, &Tree::Map(known)))
-    }
-}
-
-/// The texts that an attribute holds: itself, or the entries of a list.
-fn texts(attributes: &Value, name: &str) -> Vec<String> {
-    match attributes.get(name) {
-        Some(Tree::Text(text)) => vec![text.clone()],
-        Some(Tree::List(items)) => items.iter().filter_map(Tree::as_text).map(str::to_owned).collect(),
-        _ => Vec::new(),
     }
 }
 
@@ -443,7 +551,7 @@ pub fn policies(statements: Vec<Statement>) -> Vec<Policy> {
     policies
 }
 
-/// What names have in common, up to the last sign that divides them, and a star.
+/// What names have in common, up to the last sign that divides them.
 fn common(names: &BTreeSet<String>, least: usize) -> String {
     let mut shared = names.first().cloned().unwrap_or_default();
     for name in names {
@@ -452,7 +560,7 @@ fn common(names: &BTreeSet<String>, least: usize) -> String {
     }
     let end = shared.rfind(['/', ':', '-']).map_or(0, |at| at + 1);
     shared.truncate(end.max(least.min(shared.len())));
-    shared + "*"
+    shared
 }
 
 /// What the program asks for on its own behalf, whatever the types: the action, whether AWS allows it on everything only
@@ -494,7 +602,8 @@ mod tests {
         let spelled = place.named(pattern, parameter, "us-east-1", &attributes);
         assert_eq!(spelled, "arn:aws:ssm:us-east-1:123456789012:parameter/social/db");
         let nobody = Place { account: None, ..place };
-        assert_eq!(nobody.named(pattern, parameter, "", &Value::Null), "arn:aws:ssm:eu-central-1:*:parameter*");
+        let spelled = written(&nobody.named(pattern, parameter, "", &Value::Null));
+        assert_eq!(spelled, "arn:aws:ssm:eu-central-1:*:parameter*");
         let role = Value::from_json(&serde_json::json!({"name": "tasks"}));
         let spelled = place.named("arn:aws:iam::{account}:role{path}{name}", of("iam", "role"), "", &role);
         assert_eq!(spelled, "arn:aws:iam::123456789012:role/tasks", "a path that is not set is AWS's own");
@@ -524,9 +633,9 @@ mod tests {
     #[test]
     fn many_names_become_what_they_have_in_common() {
         let names = |all: &[&str]| all.iter().map(|name| format!("arn:aws:x:r:1:p/{name}")).collect::<BTreeSet<_>>();
-        assert_eq!(common(&names(&["social/a", "social/b", "social/bc"]), 0), "arn:aws:x:r:1:p/social/*");
-        assert_eq!(common(&names(&["social-a", "social-b"]), 0), "arn:aws:x:r:1:p/social-*");
-        assert_eq!(common(&names(&["a", "b"]), 0), "arn:aws:x:r:1:p/*");
+        assert_eq!(common(&names(&["social/a", "social/b", "social/bc"]), 0), "arn:aws:x:r:1:p/social/");
+        assert_eq!(common(&names(&["social-a", "social-b"]), 0), "arn:aws:x:r:1:p/social-");
+        assert_eq!(common(&names(&["a", "b"]), 0), "arn:aws:x:r:1:p/");
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! What AWS would refuse, found before it is asked.
+//! What AWS would refuse, and what the program refuses by itself, found before anything is asked.
 
 use super::resolve::Desired;
+use crate::address::TypeName;
 use crate::diagnostic::Diagnostic;
-use crate::spec::types::{Attribute, Shape};
+use crate::expr::{Expression, Root, TemplateTree};
+use crate::spec::types::{Attribute, Proof, Shape};
 use crate::value::{Planned, Tree};
 
 /// What is wrong with the attributes of a resource, as far as they are known.
@@ -19,7 +21,37 @@ pub(super) fn validate(desired: &Desired, attributes: &Planned) -> Vec<Diagnosti
             None => {}
         }
     }
+    problems.extend(outsiders(desired));
     problems
+}
+
+/// Attributes that would make the resource a part of something that is not the instance's.
+fn outsiders(desired: &Desired) -> Vec<Diagnostic> {
+    let templates = desired.templates();
+    let parts = desired.resource_type.attributes.iter().filter_map(|(name, one)| {
+        // What proves a resource to be ours must be ours itself.
+        let proves = matches!(&desired.resource_type.proof, Proof::Parent { attribute } if attribute == name);
+        Some((name, one.part_of.as_ref().or(one.refers_to.as_ref().filter(|_| proves))?))
+    });
+    let wrong = parts.filter(|(name, parent)| templates.get(*name).is_some_and(|tree| !is_of(tree, parent)));
+    wrong
+        .map(|(name, parent)| {
+            let example = format!("`${{{parent}.NAME...}}`");
+            Diagnostic::error(
+                "outsider",
+                format!("`{name}` of {} must come from a {parent} of this instance, as {example}", desired.address),
+            )
+            .at(desired.resource.location_of(std::slice::from_ref(name)), "may name something of others")
+            .hint("nothing is made inside what is not this instance's: give it a resource of its own")
+        })
+        .collect()
+}
+
+/// Whether a value is an attribute of a resource of this type, and nothing else.
+fn is_of(tree: &TemplateTree, parent: &TypeName) -> bool {
+    let Tree::Leaf(template) = tree else { return tree.is_null() };
+    let reference = template.whole().and_then(Expression::as_reference);
+    matches!(reference.map(|reference| &reference.root), Some(Root::Resource { type_name, .. }) if type_name == parent)
 }
 
 fn validate_value(

@@ -156,19 +156,20 @@ fn judge_tags(owner: &Owner, address: &Address, tags: Option<&Tags>) -> Care {
     }
 }
 
-/// Whether a word of `name` names the instance: its name, then its region, then whatever tells its resources apart.
+/// Whether `name`, or the last word of a comment, names the instance: its name, then its region, then whatever tells its
+/// resources apart.
 ///
 /// A name with a region in it proves exactly one instance. Names without one were made before regions were part of names,
-/// or are chosen in an overlay: they prove the instance whose name they begin with, up to a separator.
+/// or are chosen in an overlay: they prove the instance whose name they begin with, up to a separator. In a comment, where
+/// people write sentences, such a word proves something only to a state from before.
 pub fn is_named_after(name: &str, owner: &Owner) -> bool {
-    let names = |word: &str| {
-        let Some(rest) = word.strip_prefix(owner.instance.as_str()).and_then(parted) else { return false };
-        match rest.strip_prefix(owner.region.as_str()).and_then(parted) {
-            Some(rest) => !has_region(rest),
-            None => !has_region(rest),
-        }
+    let (word, is_comment) = name.rsplit_once(' ').map_or((name, false), |(_, word)| (word, true));
+    let Some(rest) = word.strip_prefix(owner.instance.as_str()).and_then(parted) else { return false };
+    let names = match rest.strip_prefix(owner.region.as_str()).and_then(parted) {
+        Some(rest) => !has_region(rest),
+        None => !has_region(rest) && (!is_comment || owner.accepts_unmarked),
     };
-    !owner.instance.is_empty() && name.split(' ').any(names)
+    names && !owner.instance.is_empty()
 }
 
 /// What stands behind the separator that a text begins with; the text must be empty otherwise.
@@ -255,9 +256,10 @@ mod tests {
             assert!(is_ours(name), "{name}");
         }
         // As names were made before regions were part of them.
-        for name in ["social-media", "social", "reads the media of social", "social-my-cdn-2", "social-east-1"] {
+        for name in ["social-media", "social", "social-my-cdn-2", "social-east-1"] {
             assert!(is_ours(name), "{name}");
         }
+        assert!(is_named_after("reads the media of social", &owner(true)));
         for name in [
             // Another region, another instance, and both.
             "social-eu-west-1-media",
@@ -269,6 +271,11 @@ mod tests {
             "social-eu-west-1-eu-central-1-media",
             "social-eu-central-1-eu-west-1-media",
             "reads the media of social-eu-west-1",
+            // Sentences of others.
+            "reads the media of social",
+            "asked for by the social team",
+            "social pictures",
+            "social-eu-central-1 asked for it",
             "",
         ] {
             assert!(!is_ours(name), "{name}");

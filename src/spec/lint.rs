@@ -682,8 +682,10 @@ impl<'specs> Linter<'specs> {
     }
 
     fn refers_to(&mut self) {
-        fn walk<'types>(attribute: &'types Attribute, found: &mut Vec<(&'types TypeName, &'types Location)>) {
-            found.extend(attribute.refers_to.iter().map(|target| (target, &attribute.location)));
+        type Named<'types> = (&'static str, &'types TypeName, &'types Location);
+        fn walk<'types>(attribute: &'types Attribute, found: &mut Vec<Named<'types>>) {
+            found.extend(attribute.refers_to.iter().map(|target| ("refers_to", target, &attribute.location)));
+            found.extend(attribute.part_of.iter().map(|target| ("part_of", target, &attribute.location)));
             match &attribute.shape {
                 Shape::Object(attributes) => attributes.values().for_each(|child| walk(child, found)),
                 Shape::List(child) | Shape::Map(child) => walk(child, found),
@@ -694,10 +696,10 @@ impl<'specs> Linter<'specs> {
         for resource_type in self.types.values() {
             resource_type.attributes.values().for_each(|attribute| walk(attribute, &mut found));
         }
-        for (target, location) in found {
+        for (key, target, location) in found {
             if !self.types.contains_key(target) {
                 self.problems.push(
-                    Diagnostic::error("unknown-type", format!("`refers_to` names `{target}`, which is no type"))
+                    Diagnostic::error("unknown-type", format!("`{key}` names `{target}`, which is no type"))
                         .at(location, ""),
                 );
             }

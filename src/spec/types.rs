@@ -382,6 +382,9 @@ pub struct Attribute {
     pub limits: Limits,
     /// The value is the identity of a resource of this type.
     pub refers_to: Option<TypeName>,
+    /// The type of the resource that this one is a part of: its value must come from one of the instance's, so that
+    /// nothing is ever made inside what is not ours.
+    pub part_of: Option<TypeName>,
     /// What it refers to may be of somebody else's making, whom nobody here knows.
     pub outside: bool,
     /// Where CloudFormation keeps it.
@@ -639,6 +642,7 @@ impl Attribute {
             values: Vec::new(),
             limits: Limits::default(),
             refers_to: None,
+            part_of: None,
             outside: false,
             cfn: Place::default(),
             terraform: Place::default(),

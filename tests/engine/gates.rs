@@ -100,6 +100,82 @@ async fn a_forged_leftover_is_counted_named_and_is_data_loss() {
     assert!(json.contains(r#""deletions":1"#) && json.contains(r#""why":"left_over""#), "{json}");
 }
 
+/// The state alone says that nobody uses a leftover any more.
+#[tokio::test]
+async fn a_leftover_goes_with_the_impact_of_its_type() {
+    let instance = applied(EXAMPLE).await;
+    let types = Specs::read(&[]).expect("valid specs").types;
+    for address in ["ecs.service.mastodon", "cloudfront.distribution.media", "elb.load_balancer.public"] {
+        let type_name = &address.parse::<Address>().expect("an address").type_name;
+        let expected = types[type_name].impact.delete.of(&Value::Null);
+        assert!(expected >= Impact::Outage, "{address}: {expected:?}");
+        let honest = instance.state().expect("a state");
+        forge(&instance, |rows| row(rows, address).replaced.push(Identity::new("left-over")));
+        let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
+        assert_eq!(plan.impact(), expected, "{address}");
+        honest.write(&instance.paths().state()).expect("written");
+    }
+}
+
+/// Nothing is ever made inside what is not this instance's.
+#[tokio::test]
+async fn a_part_of_something_of_others_is_refused_where_it_is_written() {
+    let instance = applied(EXAMPLE).await;
+    let cases = [
+        ("ec2.security_group_rule.database_ingress", "group_id", "sg-0aa11bb22cc33dd44"),
+        (
+            "elb.listener_rule.streaming",
+            "listener_arn",
+            "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/prod/1/2",
+        ),
+        (
+            "elb.listener.https",
+            "load_balancer_arn",
+            "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/prod/1",
+        ),
+        ("s3.bucket_policy.media", "bucket", "prod-data-42"),
+        ("rds.instance.database", "cluster_identifier", "prod"),
+        ("rds.cluster_snapshot.before_upgrade", "cluster", "prod"),
+        ("ecs.service.mastodon", "cluster", "prod"),
+        ("ecs.run.settings", "cluster", "prod"),
+        // Part of it is ours, and the whole is not; ours, and of another type.
+        ("ecs.service.mastodon", "cluster", "${ecs.cluster.mastodon.name}-prod"),
+        ("ecs.service.mastodon", "cluster", "${ecs.cluster.mastodon.name == 'x' ? 'social' : 'prod'}"),
+        ("ecs.service.mastodon", "cluster", "${s3.bucket.media.bucket}"),
+    ];
+    for (address, attribute, value) in cases {
+        let text = format!("{EXAMPLE}\n[patch.\"{address}\"]\n{attribute} = \"{value}\"\n");
+        let problems = match instance.go(&text, false).await {
+            Ok((plan, _)) => panic!("{address}.{attribute} = {value}: {:?}", changed(&plan)),
+            Err(problems) => problems.to_string(),
+        };
+        let said = format!("`{attribute}` of {address} must come from a ");
+        assert!(problems.contains(&said), "{value}: {problems}");
+        assert!(problems.contains(&format!("mastodon.toml:{}", EXAMPLE.lines().count() + 3)), "{problems}");
+    }
+}
+
+/// What somebody has opened by hand is not accepted unseen.
+#[tokio::test]
+async fn what_was_done_by_hand_and_widens_rights_is_accepted_by_a_plan_that_says_so() {
+    let instance = applied(EXAMPLE).await;
+    let cases = [
+        ("ec2.security_group.database", "unlisted_rules", "ingress tcp 5432 0.0.0.0/0"),
+        ("iam.role.tasks", "managed_policy_arns", "arn:aws:iam::aws:policy/AdministratorAccess"),
+    ];
+    for (address, attribute, value) in cases {
+        let done = Value::List(vec![value.into()]);
+        assert!(instance.sim.change_behind_our_back(address, &[attribute], done), "{address}");
+        let text = format!("{EXAMPLE}\n[patch.\"{address}\"]\n{attribute} = [\"{value}\"]\n");
+        let (plan, outcome) = instance.go(&text, true).await.unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(changed(&plan), [format!("update {address}")]);
+        assert_eq!(marked(&plan), [format!("{address}: {attribute}")]);
+        completed(outcome);
+        assert_eq!(changed(&instance.go(&text, false).await.expect("plans").0), Vec::<String>::new());
+        completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    }
+}
+
 #[tokio::test]
 async fn a_forged_leftover_of_something_protected_is_refused() {
     let guarded = example(&[("protect = false", "protect = true")]);
@@ -356,6 +432,11 @@ async fn whatever_widens_rights_is_marked() {
         (
             "[patch.\"rds.instance.database\"]\npublicly_accessible = true\n",
             &["rds.instance.database: publicly_accessible"],
+        ),
+        (
+            "[patch.\"ecs.run.settings\"]\ntask_role_arn = \"arn:aws:iam::123456789012:role/admin\"\n\
+             enable_execute_command = true\ncommand = [\"sh\", \"-c\", \"aws iam list-users\"]\ntriggers.x = \"1\"\n",
+            &["ecs.run.settings: command enable_execute_command task_role_arn"],
         ),
         // No right depends on a port between our own groups, on a size, or on a plain variable.
         ("[web]\nport = 3001\n", &[]),

@@ -348,6 +348,16 @@ fn undecided(manner: &Manner, node: &Node, attribute: &Attribute) -> Option<&'st
     None
 }
 
+/// The name of a type under `key`.
+fn type_named(key: &'static str, reader: &mut Reader<'_>) -> Option<TypeName> {
+    let text = reader.text(key)?;
+    let parts = text.split_once('.').map(|(service, kind)| TypeName::new(service, kind));
+    if parts.is_none() {
+        reader.wrong(key, "the name of a type");
+    }
+    parts
+}
+
 fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &mut Diagnostics) -> Attribute {
     let is_definition = node.get("type").and_then(Node::text).is_some();
     if !is_definition {
@@ -422,13 +432,8 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
     result.left_out = reader.text("left_out");
     let limits = Limits::read(&mut reader);
     result.limits = limits;
-    result.refers_to = reader.text("refers_to").and_then(|text| {
-        let parts = text.split_once('.').map(|(service, kind)| TypeName::new(service, kind));
-        if parts.is_none() {
-            reader.wrong("refers_to", "the name of a type");
-        }
-        parts
-    });
+    result.refers_to = type_named("refers_to", &mut reader);
+    result.part_of = type_named("part_of", &mut reader);
     result.outside = reader.flag("outside", false);
     reader.refuse_others();
     let element = |diagnostics: &mut Diagnostics| match node.get("of") {
