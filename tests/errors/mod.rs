@@ -21,6 +21,7 @@ cases! { "errors", tell:
     unknown_patch_address
     unknown_patch_attribute
     patch_out_of_range
+    part_of_others
     expression_limit
     expression_work
     secret_of_another_form

@@ -31,6 +31,7 @@ pub const PAGES: &[(&str, &str)] = pages![
     "missing-price",
     "missing-setting",
     "out-of-range",
+    "outsider",
     "permissions",
     "plan-check",
     "plan-edited",
