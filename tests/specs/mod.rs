@@ -1,6 +1,7 @@
 //! The types against AWS's own schemas, as `cloudformation.toml` has them.
 
 mod authorization;
+mod handlers;
 #[cfg(feature = "aws")]
 mod prices;
 mod variables;

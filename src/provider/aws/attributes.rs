@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::provider::{Creation, ErrorKind, Lookup, ProviderError, Target, Update};
 use crate::secret::SecretText;
-use crate::value::{Tree, Value};
+use crate::value::{Known, Tree, Value};
 
 /// A table of attributes to read, for one operation. The table may be missing: then all its attributes are.
 #[derive(Clone, Debug)]
@@ -32,6 +32,12 @@ pub fn wanted<'tree>(creation: &'tree Creation, operation: &'static str) -> Attr
 /// Everything an updated resource shall have: for neighbours of what changes.
 pub fn desired<'tree>(update: &'tree Update, operation: &'static str) -> Attributes<'tree> {
     Attributes::new(&update.desired, operation)
+}
+
+/// Only what changes. What is taken away has AWS's default already; where AWS has none, it is not sent.
+pub fn changed(update: &Update) -> Known {
+    let wanted = |name: &String| Some((name.clone(), update.changed(name)?.clone()));
+    Known::Map(update.changed.iter().filter_map(wanted).collect())
 }
 
 /// What the state remembers of a resource.
@@ -240,7 +246,6 @@ pub fn decoded_structure(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Known;
 
     fn sample() -> Known {
         let json = serde_json::json!({

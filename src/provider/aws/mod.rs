@@ -53,6 +53,7 @@ mod ec2;
 mod ecs;
 mod elasticache;
 mod elb;
+mod flat;
 mod iam;
 mod kms;
 mod logs;

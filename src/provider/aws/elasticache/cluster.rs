@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use aws_sdk_elasticache::operation::create_cache_cluster::builders::CreateCacheClusterFluentBuilder;
+use aws_sdk_elasticache::operation::modify_cache_cluster::builders::ModifyCacheClusterFluentBuilder;
 use aws_sdk_elasticache::types::CacheCluster;
 
 use super::{
-    DELETING, DESCRIBE_CLUSTERS, INDEXED_UNDER, describe_cluster, describe_clusters, is_tagged, patch, shared_report,
-    still_ours, tag, told, updates, waiting_for,
+    DELETING, DESCRIBE_CLUSTERS, INDEXED_UNDER, describe_cluster, describe_clusters, endpoint, is_tagged,
+    parameter_group, patch, security_groups, still_ours, tag, told, updates, waiting_for,
 };
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::flat::flat;
 use crate::provider::aws::handler::{
     Handler, Standing, TagSource, Told, adopt, by_identity, created, identities, observed,
 };
@@ -26,6 +29,27 @@ use crate::provider::{
 const CREATE: &str = "elasticache:CreateCacheCluster";
 const DELETE: &str = "elasticache:DeleteCacheCluster";
 const MODIFY: &str = "elasticache:ModifyCacheCluster";
+
+flat! {
+    creation: CreateCacheClusterFluentBuilder;
+    update: ModifyCacheClusterFluentBuilder;
+    shown: |cluster: &CacheCluster|;
+    (identifier, needed_text, set_cache_cluster_id, -, cluster.cache_cluster_id()),
+    (engine, needed_text, set_engine, -, cluster.engine()),
+    (engine_version, text, set_engine_version, =, cluster.engine_version()),
+    (node_type, needed_text, set_cache_node_type, =, cluster.cache_node_type()),
+    (nodes, needed_integer, set_num_cache_nodes, -, cluster.num_cache_nodes()),
+    (parameter_group, text, set_cache_parameter_group_name, =, parameter_group(cluster)),
+    (port, integer, set_port, -, endpoint(cluster).and_then(|endpoint| endpoint.port())),
+    (security_groups, texts, set_security_group_ids, =, Some(security_groups(cluster))),
+    (subnet_group, text, set_cache_subnet_group_name, -, cluster.cache_subnet_group_name()),
+    (snapshot_retention_days, integer, set_snapshot_retention_limit, =, cluster.snapshot_retention_limit()),
+    (auto_minor_version_upgrade, flag, set_auto_minor_version_upgrade, =, cluster.auto_minor_version_upgrade()),
+    (maintenance_window, text, set_preferred_maintenance_window, =, cluster.preferred_maintenance_window()),
+    (arn, -, -, -, cluster.arn()),
+    (endpoint, -, -, -, endpoint(cluster).and_then(|endpoint| endpoint.address())),
+    (status, -, -, -, cluster.cache_cluster_status()),
+}
 
 pub struct Cluster;
 
@@ -64,22 +88,8 @@ impl Handler for Cluster {
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let identifier = wanted.text("identifier")?;
-        let request = clients
-            .elasticache()
-            .create_cache_cluster()
-            .cache_cluster_id(identifier)
-            .engine(wanted.text("engine")?)
-            .set_engine_version(wanted.owned_text("engine_version")?)
-            .cache_node_type(wanted.text("node_type")?)
-            .num_cache_nodes(wanted.integer("nodes")?)
-            .set_cache_parameter_group_name(wanted.owned_text("parameter_group")?)
-            .set_port(wanted.optional_integer("port")?)
-            .set_security_group_ids(wanted.optional_texts("security_groups")?)
-            .set_cache_subnet_group_name(wanted.owned_text("subnet_group")?)
-            .set_snapshot_retention_limit(wanted.optional_integer("snapshot_retention_days")?)
-            .set_auto_minor_version_upgrade(wanted.optional_flag("auto_minor_version_upgrade")?)
-            .set_preferred_maintenance_window(wanted.owned_text("maintenance_window")?)
-            .set_tags(Some(super::listed(&creation.tags)));
+        let request = fill_creation(clients.elasticache().create_cache_cluster(), &wanted)?;
+        let request = request.set_tags(Some(super::listed(&creation.tags)));
         let answer = request.send().await.map_err(failed(CREATE));
         let answer = answer.and_then(|answer| answer.cache_cluster.ok_or_else(|| unanswered(CREATE, "cluster")));
         let look = || async {
@@ -95,29 +105,18 @@ impl Handler for Cluster {
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
-        let desired = desired(update, MODIFY);
         let found = describe_cluster(clients, update.target.identity.as_str()).await?;
         if let Some(cluster) = &found {
             still_ours(clients, &update.target, cluster.arn()).await?;
         }
         let shown = found.as_ref().map(|cluster| report(cluster).attributes);
-        let defaults = Report::new().set("snapshot_retention_days", 0).set("auto_minor_version_upgrade", true);
-        let patch = patch(update, &defaults.value(), &shown.unwrap_or_default());
-        let patch = Attributes::new(&patch, MODIFY);
+        let patch = patch(update, &shown.unwrap_or_default());
         let nothing = clients.elasticache().modify_cache_cluster().cache_cluster_id(update.target.identity.as_str());
-        let request = nothing
-            .clone()
-            .set_engine_version(patch.owned_text("engine_version")?)
-            .set_cache_node_type(patch.owned_text("node_type")?)
-            .set_cache_parameter_group_name(patch.owned_text("parameter_group")?)
-            .set_security_group_ids(patch.optional_texts("security_groups")?)
-            .set_snapshot_retention_limit(patch.optional_integer("snapshot_retention_days")?)
-            .set_auto_minor_version_upgrade(patch.optional_flag("auto_minor_version_upgrade")?)
-            .set_preferred_maintenance_window(patch.owned_text("maintenance_window")?);
+        let request = fill_update(nothing.clone(), &Attributes::new(&patch, MODIFY))?;
         if request.as_input() == nothing.as_input() {
             return Ok(());
         }
-        let request = request.apply_immediately(desired.flag("apply_immediately")?);
+        let request = request.apply_immediately(desired(update, MODIFY).flag("apply_immediately")?);
         request.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }
@@ -156,18 +155,7 @@ impl Handler for Cluster {
 }
 
 fn report(cluster: &CacheCluster) -> Observed {
-    let identifier = cluster.cache_cluster_id().unwrap_or_default();
-    let node = cluster.cache_nodes().first().and_then(|node| node.endpoint());
-    let report = shared_report(cluster)
-        .set("identifier", identifier)
-        .set_if("node_type", cluster.cache_node_type())
-        .set_if("nodes", cluster.num_cache_nodes())
-        .set_if("snapshot_retention_days", cluster.snapshot_retention_limit())
-        .set_if("auto_minor_version_upgrade", cluster.auto_minor_version_upgrade())
-        .set_if("arn", cluster.arn())
-        .set_if("endpoint", node.and_then(|endpoint| endpoint.address()))
-        .set_if("status", cluster.cache_cluster_status());
-    observed(identifier, report)
+    observed(cluster.cache_cluster_id().unwrap_or_default(), show(cluster))
 }
 
 /// Reads clusters, by name. Who wants the same at the same time gets the same answer: a look at what is there, and one at

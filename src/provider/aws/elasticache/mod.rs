@@ -22,12 +22,10 @@ pub mod subnet_group;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticache::operation::describe_update_actions::builders::DescribeUpdateActionsFluentBuilder;
-use aws_sdk_elasticache::types::{
-    CacheCluster, PendingModifiedValues, SecurityGroupMembership, UpdateAction, UpdateActionStatus,
-};
+use aws_sdk_elasticache::types::{CacheCluster, Endpoint, PendingModifiedValues, UpdateAction, UpdateActionStatus};
 
 use super::announcement;
-use super::attributes::Report;
+use super::attributes::{Report, changed};
 use super::error::{OrAbsent, failed, missing, not_yet, unanswered};
 use super::handler::{Told, observed, required_arn};
 use super::limits::class;
@@ -162,42 +160,29 @@ async fn describe_clusters(clients: &Clients) -> Result<BTreeMap<String, CacheCl
     Ok(clusters.into_iter().filter_map(named).collect())
 }
 
-/// What a cluster shows of itself and of the replication group it is a member of.
-fn shared_report(cluster: &CacheCluster) -> Report {
-    Report::new()
-        .set_if("engine", cluster.engine())
-        .set_if("engine_version", cluster.engine_version())
-        .set_if("parameter_group", cluster.cache_parameter_group().and_then(|group| group.cache_parameter_group_name()))
-        .set("security_groups", security_groups(cluster.security_groups()))
-        .set_if("subnet_group", cluster.cache_subnet_group_name())
-        .set_if("maintenance_window", cluster.preferred_maintenance_window())
-        .set_if("port", port(cluster))
+/// The settings that nodes have.
+fn parameter_group(cluster: &CacheCluster) -> Option<&str> {
+    cluster.cache_parameter_group()?.cache_parameter_group_name()
 }
 
 /// Where the nodes listen.
-fn port(cluster: &CacheCluster) -> Option<i32> {
-    let node = cluster.cache_nodes().first()?;
-    node.endpoint()?.port()
+fn endpoint(cluster: &CacheCluster) -> Option<&Endpoint> {
+    cluster.cache_nodes().first()?.endpoint()
 }
 
-/// The groups that something has or is getting, but not those it is losing.
-fn security_groups(memberships: &[SecurityGroupMembership]) -> Vec<String> {
-    let staying = memberships.iter().filter(|membership| membership.status() != Some("removing"));
+/// The groups that nodes have or are getting, but not those they are losing.
+fn security_groups(cluster: &CacheCluster) -> Vec<String> {
+    let staying = cluster.security_groups().iter().filter(|membership| membership.status() != Some("removing"));
     staying.filter_map(|membership| membership.security_group_id()).map(str::to_owned).collect()
 }
 
-/// Only what changes and is not shown yet. Where an attribute is taken away, AWS's default stands in; where AWS has
-/// none, nothing does.
-fn patch(update: &Update, defaults: &Value, shown: &Value) -> Known {
-    let wanted = |name: &String| {
-        let wanted = match update.changed(name) {
-            Some(wanted) if !wanted.is_null() => wanted.clone(),
-            _ => defaults.get(name).map(Value::lift).unwrap_or_default(),
-        };
-        let is_shown = wanted.plain().is_some_and(|wanted| same(name, &wanted, shown.get(name)));
-        (!is_shown).then(|| (name.clone(), wanted))
-    };
-    Known::Map(update.changed.iter().filter_map(wanted).collect())
+/// Only what changes and is not shown yet.
+fn patch(update: &Update, shown: &Value) -> Known {
+    let mut patch = changed(update);
+    if let Known::Map(entries) = &mut patch {
+        entries.retain(|name, wanted| wanted.plain().is_none_or(|wanted| !same(name, &wanted, shown.get(name))));
+    }
+    patch
 }
 
 /// Whether AWS shows what is wanted. Versions are shown longer than they are wanted, lists in any order.

@@ -20,19 +20,22 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use aws_sdk_elasticache::operation::create_replication_group::builders::CreateReplicationGroupFluentBuilder;
+use aws_sdk_elasticache::operation::modify_replication_group::builders::ModifyReplicationGroupFluentBuilder;
 use aws_sdk_elasticache::types::{
-    AuthTokenUpdateStrategyType, AutomaticFailoverStatus, CacheCluster, PendingAutomaticFailoverStatus,
+    AuthTokenUpdateStrategyType, AutomaticFailoverStatus, CacheCluster, Endpoint, PendingAutomaticFailoverStatus,
     ReplicationGroup as Group,
 };
 
 use super::{
-    DELETING, INDEXED_UNDER, describe_cluster, describe_clusters, is_tagged, patch, shared_report, still_ours, tag,
-    told, updates, waiting_for,
+    DELETING, INDEXED_UNDER, describe_cluster, describe_clusters, endpoint, is_tagged, parameter_group, patch,
+    security_groups, still_ours, tag, told, updates, waiting_for,
 };
 use crate::address::Identity;
 use crate::provider::aws::announcement;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::flat::flat;
 use crate::provider::aws::handler::{
     Handler, Standing, TagSource, Told, adopt, by_identity, created, identities, observed,
 };
@@ -51,6 +54,37 @@ const INCREASE: &str = "elasticache:IncreaseReplicaCount";
 const MODIFY: &str = "elasticache:ModifyReplicationGroup";
 
 const NOTHING_TO_MODIFY: &str = "InvalidParameterCombination";
+
+// Half of it is told of the nodes alone: `member` is the first.
+flat! {
+    creation: CreateReplicationGroupFluentBuilder;
+    update: ModifyReplicationGroupFluentBuilder;
+    shown: |group: &Group, member: Option<&CacheCluster>|;
+    (identifier, needed_text, set_replication_group_id, -, group.replication_group_id()),
+    (description, needed_text, set_replication_group_description, =, group.description()),
+    (engine, needed_text, set_engine, =, group.engine().or_else(|| member?.engine())),
+    (engine_version, text, set_engine_version, *, member.and_then(CacheCluster::engine_version)),
+    (node_type, needed_text, set_cache_node_type, =, group.cache_node_type()),
+    // Without a number of any kind AWS takes the group for one around an existing cluster.
+    (nodes, needed_integer, set_num_cache_clusters, *, Some(nodes(group)).filter(|number| *number > 0)),
+    (automatic_failover, flag, set_automatic_failover_enabled, =, automatic_failover(group)),
+    (parameter_group, text, set_cache_parameter_group_name, =, member.and_then(parameter_group)),
+    (port, integer, set_port, -, port(group, member)),
+    (security_groups, texts, set_security_group_ids, =, member.map(security_groups)),
+    (subnet_group, text, set_cache_subnet_group_name, -, member.and_then(CacheCluster::cache_subnet_group_name)),
+    // Valkey wants it stated.
+    (transit_encryption, needed_flag, set_transit_encryption_enabled, -, group.transit_encryption_enabled()),
+    (at_rest_encryption, flag, set_at_rest_encryption_enabled, -, group.at_rest_encryption_enabled()),
+    (auth_token, secret, set_auth_token, *, -),
+    (snapshot_retention_days, integer, set_snapshot_retention_limit, =, group.snapshot_retention_limit()),
+    (auto_minor_version_upgrade, flag, set_auto_minor_version_upgrade, =, group.auto_minor_version_upgrade()),
+    (maintenance_window, text, set_preferred_maintenance_window, =,
+        member.and_then(CacheCluster::preferred_maintenance_window)),
+    (arn, -, -, -, group.arn()),
+    (primary_endpoint, -, -, -, primary(group).and_then(|endpoint| endpoint.address())),
+    (reader_endpoint, -, -, -, reader(group).and_then(|endpoint| endpoint.address())),
+    (status, -, -, -, group.status()),
+}
 
 pub struct ReplicationGroup;
 
@@ -92,29 +126,8 @@ impl Handler for ReplicationGroup {
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let identifier = wanted.text("identifier")?;
-        let request = clients
-            .elasticache()
-            .create_replication_group()
-            .replication_group_id(identifier)
-            .replication_group_description(wanted.text("description")?)
-            .engine(wanted.text("engine")?)
-            .set_engine_version(wanted.owned_text("engine_version")?)
-            .cache_node_type(wanted.text("node_type")?)
-            // Without a number of any kind AWS takes the group for one around an existing cluster.
-            .num_cache_clusters(wanted.integer("nodes")?)
-            .set_automatic_failover_enabled(wanted.optional_flag("automatic_failover")?)
-            .set_cache_parameter_group_name(wanted.owned_text("parameter_group")?)
-            .set_port(wanted.optional_integer("port")?)
-            .set_security_group_ids(wanted.optional_texts("security_groups")?)
-            .set_cache_subnet_group_name(wanted.owned_text("subnet_group")?)
-            // Valkey wants it stated.
-            .transit_encryption_enabled(wanted.flag("transit_encryption")?)
-            .set_at_rest_encryption_enabled(wanted.optional_flag("at_rest_encryption")?)
-            .set_auth_token(wanted.secret("auth_token")?.map(str::to_owned))
-            .set_snapshot_retention_limit(wanted.optional_integer("snapshot_retention_days")?)
-            .set_auto_minor_version_upgrade(wanted.optional_flag("auto_minor_version_upgrade")?)
-            .set_preferred_maintenance_window(wanted.owned_text("maintenance_window")?)
-            .set_tags(Some(super::listed(&creation.tags)));
+        let request = fill_creation(clients.elasticache().create_replication_group(), &wanted)?;
+        let request = request.set_tags(Some(super::listed(&creation.tags)));
         let answer = request
             .send()
             .await
@@ -150,19 +163,12 @@ impl Handler for ReplicationGroup {
         let group = group.unwrap_or_else(|| Group::builder().build());
         let member = first_member(clients, &group).await?;
         let shown = report(&group, member.as_ref()).attributes;
-        let defaults = Report::new()
-            .set("nodes", 1)
-            .set("automatic_failover", false)
-            .set("snapshot_retention_days", 0)
-            .set("auto_minor_version_upgrade", true);
-        let patch = patch(update, &defaults.value(), &shown);
+        let patch = patch(update, &shown);
         let patch = Attributes::new(&patch, MODIFY);
-        let engine = patch.owned_text("engine")?;
         // Another engine needs to be told with its version.
-        let engine_version = if engine.is_some() {
-            desired.owned_text("engine_version")?
-        } else {
-            patch.owned_text("engine_version")?
+        let engine_version = match patch.get("engine") {
+            Some(_) => desired.owned_text("engine_version")?,
+            None => patch.owned_text("engine_version")?,
         };
         let apply_now = desired.flag("apply_immediately")?;
         // A replica takes over only where there is one: those that come are there before it may, those that go afterwards.
@@ -171,18 +177,7 @@ impl Handler for ReplicationGroup {
             increase(clients, identifier, replicas).await?;
         }
         let nothing = clients.elasticache().modify_replication_group().replication_group_id(identifier);
-        let request = nothing
-            .clone()
-            .set_replication_group_description(patch.owned_text("description")?)
-            .set_engine(engine)
-            .set_engine_version(engine_version)
-            .set_cache_node_type(patch.owned_text("node_type")?)
-            .set_automatic_failover_enabled(patch.optional_flag("automatic_failover")?)
-            .set_cache_parameter_group_name(patch.owned_text("parameter_group")?)
-            .set_security_group_ids(patch.optional_texts("security_groups")?)
-            .set_snapshot_retention_limit(patch.optional_integer("snapshot_retention_days")?)
-            .set_auto_minor_version_upgrade(patch.optional_flag("auto_minor_version_upgrade")?)
-            .set_preferred_maintenance_window(patch.owned_text("maintenance_window")?);
+        let request = fill_update(nothing.clone(), &patch)?.set_engine_version(engine_version);
         if request.as_input() != nothing.as_input() {
             request.apply_immediately(apply_now).send().await.map_err(failed(MODIFY))?;
         }
@@ -308,34 +303,31 @@ async fn first_member(clients: &Clients, group: &Group) -> Result<Option<CacheCl
     }
 }
 
-fn report(group: &Group, member: Option<&CacheCluster>) -> Observed {
-    let identifier = group.replication_group_id().unwrap_or_default();
-    let nodes = group.node_groups().first();
-    let primary = nodes.and_then(|nodes| nodes.primary_endpoint());
-    let reader = nodes.and_then(|nodes| nodes.reader_endpoint());
-    let automatic_failover = group.automatic_failover().and_then(|status| match status {
+/// Where the primary listens.
+fn primary(group: &Group) -> Option<&Endpoint> {
+    group.node_groups().first()?.primary_endpoint()
+}
+
+/// Where the replicas listen.
+fn reader(group: &Group) -> Option<&Endpoint> {
+    group.node_groups().first()?.reader_endpoint()
+}
+
+fn port(group: &Group, member: Option<&CacheCluster>) -> Option<i32> {
+    let port = |found: Option<&Endpoint>| found.and_then(Endpoint::port);
+    port(primary(group)).or_else(|| port(member.and_then(endpoint)))
+}
+
+fn automatic_failover(group: &Group) -> Option<bool> {
+    match group.automatic_failover()? {
         AutomaticFailoverStatus::Enabled | AutomaticFailoverStatus::Enabling => Some(true),
         AutomaticFailoverStatus::Disabled | AutomaticFailoverStatus::Disabling => Some(false),
         _ => None,
-    });
-    let report = member.map(shared_report).unwrap_or_default();
-    let report = report
-        .set("identifier", identifier)
-        .set_if("description", group.description())
-        .set_if("engine", group.engine())
-        .set_if("node_type", group.cache_node_type())
-        .set_if("nodes", i64::try_from(group.member_clusters().len()).ok().filter(|number| *number > 0))
-        .set_if("automatic_failover", automatic_failover)
-        .set_if("port", primary.and_then(|endpoint| endpoint.port()))
-        .set_if("transit_encryption", group.transit_encryption_enabled())
-        .set_if("at_rest_encryption", group.at_rest_encryption_enabled())
-        .set_if("snapshot_retention_days", group.snapshot_retention_limit())
-        .set_if("auto_minor_version_upgrade", group.auto_minor_version_upgrade())
-        .set_if("arn", group.arn())
-        .set_if("primary_endpoint", primary.and_then(|endpoint| endpoint.address()))
-        .set_if("reader_endpoint", reader.and_then(|endpoint| endpoint.address()))
-        .set_if("status", group.status());
-    observed(identifier, report)
+    }
+}
+
+fn report(group: &Group, member: Option<&CacheCluster>) -> Observed {
+    observed(group.replication_group_id().unwrap_or_default(), show(group, member))
 }
 
 /// What waits to be done to groups and to the first of their nodes.

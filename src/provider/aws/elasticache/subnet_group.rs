@@ -1,12 +1,15 @@
 //! `elasticache.subnet_group`: where nodes may run.
 
 use async_trait::async_trait;
+use aws_sdk_elasticache::operation::create_cache_subnet_group::builders::CreateCacheSubnetGroupFluentBuilder;
+use aws_sdk_elasticache::operation::modify_cache_subnet_group::builders::ModifyCacheSubnetGroupFluentBuilder;
 use aws_sdk_elasticache::types::CacheSubnetGroup as Group;
 
 use super::{INDEXED_UNDER, is_tagged, still_ours, tag, told};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::flat::flat;
 use crate::provider::aws::handler::{
     Handler, Standing, TagSource, Told, adopt, by_identity, created, observation, observed,
 };
@@ -18,6 +21,16 @@ const CREATE: &str = "elasticache:CreateCacheSubnetGroup";
 const DELETE: &str = "elasticache:DeleteCacheSubnetGroup";
 const DESCRIBE: &str = "elasticache:DescribeCacheSubnetGroups";
 const MODIFY: &str = "elasticache:ModifyCacheSubnetGroup";
+
+flat! {
+    creation: CreateCacheSubnetGroupFluentBuilder;
+    update: ModifyCacheSubnetGroupFluentBuilder;
+    shown: |group: &Group|;
+    (name, needed_text, set_cache_subnet_group_name, -, group.cache_subnet_group_name()),
+    (description, needed_text, set_cache_subnet_group_description, =, group.cache_subnet_group_description()),
+    (subnets, needed_texts, set_subnet_ids, =, Some(subnets(group))),
+    (arn, -, -, -, group.arn()),
+}
 
 pub struct SubnetGroup;
 
@@ -53,13 +66,8 @@ impl Handler for SubnetGroup {
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let name = wanted.text("name")?;
-        let request = clients
-            .elasticache()
-            .create_cache_subnet_group()
-            .cache_subnet_group_name(name)
-            .cache_subnet_group_description(wanted.text("description")?)
-            .set_subnet_ids(Some(wanted.texts("subnets")?))
-            .set_tags(Some(super::listed(&creation.tags)));
+        let request = fill_creation(clients.elasticache().create_cache_subnet_group(), &wanted)?;
+        let request = request.set_tags(Some(super::listed(&creation.tags)));
         let answer = request.send().await.map_err(failed(CREATE));
         let answer =
             answer.and_then(|answer| answer.cache_subnet_group.ok_or_else(|| unanswered(CREATE, "subnet group")));
@@ -77,13 +85,8 @@ impl Handler for SubnetGroup {
         if let Some(group) = describe(clients, name).await? {
             still_ours(clients, &update.target, group.arn()).await?;
         }
-        let desired = desired(update, MODIFY);
-        let request = clients
-            .elasticache()
-            .modify_cache_subnet_group()
-            .cache_subnet_group_name(name)
-            .cache_subnet_group_description(desired.text("description")?)
-            .set_subnet_ids(Some(desired.texts("subnets")?));
+        let request = clients.elasticache().modify_cache_subnet_group().cache_subnet_group_name(name);
+        let request = fill_update(request, &desired(update, MODIFY))?;
         request.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }
@@ -115,14 +118,10 @@ async fn describe(clients: &Clients, name: &str) -> Result<Option<Group>, Provid
     Ok(answer.and_then(|answer| answer.cache_subnet_groups).into_iter().flatten().next())
 }
 
+fn subnets(group: &Group) -> Vec<String> {
+    group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier()).map(str::to_owned).collect()
+}
+
 fn report(group: &Group) -> Observed {
-    let name = group.cache_subnet_group_name().unwrap_or_default();
-    let subnets: Vec<String> =
-        group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier()).map(str::to_owned).collect();
-    let report = Report::new()
-        .set("name", name)
-        .set_if("description", group.cache_subnet_group_description())
-        .set("subnets", subnets)
-        .set_if("arn", group.arn());
-    observed(name, report)
+    observed(group.cache_subnet_group_name().unwrap_or_default(), show(group))
 }

@@ -11,9 +11,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
     IpAddressType, LoadBalancer as Balancer, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerTypeEnum,
 };
 
-use super::{TAGS, carries, describe_existing, tag, tags_of, taken, told};
+use super::{Setting, TAGS, carries, describe_existing, tag, tags_of, taken, texts, told, with_settings};
 use crate::address::Identity;
-use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
+use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
 use crate::provider::aws::handler::{Handler, TagSource, Told, by_identity, created, identities, observed};
 use crate::provider::aws::index::Index;
@@ -31,9 +31,11 @@ const SET_ADDRESS_TYPE: &str = "elasticloadbalancing:SetIpAddressType";
 const SET_SECURITY_GROUPS: &str = "elasticloadbalancing:SetSecurityGroups";
 const SET_SUBNETS: &str = "elasticloadbalancing:SetSubnets";
 
-const DELETION_PROTECTION: &str = "deletion_protection.enabled";
-const DROP_INVALID_HEADERS: &str = "routing.http.drop_invalid_header_fields.enabled";
-const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
+const SETTINGS: &[Setting] = &[
+    Setting { attribute: "idle_timeout_seconds", key: "idle_timeout.timeout_seconds" },
+    Setting { attribute: "deletion_protection", key: "deletion_protection.enabled" },
+    Setting { attribute: "drop_invalid_header_fields", key: "routing.http.drop_invalid_header_fields.enabled" },
+];
 
 pub struct LoadBalancer;
 
@@ -81,7 +83,7 @@ impl Handler for LoadBalancer {
             }
         };
         let arn = balancer.load_balancer_arn().ok_or_else(|| unanswered(CREATE, "arn"))?;
-        modify_settings(clients, arn, settings(&wanted, |attribute| wanted.get(attribute).is_some())?).await?;
+        modify_settings(clients, arn, texts(SETTINGS, &wanted, |attribute| wanted.get(attribute).is_some())?).await?;
         let report = Report::new()
             .set("arn", arn)
             .set_if("dns_name", balancer.dns_name())
@@ -111,7 +113,7 @@ impl Handler for LoadBalancer {
             let request = clients.elb().set_security_groups().load_balancer_arn(arn).set_security_groups(Some(groups));
             request.send().await.map_err(failed(SET_SECURITY_GROUPS))?;
         }
-        modify_settings(clients, arn, settings(&desired, |attribute| update.changed(attribute).is_some())?).await
+        modify_settings(clients, arn, texts(SETTINGS, &desired, |attribute| update.changed(attribute).is_some())?).await
     }
 
     fn tag_source(&self) -> TagSource {
@@ -152,12 +154,7 @@ async fn observe_balancers(clients: &Clients, arns: &[String]) -> Result<Vec<Obs
     let settings: BTreeMap<&String, BTreeMap<String, String>> = arns.iter().zip(settings?).collect();
     let observe = |balancer: Balancer| {
         let arn = balancer.load_balancer_arn.clone().unwrap_or_default();
-        let setting = |key: &str| settings.get(&arn).and_then(|settings| settings.get(key));
-        let flag = |key: &str| setting(key).and_then(|text| text.parse::<bool>().ok());
-        let report = report(&balancer)
-            .set_if("idle_timeout_seconds", setting(IDLE_TIMEOUT).and_then(|text| text.parse::<i64>().ok()))
-            .set_if("deletion_protection", flag(DELETION_PROTECTION))
-            .set_if("drop_invalid_header_fields", flag(DROP_INVALID_HEADERS));
+        let report = with_settings(report(&balancer), SETTINGS, settings.get(&arn));
         observed(arn, report)
     };
     Ok(balancers?.into_iter().map(observe).collect())
@@ -176,33 +173,17 @@ async fn describe_settings(clients: &Clients, arn: &str) -> Result<BTreeMap<Stri
     Ok(settings.filter_map(|setting| setting.key.zip(setting.value)).collect())
 }
 
-async fn modify_settings(
-    clients: &Clients,
-    arn: &str,
-    settings: Vec<LoadBalancerAttribute>,
-) -> Result<(), ProviderError> {
-    if !settings.is_empty() {
+async fn modify_settings(clients: &Clients, arn: &str, texts: Vec<(&str, String)>) -> Result<(), ProviderError> {
+    if !texts.is_empty() {
         let request = clients.elb().modify_load_balancer_attributes().load_balancer_arn(arn);
-        request.set_attributes(Some(settings)).send().await.map_err(failed(MODIFY_ATTRIBUTES))?;
+        let setting = |(key, value): (&str, String)| LoadBalancerAttribute::builder().key(key).value(value).build();
+        request
+            .set_attributes(Some(texts.into_iter().map(setting).collect()))
+            .send()
+            .await
+            .map_err(failed(MODIFY_ATTRIBUTES))?;
     }
     Ok(())
-}
-
-/// The settings whose attributes are `chosen`, as they shall be.
-fn settings(
-    attributes: &Attributes<'_>,
-    chosen: impl Fn(&str) -> bool,
-) -> Result<Vec<LoadBalancerAttribute>, ProviderError> {
-    let idle_timeout = attributes.integer("idle_timeout_seconds")?;
-    let protection = attributes.flag("deletion_protection")?;
-    let drops_invalid_headers = attributes.flag("drop_invalid_header_fields")?;
-    let settings = [
-        ("idle_timeout_seconds", IDLE_TIMEOUT, idle_timeout.to_string()),
-        ("deletion_protection", DELETION_PROTECTION, protection.to_string()),
-        ("drop_invalid_header_fields", DROP_INVALID_HEADERS, drops_invalid_headers.to_string()),
-    ];
-    let chosen = settings.into_iter().filter(|(attribute, _, _)| chosen(attribute));
-    Ok(chosen.map(|(_, key, value)| LoadBalancerAttribute::builder().key(key).value(value).build()).collect())
 }
 
 fn report(balancer: &Balancer) -> Report {

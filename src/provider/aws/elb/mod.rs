@@ -11,10 +11,12 @@ pub mod target_group;
 
 mod action;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use aws_sdk_elasticloadbalancingv2::types::TagDescription;
 
+use super::attributes::{Attributes, Report};
 use super::error::{OrAbsent, failed};
 use super::handler::{TagSource, Told, required_arn};
 use super::index::Index;
@@ -24,6 +26,7 @@ use super::session::Clients;
 use super::tags::{self, Tags, has_all, tag_list};
 use super::wave::wave;
 use crate::provider::{ErrorKind, Observed, ProviderError, Target};
+use crate::value::{Tree, Value};
 
 /// The service.
 pub static SERVICE: Service = Service {
@@ -136,6 +139,41 @@ async fn tag(clients: &Clients, target: &Target, tags: &Tags) -> Result<(), Prov
     let request = clients.elb().add_tags().resource_arns(target.identity.as_str()).set_tags(Some(listed(tags)));
     request.send().await.map_err(failed(ADD_TAGS))?;
     Ok(())
+}
+
+/// What AWS calls attributes of a load balancer or of a target group: texts by key, set by a call of their own and read
+/// by another. Each is one of our attributes, a number or a flag.
+#[derive(Clone, Copy)]
+struct Setting {
+    attribute: &'static str,
+    key: &'static str,
+}
+
+/// The texts of those settings whose attributes are `chosen`, by key.
+fn texts(
+    settings: &[Setting],
+    attributes: &Attributes<'_>,
+    chosen: impl Fn(&str) -> bool,
+) -> Result<Vec<(&'static str, String)>, ProviderError> {
+    let text = |setting: &Setting| match attributes.get(setting.attribute) {
+        Some(Tree::Integer(number)) => Ok((setting.key, number.to_string())),
+        Some(Tree::Bool(flag)) => Ok((setting.key, flag.to_string())),
+        Some(_) => Err(attributes.wrong(setting.attribute, "must be an integer or a boolean")),
+        None => Err(attributes.wrong(setting.attribute, "is missing")),
+    };
+    settings.iter().filter(|setting| chosen(setting.attribute)).map(text).collect()
+}
+
+/// A report with what the texts say. Nothing is known of a setting without a text.
+fn with_settings(report: Report, settings: &[Setting], texts: Option<&BTreeMap<String, String>>) -> Report {
+    let value = |text: &String| {
+        let number = text.parse::<i64>().map(Value::from);
+        number.ok().or_else(|| text.parse::<bool>().ok().map(Value::from))
+    };
+    settings.iter().fold(report, |report, setting| {
+        let text = texts.and_then(|texts| texts.get(setting.key));
+        report.set_if(setting.attribute, text.and_then(value))
+    })
 }
 
 /// The name of what shall be created belongs to something else.

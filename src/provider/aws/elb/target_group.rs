@@ -9,14 +9,17 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use aws_sdk_elasticloadbalancingv2::operation::create_target_group::builders::CreateTargetGroupFluentBuilder;
+use aws_sdk_elasticloadbalancingv2::operation::modify_target_group::builders::ModifyTargetGroupFluentBuilder;
 use aws_sdk_elasticloadbalancingv2::types::{
     Matcher, ProtocolEnum, TargetGroup as Group, TargetGroupAttribute, TargetTypeEnum,
 };
 
-use super::{TAGS, carries, describe_existing, tag, tags_of, taken, told};
+use super::{Setting, TAGS, carries, describe_existing, tag, tags_of, taken, texts, told, with_settings};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::flat::flat;
 use crate::provider::aws::handler::{Handler, TagSource, Told, by_identity, created, identities, observed};
 use crate::provider::aws::index::Index;
 use crate::provider::aws::session::Clients;
@@ -31,7 +34,21 @@ const DESCRIBE_ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttri
 const MODIFY: &str = "elasticloadbalancing:ModifyTargetGroup";
 const MODIFY_ATTRIBUTES: &str = "elasticloadbalancing:ModifyTargetGroupAttributes";
 
-const DEREGISTRATION_DELAY: &str = "deregistration_delay.timeout_seconds";
+const SETTINGS: &[Setting] =
+    &[Setting { attribute: "deregistration_delay_seconds", key: "deregistration_delay.timeout_seconds" }];
+
+// How the health of targets is asked. All of it is always sent: AWS's own defaults depend on the protocol.
+flat! {
+    creation: CreateTargetGroupFluentBuilder;
+    update: ModifyTargetGroupFluentBuilder;
+    shown: |group: &Group|;
+    (path, needed_text, set_health_check_path, =, group.health_check_path()),
+    (matcher, matcher, set_matcher, =, group.matcher().and_then(|matcher| matcher.http_code())),
+    (interval, needed_integer, set_health_check_interval_seconds, =, group.health_check_interval_seconds()),
+    (timeout, needed_integer, set_health_check_timeout_seconds, =, group.health_check_timeout_seconds()),
+    (healthy_threshold, needed_integer, set_healthy_threshold_count, =, group.healthy_threshold_count()),
+    (unhealthy_threshold, needed_integer, set_unhealthy_threshold_count, =, group.unhealthy_threshold_count()),
+}
 
 pub struct TargetGroup;
 
@@ -62,7 +79,6 @@ impl Handler for TargetGroup {
             Some(found) if is_own(clients, creation, &wanted, &found).await? => found,
             Some(_) => return Err(taken(CREATE, "target group", name)),
             None => {
-                let check = HealthCheck::of(&wanted)?;
                 let request = clients
                     .elb()
                     .create_target_group()
@@ -71,20 +87,15 @@ impl Handler for TargetGroup {
                     .protocol(ProtocolEnum::from(wanted.text("protocol")?))
                     .port(wanted.integer("port")?)
                     .vpc_id(wanted.text("vpc_id")?)
-                    .health_check_path(check.path)
-                    .matcher(check.matcher)
-                    .health_check_interval_seconds(check.interval)
-                    .health_check_timeout_seconds(check.timeout)
-                    .healthy_threshold_count(check.healthy_threshold)
-                    .unhealthy_threshold_count(check.unhealthy_threshold)
                     .set_tags(Some(super::listed(&creation.tags)));
+                let request = fill_creation(request, &wanted.table("health_check")?)?;
                 let answer = request.send().await.map_err(failed(CREATE))?;
                 let made = answer.target_groups.into_iter().flatten().next();
                 made.ok_or_else(|| unanswered(CREATE, "target group"))?
             }
         };
         let arn = group.target_group_arn.ok_or_else(|| unanswered(CREATE, "arn"))?;
-        modify_delay(clients, &arn, wanted.integer("deregistration_delay_seconds")?).await?;
+        modify_settings(clients, &arn, texts(SETTINGS, &wanted, |_| true)?).await?;
         Ok(created(arn.clone(), Report::new().set("arn", arn)))
     }
 
@@ -92,23 +103,11 @@ impl Handler for TargetGroup {
         let arn = update.target.identity.as_str();
         let desired = desired(update, MODIFY);
         if update.changed("health_check").is_some() {
-            let check = HealthCheck::of(&desired)?;
-            let request = clients
-                .elb()
-                .modify_target_group()
-                .target_group_arn(arn)
-                .health_check_path(check.path)
-                .matcher(check.matcher)
-                .health_check_interval_seconds(check.interval)
-                .health_check_timeout_seconds(check.timeout)
-                .healthy_threshold_count(check.healthy_threshold)
-                .unhealthy_threshold_count(check.unhealthy_threshold);
+            let request = clients.elb().modify_target_group().target_group_arn(arn);
+            let request = fill_update(request, &desired.table("health_check")?)?;
             request.send().await.map_err(failed(MODIFY))?;
         }
-        if update.changed("deregistration_delay_seconds").is_some() {
-            modify_delay(clients, arn, desired.integer("deregistration_delay_seconds")?).await?;
-        }
-        Ok(())
+        modify_settings(clients, arn, texts(SETTINGS, &desired, |attribute| update.changed(attribute).is_some())?).await
     }
 
     fn tag_source(&self) -> TagSource {
@@ -134,28 +133,8 @@ impl Handler for TargetGroup {
     }
 }
 
-/// How the health of targets is asked. All of it is always sent: AWS's own defaults depend on the protocol.
-struct HealthCheck {
-    path: String,
-    matcher: Matcher,
-    interval: i32,
-    timeout: i32,
-    healthy_threshold: i32,
-    unhealthy_threshold: i32,
-}
-
-impl HealthCheck {
-    fn of(attributes: &Attributes<'_>) -> Result<Self, ProviderError> {
-        let check = attributes.table("health_check")?;
-        Ok(Self {
-            path: check.text("path")?.to_owned(),
-            matcher: Matcher::builder().http_code(check.text("matcher")?).build(),
-            interval: check.integer("interval")?,
-            timeout: check.integer("timeout")?,
-            healthy_threshold: check.integer("healthy_threshold")?,
-            unhealthy_threshold: check.integer("unhealthy_threshold")?,
-        })
-    }
+fn matcher(check: &Attributes<'_>) -> Result<Option<Matcher>, ProviderError> {
+    Ok(Some(Matcher::builder().http_code(check.text("matcher")?).build()))
 }
 
 /// The target group of that name, whoever's it is.
@@ -181,15 +160,15 @@ async fn is_own(
 }
 
 async fn observe_groups(clients: &Clients, arns: &[String]) -> Result<Vec<Observed>, ProviderError> {
-    let (groups, delays) = tokio::join!(
+    let (groups, settings) = tokio::join!(
         describe_existing(arns, |arns| describe(clients, arns)),
-        try_wave(arns.iter().map(|arn| describe_delay(clients, arn)).collect()),
+        try_wave(arns.iter().map(|arn| describe_settings(clients, arn)).collect()),
     );
-    let delays: BTreeMap<&String, Option<i64>> = arns.iter().zip(delays?).collect();
+    let settings: BTreeMap<&String, BTreeMap<String, String>> = arns.iter().zip(settings?).collect();
     let observe = |group: Group| {
         let arn = group.target_group_arn.clone().unwrap_or_default();
-        let delay = delays.get(&arn).copied().flatten();
-        observed(arn, report(&group).set_if("deregistration_delay_seconds", delay))
+        let report = with_settings(report(&group), SETTINGS, settings.get(&arn));
+        observed(arn, report)
     };
     Ok(groups?.into_iter().map(observe).collect())
 }
@@ -199,36 +178,31 @@ async fn describe(clients: &Clients, arns: Vec<String>) -> Result<Vec<Group>, Pr
     Ok(request.send().await.map_err(failed(DESCRIBE))?.target_groups.unwrap_or_default())
 }
 
-/// The deregistration delay; none for a target group that is gone.
-async fn describe_delay(clients: &Clients, arn: &str) -> Result<Option<i64>, ProviderError> {
+/// What AWS calls attributes, by key; nothing for a target group that is gone.
+async fn describe_settings(clients: &Clients, arn: &str) -> Result<BTreeMap<String, String>, ProviderError> {
     let request = clients.elb().describe_target_group_attributes().target_group_arn(arn);
     let answer = request.send().await.map_err(failed(DESCRIBE_ATTRIBUTES)).or_absent()?;
-    let mut settings = answer.and_then(|answer| answer.attributes).into_iter().flatten();
-    let delay = settings.find(|setting| setting.key() == Some(DEREGISTRATION_DELAY)).and_then(|setting| setting.value);
-    Ok(delay.and_then(|text| text.parse().ok()))
+    let settings = answer.and_then(|answer| answer.attributes).into_iter().flatten();
+    Ok(settings.filter_map(|setting| setting.key.zip(setting.value)).collect())
 }
 
-async fn modify_delay(clients: &Clients, arn: &str, seconds: i32) -> Result<(), ProviderError> {
-    let delay = TargetGroupAttribute::builder().key(DEREGISTRATION_DELAY).value(seconds.to_string()).build();
-    let request = clients.elb().modify_target_group_attributes().target_group_arn(arn).attributes(delay);
-    request.send().await.map_err(failed(MODIFY_ATTRIBUTES))?;
+async fn modify_settings(clients: &Clients, arn: &str, texts: Vec<(&str, String)>) -> Result<(), ProviderError> {
+    if !texts.is_empty() {
+        let request = clients.elb().modify_target_group_attributes().target_group_arn(arn);
+        let setting = |(key, value): (&str, String)| TargetGroupAttribute::builder().key(key).value(value).build();
+        let request = request.set_attributes(Some(texts.into_iter().map(setting).collect()));
+        request.send().await.map_err(failed(MODIFY_ATTRIBUTES))?;
+    }
     Ok(())
 }
 
 fn report(group: &Group) -> Report {
-    let check = Report::new()
-        .set("path", group.health_check_path())
-        .set("matcher", group.matcher().and_then(|matcher| matcher.http_code()))
-        .set("interval", group.health_check_interval_seconds())
-        .set("timeout", group.health_check_timeout_seconds())
-        .set("healthy_threshold", group.healthy_threshold_count())
-        .set("unhealthy_threshold", group.unhealthy_threshold_count());
     Report::new()
         .set("name", group.target_group_name())
         .set("target_type", group.target_type().map(|kind| kind.as_str()))
         .set("protocol", group.protocol().map(|protocol| protocol.as_str()))
         .set("port", group.port())
         .set("vpc_id", group.vpc_id())
-        .set("health_check", check)
+        .set("health_check", show(group))
         .set("arn", group.target_group_arn())
 }

@@ -12,13 +12,19 @@
 //! - The scaling limits of Serverless v2 can be changed, but AWS has no way to take them away again.
 
 use async_trait::async_trait;
-use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DbCluster, ServerlessV2ScalingConfiguration};
+use aws_sdk_rds::operation::create_db_cluster::builders::CreateDBClusterFluentBuilder;
+use aws_sdk_rds::operation::modify_db_cluster::builders::ModifyDBClusterFluentBuilder;
+use aws_sdk_rds::types::{
+    CloudwatchLogsExportConfiguration, DbCluster, ServerlessV2ScalingConfiguration,
+    ServerlessV2ScalingConfigurationInfo,
+};
 
-use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, patch, present, security_groups, tag};
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, present, security_groups, tag};
 use crate::address::Identity;
 use crate::provider::aws::announcement;
-use crate::provider::aws::attributes::{Attributes, Report, desired, recorded, wanted};
+use crate::provider::aws::attributes::{Attributes, Report, changed, desired, recorded, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, not_yet, unanswered};
+use crate::provider::aws::flat::flat;
 use crate::provider::aws::handler::{Handler, Standing, adopt, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;
@@ -27,7 +33,6 @@ use crate::provider::{
     Announced, Announcement, Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target,
     Update,
 };
-use crate::value::Value;
 
 const CREATE: &str = "rds:CreateDBCluster";
 const DELETE: &str = "rds:DeleteDBCluster";
@@ -39,8 +44,40 @@ const MODIFY: &str = "rds:ModifyDBCluster";
 const SNAPSHOT_NAME: usize = 255;
 /// What AWS answers while it makes the role that RDS works with, and to many a mistake.
 const NO_ROLE: &str = "InvalidParameterValue";
-const POSTGRESQL_PORT: i32 = 5432;
-const EXTENDED_SUPPORT: &str = "open-source-rds-extended-support";
+
+// AWS is known to forget some of what it was told, `database_name` for one: what is missing is not shown.
+flat! {
+    creation: CreateDBClusterFluentBuilder;
+    update: ModifyDBClusterFluentBuilder;
+    shown: |cluster: &DbCluster|;
+    (identifier, needed_text, set_db_cluster_identifier, -, cluster.db_cluster_identifier()),
+    (engine, needed_text, set_engine, -, cluster.engine()),
+    (engine_version, needed_text, set_engine_version, =, cluster.engine_version()),
+    (database_name, text, set_database_name, -, cluster.database_name()),
+    (master_username, needed_text, set_master_username, -, cluster.master_username()),
+    (master_password, secret, set_master_user_password, =, -),
+    (port, integer, set_port, =, cluster.port()),
+    (serverless_v2, scaling, set_serverless_v2_scaling_configuration, =,
+        Some(cluster.serverless_v2_scaling_configuration().map(limits))),
+    (security_groups, texts, set_vpc_security_group_ids, =, Some(security_groups(cluster.vpc_security_groups()))),
+    (subnet_group, text, set_db_subnet_group_name, -, cluster.db_subnet_group()),
+    (parameter_group, text, set_db_cluster_parameter_group_name, =, cluster.db_cluster_parameter_group()),
+    (storage_encrypted, flag, set_storage_encrypted, -, cluster.storage_encrypted()),
+    (kms_key_id, text, set_kms_key_id, -, cluster.kms_key_id()),
+    (backup_retention_days, integer, set_backup_retention_period, =, cluster.backup_retention_period()),
+    (preferred_backup_window, text, set_preferred_backup_window, =, cluster.preferred_backup_window()),
+    (preferred_maintenance_window, text, set_preferred_maintenance_window, =, cluster.preferred_maintenance_window()),
+    (log_exports, texts, set_enable_cloudwatch_logs_exports, *,
+        Some(cluster.enabled_cloudwatch_logs_exports().to_vec())),
+    (copy_tags_to_snapshot, flag, set_copy_tags_to_snapshot, =, cluster.copy_tags_to_snapshot()),
+    (deletion_protection, flag, set_deletion_protection, =, cluster.deletion_protection()),
+    (engine_lifecycle_support, text, set_engine_lifecycle_support, =, cluster.engine_lifecycle_support()),
+    (arn, -, -, -, cluster.db_cluster_arn()),
+    (endpoint, -, -, -, cluster.endpoint()),
+    (reader_endpoint, -, -, -, cluster.reader_endpoint()),
+    (resource_id, -, -, -, cluster.db_cluster_resource_id()),
+    (status, -, -, -, cluster.status()),
+}
 
 pub struct Cluster;
 
@@ -76,30 +113,8 @@ impl Handler for Cluster {
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let identifier = wanted.text("identifier")?;
-        let request = clients
-            .rds()
-            .create_db_cluster()
-            .db_cluster_identifier(identifier)
-            .engine(wanted.text("engine")?)
-            .engine_version(wanted.text("engine_version")?)
-            .set_database_name(wanted.owned_text("database_name")?)
-            .master_username(wanted.text("master_username")?)
-            .set_master_user_password(wanted.secret("master_password")?.map(str::to_owned))
-            .set_port(wanted.optional_integer("port")?)
-            .set_serverless_v2_scaling_configuration(scaling(&wanted)?)
-            .set_vpc_security_group_ids(wanted.optional_texts("security_groups")?)
-            .set_db_subnet_group_name(wanted.owned_text("subnet_group")?)
-            .set_db_cluster_parameter_group_name(wanted.owned_text("parameter_group")?)
-            .set_storage_encrypted(wanted.optional_flag("storage_encrypted")?)
-            .set_kms_key_id(wanted.owned_text("kms_key_id")?)
-            .set_backup_retention_period(wanted.optional_integer("backup_retention_days")?)
-            .set_preferred_backup_window(wanted.owned_text("preferred_backup_window")?)
-            .set_preferred_maintenance_window(wanted.owned_text("preferred_maintenance_window")?)
-            .set_enable_cloudwatch_logs_exports(wanted.optional_texts("log_exports")?)
-            .set_copy_tags_to_snapshot(wanted.optional_flag("copy_tags_to_snapshot")?)
-            .set_deletion_protection(wanted.optional_flag("deletion_protection")?)
-            .set_engine_lifecycle_support(wanted.owned_text("engine_lifecycle_support")?)
-            .set_tags(Some(super::listed(&creation.tags)));
+        let request = fill_creation(clients.rds().create_db_cluster(), &wanted)?;
+        let request = request.set_tags(Some(super::listed(&creation.tags)));
         let answer = request.send().await.map_err(failed(CREATE));
         let answer = answer.and_then(|answer| answer.db_cluster.ok_or_else(|| unanswered(CREATE, "cluster")));
         let look = || async {
@@ -125,45 +140,24 @@ impl Handler for Cluster {
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
-        let desired = desired(update, MODIFY);
-        let defaults = Report::new()
-            .set("port", POSTGRESQL_PORT)
-            .set("backup_retention_days", 1)
-            .set("copy_tags_to_snapshot", false)
-            .set("deletion_protection", false)
-            .set("engine_lifecycle_support", EXTENDED_SUPPORT);
-        let patch = patch(update, &defaults.value());
-        let patch = Attributes::new(&patch, MODIFY);
-        let engine_version = patch.owned_text("engine_version")?;
+        let changed = changed(update);
+        let changed = Attributes::new(&changed, MODIFY);
         let log_exports = match update.changed("log_exports") {
             Some(_) => {
                 let found = describe_one(clients, update.target.identity.as_str()).await?;
-                exports(&patch.texts("log_exports")?, found.as_ref().map(DbCluster::enabled_cloudwatch_logs_exports))
+                exports(&changed.texts("log_exports")?, found.as_ref().map(DbCluster::enabled_cloudwatch_logs_exports))
             }
             None => None,
         };
         let nothing = clients.rds().modify_db_cluster().db_cluster_identifier(update.target.identity.as_str());
-        let request = nothing
-            .clone()
-            .set_allow_major_version_upgrade(engine_version.is_some().then_some(true))
-            .set_engine_version(engine_version)
-            .set_master_user_password(patch.secret("master_password")?.map(str::to_owned))
-            .set_port(patch.optional_integer("port")?)
-            .set_serverless_v2_scaling_configuration(scaling(&patch)?)
-            .set_vpc_security_group_ids(patch.optional_texts("security_groups")?)
-            .set_db_cluster_parameter_group_name(patch.owned_text("parameter_group")?)
-            .set_backup_retention_period(patch.optional_integer("backup_retention_days")?)
-            .set_preferred_backup_window(patch.owned_text("preferred_backup_window")?)
-            .set_preferred_maintenance_window(patch.owned_text("preferred_maintenance_window")?)
-            .set_cloudwatch_logs_export_configuration(log_exports)
-            .set_copy_tags_to_snapshot(patch.optional_flag("copy_tags_to_snapshot")?)
-            .set_deletion_protection(patch.optional_flag("deletion_protection")?)
-            .set_engine_lifecycle_support(patch.owned_text("engine_lifecycle_support")?);
+        let request = fill_update(nothing.clone(), &changed)?
+            .set_allow_major_version_upgrade(changed.optional_text("engine_version")?.map(|_| true))
+            .set_cloudwatch_logs_export_configuration(log_exports);
         // AWS refuses a modification that modifies nothing.
         if request.as_input() == nothing.as_input() {
             return Ok(());
         }
-        let request = request.apply_immediately(desired.flag("apply_immediately")?);
+        let request = request.apply_immediately(desired(update, MODIFY).flag("apply_immediately")?);
         request.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }
@@ -257,38 +251,14 @@ fn exports(wanted: &[String], shown: Option<&[String]>) -> Option<CloudwatchLogs
     (!more.is_empty() || !less.is_empty()).then(|| configuration.build())
 }
 
-/// AWS is known to forget some of what it was told, `database_name` for one: what is missing is not reported.
+/// The limits of Serverless v2, as AWS shows them.
+fn limits(scaling: &ServerlessV2ScalingConfigurationInfo) -> Report {
+    Report::new().set("min", scaling.min_capacity()).set("max", scaling.max_capacity())
+}
+
 fn report(cluster: &DbCluster) -> Observed {
     let identifier = cluster.db_cluster_identifier().unwrap_or_default();
-    let scaling = cluster
-        .serverless_v2_scaling_configuration()
-        .map(|limits| Report::new().set("min", limits.min_capacity()).set("max", limits.max_capacity()).value());
-    let report = Report::new()
-        .set("identifier", identifier)
-        .set_if("engine", cluster.engine())
-        .set_if("engine_version", cluster.engine_version())
-        .set_if("database_name", cluster.database_name())
-        .set_if("master_username", cluster.master_username())
-        .set_if("port", cluster.port())
-        .set("serverless_v2", scaling.unwrap_or(Value::Null))
-        .set("security_groups", security_groups(cluster.vpc_security_groups()))
-        .set_if("subnet_group", cluster.db_subnet_group())
-        .set_if("parameter_group", cluster.db_cluster_parameter_group())
-        .set_if("storage_encrypted", cluster.storage_encrypted())
-        .set_if("kms_key_id", cluster.kms_key_id())
-        .set_if("backup_retention_days", cluster.backup_retention_period())
-        .set_if("preferred_backup_window", cluster.preferred_backup_window())
-        .set_if("preferred_maintenance_window", cluster.preferred_maintenance_window())
-        .set("log_exports", cluster.enabled_cloudwatch_logs_exports().to_vec())
-        .set_if("copy_tags_to_snapshot", cluster.copy_tags_to_snapshot())
-        .set_if("deletion_protection", cluster.deletion_protection())
-        .set_if("engine_lifecycle_support", cluster.engine_lifecycle_support())
-        .set_if("arn", cluster.db_cluster_arn())
-        .set_if("endpoint", cluster.endpoint())
-        .set_if("reader_endpoint", cluster.reader_endpoint())
-        .set_if("resource_id", cluster.db_cluster_resource_id())
-        .set_if("status", cluster.status());
-    tagged(observed(identifier, report), present(cluster.tag_list()))
+    tagged(observed(identifier, show(cluster)), present(cluster.tag_list()))
 }
 
 /// What waits to be done to clusters.

@@ -3,13 +3,16 @@
 //! Its data belongs to the cluster, so deleting it takes no snapshot. A cluster may lose its last instance.
 
 use async_trait::async_trait;
+use aws_sdk_rds::operation::create_db_instance::builders::CreateDBInstanceFluentBuilder;
+use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
 use aws_sdk_rds::types::DbInstance;
 
-use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, patch, present, tag};
+use super::{DELETING, FILTER_VALUES, filter, is_tagged, maintenance, present, tag};
 use crate::address::Identity;
 use crate::provider::aws::announcement;
-use crate::provider::aws::attributes::{Attributes, Report, desired, wanted};
+use crate::provider::aws::attributes::{Attributes, Report, changed, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::flat::flat;
 use crate::provider::aws::handler::{Handler, Standing, adopt, by_identity, created, identities, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::Tags;
@@ -23,6 +26,24 @@ const CREATE: &str = "rds:CreateDBInstance";
 const DELETE: &str = "rds:DeleteDBInstance";
 const DESCRIBE: &str = "rds:DescribeDBInstances";
 const MODIFY: &str = "rds:ModifyDBInstance";
+
+flat! {
+    creation: CreateDBInstanceFluentBuilder;
+    update: ModifyDBInstanceFluentBuilder;
+    shown: |instance: &DbInstance|;
+    (identifier, needed_text, set_db_instance_identifier, -, instance.db_instance_identifier()),
+    (cluster_identifier, needed_text, set_db_cluster_identifier, -, instance.db_cluster_identifier()),
+    (instance_class, needed_text, set_db_instance_class, =, instance.db_instance_class()),
+    (engine, needed_text, set_engine, -, instance.engine()),
+    (publicly_accessible, flag, set_publicly_accessible, =, instance.publicly_accessible()),
+    (auto_minor_version_upgrade, flag, set_auto_minor_version_upgrade, =, instance.auto_minor_version_upgrade()),
+    (promotion_tier, integer, set_promotion_tier, =, instance.promotion_tier()),
+    (performance_insights, flag, set_enable_performance_insights, =, instance.performance_insights_enabled()),
+    (preferred_maintenance_window, text, set_preferred_maintenance_window, =, instance.preferred_maintenance_window()),
+    (arn, -, -, -, instance.db_instance_arn()),
+    (endpoint, -, -, -, instance.endpoint().and_then(|endpoint| endpoint.address())),
+    (status, -, -, -, instance.db_instance_status()),
+}
 
 pub struct Instance;
 
@@ -61,19 +82,8 @@ impl Handler for Instance {
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let identifier = wanted.text("identifier")?;
-        let request = clients
-            .rds()
-            .create_db_instance()
-            .db_instance_identifier(identifier)
-            .db_cluster_identifier(wanted.text("cluster_identifier")?)
-            .db_instance_class(wanted.text("instance_class")?)
-            .engine(wanted.text("engine")?)
-            .set_publicly_accessible(wanted.optional_flag("publicly_accessible")?)
-            .set_auto_minor_version_upgrade(wanted.optional_flag("auto_minor_version_upgrade")?)
-            .set_promotion_tier(wanted.optional_integer("promotion_tier")?)
-            .set_enable_performance_insights(wanted.optional_flag("performance_insights")?)
-            .set_preferred_maintenance_window(wanted.owned_text("preferred_maintenance_window")?)
-            .set_tags(Some(super::listed(&creation.tags)));
+        let request = fill_creation(clients.rds().create_db_instance(), &wanted)?;
+        let request = request.set_tags(Some(super::listed(&creation.tags)));
         let answer = request.send().await.map_err(failed(CREATE));
         let answer = answer.and_then(|answer| answer.db_instance.ok_or_else(|| unanswered(CREATE, "instance")));
         let look = || async {
@@ -89,28 +99,14 @@ impl Handler for Instance {
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
-        let desired = desired(update, MODIFY);
-        let defaults = Report::new()
-            .set("publicly_accessible", false)
-            .set("auto_minor_version_upgrade", true)
-            .set("promotion_tier", 1)
-            .set("performance_insights", false);
-        let patch = patch(update, &defaults.value());
-        let patch = Attributes::new(&patch, MODIFY);
+        let changed = changed(update);
         let nothing = clients.rds().modify_db_instance().db_instance_identifier(update.target.identity.as_str());
-        let request = nothing
-            .clone()
-            .set_db_instance_class(patch.owned_text("instance_class")?)
-            .set_publicly_accessible(patch.optional_flag("publicly_accessible")?)
-            .set_auto_minor_version_upgrade(patch.optional_flag("auto_minor_version_upgrade")?)
-            .set_promotion_tier(patch.optional_integer("promotion_tier")?)
-            .set_enable_performance_insights(patch.optional_flag("performance_insights")?)
-            .set_preferred_maintenance_window(patch.owned_text("preferred_maintenance_window")?);
+        let request = fill_update(nothing.clone(), &Attributes::new(&changed, MODIFY))?;
         // AWS refuses a modification that modifies nothing.
         if request.as_input() == nothing.as_input() {
             return Ok(());
         }
-        let request = request.apply_immediately(desired.flag("apply_immediately")?);
+        let request = request.apply_immediately(desired(update, MODIFY).flag("apply_immediately")?);
         request.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }
@@ -157,20 +153,7 @@ async fn describe_one(clients: &Clients, identifier: &str) -> Result<Option<DbIn
 
 fn report(instance: &DbInstance) -> Observed {
     let identifier = instance.db_instance_identifier().unwrap_or_default();
-    let report = Report::new()
-        .set("identifier", identifier)
-        .set_if("cluster_identifier", instance.db_cluster_identifier())
-        .set_if("instance_class", instance.db_instance_class())
-        .set_if("engine", instance.engine())
-        .set_if("publicly_accessible", instance.publicly_accessible())
-        .set_if("auto_minor_version_upgrade", instance.auto_minor_version_upgrade())
-        .set_if("promotion_tier", instance.promotion_tier())
-        .set_if("performance_insights", instance.performance_insights_enabled())
-        .set_if("preferred_maintenance_window", instance.preferred_maintenance_window())
-        .set_if("arn", instance.db_instance_arn())
-        .set_if("endpoint", instance.endpoint().and_then(|endpoint| endpoint.address()))
-        .set_if("status", instance.db_instance_status());
-    tagged(observed(identifier, report), present(instance.tag_list()))
+    tagged(observed(identifier, show(instance)), present(instance.tag_list()))
 }
 
 /// What waits to be done to instances.

@@ -17,8 +17,7 @@ use super::limits::class;
 use super::service::{Second, Service};
 use super::session::Clients;
 use super::tags::{self, Tags, tag_list};
-use crate::provider::{Announcement, ErrorKind, ProviderError, Target, Update};
-use crate::value::{Known, Value};
+use crate::provider::{Announcement, ErrorKind, ProviderError, Target};
 
 /// The service.
 pub static SERVICE: Service = Service {
@@ -76,15 +75,6 @@ async fn tag(clients: &Clients, target: &Target, arn: Option<String>, tags: &Tag
 fn security_groups(memberships: &[aws_sdk_rds::types::VpcSecurityGroupMembership]) -> Vec<String> {
     let staying = memberships.iter().filter(|membership| membership.status() != Some("removing"));
     staying.filter_map(|membership| membership.vpc_security_group_id()).map(str::to_owned).collect()
-}
-
-/// Only what changes. Where an attribute is taken away, AWS's default stands in; where AWS has none, nothing does.
-fn patch(update: &Update, defaults: &Value) -> Known {
-    let wanted = |name: &String| match update.changed(name) {
-        Some(wanted) if !wanted.is_null() => wanted.clone(),
-        _ => defaults.get(name).map(Value::lift).unwrap_or_default(),
-    };
-    Known::Map(update.changed.iter().map(|name| (name.clone(), wanted(name))).collect())
 }
 
 /// What RDS itself has in store for targets, which are clusters or instances: `filter` says which.

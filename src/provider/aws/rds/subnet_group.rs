@@ -3,12 +3,15 @@
 //! Its description has no tags: they are listed by its ARN.
 
 use async_trait::async_trait;
+use aws_sdk_rds::operation::create_db_subnet_group::builders::CreateDBSubnetGroupFluentBuilder;
+use aws_sdk_rds::operation::modify_db_subnet_group::builders::ModifyDBSubnetGroupFluentBuilder;
 use aws_sdk_rds::types::DbSubnetGroup as Group;
 
 use super::{is_tagged, tag};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, desired, wanted};
 use crate::provider::aws::error::{OrAbsent, failed, unanswered};
+use crate::provider::aws::flat::flat;
 use crate::provider::aws::handler::{
     Handler, Standing, TagSource, Told, adopt, by_identity, created, observation, observed, required_arn,
 };
@@ -24,6 +27,16 @@ const MODIFY: &str = "rds:ModifyDBSubnetGroup";
 
 /// The service under which the index of tags has this type.
 const INDEXED_UNDER: &str = "rds";
+
+flat! {
+    creation: CreateDBSubnetGroupFluentBuilder;
+    update: ModifyDBSubnetGroupFluentBuilder;
+    shown: |group: &Group|;
+    (name, needed_text, set_db_subnet_group_name, -, group.db_subnet_group_name()),
+    (description, needed_text, set_db_subnet_group_description, =, group.db_subnet_group_description()),
+    (subnets, needed_texts, set_subnet_ids, =, Some(subnets(group))),
+    (arn, -, -, -, group.db_subnet_group_arn()),
+}
 
 pub struct SubnetGroup;
 
@@ -59,13 +72,8 @@ impl Handler for SubnetGroup {
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let name = wanted.text("name")?;
-        let request = clients
-            .rds()
-            .create_db_subnet_group()
-            .db_subnet_group_name(name)
-            .db_subnet_group_description(wanted.text("description")?)
-            .set_subnet_ids(Some(wanted.texts("subnets")?))
-            .set_tags(Some(super::listed(&creation.tags)));
+        let request = fill_creation(clients.rds().create_db_subnet_group(), &wanted)?;
+        let request = request.set_tags(Some(super::listed(&creation.tags)));
         let answer = request.send().await.map_err(failed(CREATE));
         let answer = answer.and_then(|answer| answer.db_subnet_group.ok_or_else(|| unanswered(CREATE, "subnet group")));
         let look = || async {
@@ -78,13 +86,9 @@ impl Handler for SubnetGroup {
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
-        let desired = desired(update, MODIFY);
-        let request = clients
-            .rds()
-            .modify_db_subnet_group()
-            .db_subnet_group_name(update.target.identity.as_str())
-            .db_subnet_group_description(desired.text("description")?)
-            .set_subnet_ids(Some(desired.texts("subnets")?));
+        let request = clients.rds().modify_db_subnet_group();
+        let request = request.db_subnet_group_name(update.target.identity.as_str());
+        let request = fill_update(request, &desired(update, MODIFY))?;
         request.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }
@@ -129,14 +133,10 @@ async fn carries(clients: &Clients, group: &Group, wanted: &Tags) -> Result<bool
     Ok(list_tags(clients, arn).await?.is_some_and(|present| is_tagged(wanted, &present)))
 }
 
+fn subnets(group: &Group) -> Vec<String> {
+    group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier()).map(str::to_owned).collect()
+}
+
 fn report(group: &Group) -> Observed {
-    let name = group.db_subnet_group_name().unwrap_or_default();
-    let subnets: Vec<String> =
-        group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier()).map(str::to_owned).collect();
-    let report = Report::new()
-        .set("name", name)
-        .set_if("description", group.db_subnet_group_description())
-        .set("subnets", subnets)
-        .set_if("arn", group.db_subnet_group_arn());
-    observed(name, report)
+    observed(group.db_subnet_group_name().unwrap_or_default(), show(group))
 }
