@@ -96,6 +96,8 @@ pub struct Request {
     pub title: String,
     /// The attributes that are its columns.
     pub columns: Vec<String>,
+    /// What stands in columns that are no attributes of the type, with attributes in braces.
+    pub cells: BTreeMap<String, String>,
     /// A line, with attributes in braces.
     pub line: String,
     /// Other lines for some values of attributes: by the attribute, and then by its value.
@@ -111,9 +113,10 @@ impl Request {
         self.lines.iter().find_map(other).unwrap_or(&self.line)
     }
 
-    /// Every line that there is.
-    pub fn all_lines(&self) -> impl Iterator<Item = &str> {
-        [&self.line].into_iter().chain(self.lines.values().flat_map(BTreeMap::values)).map(String::as_str)
+    /// Every text with attributes in braces that there is.
+    pub fn all_texts(&self) -> impl Iterator<Item = &str> {
+        let lines = [&self.line].into_iter().chain(self.lines.values().flat_map(BTreeMap::values));
+        lines.chain(self.cells.values()).map(String::as_str)
     }
 }
 
@@ -777,12 +780,13 @@ fn request(reader: &mut Reader<'_>) -> Option<Request> {
     let mut inner = Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`request`", used: Vec::new() };
     let (name, title, line) = (inner.text("name"), inner.text("title"), inner.text("line"));
     let columns = inner.texts("columns");
-    inner.used.push("lines");
+    inner.used.extend(["cells", "lines"]);
     let lines = node.get("lines").map(lines).unwrap_or_default();
+    let cells = node.get("cells").map(texts_of).unwrap_or_default();
     inner.refuse_others();
     match (name, title, line) {
         (Some(name), Some(title), Some(line)) if !columns.is_empty() => {
-            Some(Request { name, title, columns, line, lines })
+            Some(Request { name, title, columns, cells, line, lines })
         }
         _ => {
             reader.wrong("request", "a table of `name`, `title`, `columns` and `line`");
@@ -793,11 +797,12 @@ fn request(reader: &mut Reader<'_>) -> Option<Request> {
 
 /// `lines = { kind = { TXT = "..." } }`.
 fn lines(node: &Node) -> BTreeMap<String, BTreeMap<String, String>> {
-    let by_value = |node: &Node| {
-        let lines = node.entries().iter().filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned())));
-        lines.collect()
-    };
-    node.entries().iter().map(|entry| (entry.key.clone(), by_value(&entry.node))).collect()
+    node.entries().iter().map(|entry| (entry.key.clone(), texts_of(&entry.node))).collect()
+}
+
+/// The texts of a table.
+fn texts_of(node: &Node) -> BTreeMap<String, String> {
+    node.entries().iter().filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned()))).collect()
 }
 
 /// What a message says an impact must be.

@@ -43,7 +43,7 @@ TYPES = {
     "kms": ["key"],
     "logs": ["log-group", "log-stream"],
     "rds": ["cluster", "cluster-pg", "cluster-snapshot", "db", "og", "pg", "secgrp", "subgrp"],
-    "route53": ["hostedzone"],
+    "route53": ["healthcheck", "hostedzone"],
     "s3": ["bucket", "object"],
     "secretsmanager": ["Secret"],
     "ses": ["configuration-set", "identity"],
