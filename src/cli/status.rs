@@ -20,6 +20,7 @@ use crate::provider::{Provider, Silence, read_only};
 use crate::render;
 use crate::session::check_identity;
 use crate::session::status::{self, Found};
+use crate::spec::types::Condition;
 use crate::state::State;
 use crate::value::{Tree, Value};
 
@@ -110,11 +111,11 @@ async fn one(
         return Err(CommandError::failure("the task had not ended after ten minutes, and was stopped"));
     };
     let shown = shown?;
-    let code = shown.get(&inquiry.exit_code).cloned().unwrap_or_default();
-    if code.as_number() != Some(0.0) {
+    if resource_type.condition(&shown) != Some(Condition::Good) {
         let last = lines.last().map(|line| format!(": {}", line.trim())).unwrap_or_default();
         return Err(CommandError::failure(format!("the task ended as {}{last}", work.report(&shown))));
     }
+    let code = shown.get(&inquiry.exit_code).cloned().unwrap_or_default();
     Ok(Tree::Map([("exit_code".to_owned(), code), ("json".to_owned(), answer(&lines))].into()))
 }
 

@@ -206,7 +206,7 @@ fn is_used(action: &str, kind: &str) -> bool {
 
 /// Types of resource that no call of an instance names, though AWS would check them: nodes and snapshots get their tags
 /// from what they belong to.
-const UNNAMED: [(&str, &str); 17] = [
+const UNNAMED: [(&str, &str); 16] = [
     // Answers have the tags of everything else in RDS.
     ("rds:ListTagsForResource", "rds:cluster"),
     ("rds:ListTagsForResource", "rds:cluster-pg"),
@@ -224,7 +224,6 @@ const UNNAMED: [(&str, &str); 17] = [
     ("ecs:TagResource", "ecs:container-instance"),
     ("ecs:UntagResource", "ecs:container-instance"),
     ("ecs:UntagResource", "ecs:task"),
-    ("route53:ChangeTagsForResource", "route53:healthcheck"),
 ];
 
 /// Types whose ARNs hold nothing that their creator chose.

@@ -15,7 +15,7 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 
 use super::without_dot;
 use crate::provider::network::address::is_public;
@@ -271,15 +271,17 @@ fn found(answer: Result<Lookup, NetError>, kind: RecordType) -> Found {
 
 /// The servers that a zone leads to for a name in it: its answer, or where it sends whoever asks.
 async fn delegated(resolver: &TokioResolver, name: &str) -> Found {
-    match resolver.lookup(format!("{name}."), RecordType::NS).await {
-        Err(NetError::Dns(DnsError::NoRecordsFound(none))) if none.response_code == ResponseCode::NoError => {
-            let sent = none.ns.iter().flat_map(|servers| servers.iter().map(|server| &server.ns));
-            let own = sent.filter(|record| same(&record.name.to_string(), name));
-            let values: Vec<String> = own.map(|record| text(&record.data)).collect();
-            if values.is_empty() { Found::Nothing } else { Found::Values(values) }
+    let answer = resolver.lookup(format!("{name}."), RecordType::NS).await;
+    let sent: Vec<Record> = match &answer {
+        Ok(answer) => answer.answers().iter().chain(answer.authorities()).cloned().collect(),
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+            none.ns.iter().flat_map(|servers| servers.iter().map(|server| server.ns.clone())).collect()
         }
-        answer => found(answer, RecordType::NS),
-    }
+        Err(_) => Vec::new(),
+    };
+    let is_its_own = |record: &&Record| record.record_type() == RecordType::NS && same(&record.name.to_string(), name);
+    let servers: Vec<String> = sent.iter().filter(is_its_own).map(|record| text(&record.data)).collect();
+    if servers.is_empty() { found(answer, RecordType::NS) } else { Found::Values(servers) }
 }
 
 /// A value as a zone file has it, without the dot at the end of names. The parts of a text are one.

@@ -80,7 +80,7 @@ impl Handler for Zone {
         let Some((zone, servers)) = get(clients, id).await.or_absent()? else { return Ok(None) };
         let Some(present) = list_tags(clients, id).await? else { return Ok(None) };
         let recorded = recorded(target, GET);
-        let is_checked = recorded.optional_flag("check")?.unwrap_or(true);
+        let is_checked = recorded.optional_flag("check")? != Some(false);
         let finding = match is_checked {
             true => timeout(LONGEST, clients.dns().delegation(without_dot(zone.name()), &servers)).await,
             false => Ok(Finding::Unknown),
