@@ -96,7 +96,8 @@ pub async fn look_up(
         for (lookup, answer) in settled {
             match answer {
                 Ok(value) => {
-                    answers.insert(lookup.address, value);
+                    let lasting = lasting(&world.specs.types, &lookup, value);
+                    answers.insert(lookup.address, lasting);
                 }
                 Err(source) => {
                     failures.insert(lookup.address, source);
@@ -106,6 +107,20 @@ pub async fn look_up(
         if let Some((address, source)) = failures.pop_first() {
             return Err(RefreshError::Lookup { address, source });
         }
+    }
+}
+
+/// An answer without what changes by itself, unless it was asked for by that: what is made of an answer must not be another
+/// with every look.
+fn lasting(types: &Types, lookup: &Lookup, answer: Value) -> Value {
+    let Some(resource_type) = types.get(&lookup.address.type_name) else { return answer };
+    let stays = |name: &String| {
+        let is_volatile = resource_type.attributes.get(name).is_some_and(|attribute| attribute.volatile);
+        !is_volatile || lookup.filters.get(name).is_some()
+    };
+    match answer {
+        Value::Map(entries) => Value::Map(entries.into_iter().filter(|(name, _)| stays(name)).collect()),
+        answer => answer,
     }
 }
 

@@ -45,6 +45,7 @@ pub async fn connect(
             clock: Arc::new(since_epoch),
             trace: ui.calls().clone(),
             laws: nature.laws.clone(),
+            prints: nature.prints.clone(),
             person: sandbox.person.unwrap_or_default(),
             ..Options::default()
         };

@@ -123,7 +123,12 @@ fn say_what_stays(ui: &Ui, plan: &Plan, types: &Types) {
         ui.say(&format!("What stays in AWS (TIME: when its deletion began, in UTC):\n{}", lines.join("\n")));
     }
     let asked = plan.changes.iter().filter_map(|change| {
-        let resource_type = types.get(&change.address.type_name).filter(|found| found.is_asked_for())?;
+        let resource_type = types.get(&change.address.type_name)?;
+        // What a person has entered because of something that goes stays, too.
+        let is_entered = resource_type.request.is_some() && matches!(change.action, Action::Delete);
+        if !resource_type.is_asked_for() && !is_entered {
+            return None;
+        }
         let name = change.identity.as_ref()?.as_str().replace('|', " ");
         Some(resource_type.leaves.as_deref().unwrap_or("{}").replace("{}", &name))
     });

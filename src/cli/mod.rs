@@ -326,6 +326,9 @@ pub struct OutputArguments {
 
 #[derive(Debug, Args)]
 pub struct StatusArguments {
+    /// Ask what only a task of its own can find out, too: it takes a minute, and costs less than a cent
+    #[arg(long)]
+    pub jobs: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

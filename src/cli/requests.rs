@@ -1,5 +1,7 @@
 //! What is asked of people, as a table: the rows of types with a `request`, such as DNS records.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::output;
@@ -20,7 +22,47 @@ const GAP: &str = "  ";
 /// What is asked under one name.
 pub struct Requests<'a> {
     request: &'a Request,
-    rows: Vec<(&'a Address, &'a ResourceType, Value)>,
+    rows: Vec<(&'a Address, Row)>,
+}
+
+/// One thing that is asked.
+struct Row {
+    /// By the columns of its type's request.
+    cells: BTreeMap<String, Value>,
+    line: String,
+}
+
+/// What is asked with a resource: one row, or as many as a column has values.
+fn rows(request: &Request, resource_type: &ResourceType, attributes: &Value) -> Vec<Row> {
+    let cell = |column: &String| match request.cells.get(column).map(String::as_str) {
+        None => attributes.get(column).cloned().unwrap_or_default(),
+        Some(text) => match alone(text).and_then(|name| attributes.get(name)) {
+            Some(value) => value.clone(),
+            None => Value::Text(resource_type.advice(text, attributes, "")),
+        },
+    };
+    let cells: BTreeMap<String, Value> = request.columns.iter().map(|column| (column.clone(), cell(column))).collect();
+    let several = cells.iter().find_map(|(column, value)| Some((column.clone(), value.as_list()?.to_vec())));
+    let all = match several {
+        None => vec![cells],
+        Some((column, items)) => {
+            let with = |item| cells.clone().into_iter().chain([(column.clone(), item)]).collect();
+            items.into_iter().map(with).collect()
+        }
+    };
+    let row = |cells: BTreeMap<String, Value>| {
+        let mut told = attributes.clone();
+        for (column, value) in &cells {
+            told.set(&[column], value.clone());
+        }
+        Row { line: resource_type.advice(request.line(attributes), &told, ""), cells }
+    };
+    all.into_iter().map(row).collect()
+}
+
+/// The attribute that a text consists of.
+fn alone(text: &str) -> Option<&str> {
+    text.strip_prefix('{')?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))
 }
 
 impl<'a> Requests<'a> {
@@ -30,10 +72,10 @@ impl<'a> Requests<'a> {
         for (address, row) in state.rows.iter().filter(|(address, row)| row.identity.is_some() && is_wanted(address)) {
             let Some(resource_type) = types.get(&address.type_name) else { continue };
             let Some(request) = &resource_type.request else { continue };
-            let entry = (address, &**resource_type, row.recorded());
+            let rows = rows(request, resource_type, &row.recorded()).into_iter().map(|row| (address, row));
             match all.iter_mut().find(|requests| requests.request.name == request.name) {
-                Some(requests) => requests.rows.push(entry),
-                None => all.push(Self { request, rows: vec![entry] }),
+                Some(requests) => requests.rows.extend(rows),
+                None => all.push(Self { request, rows: rows.collect() }),
             }
         }
         all
@@ -54,13 +96,10 @@ impl<'a> Requests<'a> {
 
     /// A table for people. Nothing is cut, so that everything can be copied. Without a newline at the end.
     pub fn table(&self) -> String {
-        let cell = |attributes: &Value, column: &String| printable(&text(attributes.get(column))).into_owned();
+        let cell = |row: &Row, column: &String| printable(&text(row.cells.get(column))).into_owned();
         let columns = &self.request.columns;
-        let rows: Vec<Vec<String>> = self
-            .rows
-            .iter()
-            .map(|(_, _, values)| columns.iter().map(|column| cell(values, column)).collect())
-            .collect();
+        let rows: Vec<Vec<String>> =
+            self.rows.iter().map(|(_, row)| columns.iter().map(|column| cell(row, column)).collect()).collect();
         let widths: Vec<usize> = columns
             .iter()
             .enumerate()
@@ -77,17 +116,14 @@ impl<'a> Requests<'a> {
 
     /// A line of each, for another program.
     pub fn lines(&self) -> String {
-        let lines = self.rows.iter().map(|(_, resource_type, values)| {
-            printable(&resource_type.advice(self.request.line(values), values, "")).into_owned()
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        self.rows.iter().map(|(_, row)| printable(&row.line).into_owned()).collect::<Vec<_>>().join("\n")
     }
 
     pub fn to_json(&self) -> Json {
-        let row = |(address, _, values): &(&Address, &ResourceType, Value)| {
+        let row = |(address, row): &(&Address, Row)| {
             let mut json = json!({"address": address});
             for column in &self.request.columns {
-                json[column] = values.get(column).map_or(Json::Null, Value::to_json);
+                json[column] = row.cells.get(column).map_or(Json::Null, Value::to_json);
             }
             json
         };

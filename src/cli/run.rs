@@ -21,7 +21,7 @@ use crate::plan;
 use crate::plan::resolve::{ResourceScope, resolve};
 use crate::provider::{Creation, Observation, Printed, Provider, ProviderError, Target};
 use crate::session::check_identity;
-use crate::spec::blueprint::{Resource, Tool};
+use crate::spec::blueprint::Resource;
 use crate::spec::types::{Condition, ResourceType};
 use crate::state::State;
 use crate::value::{Known, Tree, Value};
@@ -54,9 +54,10 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &RunArguments) -> Result<Exit
         let account = provider.account().await?;
         check_identity(&state, None, Some(&account))?;
         let target = start(ui, &*provider, &state, &tool.resource, attributes).await?;
-        let work = Work { ui, provider, tool, resource_type: &project.nature.types[&tool.resource.type_name] };
+        let work = Work { ui, provider, resource_type: &project.nature.types[&tool.resource.type_name] };
+        let mut show = |line: &str| ui.data(printable(line.trim_end()).as_ref());
         tokio::select! {
-            ended = work.follow(&target) => ended,
+            ended = work.follow(&target, &mut show) => work.exit(&ended?, &tool.exit_code),
             _ = tokio::signal::ctrl_c() => {
                 work.provider.delete(&target).await?;
                 ui.warn("it was stopped");
@@ -127,20 +128,23 @@ pub(super) fn attributes(project: &Project, state: &State, resource: &Resource) 
     Ok(known)
 }
 
-struct Work<'a> {
-    ui: &'a Ui,
-    provider: Arc<dyn Provider>,
-    tool: &'a Tool,
-    resource_type: &'a ResourceType,
+/// Something that is run, while somebody waits for its end.
+pub(super) struct Work<'a> {
+    pub ui: &'a Ui,
+    pub provider: Arc<dyn Provider>,
+    pub resource_type: &'a ResourceType,
 }
+
+/// What becomes of a line that was printed.
+pub(super) type Sink<'a> = &'a mut (dyn FnMut(&str) -> Result<(), CommandError> + Send);
 
 impl Work<'_> {
     async fn pause(&self) {
         pause(&*self.provider).await;
     }
 
-    /// Shows what it prints until it ends.
-    async fn follow(&self, target: &Target) -> Result<Exit, CommandError> {
+    /// Hands on what it prints until it ends, and gives what the cloud shows of it then.
+    pub(super) async fn follow(&self, target: &Target, sink: Sink<'_>) -> Result<Value, CommandError> {
         let mut next = None;
         let mut status = String::new();
         loop {
@@ -151,20 +155,25 @@ impl Work<'_> {
                 // What was just started may not be visible yet.
                 Some(Observation::Gone | Observation::Foreign(_)) | None => Value::Null,
             };
-            self.print(target, &mut next).await?;
+            self.print(target, &mut next, sink).await?;
             let now = self.resource_type.ready.as_ref().and_then(|ready| ready.status(&shown)).unwrap_or_default();
             if now != status {
                 self.ui.say(&format!("{} is {now}", target.address));
                 now.clone_into(&mut status);
             }
             match self.resource_type.condition(&shown) {
-                Some(condition) if condition.is_final() => return self.end(target, &shown, &mut next).await,
+                Some(condition) if condition.is_final() => {
+                    // The last lines come a moment after the end.
+                    self.pause().await;
+                    self.print(target, &mut next, sink).await?;
+                    return Ok(shown);
+                }
                 _ => self.pause().await,
             }
         }
     }
 
-    async fn print(&self, target: &Target, next: &mut Option<String>) -> Result<(), CommandError> {
+    async fn print(&self, target: &Target, next: &mut Option<String>, sink: Sink<'_>) -> Result<(), CommandError> {
         loop {
             let Printed { lines, next: later } = match self.provider.printed(target, next.as_deref()).await {
                 Ok(printed) => printed,
@@ -173,7 +182,7 @@ impl Work<'_> {
             };
             let is_all = lines.is_empty();
             for line in lines {
-                self.ui.data(printable(line.trim_end()).as_ref())?;
+                sink(&line)?;
             }
             *next = later;
             if is_all {
@@ -182,20 +191,18 @@ impl Work<'_> {
         }
     }
 
-    /// The last lines come a moment after the end.
-    async fn end(&self, target: &Target, shown: &Value, next: &mut Option<String>) -> Result<Exit, CommandError> {
-        self.pause().await;
-        self.print(target, next).await?;
-        let code = shown.get(&self.tool.exit_code).and_then(Value::as_number);
-        match (self.resource_type.condition(shown), code) {
+    /// The exit code of a program that has ended.
+    fn exit(&self, shown: &Value, exit_code: &str) -> Result<Exit, CommandError> {
+        match (self.resource_type.condition(shown), shown.get(exit_code).and_then(Value::as_number)) {
             (Some(Condition::Good), _) => Ok(Exit::Done),
             (_, Some(code)) => Ok(Exit::Program(code.clamp(0.0, 255.0) as u8)),
-            _ => {
-                let report =
-                    self.resource_type.ready.as_ref().and_then(|ready| ready.report(shown)).unwrap_or_default();
-                Err(CommandError::failure(report))
-            }
+            _ => Err(CommandError::failure(self.report(shown))),
         }
+    }
+
+    /// How the cloud reports it.
+    pub(super) fn report(&self, shown: &Value) -> String {
+        self.resource_type.ready.as_ref().and_then(|ready| ready.report(shown)).unwrap_or_default()
     }
 }
 

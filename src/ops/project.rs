@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::config::Config;
 use crate::expr::Evaluator;
 use crate::plan::resolve::World;
-use crate::spec::blueprint::Law;
+use crate::spec::blueprint::{Blueprint, Law, ResourceName};
 use crate::spec::{Specs, Types};
 use crate::state::Paths;
 use crate::value::Value;
@@ -35,11 +35,18 @@ impl Project {
 pub struct Nature {
     pub types: Arc<Types>,
     pub laws: Vec<Law>,
+    /// What jobs print there, by their types and names.
+    pub prints: BTreeMap<ResourceName, Vec<String>>,
 }
 
 impl Nature {
     pub fn of(specs: &Specs) -> Self {
-        Self { types: Arc::clone(&specs.types), laws: specs.blueprint.laws.clone() }
+        let Blueprint { laws, inquiries, .. } = &specs.blueprint;
+        let prints = inquiries.values().map(|inquiry| {
+            let resource = &inquiry.resource;
+            ((resource.type_name.clone(), resource.name.clone()), inquiry.prints.clone())
+        });
+        Self { types: Arc::clone(&specs.types), laws: laws.clone(), prints: prints.collect() }
     }
 }
 

@@ -272,7 +272,8 @@ pub fn wanted_lookups(world: &World<'_>) -> Result<Vec<Lookup>, Diagnostics> {
     problems.finish(wanted).map(|(wanted, _)| wanted)
 }
 
-fn region(world: &World<'_>, resource: &Resource, scope: &ResourceScope<'_>) -> Result<String, Diagnostic> {
+/// The region that a resource stands in.
+pub fn region(world: &World<'_>, resource: &Resource, scope: &ResourceScope<'_>) -> Result<String, Diagnostic> {
     match &resource.region {
         None => Ok(world.config.region.clone()),
         Some(tree) => match world.evaluator.tree(tree, scope)? {

@@ -29,7 +29,8 @@ impl Report {
     /// How much was looked at, and how much of it does not work.
     pub fn counts(&self) -> (usize, usize) {
         let resources = self.resources.iter().map(|report| report.health);
-        let healths: Vec<Health> = resources.chain(self.probes.iter().map(|report| report.health)).collect();
+        let all = resources.chain(self.probes.iter().map(|report| report.health));
+        let healths: Vec<Health> = all.filter(|health| *health != Health::Unasked).collect();
         let unread = usize::from(self.unread.is_some());
         let bad = healths.iter().filter(|health| **health == Health::Bad).count();
         (healths.len() + unread, bad + unread)
@@ -48,6 +49,8 @@ pub enum Health {
     /// It is in a change that ends by itself.
     Passing,
     Bad,
+    /// Nobody has asked, since it takes a job.
+    Unasked,
 }
 
 /// A resource as the cloud reports it.
@@ -149,6 +152,19 @@ pub fn probe(probe: &Probe, expected: &Expectation, answer: &Result<Value, Silen
     ProbeReport { name: probe.name.clone(), kind: probe.kind.name, health, says, hint, doc: probe.doc.clone() }
 }
 
+/// The report on a probe that takes a job, which nobody has asked for.
+pub fn unasked(probe: &Probe) -> ProbeReport {
+    let (says, hint) = ("not asked, since it takes a task of its own", "mastoform status --jobs");
+    ProbeReport {
+        name: probe.name.clone(),
+        kind: probe.kind.name,
+        health: Health::Unasked,
+        says: says.to_owned(),
+        hint: Some(hint.to_owned()),
+        doc: probe.doc.clone(),
+    }
+}
+
 /// A text with the values of an answer in it.
 fn said(text: &str, answer: &Value) -> String {
     let mut said = text.to_owned();
@@ -168,7 +184,10 @@ const SHOWN: usize = 80;
 
 /// A value of an answer, which may be as long as its sender likes.
 fn shown(value: &Value) -> String {
-    let text = value.as_text().map_or_else(|| value.to_string(), str::to_owned);
+    let text = match value {
+        Tree::Number(number) => number.to_string(),
+        value => value.as_text().map_or_else(|| value.to_string(), str::to_owned),
+    };
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
@@ -193,6 +212,10 @@ fn difference(path: &str, wanted: &Value, answer: &Value) -> Option<String> {
                     "contains" => (text.is_some_and(|text| text.contains(word)), format!("without {word} in it")),
                     "version" => {
                         (text.is_some_and(|text| version(text) == version(word)), format!("instead of {word}"))
+                    }
+                    "most" => {
+                        let is_enough = found.as_number().zip(wanted.as_number()).is_some_and(|(is, most)| is <= most);
+                        (is_enough, format!("and should be at most {}", shown(wanted)))
                     }
                     _ => {
                         let is_enough =
@@ -266,6 +289,11 @@ mod tests {
             Some("days is 20 and should be at least 21")
         );
         assert!(told("days", r#"{"least": 21}"#, r#"{"days": "many"}"#).is_some());
+        assert_eq!(told("days", r#"{"most": 21}"#, r#"{"days": 21}"#), None);
+        assert_eq!(
+            told("days", r#"{"most": 21}"#, r#"{"days": 21.5}"#).as_deref(),
+            Some("days is 21.5 and should be at most 21")
+        );
     }
 
     #[test]

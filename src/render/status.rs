@@ -70,6 +70,7 @@ fn sign(health: Health, signs: &Signs) -> String {
         Health::Good => (Role::Good, signs.good),
         Health::Passing => (Role::Warning, signs.update),
         Health::Bad => (Role::Error, signs.bad),
+        Health::Unasked => (Role::Quiet, signs.unasked),
     };
     paint(role, &pad(sign, width(signs.good).max(width(signs.bad))))
 }
@@ -128,6 +129,7 @@ mod tests {
             ],
             probes: vec![
                 probe("api", Health::Good, "Mastodon 4.7.6 answers", None),
+                probe("queues", Health::Unasked, "not asked", Some("ask")),
                 probe("media", Health::Bad, "status is 503\u{202e} instead of 200", Some("wait a minute")),
             ],
         }
@@ -143,6 +145,8 @@ mod tests {
              \x20 !! rds.cluster.database  stopped\n\
              \x20                          start it\n\n\
              \x20 ok api                   Mastodon 4.7.6 answers\n\
+             \x20 -- queues                not asked\n\
+             \x20                          ask\n\
              \x20 !! media                 status is 503\\u{202e} instead of 200\n\
              \x20                          wait a minute\n\n\
              2 of 4 do not work."

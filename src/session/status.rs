@@ -7,14 +7,15 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{SessionError, check_identity};
+use crate::address::Address;
 use crate::apply::late::{Existing, Revealed};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, TemplateTree};
 use crate::plan;
-use crate::plan::resolve::{Facts, Graph, ResourceScope, World};
+use crate::plan::resolve::{self, Facts, Graph, ResourceScope, World};
 use crate::plan::status::{self, Expectation, Report};
 use crate::provider::probe::{Asks, Rehearsal};
-use crate::provider::{Question, Reader, Silence};
+use crate::provider::{Lookup, Question, Reader, Silence};
 use crate::refresh;
 use crate::spec::probe::{self, Probe};
 use crate::state::State;
@@ -24,11 +25,34 @@ use crate::value::{Tree, Value};
 struct Asked<'specs> {
     probe: &'specs Probe,
     /// Nothing is asked as long as something that the question is made of is not there.
-    question: Result<Question, Silence>,
+    question: Result<Asking, Silence>,
     expected: Expectation,
 }
 
-/// Asks everything.
+/// Who is asked.
+#[derive(Clone, Debug)]
+enum Asking {
+    Instance(Question),
+    Cloud(Lookup),
+    /// A job of the blueprint, by name. Somebody else runs it, since nothing here may change anything.
+    Job(String),
+}
+
+/// What jobs of the blueprint have found out, by their names.
+pub type Found = BTreeMap<String, Result<Value, Silence>>;
+
+/// The jobs that probes ask with these settings.
+///
+/// # Errors
+///
+/// Probes that cannot be evaluated.
+pub fn jobs(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Result<Vec<String>, SessionError> {
+    let asked = questions(world, graph, state)?;
+    let job = |asked: &Asked<'_>| asked.probe.job().filter(|_| asked.question.is_ok()).map(str::to_owned);
+    Ok(asked.iter().filter_map(job).collect())
+}
+
+/// Asks everything. `found` is what jobs have found out; `None` if nobody wants to know.
 ///
 /// # Errors
 ///
@@ -38,15 +62,22 @@ pub async fn status(
     world: &World<'_>,
     graph: &Graph,
     state: &State,
+    found: Option<&Found>,
 ) -> Result<Report, SessionError> {
     let asked = questions(world, graph, state)?;
     let types = &world.specs.types;
     let targets = refresh::targets(types, state);
     let mut asking = JoinSet::new();
     for (number, asked) in asked.iter().enumerate() {
-        if let Ok(question) = asked.question.clone() {
-            let reader = Arc::clone(reader);
-            asking.spawn(async move { (number, reader.ask(&question).await) });
+        let reader = Arc::clone(reader);
+        match asked.question.clone() {
+            Ok(Asking::Instance(question)) => {
+                asking.spawn(async move { (number, reader.ask(&question).await) });
+            }
+            Ok(Asking::Cloud(lookup)) => {
+                asking.spawn(async move { (number, looked_up(&*reader, &lookup).await) });
+            }
+            Ok(Asking::Job(_)) | Err(_) => {}
         }
     }
     let read = async {
@@ -77,6 +108,10 @@ pub async fn status(
     let (unread, resources) = read?;
     let probes = asked.iter().enumerate().map(|(number, asked)| {
         let answer = match &asked.question {
+            Ok(Asking::Job(job)) => match found.map(|found| found.get(job)) {
+                None => return status::unasked(asked.probe),
+                Some(answer) => answer.cloned().unwrap_or_else(|| Err(Silence::new("it was not run"))),
+            },
             Ok(_) => answers.remove(&number).unwrap_or_else(|| Err(Silence::new("it was not asked"))),
             Err(silence) => Err(silence.clone()),
         };
@@ -118,16 +153,39 @@ fn one<'specs>(
     // What runs is what the last apply has made.
     let answer = value(&probe.rehearsal.answer)?;
     let question = match (&asks, &values) {
-        (Ok(asks), Ok(_)) => Ok(Question {
+        (Ok(_), Ok(_)) if *probe.kind == probe::LOOKUP => lookup(probe, scope)?,
+        (Ok(_), Ok(_)) if *probe.kind == probe::JOB => Ok(Asking::Job(probe.job().unwrap_or_default().to_owned())),
+        (Ok(asks), Ok(_)) => Ok(Asking::Instance(Question {
             name: probe.name.clone(),
             asks: self::asks(probe, asks),
             patience: probe.patience,
             rehearsal: rehearsal(probe, existing, state, answer.unwrap_or_default()),
-        }),
+        })),
         (Err(silence), _) | (_, Err(silence)) => Err(silence.clone()),
     };
     let values = values.ok().as_ref().and_then(Tree::as_map).cloned().unwrap_or_default();
     Ok(Asked { probe, question, expected: Expectation { values, hint } })
+}
+
+/// What a probe of the cloud asks it.
+fn lookup(probe: &Probe, scope: &ResourceScope<'_>) -> Result<Result<Asking, Silence>, Diagnostic> {
+    let nothing = || Silence::new("nothing is looked up");
+    let Some(resource) = probe.lookup(&scope.world.specs.blueprint) else { return Ok(Err(nothing())) };
+    let Some(filters) = &resource.lookup else { return Ok(Err(nothing())) };
+    let filters = match known(scope.world.evaluator.tree(filters, scope)?)? {
+        Ok(filters) => filters,
+        Err(silence) => return Ok(Err(silence)),
+    };
+    let region = resolve::region(scope.world, resource, scope)?;
+    let address = Address::new(resource.type_name.clone(), resource.name.clone(), None);
+    Ok(Ok(Asking::Cloud(Lookup { address, region, filters })))
+}
+
+async fn looked_up(reader: &dyn Reader, lookup: &Lookup) -> Result<Value, Silence> {
+    match reader.lookup(lookup).await {
+        Ok(found) => Ok(Value::Map([("found".to_owned(), found)].into())),
+        Err(error) => Err(Silence::new(format!("AWS could not be asked: {error}"))),
+    }
 }
 
 /// The value, or what it lacks.

@@ -35,6 +35,8 @@ pub struct Blueprint {
     pub commands: BTreeMap<String, Tool>,
     /// Sessions that can be opened beside what is kept, by the name of the command.
     pub doors: BTreeMap<String, Door>,
+    /// Jobs that find something out, by name: probes ask them.
+    pub inquiries: BTreeMap<String, Inquiry>,
     /// What does not work in a simulated cloud, as it would not in the real one.
     pub laws: Vec<Law>,
     /// What a running instance answers if it works; in the order of the files.
@@ -74,6 +76,16 @@ pub struct Door {
     pub resource: Resource,
     /// What the person works with.
     pub opens: String,
+}
+
+/// A job that finds something out, and prints it as a line of JSON.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    pub resource: Resource,
+    /// The attribute in which the cloud says what the program ended with.
+    pub exit_code: String,
+    /// What it prints in a simulated cloud, in which nothing runs.
+    pub prints: Vec<String>,
 }
 
 /// Something that fails as long as something else has not been done: a program whose database has no tables.
@@ -545,6 +557,7 @@ fn read_tool(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnos
     let (takes, exit_code, doc) = (reader.text("takes"), reader.text("exit_code"), reader.text("doc"));
     let dangers = reader.texts("dangers");
     let opens = reader.text("opens");
+    let prints = reader.texts("prints");
     reader.refuse_others();
     let attributes = entry.node.entries().iter().find(|item| item.key == "attributes");
     let (Some(kind), Some(_), Some(attributes)) = (kind, doc, attributes) else {
@@ -556,16 +569,22 @@ fn read_tool(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnos
     };
     let resource = Resource { name: entry.key.clone(), ..read_resource(kind, attributes.clone(), diagnostics) };
     match (takes, exit_code, opens) {
-        (Some(takes), Some(exit_code), None) => {
+        (None, Some(exit_code), None) if dangers.is_empty() && !prints.is_empty() => {
+            blueprint.inquiries.insert(entry.key.clone(), Inquiry { resource, exit_code, prints });
+        }
+        (Some(takes), Some(exit_code), None) if prints.is_empty() => {
             blueprint.commands.insert(entry.key.clone(), Tool { resource, takes, exit_code, dangers });
         }
-        (None, None, Some(opens)) if dangers.is_empty() => {
+        (None, None, Some(opens)) if dangers.is_empty() && prints.is_empty() => {
             blueprint.doors.insert(entry.key.clone(), Door { resource, opens });
         }
         _ => diagnostics.push(
-            Diagnostic::error("blueprint", "a command runs what a person asks for, or opens a session")
-                .at(&entry.key_location, "")
-                .hint("the first has `takes` and `exit_code`, the second `opens`"),
+            Diagnostic::error(
+                "blueprint",
+                "a command runs what a person asks for, opens a session, or finds something out",
+            )
+            .at(&entry.key_location, "")
+            .hint("the first has `takes` and `exit_code`, the second `opens`, the third `exit_code` and `prints`"),
         ),
     }
 }

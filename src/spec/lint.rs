@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::blueprint::{Blueprint, First, InputShape, Resource, ResourceName, Tool};
+use super::blueprint::{Blueprint, First, InputShape, Inquiry, Resource, ResourceName, Tool};
 use super::news::News;
 use super::probe::Probe;
 use super::types::{Attribute, ResourceType, Shape, Types};
@@ -63,6 +63,10 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
             let message = format!("`{}` is kept, so nobody can work in it for a while", door.resource.type_name);
             linter.problems.push(Diagnostic::error("blueprint", message).at(&door.resource.location, ""));
         }
+    }
+    for inquiry in blueprint.inquiries.values() {
+        linter.resource(&inquiry.resource);
+        linter.inquiry(inquiry);
     }
     for law in &blueprint.laws {
         for name in [&law.resource, &law.without] {
@@ -130,6 +134,20 @@ impl<'specs> Linter<'specs> {
         }
     }
 
+    /// The cloud says what became of a job that finds something out.
+    fn inquiry(&mut self, inquiry: &Inquiry) {
+        let Some(resource_type) = self.types.get(&inquiry.resource.type_name) else { return };
+        let ends = resource_type.attributes.get(&inquiry.exit_code);
+        if !resource_type.once || !ends.is_some_and(|found| found.computed && matches!(found.shape, Shape::Integer)) {
+            let message = format!("`{}` does not come to an end that says something", resource_type.name);
+            self.problems.push(
+                Diagnostic::error("blueprint", message)
+                    .at(&inquiry.resource.location, "")
+                    .hint("it takes a type that is `once`, with a computed integer for `exit_code`"),
+            );
+        }
+    }
+
     /// What a probe asks is sent and shown, so it holds no secret. What runs is what the last apply has made, so only the
     /// answer of the sandbox may read its settings.
     fn probe(&mut self, probe: &'specs Probe) {
@@ -150,7 +168,7 @@ impl<'specs> Linter<'specs> {
                 self.problems.push(unknown_resource(self.blueprint, name, location));
             }
         }
-        probe.lint(&mut self.problems);
+        probe.lint(self.blueprint, self.types, &mut self.problems);
     }
 
     /// News are asked while a plan is made, so what they are asked with is known before, and holds no secret.

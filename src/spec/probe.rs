@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::blueprint::ResourceName;
+use super::blueprint::{Blueprint, Resource, ResourceName};
 use super::reader::Reader;
+use super::types::Types;
+use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
 use crate::expr::{Template, TemplateTree};
@@ -41,11 +43,17 @@ pub static WEBSOCKET: Kind =
 /// The certificate that a host shows.
 pub static CERTIFICATE: Kind = Kind { name: "certificate", asks: &[("host", true)], answers: &["days", "not_after"] };
 
+/// Something that the cloud knows, as a lookup of the blueprint asks it.
+pub static LOOKUP: Kind = Kind { name: "lookup", asks: &[("of", true)], answers: &["found"] };
+
+/// A job of the blueprint that finds something out. It takes a while and some money, so it runs only if somebody asks.
+pub static JOB: Kind = Kind { name: "job", asks: &[("command", true)], answers: &["exit_code", "json"] };
+
 /// All kinds of questions.
-pub static KINDS: [&Kind; 3] = [&HTTP, &WEBSOCKET, &CERTIFICATE];
+pub static KINDS: [&Kind; 5] = [&HTTP, &WEBSOCKET, &CERTIFICATE, &LOOKUP, &JOB];
 
 /// How an expected value is compared with the one in the answer.
-pub static MATCHES: [&str; 4] = ["begins", "contains", "least", "version"];
+pub static MATCHES: [&str; 5] = ["begins", "contains", "least", "most", "version"];
 
 /// A question to a running instance.
 #[derive(Clone, Debug)]
@@ -67,13 +75,20 @@ pub struct Probe {
     pub location: Location,
 }
 
-/// How a simulated cloud answers.
-#[derive(Clone, Debug)]
+/// How a simulated cloud answers. What the cloud itself knows and runs, a simulated one knows and runs, too.
+#[derive(Clone, Debug, Default)]
 pub struct Rehearsal {
     /// What must be there and work. What the settings leave out need not.
     pub needs: Vec<(ResourceName, Location)>,
     /// The answer, which may read the settings of the last apply: those are what runs.
     pub answer: TemplateTree,
+}
+
+impl Kind {
+    /// The cloud answers, not the instance: so a simulated cloud needs no answer from the blueprint.
+    fn is_of_the_cloud(&self) -> bool {
+        [&LOOKUP, &JOB].contains(&self)
+    }
 }
 
 impl Probe {
@@ -110,7 +125,10 @@ impl Probe {
         let mut asks = trees(Some(table));
         asks.retain(|name, _| kind.asks.iter().any(|(known, _)| known == name));
         let hint = table.get("hint").map(|node| Template::read_tree(node, &mut diagnostics.0));
-        let rehearsal = table.get("sandbox").and_then(|node| Rehearsal::read(node, diagnostics));
+        let rehearsal = match table.get("sandbox") {
+            None if kind.is_of_the_cloud() => Some(Rehearsal::default()),
+            node => node.and_then(|node| Rehearsal::read(node, diagnostics)),
+        };
         let is_complete = kind.asks.iter().all(|(name, required)| !required || asks.contains_key(*name));
         match (doc, says, hint, rehearsal) {
             (Some(doc), Some(says), Some(hint), Some(rehearsal)) if is_complete && !expect.is_empty() => Some(Self {
@@ -129,11 +147,9 @@ impl Probe {
             _ => {
                 let asked: Vec<String> =
                     kind.asks.iter().filter(|(_, required)| *required).map(|(name, _)| format!("`{name}`")).collect();
-                let message = format!(
-                    "a probe of kind {} needs {}, `expect`, `says`, `hint`, `doc` and `sandbox`",
-                    kind.name,
-                    asked.join(", ")
-                );
+                let last = if kind.is_of_the_cloud() { "`hint` and `doc`" } else { "`hint`, `doc` and `sandbox`" };
+                let message =
+                    format!("a probe of kind {} needs {}, `expect`, `says`, {last}", kind.name, asked.join(", "));
                 diagnostics.push(Diagnostic::error("blueprint", message).at(&entry.key_location, ""));
                 None
             }
@@ -145,8 +161,19 @@ impl Probe {
         self.asks.values().chain(self.expect.values()).chain([&self.hint])
     }
 
+    /// The lookup that a probe of kind [`LOOKUP`] is made of, if there is one.
+    pub fn lookup<'a>(&self, blueprint: &'a Blueprint) -> Option<&'a Resource> {
+        let address: Address = self.asks.get("of").and_then(address)?.parse().ok()?;
+        blueprint.resources.get(&(address.type_name, address.name)).filter(|resource| resource.lookup.is_some())
+    }
+
+    /// The job that a probe of kind [`JOB`] asks, by its name in the blueprint.
+    pub fn job(&self) -> Option<&str> {
+        if *self.kind == JOB { self.asks.get("command").and_then(address) } else { None }
+    }
+
     /// What is wrong with its form, as far as no template hides it.
-    pub(super) fn lint(&self, problems: &mut Diagnostics) {
+    pub(super) fn lint(&self, blueprint: &Blueprint, types: &Types, problems: &mut Diagnostics) {
         let mut complain = |message: String, hint: String| {
             problems.push(Diagnostic::error("blueprint", message).at(&self.location, "").hint(hint));
         };
@@ -159,6 +186,28 @@ impl Probe {
                     format!("an answer of kind {} has {}", self.kind.name, self.kind.answers.join(", ")),
                 );
             }
+        }
+        let found = self.lookup(blueprint).and_then(|resource| types.get(&resource.type_name));
+        if *self.kind == LOOKUP && found.is_none() {
+            complain(
+                format!("probe `{}` is of nothing that is looked up", self.name),
+                "`of` names a resource with `lookup`".to_owned(),
+            );
+        }
+        for path in self.expect.keys().map(String::as_str).chain(super::types::placeholders(&self.says)) {
+            let Some((resource_type, name)) = found.zip(path.strip_prefix("found.")) else { continue };
+            if resource_type.attribute(&name.split('.').collect::<Vec<_>>()).is_none() {
+                complain(
+                    format!("the answer to probe `{}` has no `{path}`", self.name),
+                    format!("type `{}` has no attribute `{name}`", resource_type.name),
+                );
+            }
+        }
+        if *self.kind == JOB && !self.job().is_some_and(|job| blueprint.inquiries.contains_key(job)) {
+            complain(
+                format!("probe `{}` asks no job that finds something out", self.name),
+                "`command` names a [command...] with `exit_code` and `prints`, and without `takes`".to_owned(),
+            );
         }
         for (path, wanted) in &self.expect {
             let Tree::Map(entries) = wanted else { continue };
@@ -241,7 +290,11 @@ sandbox = { needs = ["ecs.service.mastodon"], answer = { status = 200, json = { 
             problems(&SOUND.replace(from, to))
         };
         for (from, to, wrong) in [
-            ("kind = \"http\"", "kind = \"ftp\"", "wrong-type: `kind` must be one of http, websocket, certificate"),
+            (
+                "kind = \"http\"",
+                "kind = \"ftp\"",
+                "wrong-type: `kind` must be one of http, websocket, certificate, lookup, job",
+            ),
             ("https://$", "ftp://$", "blueprint: probe `own` cannot ask ftp://${config.domain}/"),
             ("{status}", "{days}", "blueprint: the answer to probe `own` has no `days`"),
             ("\"json.version\"", "\"jsno.version\"", "blueprint: the answer to probe `own` has no `jsno.version`"),

@@ -175,18 +175,20 @@ impl ResourceType {
         for name in placeholders(advice) {
             let value = match name {
                 "region" => region.to_owned(),
-                name => {
-                    attributes.at(&name.split('.').collect::<Vec<_>>()).map_or_else(String::new, |value| {
-                        match value.as_text() {
-                            Some(text) => text.to_owned(),
-                            None => value.to_string(),
-                        }
-                    })
-                }
+                name => attributes.at(&name.split('.').collect::<Vec<_>>()).map_or_else(String::new, in_words),
             };
             text = text.replace(&format!("{{{name}}}"), &value);
         }
         text
+    }
+}
+
+/// A value as people write it: texts as they are, those of a list one after the other.
+fn in_words(value: &Value) -> String {
+    match (value.as_text(), value.as_list()) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(items)) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
+        (None, None) => value.to_string(),
     }
 }
 
@@ -260,11 +262,14 @@ pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
         let is_known =
             |name: &&str| *name == "region" || resource_type.attribute(&name.split('.').collect::<Vec<_>>()).is_some();
         if let Some(request) = &resource_type.request {
-            let columns = request.columns.iter().map(String::as_str);
-            let in_lines = request.all_lines().flat_map(placeholders);
+            let columns = request.columns.iter().filter(|column| !request.cells.contains_key(*column));
+            let in_texts = request.all_texts().flat_map(placeholders).filter(|name| !request.cells.contains_key(*name));
             let by = request.lines.keys().map(String::as_str);
-            for column in columns.chain(in_lines).chain(by).filter(|name| !is_known(name)) {
+            for column in columns.map(String::as_str).chain(in_texts).chain(by).filter(|name| !is_known(name)) {
                 complain(format!("type `{name}` has no attribute `{column}`"), "its `request` names it");
+            }
+            for cell in request.cells.keys().filter(|cell| !request.columns.contains(cell)) {
+                complain(format!("the request of type `{name}` has no column `{cell}`"), "its `cells` name it");
             }
         }
         for placeholder in unknown.flat_map(|advice| placeholders(advice)).filter(|name| !is_known(name)) {

@@ -101,6 +101,8 @@ pub struct Request {
     pub title: String,
     /// The attributes that are its columns.
     pub columns: Vec<String>,
+    /// What stands in columns that are no attributes of the type, with attributes in braces.
+    pub cells: BTreeMap<String, String>,
     /// A line, with attributes in braces.
     pub line: String,
     /// Other lines for some values of attributes: by the attribute, and then by its value.
@@ -116,9 +118,10 @@ impl Request {
         self.lines.iter().find_map(other).unwrap_or(&self.line)
     }
 
-    /// Every line that there is.
-    pub fn all_lines(&self) -> impl Iterator<Item = &str> {
-        [&self.line].into_iter().chain(self.lines.values().flat_map(BTreeMap::values)).map(String::as_str)
+    /// Every text with attributes in braces that there is.
+    pub fn all_texts(&self) -> impl Iterator<Item = &str> {
+        let lines = [&self.line].into_iter().chain(self.lines.values().flat_map(BTreeMap::values));
+        lines.chain(self.cells.values()).map(String::as_str)
     }
 }
 

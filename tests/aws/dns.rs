@@ -97,3 +97,59 @@ async fn texts_are_compared_as_a_whole() {
     assert_eq!(look("v=DMARC1; p=reject", Some("v=dmarc1")).await, Finding::Present);
     wrong(look("v=DMARC1; p=reject", Some("v=DMARC2")).await);
 }
+
+fn servers(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+const OURS: [&str; 2] = ["ns-1.awsdns-00.org", "ns-2.awsdns-01.com"];
+
+async fn delegation(server: &Server, name: &str) -> Finding {
+    Dns::at(vec![server.address]).delegation(name, &servers(&OURS)).await
+}
+
+/// The zone above says where a zone is served: it leads there or, where it is served by the same servers, answers.
+#[tokio::test]
+async fn a_zone_is_served_once_the_one_above_leads_to_its_servers() {
+    let server = Server::start().await;
+    assert_eq!(delegation(&server, NAME).await, Finding::Missing);
+    server.say(NAME, Says::Leads(servers(&["NS-2.awsdns-01.com", "ns-1.awsdns-00.org"])));
+    assert_eq!(delegation(&server, NAME).await, Finding::Present);
+    server.say(NAME, Says::Leads(servers(&OURS[..1])));
+    assert_eq!(delegation(&server, NAME).await, Finding::Present, "one that answers is enough");
+    server.say(NAME, Says::Records(vec![("NS", OURS[0].to_owned()), ("NS", OURS[1].to_owned())]));
+    assert_eq!(delegation(&server, NAME).await, Finding::Present);
+    // The name is there, and is no zone.
+    server.record(NAME, "A", "192.0.2.7");
+    assert_eq!(delegation(&server, NAME).await, Finding::Missing);
+}
+
+#[tokio::test]
+async fn other_servers_than_those_of_the_zone_are_named() {
+    let server = Server::start().await;
+    for led in [&["ns1.registrar.example"][..], &[OURS[0], "ns1.registrar.example"]] {
+        server.say(NAME, Says::Leads(servers(led)));
+        let said = wrong(delegation(&server, NAME).await);
+        assert!(said.starts_with("the name servers of example.org lead to "), "{said}");
+        assert!(said.contains("ns1.registrar.example"), "{said}");
+    }
+    for says in [Says::Refuses, Says::Fails] {
+        server.say(NAME, says);
+        let said = wrong(delegation(&server, NAME).await);
+        assert!(said.starts_with("the name servers of example.org refuse to answer"), "{said}");
+    }
+    server.say(NAME, Says::Silent);
+    assert_eq!(delegation(&server, NAME).await, Finding::Unknown);
+}
+
+/// Above a domain that somebody has registered stands a single word.
+#[tokio::test]
+async fn a_registered_domain_is_led_to_by_the_registry() {
+    let server = Server::start().await;
+    server.say("org", Says::Records(vec![("NS", "a0.registry.example".to_owned())]));
+    server.say("example.org", Says::Leads(servers(&["ns1.registrar.example"])));
+    let said = wrong(delegation(&server, "example.org").await);
+    assert!(said.starts_with("the name servers of org lead to ns1.registrar.example"), "{said}");
+    server.say("example.org", Says::Leads(servers(&OURS)));
+    assert_eq!(delegation(&server, "example.org").await, Finding::Present);
+}

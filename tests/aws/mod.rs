@@ -25,6 +25,7 @@ mod elb;
 mod iam;
 mod kill;
 mod kms;
+mod life;
 mod logs;
 mod network;
 mod ownership;

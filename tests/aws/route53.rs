@@ -209,3 +209,149 @@ async fn a_record_that_yields_leaves_the_one_of_somebody_else_alone() {
         assert_eq!(before, after, "nothing was sent to change it");
     }
 }
+
+/// What a zone is made with. Nobody looks into DNS.
+fn own_zone(comment: &str) -> serde_json::Value {
+    json!({ "name": "social.example.org", "comment": comment, "check": false })
+}
+
+/// The zones of the account, by id.
+async fn zones(aws: &Aws) -> Vec<String> {
+    let listed = aws.clients(REGION).route53().list_hosted_zones().send().await.unwrap();
+    let mut ids: Vec<String> =
+        listed.hosted_zones.iter().map(|zone| zone.id().rsplit('/').next().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+async fn untag(aws: &Aws, zone: &str) {
+    let clients = aws.clients(REGION);
+    let request = clients.route53().change_tags_for_resource().resource_id(zone);
+    let request = request.resource_type(aws_sdk_route53::types::TagResourceType::Hostedzone);
+    let keys = ["mastoform:instance", "mastoform:lineage", "mastoform:address"].map(str::to_owned);
+    request.set_remove_tag_keys(Some(keys.to_vec())).send().await.unwrap();
+}
+
+/// A target as the engine names it, on behalf of whoever has made it.
+fn owned_by(creation: &mastoform::provider::Creation, zone: &str, lineage: &str) -> Target {
+    let owner = Owner {
+        instance: "test".to_owned(),
+        region: REGION.to_owned(),
+        lineage: lineage.to_owned(),
+        account: None,
+        accepts_unmarked: false,
+    };
+    Target {
+        address: creation.address.clone(),
+        region: REGION.to_owned(),
+        identity: mastoform::address::Identity::new(zone),
+        recorded: creation.attributes.plain().expect("no secrets"),
+        owner: Some(Arc::new(owner)),
+    }
+}
+
+#[tokio::test]
+async fn a_zone_lives() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let mut zone = Life::of("route53.zone").repeats().create(&aws, own_zone("Mastodon")).await;
+    let observed = zone.observe().await;
+    let servers = observed.attributes.get("name_servers").and_then(Value::as_list).expect("name servers").len();
+    assert!(servers >= 2, "{observed:?}");
+    assert_eq!(text(&observed.attributes, "status"), "unchecked");
+    zone.update(json!({ "comment": "Other words" })).await;
+    let clients = aws.clients(REGION);
+    let by_hand = clients.route53().update_hosted_zone_comment().id(zone.identity()).comment("by hand");
+    by_hand.send().await.unwrap();
+    zone.shows(json!({ "comment": "by hand" })).await;
+    zone.end().await;
+    assert_eq!(zones(&aws).await, [""; 0]);
+}
+
+/// The answer was lost, or the program died before it could tag the zone: the reference says whose it is.
+#[tokio::test]
+async fn no_second_zone_is_made_whatever_became_of_the_first_answer() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let creation = creation(&type_of("route53.zone"), REGION, own_zone("Mastodon"));
+    let made = aws.create(&creation).await.unwrap();
+    let id = made.identity.as_str();
+    untag(&aws, id).await;
+    assert_eq!(aws.find(&creation).await.unwrap(), std::slice::from_ref(&made.identity));
+    let target = owned_by(&creation, id, LINEAGE);
+    let seen = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
+    let Some(Observation::Found(seen)) = seen else { panic!("{seen:?}") };
+    assert_eq!(seen.tags, Some(target.owner.as_ref().unwrap().tags(&target.address)));
+    assert_eq!(seen.attributes.get("tagged"), Some(&Value::from(false)));
+    // The same request again, as after a lost answer, puts them on; so does a change.
+    assert_eq!(aws.create(&creation).await.unwrap().identity, made.identity);
+    assert!(tagged(&aws, &target).await);
+    untag(&aws, id).await;
+    let changed = vec!["tagged".to_owned()];
+    let update = Update { target: target.clone(), desired: creation.attributes.clone(), changed };
+    aws.update(&update).await.unwrap();
+    assert!(tagged(&aws, &target).await);
+    // A later run has another token, and looks first.
+    let later = mastoform::provider::Creation { token: "f".repeat(32), ..creation.clone() };
+    assert_eq!(aws.find(&later).await.unwrap(), std::slice::from_ref(&made.identity));
+    assert_eq!(zones(&aws).await, [id]);
+}
+
+async fn tagged(aws: &Aws, target: &Target) -> bool {
+    match aws.observe(std::slice::from_ref(target)).await.remove(&target.address) {
+        Some(Observation::Found(seen)) => seen.attributes.get("tagged") == Some(&Value::from(true)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_zone_of_somebody_else_with_the_same_name_is_neither_taken_nor_touched() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let theirs = zone(&aws, "social.example.org").await;
+    let creation = creation(&type_of("route53.zone"), REGION, own_zone("Mastodon"));
+    assert_eq!(aws.find(&creation).await.unwrap(), []);
+    let made = aws.create(&creation).await.unwrap();
+    assert_ne!(made.identity.as_str(), theirs);
+    assert_eq!(aws.find(&creation).await.unwrap(), std::slice::from_ref(&made.identity));
+    // Not even a state that names it makes it ours, nor ours that of another lineage.
+    for (id, lineage) in [(theirs.as_str(), LINEAGE), (made.identity.as_str(), "lineage-of-others")] {
+        let target = owned_by(&creation, id, lineage);
+        let seen = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
+        let Some(Observation::Found(seen)) = seen else { panic!("{seen:?}") };
+        let types = mastoform::spec::Specs::read(&[]).unwrap().types;
+        let owner = target.owner.as_ref().unwrap();
+        let kind = types.get(&target.address.type_name);
+        let care = mastoform::provider::ownership::judge(owner, &target.address, kind, &seen, None);
+        assert!(matches!(care, mastoform::provider::ownership::Care::Foreign(_)), "{id}: {care:?}");
+    }
+    aws.delete(&owned_by(&creation, made.identity.as_str(), LINEAGE)).await.unwrap();
+    assert_eq!(zones(&aws).await, [theirs]);
+}
+
+#[tokio::test]
+async fn a_zone_with_records_of_others_is_not_emptied() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let creation = creation(&type_of("route53.zone"), REGION, own_zone("Mastodon"));
+    let made = aws.create(&creation).await.unwrap();
+    let id = made.identity.as_str();
+    for number in 1..=7 {
+        let name = format!("host{number}.social.example.org");
+        by_hand(&aws, id, &name, "theirs.example.net", ChangeAction::Create).await;
+    }
+    let target = owned_by(&creation, id, LINEAGE);
+    let refused = aws.delete(&target).await;
+    let said = refused.as_ref().unwrap_err().to_string();
+    assert!(said.contains("the zone holds records that mastoform has not made, and is not emptied for that"), "{said}");
+    assert!(said.contains("host1.social.example.org CNAME, ") && said.contains(" and 2 more."), "{said}");
+    assert_error(refused, ErrorKind::Invalid, "route53:DeleteHostedZone");
+    assert_eq!(all(&aws, id).await.len(), 7);
+    for number in 1..=7 {
+        let name = format!("host{number}.social.example.org");
+        by_hand(&aws, id, &name, "theirs.example.net", ChangeAction::Delete).await;
+    }
+    aws.delete(&target).await.unwrap();
+    aws.delete(&target).await.expect("gone already");
+    assert_eq!(zones(&aws).await, [""; 0]);
+}

@@ -46,12 +46,38 @@ fn search_files(folder: &Path, secrets: &[String]) {
     }
 }
 
+/// The example with an owner, whose account a job makes.
+fn owned(changes: &[(&str, &str)]) -> String {
+    format!("{}\n[owner]\nname = \"Ada\"\nemail = \"ada@example.org\"\n", example(changes))
+}
+
+/// What whoever may look at tasks and their definitions sees, in CloudTrail or by asking.
+async fn tasks(aws: &Aws) -> String {
+    let clients = aws.clients(REGION);
+    let mut seen = String::new();
+    let definitions = clients.ecs().list_task_definitions().send().await.expect("listed");
+    for arn in definitions.task_definition_arns() {
+        let definition = clients.ecs().describe_task_definition().task_definition(arn).send().await.expect("one");
+        seen.push_str(&format!("{:?}\n", definition.task_definition()));
+    }
+    for status in ["RUNNING", "STOPPED"] {
+        let listed = clients.ecs().list_tasks().cluster("social").desired_status(status.into()).send().await;
+        let arns = listed.expect("listed").task_arns.filter(|arns| !arns.is_empty());
+        if let Some(arns) = arns {
+            let tasks = clients.ecs().describe_tasks().cluster("social").set_tasks(Some(arns)).send().await;
+            seen.push_str(&format!("{:?}\n", tasks.expect("tasks").tasks()));
+        }
+    }
+    seen
+}
+
 #[tokio::test]
 async fn no_generated_secret_leaves_secrets_manager() {
     let emulator = moto::start();
     let aws = emulator.aws();
     let folder = ready(&emulator);
     let file = folder.path().join("mastodon.toml");
+    fs_err::write(&file, own(&emulator, &owned(&[]))).expect("written");
     // The loudest that can be had, also of the SDK.
     let ends_with = |code: i32, words: &[&str]| {
         let mut command = program(&emulator, folder.path(), words);
@@ -62,8 +88,10 @@ async fn no_generated_secret_leaves_secrets_manager() {
     };
     let loud = |words: &[&str]| ends_with(0, words);
     let mut streams = vec![("apply", loud(&["apply", "--yes"]))];
+    streams.push(("outputs", loud(&["output"])));
+    streams.push(("a job", loud(&["run", "--", "bin/tootctl", "version"])));
     // A plan full of changes, as text and as JSON, with everything that is made anew in it.
-    let all = example(&[
+    let all = owned(&[
         (r#"run_mode = "production""#, r#"run_mode = "debug""#),
         ("[database]", "[redis]\nengine = \"redis\"\n\n[database]\nname = \"other\""),
     ]);
@@ -77,7 +105,7 @@ async fn no_generated_secret_leaves_secrets_manager() {
     streams.push(("a saved plan", loud(&["plan", "--out", "all.plan"])));
     // Mail by SES: a user with a key. Nobody proves the domain, which is waited for.
     let line = EXAMPLE.lines().find(|line| line.starts_with("credentials = ")).expect("a line");
-    let by_ses = example(&[(line, "provider = \"ses\"")]);
+    let by_ses = owned(&[(line, "provider = \"ses\"")]);
     fs_err::write(&file, own(&emulator, &by_ses)).expect("written");
     streams.push(("an apply with a user", ends_with(6, &["apply", "--yes", "--wait", "0"])));
     streams.push(("a plan with a user", loud(&["plan", "--json"])));
@@ -87,6 +115,9 @@ async fn no_generated_secret_leaves_secrets_manager() {
     let [key] = &keys.expect("keys").access_key_metadata[..] else { panic!("not one key") };
     assert!(secrets.iter().any(|secret| Some(secret.as_str()) == key.access_key_id()), "the user's key is among them");
     assert!(secrets.iter().all(|secret| secret.len() >= 16), "none is too short to be looked for");
+    let tasks = tasks(&aws).await;
+    assert!(tasks.contains("OWNER_EMAIL") && tasks.contains("social/owner"), "the owner's job is among them");
+    search("a task or its definition", tasks.as_bytes(), &secrets);
     for (name, output) in &streams {
         search(name, &output.stdout, &secrets);
         search(name, &output.stderr, &secrets);

@@ -382,8 +382,10 @@ async fn the_account_tells_its_limits_and_asks_for_more_once() {
     let aws = moto.aws();
     let account = async || look_up(&aws, "ses.account", json!({})).await.expect("an account");
     let before = account().await;
-    let said =
-        json!({ "mails_a_day": 200.0, "mails_a_second": 1.0, "production": false, "review": "NONE", "sending": true });
+    let said = json!({
+        "mails_a_day": 200.0, "mails_a_second": 1.0, "mails_left": 200.0, "mails_sent": 0.0, "production": false,
+        "reputation": "HEALTHY", "review": "NONE", "sending": true,
+    });
     assert_eq!(before.to_json(), said);
     let attributes = json!({
         "domain": "social.example.org", "website": "https://social.example.org",

@@ -145,8 +145,8 @@ fn every_resource_in_use_has_a_price_or_costs_nothing() {
             Pricing::Free(why) => assert!(!is_priced && why.ends_with('.'), "{type_name}"),
             Pricing::Items { items, .. } => {
                 // A cluster of Redis is there instead of one of Valkey; a cluster of containers costs only with insights;
-                // a user for mail is there with SES alone.
-                let absent = ["elasticache.cluster", "ecs.cluster", "ses.smtp_user"];
+                // a user for mail is there with SES alone, and a zone is made on wish.
+                let absent = ["elasticache.cluster", "ecs.cluster", "route53.zone", "ses.smtp_user"];
                 let may_be_absent = absent.contains(&type_name.to_string().as_str());
                 assert!(!items.is_empty() && (is_priced || may_be_absent), "{type_name}");
             }
@@ -325,4 +325,17 @@ async fn what_is_left_over_costs_what_has_its_address_costs() {
     price_left_over(&world, &state, &plan, &mut found).expect("prices");
     let costs: Vec<Option<f64>> = found.iter().map(|found| found.usd_a_month).collect();
     assert_eq!(costs, [Some(10.51), Some(0.0), None, None, None]);
+}
+
+/// A zone that is made goes with the instance, and is one of those that `cost.dns_zones` counts.
+#[test]
+fn a_zone_is_paid_once_whether_it_is_made_or_there_already() {
+    let there = format!("{EXAMPLE}\n[dns]\nprovider = \"route53\"\n");
+    let (there, made) = (estimate(&there), estimate(&format!("{there}create_zone = true\n")));
+    assert_eq!(there.total(), made.total());
+    let line =
+        made.lines.iter().find(|line| line.address.as_ref().is_some_and(|a| a.to_string() == "route53.zone.own"));
+    assert_eq!(line.expect("a line").amount.typical, Money::cents(50));
+    let several = format!("{EXAMPLE}\n[cost]\ndns_zones = 3\n[dns]\nprovider = \"route53\"\n");
+    assert_eq!(estimate(&several).total(), estimate(&format!("{several}create_zone = true\n")).total());
 }

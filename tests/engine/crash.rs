@@ -297,3 +297,30 @@ async fn an_upgrade_survives_a_crash_at_every_moment() {
     recover_from_every_moment("upgrade", &[EXAMPLE], Deed::apply(&upgraded)).await;
     recover_from_every_moment_one_by_one("upgrade", &[EXAMPLE], Deed::apply(&upgraded)).await;
 }
+
+/// A version that only the next minor version may follow.
+fn version(version: &str) -> String {
+    EXAMPLE.replacen("name   = ", &format!("version = \"{version}\"\nname   = "), 1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_to_the_next_minor_version_survives_a_crash_at_every_moment() {
+    let (old, new) = (version("v4.6.5"), version("v4.7.6"));
+    recover_from_every_moment("minor upgrade", &[&old], Deed::apply(&new)).await;
+    recover_from_every_moment_one_by_one("minor upgrade", &[&old], Deed::apply(&new)).await;
+}
+
+/// Mail by SES, and a zone of the instance's own, beside everything else.
+const WITH_OWN_ZONE: &str = "\n[dns]\nprovider = \"route53\"\ncreate_zone = true\n";
+
+fn with_own_zone() -> String {
+    let credentials = EXAMPLE.lines().find(|line| line.starts_with("credentials")).expect("a setting of mail");
+    format!("{}{WITH_OWN_ZONE}", example(&[(credentials, "provider = \"ses\"")]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zone_of_its_own_and_mail_come_and_go_whatever_dies_meanwhile() {
+    let text = with_own_zone();
+    recover_from_every_moment("own zone and mail", &[EXAMPLE], Deed::apply(&text)).await;
+    recover_from_every_moment("without an own zone and mail", &[&text], Deed::apply(EXAMPLE)).await;
+}

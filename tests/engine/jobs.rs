@@ -91,57 +91,73 @@ async fn a_new_instance_is_prepared_before_its_service_and_migrates_nothing() {
     assert!(is_done(&instance, EXAMPLE).await);
 }
 
+/// Raises of the version: a patch, and the next minor version.
+const UPGRADES: [(&str, &str); 2] = [("v4.7.3", "v4.7.4"), ("v4.6.5", "v4.7.6")];
+
+/// The upgrade in its order: each of these is asked for once.
 #[tokio::test(start_paused = true)]
 async fn an_upgrade_takes_a_snapshot_and_migrates_before_and_after_the_service() {
-    let instance = living(&version("v4.7.3")).await;
-    let upgraded = version("v4.7.4");
-    let (plan, outcome) = instance.go(&upgraded, true).await.expect("applies");
-    assert_eq!(jobs(&plan).len(), 3, "{:?}", changed(&plan));
-    completed(outcome);
-    assert_eq!(
-        runs(&instance),
-        ["rds.cluster_snapshot.before_upgrade", "ecs.run.migrate_before", "ecs.run.migrate_after"]
-    );
-    let order: Vec<String> = instance
-        .sim
-        .calls()
-        .iter()
-        .filter(|call| matches!(call.operation, Operation::Create | Operation::Update))
-        .map(|call| call.address.to_string())
-        .collect();
-    let place = |name: &str| order.iter().position(|call| call == name).expect("made");
-    assert!(place("ecs.run.migrate_before") < place("ecs.service.mastodon"));
-    assert!(place("ecs.service.mastodon") < place("ecs.run.migrate_after"));
-    assert!(is_done(&instance, &upgraded).await);
-    for change in plan.changes.iter().filter(|change| change.action == Action::Run) {
-        assert!(change.causes.iter().any(|cause| matches!(cause, Cause::Written { .. })), "{:?}", change.causes);
+    for (old, new) in UPGRADES {
+        let instance = living(&version(old)).await;
+        let upgraded = version(new);
+        let (plan, outcome) = instance.go(&upgraded, true).await.expect("applies");
+        assert_eq!(jobs(&plan).len(), 3, "{:?}", changed(&plan));
+        completed(outcome);
+        const STEPS: [&str; 4] = [
+            "rds.cluster_snapshot.before_upgrade",
+            "ecs.run.migrate_before",
+            "ecs.service.mastodon",
+            "ecs.run.migrate_after",
+        ];
+        let calls = instance.sim.calls().into_iter();
+        let calls = calls.filter(|call| matches!(call.operation, Operation::Create | Operation::Update));
+        let order: Vec<String> = calls.map(|call| call.address.to_string()).collect();
+        let order: Vec<&str> = order.iter().map(String::as_str).filter(|name| STEPS.contains(name)).collect();
+        assert_eq!(order, STEPS, "{old} to {new}");
+        assert_eq!(runs(&instance).len(), 3, "no other job: {:?}", runs(&instance));
+        assert!(is_done(&instance, &upgraded).await);
+        for change in plan.changes.iter().filter(|change| change.action == Action::Run) {
+            assert!(change.causes.iter().any(|cause| matches!(cause, Cause::Written { .. })), "{:?}", change.causes);
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_migration_that_fails_leaves_the_old_version_serving_and_says_why() {
-    let instance = living(&version("v4.7.3")).await;
-    let upgraded = version("v4.7.4");
-    let broken = migration(Fault::FailLater);
-    instance.sim.add_fault(broken);
-    let (_, outcome) = instance.go(&upgraded, true).await.expect("plans");
-    let said = failed(outcome);
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].starts_with("ecs.run.migrate_before: AWS reports it as FAILED"), "{said:?}");
-    let touched = instance
-        .sim
-        .calls()
-        .iter()
-        .any(|call| call.operation == Operation::Update && call.address.to_string() == "ecs.service.mastodon");
-    assert!(!touched, "the old version serves");
-    // The next apply runs it again, and does not take a second snapshot.
-    instance.sim.clear_faults();
-    instance.sim.clear_calls();
-    let (plan, outcome) = instance.go(&upgraded, true).await.expect("applies");
-    assert!(jobs(&plan).contains(&"run ecs.run.migrate_before".to_owned()), "{:?}", changed(&plan));
-    completed(outcome);
-    assert_eq!(runs(&instance), ["ecs.run.migrate_before", "ecs.run.migrate_after"]);
-    assert!(is_done(&instance, &upgraded).await);
+    for (old, new) in UPGRADES {
+        let instance = living(&version(old)).await;
+        let serving = |instance: &Instance| {
+            let objects = instance.sim.objects().into_iter();
+            let mut services = objects.filter(|entry| entry.type_name.to_string() == "ecs.service");
+            services.next().expect("a service").shown.get("task_definition").map(ToString::to_string)
+        };
+        let before = serving(&instance);
+        let upgraded = version(new);
+        instance.sim.add_fault(migration(Fault::FailLater));
+        let printed: Vec<String> = (1..=40).map(|number| format!("line {number} of the migration")).collect();
+        instance.sim.print("ecs.run.migrate_before", &printed.iter().map(String::as_str).collect::<Vec<_>>());
+        let (_, outcome) = instance.go(&upgraded, true).await.expect("plans");
+        let said = failed(outcome);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("ecs.run.migrate_before: AWS reports it as FAILED"), "{said:?}");
+        assert!(said[0].contains("line 11 of") && said[0].contains("line 40 of"), "the last thirty lines: {said:?}");
+        assert!(!said[0].contains("line 10 of"), "{said:?}");
+        let touched = instance.sim.calls().iter().any(|call| {
+            matches!(call.operation, Operation::Update | Operation::Delete)
+                && call.address.to_string() == "ecs.service.mastodon"
+        });
+        assert!(!touched && serving(&instance) == before, "the old version serves");
+        assert!(!runs(&instance).contains(&"ecs.run.migrate_after".to_owned()), "{:?}", runs(&instance));
+        // The next apply runs it again, and does not take a second snapshot.
+        instance.sim.clear_faults();
+        instance.sim.clear_calls();
+        let (plan, outcome) = instance.go(&upgraded, true).await.expect("applies");
+        assert!(jobs(&plan).contains(&"run ecs.run.migrate_before".to_owned()), "{:?}", changed(&plan));
+        completed(outcome);
+        assert_eq!(runs(&instance), ["ecs.run.migrate_before", "ecs.run.migrate_after"]);
+        assert_ne!(serving(&instance), before);
+        assert!(is_done(&instance, &upgraded).await);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,9 +255,13 @@ async fn a_version_may_go_up_by_one_minor_and_never_down() {
         async move { instance.go(&text, false).await.err().map(|problems| problems.to_string()).unwrap_or_default() }
     };
     let lowered = refused("v4.5.9").await;
-    assert!(lowered.starts_with("mastodon.toml:"), "{lowered}");
+    let line = version("v4.5.9").lines().position(|line| line.starts_with("version = ")).expect("a line") + 1;
+    let at = format!("mastodon.toml:{line}:");
+    assert!(lowered.starts_with(&at), "{at} {lowered}");
     assert!(lowered.contains("brought to v4.6.5, and it cannot go back to v4.5.9"), "{lowered}");
-    assert!(refused("v4.8.0").await.contains("from v4.6.5 to v4.8.0 leaves out a minor version"));
+    let skipped = refused("v4.8.0").await;
+    assert!(skipped.starts_with(&at), "{at} {skipped}");
+    assert!(skipped.contains("from v4.6.5 to v4.8.0 leaves out a minor version"), "{skipped}");
     assert!(refused("v5.1.0").await.contains("leaves out a minor version"));
     for fine in ["v4.6.4", "v4.6.9", "v4.7.6", "v5.0.0"] {
         assert_eq!(refused(fine).await, "", "{fine}");
@@ -328,9 +348,15 @@ async fn a_job_whose_host_is_taken_away_is_begun_once_more_and_not_for_ever() {
 /// else runs, each once, and never beside another one of its kind: the simulated cloud would refuse that.
 #[tokio::test(start_paused = true)]
 async fn no_job_is_lost_or_begun_twice_whenever_an_upgrade_dies_and_whatever_aws_has_forgotten() {
+    for (old, new) in UPGRADES {
+        dies_at_any_moment(old, new).await;
+    }
+}
+
+async fn dies_at_any_moment(old: &str, new: &str) {
     const JOBS: [&str; 3] = ["rds.cluster_snapshot.before_upgrade", "ecs.run.migrate_before", "ecs.run.migrate_after"];
-    let upgraded = version("v4.7.4");
-    let instance = living(&version("v4.7.3")).await;
+    let upgraded = version(new);
+    let instance = living(&version(old)).await;
     instance.sim.add_fault(taken_away(1));
     let witness = Witness::new(&instance);
     let deed = Deed::apply(&upgraded);
@@ -345,10 +371,10 @@ async fn no_job_is_lost_or_begun_twice_whenever_an_upgrade_dies_and_whatever_aws
         for job in JOBS {
             let address = job.parse().expect("an address");
             let row = after.state().and_then(|state| state.rows.get(&address).cloned());
-            let new = |trigger: &str| trigger.ends_with("v4.7.4");
+            let is_new = |trigger: &str| trigger.ends_with(new);
             let trigger = row.as_ref().and_then(|row| row.inputs.at(&["triggers", "image"]).cloned());
             if row.as_ref().is_some_and(|row| row.status == Status::Ready)
-                && trigger.as_ref().and_then(|trigger| trigger.as_text()).is_some_and(new)
+                && trigger.as_ref().and_then(|trigger| trigger.as_text()).is_some_and(is_new)
             {
                 is_done.push(job);
             }

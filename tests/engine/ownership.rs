@@ -39,7 +39,8 @@ origin_access  = \"identity\"
 [redis]
 engine = \"redis\"
 [dns]
-provider = \"route53\"
+provider    = \"route53\"
+create_zone = true
 ";
 
 /// The files of others: one whose name begins with ours, and one of our name in another region.
@@ -293,7 +294,8 @@ async fn no_forged_row_touches_what_is_not_ours_with_other_settings_either() {
             "elasticache.cluster",
             "iam.group",
             "iam.group_policy_attachment",
-            "route53.record"
+            "route53.record",
+            "route53.zone"
         ]
     );
 }

@@ -645,3 +645,29 @@ async fn a_plan_says_what_else_an_upgrade_takes() {
     assert_eq!(noted("v4.5.3", "v4.6.5", "").await.len(), 1, "where there is an index");
     assert_eq!(noted("v4.6.4", "v4.6.5", search).await.len(), 1);
 }
+
+#[test]
+fn a_zone_that_is_made_holds_every_name_and_is_at_route_53() {
+    let own = |more: &str| said(&format!("dns.create_zone = true\ndns.provider = \"route53\"\n{more}"));
+    assert_eq!(own(""), Ok(String::new()));
+    assert_eq!(own("dns.zone = \"example.org\"\n"), Ok(String::new()));
+    let elsewhere = said("dns.create_zone = true").expect_err("refused");
+    assert!(elsewhere.contains("so it takes dns.provider = \"route53\""), "{elsewhere}");
+    for (outside, zone) in [
+        ("media.domain = \"media.example.net\"\n", "social.example.org"),
+        ("dns.zone = \"example.net\"\n", "example.net"),
+        // Not a part of a name, but the end of a word.
+        ("dns.zone = \"ocial.example.org\"\n", "ocial.example.org"),
+    ] {
+        let refused = own(outside).expect_err(outside);
+        assert!(
+            refused.contains(&format!("the zone that dns.create_zone makes is {zone}, and web_domain")),
+            "{refused}"
+        );
+    }
+    let two = "web_domain = \"web.example.org\"\nload_balancer.serves_domain = true\n";
+    let refused = own(two).expect_err("the other domain");
+    assert!(refused.contains("makes is social.example.org, and"), "{refused}");
+    let warned = own(&format!("{two}dns.zone = \"example.org\"\n")).expect("valid");
+    assert!(!warned.contains("dns.create_zone"), "{warned}");
+}

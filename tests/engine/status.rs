@@ -5,27 +5,34 @@ use std::sync::Arc;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::plan::status::{Health, Report};
 use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
-use mastoform::provider::{ErrorKind, Provider, read_only};
-use mastoform::session::status;
+use mastoform::provider::{ErrorKind, Provider, Silence, read_only};
+use mastoform::session::status::{self, Found};
+use mastoform::value::Value;
+use serde_json::{Value as Json, json};
 
 use super::completed;
 use crate::support::instance::{EXAMPLE, Instance, Script, example};
 
 /// What is found out about an instance, which the file describes.
 async fn report(instance: &Instance, text: &str) -> Report {
+    report_with(instance, text, None).await
+}
+
+/// The same with what jobs have found out.
+async fn report_with(instance: &Instance, text: &str, jobs: Option<&Found>) -> Report {
     let Script { specs, config, evaluator } = &Script::read(&[], text).unwrap_or_else(|problems| panic!("{problems}"));
     let state = instance.state().expect("a state");
     let world = World { specs, config, lookups: &state.lookups, previous: &state.settings, evaluator };
     let graph = resolve(&world).unwrap_or_else(|problems| panic!("{problems}"));
     let provider: Arc<dyn Provider> = instance.sim.clone();
-    let found = status::status(&read_only(&provider), &world, &graph, &state).await;
+    let found = status::status(&read_only(&provider), &world, &graph, &state, jobs).await;
     found.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Everything that is not good.
+/// Everything that is not good, but for what nobody has asked.
 fn troubles(report: &Report) -> Vec<String> {
     let resources = report.resources.iter().filter(|found| found.health != Health::Good);
-    let probes = report.probes.iter().filter(|found| found.health != Health::Good);
+    let probes = report.probes.iter().filter(|found| ![Health::Good, Health::Unasked].contains(&found.health));
     let resources = resources.map(|found| format!("{}: {}", found.address, found.says));
     resources.chain(probes.map(|found| format!("{}: {}", found.name, found.says))).collect()
 }
@@ -55,7 +62,8 @@ async fn an_instance_that_was_applied_works_and_looking_changes_nothing() {
         resources.iter().all(|address| !address.starts_with("ecs.run.")),
         "what was done has no state: {resources:?}"
     );
-    let probes = ["api", "web", "https", "webfinger", "streaming", "media", "web_certificate", "media_certificate"];
+    let probes =
+        ["api", "web", "https", "webfinger", "streaming", "media", "queues", "web_certificate", "media_certificate"];
     assert_eq!(names(&found), probes);
     assert!(instance.sim.calls().iter().all(|call| call.operation == Operation::Observe));
 }
@@ -139,4 +147,82 @@ async fn the_owner_is_looked_for_by_name() {
     let found = report(&instance, &text).await;
     let webfinger = found.probes.iter().find(|probe| probe.name == "webfinger").expect("a probe");
     assert_eq!(webfinger.says, "acct:Ada@social.example.org is found");
+}
+
+fn said<'a>(report: &'a Report, name: &str) -> (Health, &'a str) {
+    let probe = report.probes.iter().find(|probe| probe.name == name).expect("a probe");
+    (probe.health, &probe.says)
+}
+
+/// What a job has found out.
+fn found(json: Json) -> Found {
+    let answer = json!({ "exit_code": 0, "json": json });
+    [("queues".to_owned(), Ok(Value::from_json(&answer)))].into()
+}
+
+fn queues(latency: u64, processes: u64) -> Found {
+    let (queues, waiting) = ("default 2 (7 s), push 0", 2);
+    found(
+        json!({ "waiting": waiting, "latency": latency, "queues": queues, "retries": 3, "dead": 1, "processes": processes }),
+    )
+}
+
+/// What waits in the queues nobody can see from outside: a job tells it, to whoever asks.
+#[tokio::test]
+async fn queues_are_asked_for_by_a_job_and_only_then_count() {
+    let instance = living().await;
+    let unasked = report(&instance, EXAMPLE).await;
+    assert_eq!(said(&unasked, "queues"), (Health::Unasked, "not asked, since it takes a task of its own"));
+    let hint = unasked.probes.iter().find(|probe| probe.name == "queues").and_then(|probe| probe.hint.as_deref());
+    assert_eq!(hint, Some("mastoform status --jobs"));
+    let told = report_with(&instance, EXAMPLE, Some(&queues(7, 1))).await;
+    let line = "2 jobs wait, the oldest for 7 s: default 2 (7 s), push 0; 3 are tried again later, 1 were given up";
+    assert_eq!(said(&told, "queues"), (Health::Good, line));
+    assert!(told.is_good() && told.counts().0 == unasked.counts().0 + 1);
+    for (jobs, says) in [
+        (queues(301, 1), "latency is 301 and should be at most 300"),
+        (queues(0, 0), "processes is 0 and should be at least 1"),
+        (found(Json::Null), "the answer has no latency"),
+        ([("queues".to_owned(), Err(Silence::new("the task ended as FAILED")))].into(), "the task ended as FAILED"),
+        (Found::new(), "it was not run"),
+    ] {
+        let told = report_with(&instance, EXAMPLE, Some(&jobs)).await;
+        assert_eq!(said(&told, "queues"), (Health::Bad, says));
+        assert!(!told.is_good());
+    }
+}
+
+/// The example with mail by SES, and more settings of it.
+fn by_ses(more: &str) -> String {
+    let line = EXAMPLE.lines().find(|line| line.starts_with("credentials")).expect("a setting of mail");
+    example(&[(line, &format!("provider = \"ses\"\n{more}"))])
+}
+
+#[tokio::test]
+async fn what_ses_lets_the_account_send_is_told() {
+    let instance = Instance::new();
+    let verified = by_ses("verified_addresses = [\"ada@example.org\"]");
+    completed(instance.go(&verified, true).await.expect("applies").1);
+    let fine = report(&instance, &verified).await;
+    let line = "0 of 200 mails in 24 hours; reputation HEALTHY; out of the sandbox: false";
+    assert_eq!(said(&fine, "mail"), (Health::Good, line));
+    assert!(fine.is_good(), "{:?}", troubles(&fine));
+    // Without addresses that are verified, nobody gets any mail in the sandbox of SES.
+    let open = report(&instance, &by_ses("")).await;
+    assert_eq!(said(&open, "mail"), (Health::Bad, "production is false instead of true"));
+    for (attribute, before, value, says) in [
+        ("sending", Value::from(true), Value::from(false), "sending is false instead of true"),
+        ("reputation", "HEALTHY".into(), "SHUTDOWN".into(), "reputation is SHUTDOWN instead of HEALTHY or PROBATION"),
+        ("mails_left", Value::from(200), Value::from(0), "mails_left is 0 and should be at least 1"),
+    ] {
+        assert!(instance.sim.change_behind_our_back("false", &[attribute], value));
+        assert_eq!(said(&report(&instance, &verified).await, "mail"), (Health::Bad, says));
+        assert!(instance.sim.change_behind_our_back("false", &[attribute], before));
+    }
+    // A day's mail is nothing that a plan has to do with.
+    assert!(instance.sim.change_behind_our_back("false", &["mails_sent"], Value::from(150)));
+    let (plan, _) = instance.go(&verified, false).await.expect("plans");
+    assert_eq!(super::changed(&plan), [""; 0]);
+    assert!(!instance.state().expect("a state").text().contains("mails_sent"));
+    assert!(!names(&report(&living().await, EXAMPLE).await).contains(&"mail"), "another's server sends the mail");
 }

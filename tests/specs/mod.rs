@@ -486,9 +486,9 @@ const STATUSES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// A job's outcome, a distribution's, what is said of a record at another provider, and whether a user has the key that its
-/// secret holds are made here, of several answers.
-const MADE_HERE: [&str; 4] = ["cloudfront.distribution", "dns.record", "ecs.run", "ses.smtp_user"];
+/// A job's outcome, a distribution's, what DNS says of a record at another provider or of a zone, and whether a user has the
+/// key that its secret holds are made here, of several answers.
+const MADE_HERE: [&str; 5] = ["cloudfront.distribution", "dns.record", "ecs.run", "route53.zone", "ses.smtp_user"];
 
 #[test]
 fn every_status_that_aws_names_is_classified() {

@@ -19,6 +19,8 @@ pub enum Says {
     Records(Vec<(&'static str, String)>),
     /// The same, and only over TCP: an answer over UDP is cut.
     Long(Vec<(&'static str, String)>),
+    /// It leads to these servers, and says nothing itself.
+    Leads(Vec<String>),
     /// It fails, as a resolver does for a zone whose signatures are broken.
     Fails,
     /// It does not serve the zone.
@@ -119,6 +121,13 @@ fn answer(names: &Mutex<BTreeMap<String, Says>>, question: &[u8], is_tcp: bool) 
         }
         Some(Says::Long(_)) if !is_tcp => {
             answer.metadata.truncation = true;
+            return answer.to_vec().ok();
+        }
+        Some(Says::Leads(servers)) => {
+            answer.metadata.authoritative = false;
+            for server in servers {
+                answer.add_authority(Record::from_rdata(query.name().clone(), 60, data("NS", &server).1));
+            }
             return answer.to_vec().ok();
         }
         Some(Says::Records(records) | Says::Long(records)) => records,

@@ -280,6 +280,27 @@ def refuse_second_listeners():
 refuse_second_listeners()
 
 
+# Route 53 makes no second zone of one reference; moto does.
+def keep_references_of_zones():
+    from moto.route53.exceptions import Route53ClientError
+    from moto.route53.models import Route53Backend as Backend
+
+    create = Backend.create_hosted_zone
+
+    class AlreadyExists(Route53ClientError):
+        code = 409
+
+    def create_once(backend, *arguments, **named):
+        reference = named.get("caller_reference")
+        if any(zone.caller_reference == reference for zone in backend.zones.values()):
+            raise AlreadyExists("HostedZoneAlreadyExists", "A hosted zone has already been created with this reference")
+        return create(backend, *arguments, **named)
+
+    Backend.create_hosted_zone = create_once
+
+keep_references_of_zones()
+
+
 # Version 2 of SES, of which moto has a part: it keeps no options of configuration sets, knows no MAIL FROM and no account,
 # and verifies a domain that nobody has proven. Here everything is kept as it was sent. A domain is PENDING until Route 53
 # of the account has the first record of DKIM, an address until somebody asks for it a second time.

@@ -17,7 +17,7 @@ use crate::provider::{
 use crate::secret::SecretText;
 use crate::spec::blueprint::Law;
 use crate::spec::references::references;
-use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape, Types};
+use crate::spec::types::{Attribute, Condition, Milestone, Ready, ResourceType, Shape, Types, placeholders};
 use crate::value::{Tree, Value};
 
 /// Where something of a type is looked for by its name: in a region, or anywhere.
@@ -189,6 +189,9 @@ impl Sim {
         object.begin(Phase::Creating, now, self.takes(resource_type, resource_type.expect.create));
         await_others(resource_type, &stored, &mut object);
         afflict(resource_type, &mut object, struck);
+        if resource_type.once && object.ending == Ending::Failed {
+            object.said = last_words(resource_type, world.printed.get(&subject));
+        }
         let identity = forge(&mut world.cloud, resource_type, &creation.region, &subject, &family, stored, &mut object);
         self.judge(&world.cloud, &mut object, now);
         let created = self.created(resource_type, &identity, &object, now);
@@ -243,9 +246,12 @@ impl Sim {
         self.resolve(world, Operation::Update, resource_type, &update.target.region, &patch)?;
         if let Some(object) = self.object_mut(&mut world.cloud, &update.target) {
             object.attributes = attributes;
-            let was_failed = object.stage(now) == Stage::Failed;
+            let (was_failed, was_ready) = (object.stage(now) == Stage::Failed, object.stage(now) == Stage::Ready);
             object.begin(Phase::Updating, now, self.takes(resource_type, resource_type.expect.update));
-            await_others(resource_type, &object.attributes.clone(), object);
+            // What a person has done stays done, unless something else is asked now.
+            if !was_ready || asks_anew(resource_type, &update.changed) {
+                await_others(resource_type, &object.attributes.clone(), object);
+            }
             afflict(resource_type, object, struck);
             // What works goes on working.
             if was_failed {
@@ -298,14 +304,42 @@ impl Sim {
             },
             Some(awaits) => {
                 let wanted = object.attributes.at(&awaits.value)?;
-                let mut there = awaits.types.iter().flat_map(|name| cloud.of_type(name)).map(|(_, other)| other);
-                let found = there.find(|other| {
-                    other.attributes.get(&awaits.attribute) == Some(wanted) && other.stage(now) == Stage::Ready
+                let there = awaits.types.iter().filter_map(|name| self.types.get(name));
+                let mut there =
+                    there.flat_map(|found| cloud.of_type(&found.name).map(move |(_, other)| (found, other)));
+                let found = there.find_map(|(other_type, other)| {
+                    let is_it = other.attributes.get(&awaits.attribute) == Some(wanted);
+                    let since = self.works_since(cloud, other_type, other, now).filter(|_| is_it)?;
+                    (other.stage(now) == Stage::Ready).then_some(since)
                 })?;
-                (object.changed_at.max(found.settles_at), usual)
+                (object.changed_at.max(found), usual)
             }
         };
         Some(since.saturating_add(self.takes(resource_type, takes)))
+    }
+
+    /// Since when something does its work: it may stand in something that waits for a person, as a record in its zone.
+    /// `None` as long as that waits.
+    fn works_since(
+        &self,
+        cloud: &Cloud,
+        resource_type: &ResourceType,
+        object: &Object,
+        now: Duration,
+    ) -> Option<Duration> {
+        let mut since = object.settles_at;
+        for (name, attribute) in &resource_type.attributes {
+            let Some(holder) = attribute.refers_to.as_ref().and_then(|name| self.types.get(name)) else { continue };
+            let identity = object.attributes.get(name).and_then(Tree::as_text).map(Identity::new);
+            let found = identity.and_then(|identity| cloud.get(&holder.name, &identity, None));
+            if let Some((_, held)) = found.filter(|_| holder.waits_for_somebody()) {
+                if held.stage(now) != Stage::Ready {
+                    return None;
+                }
+                since = since.max(held.settles_at);
+            }
+        }
+        Some(since)
     }
 
     /// Lets an object fail that a law forbids to work yet.
@@ -614,6 +648,22 @@ pub(super) fn grow(cloud: &mut Cloud, types: &Types) {
             object.attributes = attributes;
         }
     }
+}
+
+/// Why a job has failed: as its type says, and with the last lines that its program has printed.
+fn last_words(resource_type: &ResourceType, printed: Option<&Vec<String>>) -> Option<String> {
+    const LAST_LINES: usize = 30;
+    let reason = resource_type.ready.as_ref()?.reason.as_ref()?;
+    let mut lines = vec![resource_type.attributes.get(reason)?.format.clone()?];
+    lines.extend(printed?.iter().skip(printed?.len().saturating_sub(LAST_LINES)).cloned());
+    Some(lines.join("\n"))
+}
+
+/// Whether a change of these attributes is something that a person has to act upon.
+fn asks_anew(resource_type: &ResourceType, changed: &[String]) -> bool {
+    let waits = resource_type.ready.iter().flat_map(|ready| ready.waits.values());
+    let mut named = waits.flat_map(|advice| placeholders(advice)).map(|name| name.split('.').next().unwrap_or(name));
+    named.any(|name| changed.iter().any(|changed| changed == name))
 }
 
 /// A type that waits for somebody is ready only once that has acted.

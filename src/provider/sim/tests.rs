@@ -132,6 +132,7 @@ fn options(clock: &Arc<AtomicU64>) -> Options {
         latency: Duration::ZERO,
         clock: Arc::new(move || Duration::from_millis(clock.load(Ordering::SeqCst))),
         person: Person::Usual,
+        prints: BTreeMap::new(),
         laws: vec![Law {
             resource: (TypeName::new("toy", "store"), "lawful".to_owned()),
             without: (TypeName::new("toy", "errand"), "first".to_owned()),

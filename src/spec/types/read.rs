@@ -191,12 +191,13 @@ fn request(reader: &mut Reader<'_>) -> Option<Request> {
     let mut inner = Reader { diagnostics: &mut *reader.diagnostics, table: node, what: "`request`", used: Vec::new() };
     let (name, title, line) = (inner.text("name"), inner.text("title"), inner.text("line"));
     let columns = inner.texts("columns");
-    inner.used.push("lines");
+    inner.used.extend(["cells", "lines"]);
     let lines = node.get("lines").map(lines).unwrap_or_default();
+    let cells = node.get("cells").map(texts_of).unwrap_or_default();
     inner.refuse_others();
     match (name, title, line) {
         (Some(name), Some(title), Some(line)) if !columns.is_empty() => {
-            Some(Request { name, title, columns, line, lines })
+            Some(Request { name, title, columns, cells, line, lines })
         }
         _ => {
             reader.wrong("request", "a table of `name`, `title`, `columns` and `line`");
@@ -207,11 +208,12 @@ fn request(reader: &mut Reader<'_>) -> Option<Request> {
 
 /// `lines = { kind = { TXT = "..." } }`.
 fn lines(node: &Node) -> BTreeMap<String, BTreeMap<String, String>> {
-    let by_value = |node: &Node| {
-        let lines = node.entries().iter().filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned())));
-        lines.collect()
-    };
-    node.entries().iter().map(|entry| (entry.key.clone(), by_value(&entry.node))).collect()
+    node.entries().iter().map(|entry| (entry.key.clone(), texts_of(&entry.node))).collect()
+}
+
+/// The texts of a table.
+fn texts_of(node: &Node) -> BTreeMap<String, String> {
+    node.entries().iter().filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned()))).collect()
 }
 
 /// What a message says an impact must be.

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 
 use super::without_dot;
 use crate::provider::network::address::is_public;
@@ -146,8 +147,39 @@ impl Dns {
         }
     }
 
-    /// The zone that a name stands in: the longest part of it that has name servers.
+    /// Looks whether the zone above a zone leads to these servers, and to no others.
+    pub async fn delegation(&self, name: &str, servers: &[String]) -> Finding {
+        let Some((_, parent)) = name.split_once('.') else { return Finding::Unknown };
+        let Some(above) = self.zone_above(parent).await else { return Finding::Unknown };
+        match delegated(&above.resolver, name).await {
+            Found::Values(found) if found.iter().all(|found| servers.iter().any(|server| same(found, server))) => {
+                Finding::Present
+            }
+            Found::Values(found) => Finding::Wrong(format!(
+                "the name servers of {} lead to {}, which are not those of this zone alone",
+                above.name,
+                found.join(", ")
+            )),
+            Found::Nothing => Finding::Missing,
+            Found::Refused => Finding::Wrong(format!(
+                "the name servers of {} refuse to answer, as for a zone they do not serve or whose signatures are broken",
+                above.name
+            )),
+            Found::Unreachable => Finding::Unknown,
+        }
+    }
+
+    /// The zone that a name stands in: the longest part of it that has name servers. No single word is one.
     async fn zone(&self, name: &str) -> Option<Zone> {
+        self.zone_of(name, |part| part.contains('.')).await
+    }
+
+    /// The same for a name that may be a single word: what stands above a domain.
+    async fn zone_above(&self, name: &str) -> Option<Zone> {
+        self.zone_of(name, |_| true).await
+    }
+
+    async fn zone_of(&self, name: &str, is_possible: impl Fn(&str) -> bool) -> Option<Zone> {
         let resolver = self.resolver()?;
         let mut part = name;
         loop {
@@ -164,10 +196,7 @@ impl Dns {
                 Found::Refused => {}
                 Found::Unreachable => return None,
             }
-            part = part.split_once('.')?.1;
-            if !part.contains('.') {
-                return None;
-            }
+            part = part.split_once('.').map(|(_, rest)| rest).filter(|rest| is_possible(rest))?;
         }
     }
 
@@ -221,7 +250,11 @@ async fn asked(resolver: &TokioResolver, name: &str, kind: &str) -> Found {
         "TXT" => RecordType::TXT,
         _ => RecordType::CNAME,
     };
-    match resolver.lookup(format!("{name}."), kind).await {
+    found(resolver.lookup(format!("{name}."), kind).await, kind)
+}
+
+fn found(answer: Result<Lookup, NetError>, kind: RecordType) -> Found {
+    match answer {
         Ok(answer) => {
             let records = answer.answers().iter().filter(|record| record.record_type() == kind);
             let values: Vec<String> = records.map(|record| text(&record.data)).collect();
@@ -234,6 +267,21 @@ async fn asked(resolver: &TokioResolver, name: &str, kind: &str) -> Found {
         Err(NetError::Dns(DnsError::ResponseCode(_))) => Found::Refused,
         Err(_) => Found::Unreachable,
     }
+}
+
+/// The servers that a zone leads to for a name in it: its answer, or where it sends whoever asks.
+async fn delegated(resolver: &TokioResolver, name: &str) -> Found {
+    let answer = resolver.lookup(format!("{name}."), RecordType::NS).await;
+    let sent: Vec<Record> = match &answer {
+        Ok(answer) => answer.answers().iter().chain(answer.authorities()).cloned().collect(),
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+            none.ns.iter().flat_map(|servers| servers.iter().map(|server| server.ns.clone())).collect()
+        }
+        Err(_) => Vec::new(),
+    };
+    let is_its_own = |record: &&Record| record.record_type() == RecordType::NS && same(&record.name.to_string(), name);
+    let servers: Vec<String> = sent.iter().filter(is_its_own).map(|record| text(&record.data)).collect();
+    if servers.is_empty() { found(answer, RecordType::NS) } else { Found::Values(servers) }
 }
 
 /// A value as a zone file has it, without the dot at the end of names. The parts of a text are one.

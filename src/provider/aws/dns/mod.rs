@@ -3,8 +3,13 @@
 mod look;
 pub mod record;
 
+use std::time::Duration;
+
 use super::service::Service;
 pub use look::{Dns, Finding, Found};
+
+/// How long DNS is asked for everything of a kind together.
+pub const LONGEST: Duration = Duration::from_secs(20);
 
 /// A name as people write it: answers end it with the dot of the root.
 pub fn without_dot(name: &str) -> &str {

@@ -1,12 +1,10 @@
 //! `dns.record`: a record that a person is asked for. Nothing of it is in AWS: making, changing and deleting it here
 //! does nothing, and a look asks DNS.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
-use super::Finding;
+use super::{Finding, LONGEST};
 use crate::address::Identity;
 use crate::provider::aws::attributes::{Report, wanted};
 use crate::provider::aws::handler::{Handler, created, observation, observed};
@@ -16,9 +14,6 @@ use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Obser
 use crate::value::Tree;
 
 const LOOK: &str = "a look at DNS";
-
-/// How long DNS is asked for all records together.
-const LONGEST: Duration = Duration::from_secs(20);
 
 pub struct Record;
 

@@ -199,7 +199,7 @@ fn key(attributes: &Attributes<'_, SecretText>) -> Result<Key, ProviderError> {
 }
 
 /// The records of a zone; `None` if there is no such zone.
-async fn list(clients: &Clients, zone: &str) -> Result<Option<Vec<ResourceRecordSet>>, ProviderError> {
+pub(super) async fn list(clients: &Clients, zone: &str) -> Result<Option<Vec<ResourceRecordSet>>, ProviderError> {
     let mut records = Vec::new();
     let (mut name, mut kind, mut identifier) = (None, None, None);
     loop {

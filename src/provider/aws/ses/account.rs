@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_sesv2::operation::get_account::GetAccountOutput;
+use aws_sdk_sesv2::types::SendQuota;
 
 use crate::provider::aws::attributes::Report;
 use crate::provider::aws::error::failed;
@@ -11,6 +12,9 @@ use crate::provider::{Lookup, ProviderError};
 use crate::value::Value;
 
 const GET: &str = "ses:GetAccount";
+
+/// More than anybody sends in a day.
+const UNLIMITED: f64 = 1e9;
 
 pub struct Account;
 
@@ -28,8 +32,19 @@ impl Handler for Account {
             .set("sending", account.sending_enabled())
             .set("mails_a_day", quota.map(|quota| quota.max24_hour_send()))
             .set("mails_a_second", quota.map(|quota| quota.max_send_rate()))
+            .set("mails_sent", quota.map(|quota| quota.sent_last24_hours()))
+            .set("mails_left", quota.map(left))
+            .set("reputation", account.enforcement_status())
             .set("review", review(&account))
             .value())
+    }
+}
+
+/// How many mails may still be sent today. AWS writes -1 where there is no limit.
+fn left(quota: &SendQuota) -> f64 {
+    match quota.max24_hour_send() {
+        most if most < 0.0 => UNLIMITED,
+        most => (most - quota.sent_last24_hours()).max(0.0),
     }
 }
 
