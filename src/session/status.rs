@@ -46,7 +46,7 @@ pub type Found = BTreeMap<String, Result<Value, Silence>>;
 /// # Errors
 ///
 /// Probes that cannot be evaluated.
-pub fn jobs(world: &World<'_>, graph: &Graph<'_>, state: &State) -> Result<Vec<String>, SessionError> {
+pub fn jobs(world: &World<'_>, graph: &Graph, state: &State) -> Result<Vec<String>, SessionError> {
     let asked = questions(world, graph, state)?;
     let job = |asked: &Asked<'_>| asked.probe.job().filter(|_| asked.question.is_ok()).map(str::to_owned);
     Ok(asked.iter().filter_map(job).collect())
