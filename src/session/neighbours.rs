@@ -172,14 +172,19 @@ async fn existing(reader: &dyn Reader, types: &Types, belongings: Vec<Belonging>
         }
     }
     let mut gone: BTreeSet<usize> = BTreeSet::new();
-    // Answers go by address, so of several under one address each has a round of its own.
-    let rounds = asked.values().map(Vec::len).max().unwrap_or_default();
-    for round in 0..rounds {
-        let these: Vec<&(usize, Target)> = asked.values().filter_map(|targets| targets.get(round)).collect();
-        let targets: Vec<Target> = these.iter().map(|(_, target)| target.clone()).collect();
-        let answers = reader.observe(&targets).await;
-        let missing = |target: &Target| matches!(answers.get(&target.address), Some(Observation::Gone));
-        gone.extend(these.iter().filter(|(_, target)| missing(target)).map(|(index, _)| *index));
+    // Answers go by address, so of several under one address each is in a group of its own. All are asked at once.
+    let most = asked.values().map(Vec::len).max().unwrap_or_default();
+    let groups = (0..most).map(|number| {
+        let these = asked.values().filter_map(move |targets| targets.get(number).cloned());
+        these.unzip::<usize, Target, Vec<usize>, Vec<Target>>()
+    });
+    let (indices, groups): (Vec<Vec<usize>>, Vec<Vec<Target>>) = groups.unzip();
+    if !groups.is_empty() {
+        let answers = reader.observe_each(&groups).await;
+        for ((indices, group), answers) in indices.iter().zip(&groups).zip(answers) {
+            let missing = |target: &Target| matches!(answers.get(&target.address), Some(Observation::Gone));
+            gone.extend(indices.iter().zip(group).filter(|(_, target)| missing(target)).map(|(index, _)| *index));
+        }
     }
     let belongings = belongings.into_iter().enumerate();
     belongings.filter(|(index, found)| !gone.contains(index) && is_made(types, found)).map(|(_, found)| found).collect()

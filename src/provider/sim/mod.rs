@@ -368,6 +368,44 @@ impl Sim {
     }
 }
 
+impl Sim {
+    /// Shows several groups of targets, all in one journey.
+    async fn observe_groups(&self, groups: &[&[Target]]) -> Vec<Observations> {
+        let start = self.now();
+        self.travel().await;
+        let mut answers = Vec::new();
+        for targets in groups {
+            let mut observations = Observations::new();
+            for target in *targets {
+                let (struck, observation) = match self.news(Operation::Observe, &target.address.type_name) {
+                    Ok(mut world) => {
+                        let struck = self.strike(&mut world, Operation::Observe, &target.address);
+                        let observation = self.observe_now(target, struck.as_ref(), &mut world);
+                        (struck, observation)
+                    }
+                    Err(error) => (None, Observation::Failed(error)),
+                };
+                observations.insert(target.address.clone(), observation);
+                if matches!(struck, Some(Fault::Crash(_))) {
+                    self.crash().await;
+                }
+            }
+            answers.push(observations);
+        }
+        self.travel().await;
+        let batches: BTreeSet<(&TypeName, &str)> = groups
+            .iter()
+            .copied()
+            .flatten()
+            .map(|target| (&target.address.type_name, target.region.as_str()))
+            .collect();
+        for (type_name, region) in batches {
+            let _ = self.traced(called(Operation::Observe, type_name), region, start, Ok(()));
+        }
+        answers
+    }
+}
+
 #[async_trait]
 impl Provider for Sim {
     async fn account(&self) -> Outcome<Account> {
@@ -383,30 +421,12 @@ impl Provider for Sim {
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
-        let start = self.now();
-        self.travel().await;
-        let mut observations = Observations::new();
-        for target in targets {
-            let (struck, observation) = match self.news(Operation::Observe, &target.address.type_name) {
-                Ok(mut world) => {
-                    let struck = self.strike(&mut world, Operation::Observe, &target.address);
-                    let observation = self.observe_now(target, struck.as_ref(), &mut world);
-                    (struck, observation)
-                }
-                Err(error) => (None, Observation::Failed(error)),
-            };
-            observations.insert(target.address.clone(), observation);
-            if matches!(struck, Some(Fault::Crash(_))) {
-                self.crash().await;
-            }
-        }
-        self.travel().await;
-        let batches: BTreeSet<(&TypeName, &str)> =
-            targets.iter().map(|target| (&target.address.type_name, target.region.as_str())).collect();
-        for (type_name, region) in batches {
-            let _ = self.traced(called(Operation::Observe, type_name), region, start, Ok(()));
-        }
-        observations
+        self.observe_groups(&[targets]).await.pop().unwrap_or_default()
+    }
+
+    async fn observe_each(&self, instances: &[Vec<Target>]) -> Vec<Observations> {
+        let groups: Vec<&[Target]> = instances.iter().map(Vec::as_slice).collect();
+        self.observe_groups(&groups).await
     }
 
     async fn announced(&self, targets: &[Target]) -> Announced {
