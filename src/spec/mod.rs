@@ -94,7 +94,7 @@ impl Specs {
         let mut diagnostics = Diagnostics::default();
         let mut types = Types::new();
         let mut blueprint = Blueprint::default();
-        let mut sources = Vec::new();
+        let mut sources: Vec<Arc<SourceFile>> = Vec::new();
         let mut prices = Prices::default();
         for (file, document) in files {
             let is_prices =
@@ -103,6 +103,9 @@ impl Specs {
             if is_prices {
                 prices = Prices::own(source);
                 continue;
+            }
+            if let Some(before) = sources.last().filter(|_| document.is_empty()) {
+                source.counts_patterns_after(before);
             }
             match document::prepared::read(&source, document).map_or_else(|| document::parse(&source), Ok) {
                 Ok(node) => match &file.types_of {
