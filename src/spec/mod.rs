@@ -132,6 +132,11 @@ impl Specs {
         self.files.len() > self.embedded || self.prices.is_own()
     }
 
+    /// Bytes of everything that is no part of the program.
+    pub fn own_bytes(&self) -> usize {
+        self.files.iter().skip(self.embedded).map(|file| file.text.len()).sum()
+    }
+
     /// SHA-256 of all files, for the fingerprint of a plan. Patches are no part of it: they are the instance's file's.
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| digest(self.files.iter().map(|file| file.text.as_str())))
