@@ -129,7 +129,9 @@ pub struct Remembered {
     /// How many of the entries the state holds.
     pub held: usize,
     /// An instance that lives without a state is taken over instead of refused.
-    pub takes_over: bool,
+    takes_over: bool,
+    /// There was a state, and it is gone: only what lives can be gone on with.
+    lost: Option<StateError>,
 }
 
 impl Remembered {
@@ -137,12 +139,6 @@ impl Remembered {
     #[must_use]
     pub fn without_journal(self) -> Self {
         Self { entries: Vec::new(), held: 0, ..self }
-    }
-
-    /// Takes over an instance of this name that lives in the cloud and of which there is no state.
-    #[must_use]
-    pub fn taking_over(self, takes_over: bool) -> Self {
-        Self { takes_over, ..self }
     }
 
     /// Whether nothing was ever applied from here.
@@ -157,10 +153,40 @@ impl Remembered {
 ///
 /// `State` or `Journal`, also for two files that do not fit together. Both are left as they are.
 pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) -> Result<Remembered, SessionError> {
+    recall(paths, instance, region, lineage, false)
+}
+
+/// The same for a plan. `takes_over`: an instance of this name that lives in the cloud and of which there is no state is
+/// taken over, also where there was one: whoever says that it is lost need not bring it back.
+///
+/// # Errors
+///
+/// As [`read_state`].
+pub fn read_state_for_plan(
+    paths: &Paths,
+    config: &Config,
+    lineage: &str,
+    takes_over: bool,
+) -> Result<Remembered, SessionError> {
+    recall(paths, &config.name, &config.region, lineage, takes_over)
+}
+
+fn recall(
+    paths: &Paths,
+    instance: &str,
+    region: &str,
+    lineage: &str,
+    takes_over: bool,
+) -> Result<Remembered, SessionError> {
     let (found, on_disk) = State::read_with_digest(&paths.state())?.unzip();
-    if found.is_none() {
-        paths.refuse_lost()?;
-    }
+    let lost = match (&found, paths.refuse_lost()) {
+        (None, Err(lost @ StateError::Lost { .. })) if takes_over => Some(lost),
+        (None, refused) => {
+            refused?;
+            None
+        }
+        (Some(_), _) => None,
+    };
     let entries = Journal::read(&paths.journal())?.entries;
     let state = found.unwrap_or_else(|| {
         // A first apply that was interrupted before there was a state file has chosen a lineage already.
@@ -172,7 +198,7 @@ pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) ->
     });
     let held = journal::held(&entries, &state.lineage, state.serial, on_disk.as_deref())
         .map_err(|problem| JournalError::OtherState { path: paths.journal(), problem })?;
-    Ok(Remembered { state, on_disk, entries, held, takes_over: false })
+    Ok(Remembered { state, on_disk, entries, held, takes_over, lost })
 }
 
 /// Refuses a state of another instance, account or region.
@@ -206,7 +232,11 @@ pub async fn gather(
     remembered: Remembered,
 ) -> Result<Gathered, SessionError> {
     let is_first = remembered.is_first();
-    let Remembered { mut state, on_disk, entries, held, takes_over } = remembered;
+    let Remembered { mut state, on_disk, entries, held, takes_over, lost } = remembered;
+    let lost = match lost {
+        Some(lost) if !is_first => return Err(lost.into()),
+        lost => lost,
+    };
     check_identity(&state, world.map(|world| world.config), None)?;
     let lookups = async {
         match world {
@@ -237,7 +267,8 @@ pub async fn gather(
             observations = refresh::look_at(&**reader, &refresh::targets(types, &state)).await?;
         }
         (Some(living), _) => return Err(SessionError::Living(Box::new(living))),
-        (None, _) => {}
+        // Nothing lives that could be taken over, or it does not show yet.
+        (None, _) => lost.map_or(Ok(()), Err)?,
     }
     let notes = recover::fold(&mut state, &entries, held, &**reader).await?;
     let (late, _) = split(&state);
@@ -340,7 +371,8 @@ pub async fn inspect(reader: &Arc<dyn Reader>, types: &Types, state: &State) -> 
 
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
 pub fn gather_offline(config: Option<&Config>, remembered: Remembered) -> Result<Gathered, SessionError> {
-    let Remembered { state, on_disk, .. } = remembered;
+    let Remembered { state, on_disk, lost, .. } = remembered;
+    lost.map_or(Ok(()), Err)?;
     check_identity(&state, config, None)?;
     Ok(Gathered { on_disk, ..Gathered::offline(state) })
 }

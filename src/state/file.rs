@@ -258,8 +258,9 @@ impl StateError {
             Self::Lost { remains, instance, .. } => {
                 let remains: Vec<String> = remains.iter().map(|path| path.display().to_string()).collect();
                 format!(
-                    "`mastoform state restore {instance}` takes back the last good one; if nothing of {instance} exists any \
-                     more, remove {} first (from git, too)",
+                    "`mastoform state restore {instance}` takes back the last good one; if it is lost for good, \
+                     `mastoform apply --adopt-own` goes on with what lives; if nothing of {instance} exists any more, \
+                     remove {} first (from git, too)",
                     remains.join(" and ")
                 )
             }

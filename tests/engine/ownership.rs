@@ -21,7 +21,7 @@ use mastoform::render;
 use mastoform::session::{self, SessionError, neighbours};
 use mastoform::spec::Specs;
 use mastoform::spec::types::Proof;
-use mastoform::state::{Intent, Journal, Record, State, Status, Verb};
+use mastoform::state::{Intent, Journal, Record, State, StateError, Status, Verb};
 use mastoform::value::{Tree, Value};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -544,6 +544,31 @@ async fn taking_over_finds_everything_and_makes_nothing() {
         assert_eq!((&found.identity, &found.facts), (&row.identity, &row.facts), "{address}");
     }
     nothing_to_do(&second).await;
+}
+
+/// A backup shows that there was a state. Whoever says that it is lost goes on with what lives, and with nothing else.
+#[tokio::test]
+async fn what_lives_is_taken_over_although_traces_of_its_state_are_left() {
+    let first = Instance::new();
+    completed(first.go(EXAMPLE, true).await.expect("plans").1);
+    let leave_traces = |instance: &Instance| {
+        fs_err::copy(first.paths().state(), instance.paths().backup()).expect("copied");
+    };
+    let second = first.beside("another");
+    leave_traces(&second);
+    let SessionError::State(lost) = second.gather(EXAMPLE, false).await.expect_err("it is lost") else {
+        panic!("another error")
+    };
+    assert_eq!(lost.code(), "state-lost");
+    assert!(lost.hint().contains("`mastoform apply --adopt-own` goes on with what lives"), "{}", lost.hint());
+    let count = first.sim.objects().len();
+    completed(Some(second.take_over(EXAMPLE).await.1));
+    assert_eq!((second.state().expect("a state").lineage.as_str(), first.sim.objects().len()), ("lineage", count));
+    nothing_to_do(&second).await;
+    let alone = Instance::new();
+    leave_traces(&alone);
+    let lost = alone.gather(EXAMPLE, true).await.expect_err("nothing lives");
+    assert!(matches!(lost, SessionError::State(StateError::Lost { .. })), "{lost}");
 }
 
 #[tokio::test]
