@@ -263,11 +263,22 @@ impl Sim {
         flushed.map_err(|error| unkept(operation, type_name, &error))
     }
 
-    fn note_registration(&self, change: impl FnOnce(&mut Cloud)) -> Outcome<()> {
+    /// Registers an instance, or takes that back. What another lineage has registered stays.
+    fn note_registration(&self, registration: &Registration, is_there: bool) -> Outcome<()> {
         let about = TypeName::new("account", "registration");
+        let key = registered_as(&registration.region, &registration.instance);
         {
             let mut turn = self.turn(Operation::Mark, &about)?;
-            change(&mut turn.cloud);
+            let held = turn.cloud.registration(&key).map(|held| held.lineage == registration.lineage);
+            match held {
+                Some(false) => {
+                    let message =
+                        format!("the registration {key} is not of this instance's lineage and stays as it is");
+                    return Err(refusal(Operation::Mark, &about, ErrorKind::Conflict, "AlreadyExists", message));
+                }
+                None if !is_there => return Ok(()),
+                _ => turn.cloud.register(key, is_there.then(|| registration.clone())),
+            }
             self.save(&mut turn, Operation::Mark, &about)?;
         }
         self.settle(Operation::Mark, &about)
@@ -480,18 +491,12 @@ impl Provider for Sim {
 
     async fn register(&self, registration: &Registration) -> Outcome<()> {
         self.travel().await;
-        let key = registered_as(&registration.region, &registration.instance);
-        self.note_registration(|cloud| cloud.register(key, Some(registration.clone())))
+        self.note_registration(registration, true)
     }
 
     async fn unregister(&self, registration: &Registration) -> Outcome<()> {
         self.travel().await;
-        let key = registered_as(&registration.region, &registration.instance);
-        self.note_registration(|cloud| {
-            if cloud.registration(&key).is_some_and(|held| held.lineage == registration.lineage) {
-                cloud.register(key, None);
-            }
-        })
+        self.note_registration(registration, false)
     }
 
     async fn delete(&self, target: &Target) -> Outcome<Deletion> {
