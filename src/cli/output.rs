@@ -6,6 +6,7 @@ use super::files::{self, Project};
 use super::requests::Requests;
 use super::{CommandError, Exit, OutputArguments, Ui};
 use crate::diagnostic::Diagnostic;
+use crate::inert::printable;
 use crate::ops::Settings;
 use crate::plan::resolve::resolve;
 use crate::render::layout::{pad, width, wrap};
@@ -63,7 +64,7 @@ fn requests(
     let all = Requests::of(state, types, &|_| true);
     match all.iter().find(|requests| requests.name() == name) {
         Some(requests) if arguments.json => ui.json(&requests.to_json())?,
-        Some(requests) if arguments.zone => ui.data(&requests.lines())?,
+        Some(requests) if arguments.zone => ui.data(&requests.lines()?)?,
         Some(requests) => ui.data(&requests.table())?,
         None if arguments.json => ui.json(&json!({"format": FORMAT, "requests": []}))?,
         None => ui.say("You are asked for nothing."),
@@ -102,7 +103,8 @@ pub fn list(outputs: &[Output], columns: usize) -> String {
     let mut lines = Vec::new();
     for output in outputs {
         let name = paint(Role::Heading, &pad(&output.name, name_columns));
-        let value = output.value.as_ref().map_or_else(|| paint(Role::Quiet, UNKNOWN), text);
+        let value = output.value.as_ref().map(|value| printable(&text(value)).into_owned());
+        let value = value.unwrap_or_else(|| paint(Role::Quiet, UNKNOWN));
         lines.push(format!("{name}  {value}"));
         let doc = wrap(&output.doc, columns.saturating_sub(indent.len()).max(40));
         lines.extend(doc.iter().map(|line| format!("{indent}{}", paint(Role::Quiet, line))));
