@@ -19,6 +19,7 @@ use crate::config::{self, Config};
 use crate::cost::{self, Estimate, Market};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Root};
+use crate::inert::printable;
 use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
@@ -52,7 +53,7 @@ pub enum SessionError {
     OtherInstance { expected: String, found: String },
     #[error("{0}")]
     Living(Box<Living>),
-    #[error("several instances {instance:?} live in {region}: {}", .resources.join(", "))]
+    #[error("several instances {instance:?} live in {region}: {}", printable(&.resources.join(", ")))]
     Several { instance: String, region: String, resources: Vec<String> },
     #[error("looking for instances that live already failed")]
     Census(#[source] ProviderError),

@@ -59,6 +59,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "value",
             "address",
             "diagnostic",
+            "inert",
         ],
     ),
     (

@@ -19,6 +19,7 @@ use crate::address::{Address, Identity};
 use crate::apply::late::{Existing, Revealed};
 use crate::diagnostic::Diagnostics;
 use crate::expr::Late;
+use crate::inert::printable;
 use crate::plan::drift::LeftOver;
 use crate::plan::resolve::{Desired, Graph, ResourceScope, World, resolve};
 use crate::plan::walk::merged;
@@ -47,11 +48,14 @@ impl fmt::Display for Living {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "an instance {:?} lives in {} already", self.instance, self.region)?;
         match &self.registration {
-            Some(known) => write!(formatter, ": {}, last applied {}", known.title, known.applied)?,
-            None => write!(formatter, ": {} resources, such as {}", self.resources.len(), self.example())?,
+            Some(known) => {
+                let (title, applied) = (printable(&known.title), printable(&known.applied));
+                write!(formatter, ": {title}, last applied {applied}")?;
+            }
+            None => write!(formatter, ": {} resources, such as {}", self.resources.len(), printable(self.example()))?,
         }
         match &self.lineage {
-            Some(lineage) => write!(formatter, ", lineage {lineage}"),
+            Some(lineage) => write!(formatter, ", lineage {}", printable(lineage)),
             None => write!(formatter, ", made by an earlier version of mastoform"),
         }
     }
