@@ -24,7 +24,7 @@ use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
 use crate::plan::{self, Cause, Plan, check};
-use crate::provider::{Account, Observation, Observations, ProviderError, Reader, Target, ownership};
+use crate::provider::{Account, NOBODYS_ACCOUNT, Observation, Observations, ProviderError, Reader, Target, ownership};
 use crate::refresh::{self, RefreshError, Stranger};
 use crate::spec::types::Durations;
 use crate::spec::{self, Specs, Types};
@@ -96,7 +96,7 @@ pub struct Gathered {
     pub lookups: BTreeMap<Address, Value>,
     /// `None`: offline.
     pub observations: Option<Observations>,
-    /// The account that AWS has named; none offline, and none of a simulated cloud.
+    /// The account that AWS has named; offline, the one that the state knows; none of a simulated cloud.
     pub account: Option<String>,
 }
 
@@ -104,6 +104,7 @@ impl Gathered {
     /// What a state alone tells, as if there were no file of it.
     pub fn offline(state: State) -> Self {
         let lookups = state.lookups.clone();
+        let account = state.account.clone().filter(|account| account != NOBODYS_ACCOUNT);
         Self {
             state,
             on_disk: None,
@@ -114,7 +115,7 @@ impl Gathered {
             found: BTreeSet::new(),
             lookups,
             observations: None,
-            account: None,
+            account,
         }
     }
 }
@@ -462,10 +463,11 @@ fn frozen(world: &World<'_>, state: &State) -> Diagnostics {
     problems
 }
 
-/// Refuses settings that name an object of another account, where the specs say it must be the instance's own.
+/// Refuses settings that name an object of another account, where the specs say it must be the instance's own. As long as
+/// nobody knows which account that is, all of them must be in one.
 fn foreign(world: &World<'_>, account: Option<&str>) -> Diagnostics {
     let mut problems = Diagnostics::default();
-    let Some(account) = account else { return problems };
+    let mut known = account.map(str::to_owned);
     for input in world.specs.blueprint.inputs.iter().filter(|input| input.own_account) {
         let Some(value) = world.config.values.at(&input.path) else { continue };
         let texts: Vec<(Option<&String>, &Value)> = match value {
@@ -475,11 +477,13 @@ fn foreign(world: &World<'_>, account: Option<&str>) -> Diagnostics {
         };
         for (key, text) in texts {
             let Some(owner) = text.as_text().and_then(|text| text.split(':').nth(4)) else { continue };
-            if owner == account {
+            let expected = known.get_or_insert_with(|| owner.to_owned());
+            if owner == expected {
                 continue;
             }
             let path: Vec<String> = input.path.iter().chain(key).cloned().collect();
-            let message = format!("`{}` is in account {owner}, and the instance is in {account}", path.join("."));
+            let whose = if account.is_some() { "the instance is" } else { "others of its settings are" };
+            let message = format!("`{}` is in account {owner}, and {whose} in {expected}", path.join("."));
             let mut problem = Diagnostic::error("out-of-range", message);
             if let Some(location) = world.config.origin(&path) {
                 problem = problem.at(location, "another account's");

@@ -214,6 +214,9 @@ pub enum Deletion {
     Again,
 }
 
+/// The account of a simulated cloud. It is nobody's: AWS's own examples have it.
+pub const NOBODYS_ACCOUNT: &str = "123456789012";
+
 /// The account behind the credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {

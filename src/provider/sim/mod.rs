@@ -62,7 +62,7 @@ use crate::spec::types::{ResourceType, Types};
 use crate::value::Value;
 
 /// The only account there is.
-pub const ACCOUNT: &str = "123456789012";
+pub const ACCOUNT: &str = super::NOBODYS_ACCOUNT;
 
 /// What tokio's clock counts in.
 const TICK: Duration = Duration::from_millis(1);
