@@ -36,7 +36,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -184,6 +184,11 @@ impl Drop for Turn<'_> {
 }
 
 type Outcome<T> = Result<T, ProviderError>;
+
+/// Whether the file at `path` holds a simulated cloud. It is left as it is.
+pub fn is_kept_in(path: &Path) -> bool {
+    Store::open(path, 0, Duration::ZERO).is_ok()
+}
 
 impl Sim {
     /// Opens the cloud kept in the file at `path`, or an empty one that is kept there after each change. Without a path
