@@ -128,6 +128,7 @@ pub fn to_json(outputs: &[Output]) -> Json {
 mod tests {
     use super::*;
     use crate::cli::files::tests::options;
+    use crate::cli::proposal::tests::Bench;
     use crate::cli::ui::captured::ui;
 
     #[test]
@@ -146,5 +147,28 @@ mod tests {
         assert!(error.to_string().contains("not known yet"));
         let error = run(&ui, &options, &arguments(Some("ulr"), false)).expect_err("no such output");
         assert!(error.to_string().contains("there is no output `ulr`"));
+    }
+
+    #[tokio::test]
+    async fn a_forged_name_is_one_word_of_a_command() {
+        let bench = Bench::new();
+        bench.apply().await;
+        let (project, _) = Project::read(&bench.options).unwrap_or_else(|error| panic!("{error}"));
+        let path = project.paths.state();
+        let mut state = State::read(&path).expect("a state").expect("one");
+        let row = state.rows.get_mut(&"logs.log_group.mastodon".parse().expect("an address")).expect("a row");
+        for values in [&mut row.inputs, &mut row.facts] {
+            values.set(&["name"], "/mastodon/social; touch PWN $(id)\nhint: x".into());
+        }
+        state.write(&path).expect("written");
+        let (ui, out, _) = ui(false, "");
+        let mut told = |name: Option<&str>| {
+            let arguments = OutputArguments { name: name.map(str::to_owned), json: false, zone: false };
+            run(&ui, &bench.options, &arguments).unwrap_or_else(|error| panic!("{error}"));
+            out.take()
+        };
+        let command = r"aws logs tail '/mastodon/social; touch PWN $(id)\u{a}hint: x' --follow --region eu-central-1";
+        assert_eq!(told(Some("logs")), format!("{command}\n"));
+        assert!(told(None).contains(command));
     }
 }

