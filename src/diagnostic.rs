@@ -33,6 +33,8 @@ pub struct SourceFile {
     lines: OnceLock<Vec<usize>>,
     /// Bytes of its expressions that have been parsed.
     spent: AtomicUsize,
+    /// What the patterns of this file, and of those read before it, are compiled to.
+    patterns: AtomicUsize,
 }
 
 impl PartialEq for SourceFile {
@@ -45,12 +47,24 @@ impl Eq for SourceFile {}
 
 impl SourceFile {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new(), spent: AtomicUsize::new(0) })
+        let (spent, patterns) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new(), spent, patterns })
     }
 
     /// Counts bytes that are going to be parsed once more, as expressions. False if that is more than `most` of the file.
     pub fn spend(&self, bytes: usize, most: usize) -> bool {
         self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= most
+    }
+
+    /// Counts what another pattern is compiled to. False if that is more than `most`.
+    pub fn spend_on_patterns(&self, parts: usize, most: usize) -> bool {
+        let before = self.patterns.fetch_add(parts.min(most), Ordering::Relaxed);
+        before.saturating_add(parts) <= most
+    }
+
+    /// Goes on counting patterns where another file has ended: all are compiled by one program.
+    pub fn counts_patterns_after(&self, other: &Self) {
+        self.patterns.fetch_add(other.patterns.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// The line that `offset` is in, from 0, and where it begins.

@@ -345,6 +345,31 @@ pub fn write_own(path: &Path, kind: &'static Kind, bytes: &[u8]) -> io::Result<f
     Ok(fs_err::File::from_parts(file, path))
 }
 
+/// Gives a file another name in its folder. What has that name already stays: two files never become one.
+///
+/// # Errors
+///
+/// Something has the name, or the file cannot be renamed.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    if is_there(to)? {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", to.display())));
+    }
+    fs_err::rename(from, to)
+}
+
+/// Whether something has this name, be it a link to nowhere.
+///
+/// # Errors
+///
+/// It cannot be found out.
+pub fn is_there(path: &Path) -> io::Result<bool> {
+    match fs_err::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

@@ -11,7 +11,7 @@
 //!   the last defence, for texts that should have been made printable before.
 //! - [`json_guarded`] changes the spelling of a JSON document and not its meaning.
 //! - [`markdown`] and [`markdown_code`] give text that a reader of Markdown shows as it is: no link, no picture, no tag,
-//!   no mention, no end of the code around it.
+//!   no mention, no issue, no commit, no end of the code around it.
 
 use std::borrow::Cow;
 
@@ -169,7 +169,9 @@ pub fn markdown_code(text: &str) -> String {
 
 fn marked_up(text: &str, apart: &str) -> String {
     let text = printable(text);
+    let mut linked = if apart.is_empty() { Vec::new() } else { linked(&text) }.into_iter().peekable();
     let mut safe = String::with_capacity(text.len() + 8);
+    let mut position = 0;
     let mut before = ' ';
     let mut characters = text.chars().peekable();
     // Digits with a dot behind them begin a list.
@@ -178,6 +180,10 @@ fn marked_up(text: &str, apart: &str) -> String {
     let mut ws = 0;
     while let Some(character) = characters.next() {
         let next = characters.peek().copied().unwrap_or(' ');
+        if linked.next_if_eq(&position).is_some() {
+            safe.push_str(apart);
+        }
+        position += character.len_utf8();
         let is_word = |character: char| character.is_alphanumeric();
         match character {
             '&' => safe.push_str("&amp;"),
@@ -209,6 +215,30 @@ fn marked_up(text: &str, apart: &str) -> String {
         before = character;
     }
     safe
+}
+
+/// Where words have to be broken that become links without any sign: `GH-1` is an issue, and what looks like the hash of a
+/// commit is one. Bytes, in order.
+fn linked(text: &str) -> Vec<usize> {
+    /// The fewest digits by which a commit is found, and all of them.
+    const HASH: std::ops::RangeInclusive<usize> = 7..=40;
+    let mut places = Vec::new();
+    let is_word = |letter: char| letter.is_ascii_alphanumeric();
+    let mut end = 0;
+    while let Some(from) = text[end..].find(is_word).map(|at| end + at) {
+        end = text[from..].find(|letter: char| !is_word(letter)).map_or(text.len(), |at| from + at);
+        let word = &text[from..end];
+        let goes_on =
+            text[end..].strip_prefix('-').is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()));
+        let is_hash = HASH.contains(&word.len())
+            && word.bytes().all(|letter| letter.is_ascii_hexdigit())
+            && (word.len() == *HASH.end() || word.bytes().any(|letter| letter.is_ascii_digit()))
+            && (word.len() == *HASH.end() || word.bytes().any(|letter| letter.is_ascii_alphabetic()));
+        if is_hash || word.eq_ignore_ascii_case("gh") && goes_on {
+            places.push(from + 1);
+        }
+    }
+    places
 }
 
 #[cfg(test)]
@@ -286,5 +316,21 @@ mod tests {
         assert_eq!(markdown("https://x www.x"), "https&#58;&#8203;//x www&#46;&#8203;x");
         assert_eq!(markdown("1. a"), "1&#46; a");
         assert_eq!(markdown("- a"), "&#45; a");
+    }
+
+    /// A link to an issue or a commit needs no sign. Within code there is none.
+    #[test]
+    fn no_word_becomes_a_link_by_itself() {
+        for (text, safe) in [
+            ("GH-1", "G&#8203;H-1"),
+            ("a gh-12, b", "a g&#8203;h-12, b"),
+            ("#1 o/r#1", "&#35;&#8203;1 o/r&#35;&#8203;1"),
+            ("at o/r@0a1b2c3", "at o/r&#64;&#8203;0&#8203;a1b2c3"),
+            ("0123456789012345678901234567890123456789", "0&#8203;123456789012345678901234567890123456789"),
+            ("deadbee1 defaced 12345678 eu-1 GH- high-1", "d&#8203;eadbee1 defaced 12345678 eu-1 GH- high-1"),
+        ] {
+            assert_eq!(markdown(text), safe);
+            assert!(!markdown_code(text).contains(APART), "{text}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::address::{Address, Identity};
+use crate::address::{Address, Identity, TypeName};
 use crate::diagnostic::Diagnostics;
 use crate::plan::owner;
 use crate::plan::resolve::{World, wanted_lookups};
@@ -186,69 +186,104 @@ pub async fn observe(reader: &dyn Reader, types: &Types, targets: &[Target]) -> 
 pub async fn look_at(reader: &dyn Reader, targets: &[Target]) -> Result<Observations, RefreshError> {
     let observations = look(reader, targets).await;
     for (address, observation) in &observations {
-        if let Observation::Failed(source) = observation {
-            return Err(RefreshError::Observe { address: address.clone(), source: source.clone() });
-        }
+        refuse_unread(address, observation)?;
     }
     Ok(observations)
 }
 
+fn refuse_unread(address: &Address, observation: &Observation) -> Result<(), RefreshError> {
+    match observation {
+        Observation::Failed(source) => Err(RefreshError::Observe { address: address.clone(), source: source.clone() }),
+        _ => Ok(()),
+    }
+}
+
 /// As [`look_at`], for whoever can do without some: one that cannot be read is [`Observation::Failed`].
 pub async fn look(reader: &dyn Reader, targets: &[Target]) -> Observations {
-    if targets.is_empty() {
-        return Observations::new();
-    }
-    let mut observations = reader.observe(targets).await;
+    look_each(reader, &[targets.to_vec()]).await.pop().unwrap_or_default()
+}
+
+/// As [`look`], for several groups at once: answers go by address, and an address has one target in each group.
+async fn look_each(reader: &dyn Reader, groups: &[Vec<Target>]) -> Vec<Observations> {
+    let mut observations = ask_each(reader, groups).await;
     // What was made a moment ago may not be visible everywhere yet, and taking it for gone would make it twice. So what
     // seems to be gone gets a second and a third look.
     for _ in 0..2 {
-        let gone = |target: &&Target| matches!(observations.get(&target.address), Some(Observation::Gone));
-        let again: Vec<Target> = targets.iter().filter(gone).cloned().collect();
-        if again.is_empty() {
+        let seemingly_gone = |(group, answers): (&Vec<Target>, &Observations)| -> Vec<Target> {
+            let gone = |target: &&Target| matches!(answers.get(&target.address), Some(Observation::Gone));
+            group.iter().filter(gone).cloned().collect()
+        };
+        let again: Vec<Vec<Target>> = groups.iter().zip(&observations).map(seemingly_gone).collect();
+        if again.iter().all(Vec::is_empty) {
             break;
         }
         sleep(SECOND_LOOK.div_f64(reader.time_lapse())).await;
-        observations.extend(reader.observe(&again).await);
+        for (answers, later) in observations.iter_mut().zip(ask_each(reader, &again).await) {
+            answers.extend(later);
+        }
     }
     observations
+}
+
+/// One wave of questions. Nobody is asked for nothing.
+async fn ask_each(reader: &dyn Reader, groups: &[Vec<Target>]) -> Vec<Observations> {
+    match groups {
+        _ if groups.iter().all(Vec::is_empty) => vec![Observations::new(); groups.len()],
+        // Only such a question may join those of other instances.
+        [only] => vec![reader.observe(only).await],
+        several => reader.observe_each(several).await,
+    }
 }
 
 /// Makes [`Observation::Foreign`] of every answer about a resource that is not its target's owner's: nothing else of it is
 /// passed on.
 pub fn part_foreign(types: &Types, targets: &[Target], observations: &mut Observations) {
-    let mut cares: BTreeMap<&Address, Care> = BTreeMap::new();
-    let is_part = |target: &&Target| {
+    part_foreign_each(types, &mut [(targets, observations)]);
+}
+
+/// As [`part_foreign`], for several groups: what a resource is part of may be in another one.
+fn part_foreign_each(types: &Types, groups: &mut [(&[Target], &mut Observations)]) {
+    let mut cares: BTreeMap<(usize, &Address), Care> = BTreeMap::new();
+    let targets: Vec<(usize, &Target)> = groups
+        .iter()
+        .enumerate()
+        .flat_map(|(number, (targets, _))| targets.iter().map(move |target| (number, target)))
+        .collect();
+    let is_part = |(_, target): &(usize, &Target)| {
         let resource_type = types.get(&target.address.type_name).map(Arc::as_ref);
         matches!(resource_type.map(|found| &found.proof), Some(Proof::Parent { .. }))
     };
-    let (parts, wholes): (Vec<&Target>, Vec<&Target>) = targets.iter().partition(is_part);
-    for target in wholes.into_iter().chain(parts) {
+    let (parts, wholes): (Vec<_>, Vec<_>) = targets.iter().copied().partition(is_part);
+    let by_identity: BTreeMap<(&TypeName, &str), (usize, &Address)> = targets
+        .iter()
+        .rev()
+        .map(|(number, target)| ((&target.address.type_name, target.identity.as_str()), (*number, &target.address)))
+        .collect();
+    for (number, target) in wholes.iter().chain(&parts).copied() {
         let Some(owner) = &target.owner else { continue };
-        let Some(Observation::Found(observed)) = observations.get(&target.address) else { continue };
+        let Some(Observation::Found(observed)) = groups[number].1.get(&target.address) else { continue };
         let resource_type = types.get(&target.address.type_name).map(Arc::as_ref);
-        let parent = resource_type.and_then(|resource_type| parent_of(resource_type, observed, targets));
-        let parent = parent.and_then(|parent| cares.get(parent));
+        let parent = resource_type.and_then(|resource_type| parent_of(resource_type, observed));
+        let parent = parent.and_then(|parent| cares.get(by_identity.get(&parent)?));
         // Under another spelling one object could be two: what is used, and a leftover that goes.
         let care = match observed.identity == target.identity {
             true => ownership::judge(owner, &target.address, resource_type, observed, parent),
             false => Care::Foreign(observed.tags.as_ref().map(Holder::of).unwrap_or_default()),
         };
-        cares.insert(&target.address, care);
+        cares.insert((number, &target.address), care);
     }
-    for (address, care) in cares {
+    for ((number, address), care) in cares {
         if let Care::Foreign(holder) = care {
-            observations.insert(address.clone(), Observation::Foreign(holder));
+            groups[number].1.insert(address.clone(), Observation::Foreign(holder));
         }
     }
 }
 
-/// The target that a resource is part of, if its type is proven by one.
-fn parent_of<'a>(resource_type: &ResourceType, observed: &Observed, targets: &'a [Target]) -> Option<&'a Address> {
+/// The type and the name of what a resource is part of, if its type is proven by that.
+fn parent_of<'a>(resource_type: &'a ResourceType, observed: &'a Observed) -> Option<(&'a TypeName, &'a str)> {
     let Proof::Parent { attribute } = &resource_type.proof else { return None };
     let parent_type = resource_type.attributes.get(attribute)?.refers_to.as_ref()?;
-    let parent = observed.attributes.get(attribute).and_then(Tree::as_text)?;
-    let is_parent = |target: &&Target| target.address.type_name == *parent_type && target.identity.as_str() == parent;
-    targets.iter().find(is_parent).map(|target| &target.address)
+    Some((parent_type, observed.attributes.get(attribute).and_then(Tree::as_text)?))
 }
 
 /// A resource that a state names and that is not the instance's.
@@ -267,16 +302,24 @@ pub async fn part_foreign_leftovers(
     state: &mut State,
 ) -> Result<Vec<Stranger>, RefreshError> {
     let owner = owner(state);
-    let mut strangers = Vec::new();
     let most = state.rows.values().map(|row| row.replaced.len()).max().unwrap_or_default();
-    // Answers go by address, so of several leftovers of one address each has a round of its own.
-    for round in 0..most {
-        let rows = state.rows.iter();
-        let leftovers: Vec<Target> = rows
-            .filter_map(|(address, row)| Some(target(&owner, address, row, row.replaced.get(round)?.clone())))
-            .collect();
-        let answers = observe(reader, types, &leftovers).await?;
-        for leftover in leftovers {
+    // Answers go by address, so of several leftovers of one address each is in a group of its own. All are asked at once.
+    let groups: Vec<Vec<Target>> = (0..most)
+        .map(|number| {
+            let rows = state.rows.iter();
+            rows.filter_map(|(address, row)| Some(target(&owner, address, row, row.replaced.get(number)?.clone())))
+                .collect()
+        })
+        .collect();
+    let mut answers = look_each(reader, &groups).await;
+    for (address, observation) in answers.iter().flatten() {
+        refuse_unread(address, observation)?;
+    }
+    let mut parted: Vec<(&[Target], &mut Observations)> = groups.iter().map(Vec::as_slice).zip(&mut answers).collect();
+    part_foreign_each(types, &mut parted);
+    let mut strangers = Vec::new();
+    for (group, answers) in groups.into_iter().zip(answers) {
+        for leftover in group {
             if let Some(Observation::Foreign(holder)) = answers.get(&leftover.address) {
                 let (address, identity) = (leftover.address, leftover.identity);
                 strangers.push(Stranger { address, identity, holder: holder.clone() });

@@ -19,11 +19,12 @@ use crate::config::{self, Config};
 use crate::cost::{self, Estimate, Market};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expr::{Late, Root};
+use crate::inert::printable;
 use crate::plan::change::Fingerprint;
 use crate::plan::resolve::{Graph, NoFacts, ResourceScope, World};
 use crate::plan::walk::{self, Situation};
 use crate::plan::{self, Cause, Plan, check};
-use crate::provider::{Account, Observation, Observations, ProviderError, Reader, Target, ownership};
+use crate::provider::{Account, NOBODYS_ACCOUNT, Observation, Observations, ProviderError, Reader, Target, ownership};
 use crate::refresh::{self, RefreshError, Stranger};
 use crate::spec::types::Durations;
 use crate::spec::{self, Specs, Types};
@@ -52,7 +53,7 @@ pub enum SessionError {
     OtherInstance { expected: String, found: String },
     #[error("{0}")]
     Living(Box<Living>),
-    #[error("several instances {instance:?} live in {region}: {}", .resources.join(", "))]
+    #[error("several instances {instance:?} live in {region}: {}", printable(&.resources.join(", ")))]
     Several { instance: String, region: String, resources: Vec<String> },
     #[error("looking for instances that live already failed")]
     Census(#[source] ProviderError),
@@ -95,7 +96,7 @@ pub struct Gathered {
     pub lookups: BTreeMap<Address, Value>,
     /// `None`: offline.
     pub observations: Option<Observations>,
-    /// The account that AWS has named; none offline, and none of a simulated cloud.
+    /// The account that AWS has named; offline, the one that the state knows; none of a simulated cloud.
     pub account: Option<String>,
 }
 
@@ -103,6 +104,7 @@ impl Gathered {
     /// What a state alone tells, as if there were no file of it.
     pub fn offline(state: State) -> Self {
         let lookups = state.lookups.clone();
+        let account = state.account.clone().filter(|account| account != NOBODYS_ACCOUNT);
         Self {
             state,
             on_disk: None,
@@ -113,7 +115,7 @@ impl Gathered {
             found: BTreeSet::new(),
             lookups,
             observations: None,
-            account: None,
+            account,
         }
     }
 }
@@ -129,7 +131,9 @@ pub struct Remembered {
     /// How many of the entries the state holds.
     pub held: usize,
     /// An instance that lives without a state is taken over instead of refused.
-    pub takes_over: bool,
+    takes_over: bool,
+    /// There was a state, and it is gone: only what lives can be gone on with.
+    lost: Option<StateError>,
 }
 
 impl Remembered {
@@ -137,12 +141,6 @@ impl Remembered {
     #[must_use]
     pub fn without_journal(self) -> Self {
         Self { entries: Vec::new(), held: 0, ..self }
-    }
-
-    /// Takes over an instance of this name that lives in the cloud and of which there is no state.
-    #[must_use]
-    pub fn taking_over(self, takes_over: bool) -> Self {
-        Self { takes_over, ..self }
     }
 
     /// Whether nothing was ever applied from here.
@@ -157,10 +155,40 @@ impl Remembered {
 ///
 /// `State` or `Journal`, also for two files that do not fit together. Both are left as they are.
 pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) -> Result<Remembered, SessionError> {
+    recall(paths, instance, region, lineage, false)
+}
+
+/// The same for a plan. `takes_over`: an instance of this name that lives in the cloud and of which there is no state is
+/// taken over, also where there was one: whoever says that it is lost need not bring it back.
+///
+/// # Errors
+///
+/// As [`read_state`].
+pub fn read_state_for_plan(
+    paths: &Paths,
+    config: &Config,
+    lineage: &str,
+    takes_over: bool,
+) -> Result<Remembered, SessionError> {
+    recall(paths, &config.name, &config.region, lineage, takes_over)
+}
+
+fn recall(
+    paths: &Paths,
+    instance: &str,
+    region: &str,
+    lineage: &str,
+    takes_over: bool,
+) -> Result<Remembered, SessionError> {
     let (found, on_disk) = State::read_with_digest(&paths.state())?.unzip();
-    if found.is_none() {
-        paths.refuse_lost()?;
-    }
+    let lost = match (&found, paths.refuse_lost()) {
+        (None, Err(lost @ StateError::Lost { .. })) if takes_over => Some(lost),
+        (None, refused) => {
+            refused?;
+            None
+        }
+        (Some(_), _) => None,
+    };
     let entries = Journal::read(&paths.journal())?.entries;
     let state = found.unwrap_or_else(|| {
         // A first apply that was interrupted before there was a state file has chosen a lineage already.
@@ -172,7 +200,7 @@ pub fn read_state(paths: &Paths, instance: &str, region: &str, lineage: &str) ->
     });
     let held = journal::held(&entries, &state.lineage, state.serial, on_disk.as_deref())
         .map_err(|problem| JournalError::OtherState { path: paths.journal(), problem })?;
-    Ok(Remembered { state, on_disk, entries, held, takes_over: false })
+    Ok(Remembered { state, on_disk, entries, held, takes_over, lost })
 }
 
 /// Refuses a state of another instance, account or region.
@@ -206,7 +234,11 @@ pub async fn gather(
     remembered: Remembered,
 ) -> Result<Gathered, SessionError> {
     let is_first = remembered.is_first();
-    let Remembered { mut state, on_disk, entries, held, takes_over } = remembered;
+    let Remembered { mut state, on_disk, entries, held, takes_over, lost } = remembered;
+    let lost = match lost {
+        Some(lost) if !is_first => return Err(lost.into()),
+        lost => lost,
+    };
     check_identity(&state, world.map(|world| world.config), None)?;
     let lookups = async {
         match world {
@@ -237,7 +269,8 @@ pub async fn gather(
             observations = refresh::look_at(&**reader, &refresh::targets(types, &state)).await?;
         }
         (Some(living), _) => return Err(SessionError::Living(Box::new(living))),
-        (None, _) => {}
+        // Nothing lives that could be taken over, or it does not show yet.
+        (None, _) => lost.map_or(Ok(()), Err)?,
     }
     let notes = recover::fold(&mut state, &entries, held, &**reader).await?;
     let (late, _) = split(&state);
@@ -340,7 +373,8 @@ pub async fn inspect(reader: &Arc<dyn Reader>, types: &Types, state: &State) -> 
 
 /// Learns what can be learned without a network: the state alone, and the last answers of lookups.
 pub fn gather_offline(config: Option<&Config>, remembered: Remembered) -> Result<Gathered, SessionError> {
-    let Remembered { state, on_disk, .. } = remembered;
+    let Remembered { state, on_disk, lost, .. } = remembered;
+    lost.map_or(Ok(()), Err)?;
     check_identity(&state, config, None)?;
     Ok(Gathered { on_disk, ..Gathered::offline(state) })
 }
@@ -429,10 +463,11 @@ fn frozen(world: &World<'_>, state: &State) -> Diagnostics {
     problems
 }
 
-/// Refuses settings that name an object of another account, where the specs say it must be the instance's own.
+/// Refuses settings that name an object of another account, where the specs say it must be the instance's own. As long as
+/// nobody knows which account that is, all of them must be in one.
 fn foreign(world: &World<'_>, account: Option<&str>) -> Diagnostics {
     let mut problems = Diagnostics::default();
-    let Some(account) = account else { return problems };
+    let mut known = account.map(str::to_owned);
     for input in world.specs.blueprint.inputs.iter().filter(|input| input.own_account) {
         let Some(value) = world.config.values.at(&input.path) else { continue };
         let texts: Vec<(Option<&String>, &Value)> = match value {
@@ -442,11 +477,13 @@ fn foreign(world: &World<'_>, account: Option<&str>) -> Diagnostics {
         };
         for (key, text) in texts {
             let Some(owner) = text.as_text().and_then(|text| text.split(':').nth(4)) else { continue };
-            if owner == account {
+            let expected = known.get_or_insert_with(|| owner.to_owned());
+            if owner == expected {
                 continue;
             }
             let path: Vec<String> = input.path.iter().chain(key).cloned().collect();
-            let message = format!("`{}` is in account {owner}, and the instance is in {account}", path.join("."));
+            let whose = if account.is_some() { "the instance is" } else { "others of its settings are" };
+            let message = format!("`{}` is in account {owner}, and {whose} in {expected}", path.join("."));
             let mut problem = Diagnostic::error("out-of-range", message);
             if let Some(location) = world.config.origin(&path) {
                 problem = problem.at(location, "another account's");

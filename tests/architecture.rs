@@ -18,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("diagnostic", &["inert"]),
     ("value", &["secret", "address"]),
     ("document", &["diagnostic", "value"]),
-    ("expr", &["value", "secret", "address", "diagnostic", "document"]),
+    ("expr", &["value", "secret", "address", "diagnostic", "document", "inert"]),
     ("spec", &["expr", "document", "value", "address", "diagnostic"]),
     ("cost", &["spec", "expr", "value", "address", "diagnostic"]),
     ("config", &["spec", "expr", "document", "value", "address", "diagnostic"]),
@@ -59,6 +59,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "value",
             "address",
             "diagnostic",
+            "inert",
         ],
     ),
     (

@@ -138,7 +138,7 @@ fn no_file_is_read_through_a_link_or_from_a_pipe() {
             &[&["plan"], &["drift"], &["apply", "--yes"], &["destroy", "--confirm", "social"]],
         ),
         ("state/sandbox/social.history.jsonl", &[&["plan"], &["apply", "--yes"]]),
-        ("state/sandbox/cloud.json", &[&["plan"], &["drift"], &["status"], &["export", "terraform", "export"]]),
+        ("state/sandbox/_cloud.json", &[&["plan"], &["drift"], &["status"], &["export", "terraform", "export"]]),
         ("change.plan", &[&["show", "change.plan"], &["apply", "change.plan", "--yes"]]),
         ("state/sandbox/social.lock", &[&["state", "restore", "social"]]),
     ];
@@ -202,7 +202,7 @@ fn no_file_is_written_through_a_link() {
     fs_err::write(folder.join("mastodon.toml"), EXAMPLE.replace("max_capacity = 1", "max_capacity = 4"))
         .expect("written");
     let names = ["json", "json.backup", "journal", "lock", "history.jsonl"].map(|extension| state(folder, extension));
-    let others = [".gitignore", ".gitattributes", "cloud.json"].map(|name| folder.join("state/sandbox").join(name));
+    let others = [".gitignore", ".gitattributes", "_cloud.json"].map(|name| folder.join("state/sandbox").join(name));
     for path in names.iter().chain(&others) {
         let before = fs_err::read(path).ok();
         for target in [victim.clone(), elsewhere.path().join("new")] {
@@ -322,7 +322,7 @@ fn commands_write_nothing_but_what_they_name() {
     let folder = folder.path();
     // The simulated cloud is what stands for AWS.
     let there = || -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
-        crate::support::case::files(folder).into_iter().filter(|(name, _)| !name.ends_with("cloud.json")).collect()
+        crate::support::case::files(folder).into_iter().filter(|(name, _)| !name.ends_with("_cloud.json")).collect()
     };
     let before = there();
     for words in [

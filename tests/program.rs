@@ -413,7 +413,7 @@ fn what_is_printed_as_json_is_as_the_schemas_say() {
     fits("state-show", &print(&["state", "show", "rds.cluster.database", "--json"]));
     let status = fits("status", &print(&["status", "--json"]));
     assert_eq!((&status["good"], status["probes"].as_array().map(Vec::len)), (&Json::from(true), Some(9)));
-    let cloud = folder.path().join("state/sandbox/cloud.json");
+    let cloud = folder.path().join("state/sandbox/_cloud.json");
     let text = fs_err::read_to_string(&cloud).expect("a cloud");
     fs_err::write(&cloud, text.replace("\"retention_days\": 14", "\"retention_days\": 30")).expect("written");
     let drift = fits("drift", &print(&["drift", "--json"]));

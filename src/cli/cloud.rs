@@ -1,18 +1,20 @@
 //! Which cloud a command works on: AWS, or the simulated one.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Ui;
 use super::error::CommandError;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::file;
 use crate::ops::{Cloud, Nature, Settings};
-use crate::provider::sim::{Options, Sim};
+use crate::provider::sim::{self, Options, Sim};
 use crate::provider::{Provider, Reader, read_only};
 use crate::spec::types::ResourceType;
 use crate::spec::{Specs, Types};
-use crate::state::Paths;
+use crate::state::{Paths, State};
 
 /// How much faster than AWS the sandbox is unless told otherwise: a first apply takes about ten seconds.
 pub const SANDBOX_SPEED: f64 = 120.0;
@@ -49,13 +51,36 @@ pub async fn connect(
             person: sandbox.person.unwrap_or_default(),
             ..Options::default()
         };
-        let path = paths.folder().join("cloud.json");
+        let path = place(paths.folder())?;
         let hint = format!("without the folder {} the sandbox begins anew", paths.folder().display());
         let sim = Sim::open(Arc::clone(&nature.types), Some(path), life)
             .map_err(|error| CommandError::from(error).hint(hint))?;
         return Ok(Arc::new(sim));
     }
     aws(ui, &nature.types, region).await
+}
+
+/// The file of the simulated cloud. No instance is called so: names begin with a letter or a digit.
+const FILE: &str = "_cloud.json";
+
+/// What the file was called before. An instance may be called so, and its state is in such a file then.
+pub(super) const EARLIER: &str = "cloud.json";
+
+/// Where the simulated cloud of a folder is. One that is there under its earlier name gets the new one.
+fn place(folder: &Path) -> Result<PathBuf, CommandError> {
+    let (path, earlier) = (folder.join(FILE), folder.join(EARLIER));
+    if file::is_there(&path)? || !file::is_there(&earlier)? || matches!(State::read(&earlier), Ok(Some(_))) {
+        return Ok(path);
+    }
+    if !sim::is_kept_in(&earlier) {
+        // Whoever opens it says what is wrong.
+        return Ok(earlier);
+    }
+    match file::rename(&earlier, &path) {
+        // Another command was faster.
+        Err(_) if file::is_there(&path)? => Ok(path),
+        renamed => Ok(renamed.map(|()| path)?),
+    }
 }
 
 /// The same for whoever only wants to look.
@@ -126,4 +151,33 @@ async fn aws(ui: &Ui, types: &Arc<Types>, region: &str) -> Result<Arc<dyn Provid
 async fn aws(_: &Ui, _: &Arc<Types>, _: &str) -> Result<Arc<dyn Provider>, CommandError> {
     Err(CommandError::failure("this build cannot talk to AWS")
         .hint("try it on the simulated cloud with --sandbox, or build it with the feature `aws`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulated_cloud_gets_a_name_that_no_instance_has() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        let (now, earlier) = (folder.join(FILE), folder.join(EARLIER));
+        let place = || place(folder).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!crate::alphabet::is_instance("_cloud"));
+        assert_eq!(place(), now, "an empty folder");
+        let state = State::new("lineage", "cloud", "eu-central-1");
+        state.write(&earlier).expect("written");
+        assert_eq!(place(), now, "a state");
+        assert_eq!(State::read(&earlier).expect("a state"), Some(state));
+        fs_err::write(&earlier, "{\"seed\": ").expect("written");
+        assert_eq!(place(), earlier, "a damaged cloud is not passed over");
+        let cloud = include_str!("../../tests/engine/living/cloud.json");
+        fs_err::write(&earlier, cloud).expect("written");
+        assert_eq!(place(), now);
+        assert_eq!(fs_err::read_to_string(&now).expect("there"), cloud);
+        assert!(!earlier.exists());
+        // What is there under its name stays, whatever else is there.
+        fs_err::write(&earlier, "{}").expect("written");
+        assert_eq!(place(), now);
+    }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::cloud;
 use super::error::{CommandError, Exit};
 use super::ui::Ui;
+use crate::alphabet::is_instance;
 use crate::config::{self, Config};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile};
 use crate::document;
@@ -319,8 +320,12 @@ pub fn recorded_paths(options: &Settings) -> Result<Paths, CommandError> {
         let is_state = |path: &PathBuf| matches!(State::read(path), Ok(Some(_)));
         let mut all = with_extension(&folder, "json")?;
         if options.cloud.is_simulated() {
-            // The simulated cloud itself, beside the state.
-            all.retain(|path| path.file_stem().is_some_and(|stem| stem != "cloud"));
+            // The simulated cloud itself is beside the state, maybe under its earlier name.
+            all.retain(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let stem = name.strip_suffix(".json").unwrap_or_default();
+                is_instance(stem) && (name != cloud::EARLIER || is_state(path))
+            });
         }
         if all.len() == 1 { all } else { all.into_iter().filter(is_state).collect() }
     } else {

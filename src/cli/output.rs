@@ -6,6 +6,7 @@ use super::files::{self, Project};
 use super::requests::Requests;
 use super::{CommandError, Exit, OutputArguments, Ui};
 use crate::diagnostic::Diagnostic;
+use crate::inert::printable;
 use crate::ops::Settings;
 use crate::plan::resolve::resolve;
 use crate::render::layout::{pad, width, wrap};
@@ -63,7 +64,7 @@ fn requests(
     let all = Requests::of(state, types, &|_| true);
     match all.iter().find(|requests| requests.name() == name) {
         Some(requests) if arguments.json => ui.json(&requests.to_json())?,
-        Some(requests) if arguments.zone => ui.data(&requests.lines())?,
+        Some(requests) if arguments.zone => ui.data(&requests.lines()?)?,
         Some(requests) => ui.data(&requests.table())?,
         None if arguments.json => ui.json(&json!({"format": FORMAT, "requests": []}))?,
         None => ui.say("You are asked for nothing."),
@@ -102,7 +103,8 @@ pub fn list(outputs: &[Output], columns: usize) -> String {
     let mut lines = Vec::new();
     for output in outputs {
         let name = paint(Role::Heading, &pad(&output.name, name_columns));
-        let value = output.value.as_ref().map_or_else(|| paint(Role::Quiet, UNKNOWN), text);
+        let value = output.value.as_ref().map(|value| printable(&text(value)).into_owned());
+        let value = value.unwrap_or_else(|| paint(Role::Quiet, UNKNOWN));
         lines.push(format!("{name}  {value}"));
         let doc = wrap(&output.doc, columns.saturating_sub(indent.len()).max(40));
         lines.extend(doc.iter().map(|line| format!("{indent}{}", paint(Role::Quiet, line))));
@@ -126,6 +128,7 @@ pub fn to_json(outputs: &[Output]) -> Json {
 mod tests {
     use super::*;
     use crate::cli::files::tests::options;
+    use crate::cli::proposal::tests::Bench;
     use crate::cli::ui::captured::ui;
 
     #[test]
@@ -144,5 +147,28 @@ mod tests {
         assert!(error.to_string().contains("not known yet"));
         let error = run(&ui, &options, &arguments(Some("ulr"), false)).expect_err("no such output");
         assert!(error.to_string().contains("there is no output `ulr`"));
+    }
+
+    #[tokio::test]
+    async fn a_forged_name_is_one_word_of_a_command() {
+        let bench = Bench::new();
+        bench.apply().await;
+        let (project, _) = Project::read(&bench.options).unwrap_or_else(|error| panic!("{error}"));
+        let path = project.paths.state();
+        let mut state = State::read(&path).expect("a state").expect("one");
+        let row = state.rows.get_mut(&"logs.log_group.mastodon".parse().expect("an address")).expect("a row");
+        for values in [&mut row.inputs, &mut row.facts] {
+            values.set(&["name"], "/mastodon/social; touch PWN $(id)\nhint: x".into());
+        }
+        state.write(&path).expect("written");
+        let (ui, out, _) = ui(false, "");
+        let told = |name: Option<&str>| {
+            let arguments = OutputArguments { name: name.map(str::to_owned), json: false, zone: false };
+            run(&ui, &bench.options, &arguments).unwrap_or_else(|error| panic!("{error}"));
+            out.take()
+        };
+        let command = r"aws logs tail '/mastodon/social; touch PWN $(id)\u{a}hint: x' --follow --region eu-central-1";
+        assert_eq!(told(Some("logs")), format!("{command}\n"));
+        assert!(told(None).contains(command));
     }
 }

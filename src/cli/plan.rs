@@ -67,8 +67,7 @@ pub(super) fn propose(
     offline: bool,
     takes_over: bool,
 ) -> Result<Proposal, CommandError> {
-    let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
-    let mut read = read.taking_over(takes_over);
+    let mut read = session::read_state_for_plan(&project.paths, &project.config, "", takes_over)?;
     if files::is_busy(ui, &project.paths)? {
         read = read.without_journal();
     }

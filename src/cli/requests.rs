@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::output;
+use super::{CommandError, output};
 use crate::address::Address;
 use crate::inert::printable;
 use crate::render::layout::{pad, width};
@@ -30,6 +30,8 @@ struct Row {
     /// By the columns of its type's request.
     cells: BTreeMap<String, Value>,
     line: String,
+    /// What does not fit into the line: its name and value.
+    unfit: Option<(String, String)>,
 }
 
 /// What is asked with a resource: one row, or as many as a column has values.
@@ -55,7 +57,8 @@ fn rows(request: &Request, resource_type: &ResourceType, attributes: &Value) -> 
         for (column, value) in &cells {
             told.set(&[column], value.clone());
         }
-        Row { line: resource_type.advice(request.line(attributes), &told, ""), cells }
+        let line = request.line(attributes);
+        Row { unfit: unfit(line, &told), line: resource_type.advice(line, &told, ""), cells }
     };
     all.into_iter().map(row).collect()
 }
@@ -115,8 +118,20 @@ impl<'a> Requests<'a> {
     }
 
     /// A line of each, for another program.
-    pub fn lines(&self) -> String {
-        self.rows.iter().map(|(_, row)| printable(&row.line).into_owned()).collect::<Vec<_>>().join("\n")
+    ///
+    /// # Errors
+    ///
+    /// A value would be something else in a line than the word that it stands for.
+    pub fn lines(&self) -> Result<String, CommandError> {
+        let line = |(address, row): &(&Address, Row)| match &row.unfit {
+            Some((name, value)) => Err(CommandError::failure(format!(
+                "{address}: a line of another program cannot hold the {name} {}",
+                printable(value)
+            ))
+            .hint("`mastoform drift` and `mastoform plan` say what it should be")),
+            None => Ok(printable(&row.line).into_owned()),
+        };
+        Ok(self.rows.iter().map(line).collect::<Result<Vec<_>, _>>()?.join("\n"))
     }
 
     pub fn to_json(&self) -> Json {
@@ -131,9 +146,63 @@ impl<'a> Requests<'a> {
     }
 }
 
+/// The first value of a line that would break out of its place: one that ends the quotes it stands in, or, outside of
+/// quotes, one with a sign that a program may obey. Only the last of a line has several words.
+fn unfit(line: &str, values: &Value) -> Option<(String, String)> {
+    let mut rest = line;
+    let mut is_quoted = false;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        is_quoted ^= before.matches('"').count() % 2 == 1;
+        let value = text(values.at(&name.split('.').collect::<Vec<_>>()));
+        let is_last = !after.contains('{');
+        let fits = |letter: char| match letter {
+            '"' | '\\' => false,
+            ' ' => is_quoted || is_last,
+            _ if is_quoted => letter == ' ' || letter.is_ascii_graphic(),
+            _ => letter.is_ascii_alphanumeric() || "._-:*/+=@".contains(letter),
+        };
+        let is_one = is_quoted || value.split(' ').all(|word| !word.is_empty());
+        if !is_one || !value.chars().all(fits) {
+            return Some((name.to_owned(), value));
+        }
+        rest = after;
+    }
+    None
+}
+
 fn text(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(value) => output::text(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_stays_in_its_place_in_a_line() {
+        let plain = "{name}. 300 IN {kind} {value}.";
+        let quoted = r#"{name}. 300 IN TXT "{value}""#;
+        let of = |line: &str, name: &str, value: &str| {
+            let json = json!({"name": name, "kind": "CNAME", "value": value});
+            unfit(line, &Value::from_json(&json)).map(|(name, _)| name)
+        };
+        for (name, value) in [("_a.b.example.org", "x.example.net"), ("*.example.org", "10 mail.example.org")] {
+            assert_eq!(of(plain, name, value), None);
+        }
+        assert_eq!(of(quoted, "_dmarc.example.org", "v=DMARC1; p=none; rua=mailto:a@b.c"), None);
+        for name in ["a IN A 6.6.6.6\nb", "a 300 IN A 6.6.6.6 ;", "a b", "$INCLUDE", "a\tb", ""] {
+            assert_eq!(of(plain, name, "x").as_deref(), Some("name"), "{name:?}");
+            assert_eq!(of(quoted, name, "x").as_deref(), Some("name"), "{name:?}");
+        }
+        for value in ["x (", "x;y", "a\nb", "a  b", "\"a\"", "a\\"] {
+            assert_eq!(of(plain, "a", value).as_deref(), Some("value"), "{value:?}");
+        }
+        for value in ["a\" \"b", "a\\", "a\nb", "a\u{202e}"] {
+            assert_eq!(of(quoted, "a", value).as_deref(), Some("value"), "{value:?}");
+        }
     }
 }

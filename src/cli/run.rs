@@ -40,7 +40,7 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &RunArguments) -> Result<Exit
     let Some(tool) = project.specs.blueprint.commands.get(NAME) else {
         return Err(CommandError::failure("these specs do not say what a command is run with"));
     };
-    let danger = tool.dangers.iter().find(|danger| arguments.command.contains(danger));
+    let danger = tool.dangers.iter().find(|danger| arguments.command.iter().any(|word| has_danger(word, danger)));
     if let Some(danger) = danger.filter(|_| arguments.confirm.as_deref() != Some(&config.name)) {
         return Err(CommandError::failure(format!("`{danger}` cannot be undone"))
             .with_exit(Exit::Refused)
@@ -65,6 +65,20 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &RunArguments) -> Result<Exit
             }
         }
     })
+}
+
+/// Whether a word of a command, or a word in one, is a dangerous one. Programs take `_` for `-`, and a beginning of a word
+/// for all of it where no other begins like that: as far as the first part of the dangerous word at least.
+fn has_danger(text: &str, danger: &str) -> bool {
+    let same = |text: &str| text.to_ascii_lowercase().replace('_', "-");
+    let danger = same(danger);
+    let first = danger.split('-').next().unwrap_or_default();
+    let text = same(text);
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+    // A shell puts a word together that is written in pieces: `self-'destruct'`, `self\-destruct`.
+    let joined: String = text.chars().filter(|letter| !matches!(letter, '\'' | '"' | '\\')).collect();
+    let is_one = |word: &str| word.len() >= first.len() && danger.starts_with(word);
+    words.chain(joined.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')).any(is_one)
 }
 
 /// Starts a task of its own for a command. A lost answer is asked for again: the token makes the second one the first.
@@ -223,6 +237,28 @@ mod tests {
         (outcome, err.take())
     }
 
+    #[test]
+    fn a_danger_is_found_however_it_is_written() {
+        for text in [
+            "self-destruct",
+            "self_destruct",
+            "SELF-DESTRUCT",
+            "self",
+            "self-",
+            "self_destr",
+            "bin/tootctl self-destruct",
+            "RAILS_ENV=production bin/tootctl self_d; true",
+            "$(bin/tootctl 'self-destruct')",
+            "tootctl self-'destruct'",
+            r"tootctl self\-destruct",
+        ] {
+            assert!(has_danger(text, "self-destruct"), "{text}");
+        }
+        for text in ["", "sel", "-", "self-service", "myself", "selfie", "destruct", "--self-test", "production"] {
+            assert!(!has_danger(text, "self-destruct"), "{text}");
+        }
+    }
+
     #[tokio::test]
     async fn what_it_runs_with_is_what_the_state_knows() {
         let bench = Bench::new();
@@ -263,8 +299,16 @@ mod tests {
             )
         );
         fs_err::write(&file, text).expect("written");
-        let (refused, _) = go(folder.path(), None, &["bin/tootctl", "self-destruct"]);
-        assert!(refused.expect_err("the name is missing").starts_with("`self-destruct` cannot be undone"));
+        for command in [
+            &["bin/tootctl", "self-destruct"][..],
+            &["bin/tootctl", "self_destruct"],
+            &["bin/tootctl", "self"],
+            &["sh", "-c", "bin/tootctl self-destruct"],
+        ] {
+            let (refused, _) = go(folder.path(), None, command);
+            let refused = refused.expect_err("the name is missing");
+            assert!(refused.starts_with("`self-destruct` cannot be undone"), "{command:?}: {refused}");
+        }
         let (meant, _) = go(folder.path(), Some("social"), &["bin/tootctl", "self-destruct"]);
         assert_eq!(meant, Ok(Exit::Done));
     }

@@ -27,14 +27,15 @@ pub fn run(ui: &Ui, options: &Settings) -> Result<Exit, CommandError> {
 /// warnings.
 pub(super) fn check(project: &Project) -> Result<(Option<usize>, Diagnostics), CommandError> {
     // The last answers of lookups, where there are any: some resources may depend on them.
-    let (lookups, previous) = match State::read(&project.paths.state()) {
-        Ok(Some(state)) => (state.lookups, state.settings),
+    let (lookups, previous, account) = match State::read(&project.paths.state()) {
+        Ok(Some(state)) => (state.lookups, state.settings, state.account),
         Ok(None) | Err(_) => Default::default(),
     };
     let world = project.world(&lookups, &previous);
     match resolve(&world) {
         Ok(graph) => {
-            let nothing = State::new("", project.config.name.as_str(), project.config.region.as_str());
+            let mut nothing = State::new("", project.config.name.as_str(), project.config.region.as_str());
+            nothing.account = account;
             let gathered = Gathered { lookups: lookups.clone(), ..Gathered::offline(nothing) };
             let (_, warnings) = session::plan(&world, &graph, &gathered)?;
             Ok((Some(graph.nodes.len()), warnings))
@@ -66,6 +67,37 @@ mod tests {
         assert_eq!(run(&ui, &options).unwrap_or_else(|error| panic!("{error}")), Exit::Done);
         let said = err.take();
         assert!(said.contains(" is valid: ") && said.ends_with(" resources\n"), "{said}");
+    }
+
+    /// The account is the one that the state knows. Without one, all settings are at least in the same.
+    #[test]
+    fn a_secret_of_another_account_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(folder.path());
+        let problem = |text: &str| {
+            fs_err::write(&options.file, text).expect("written");
+            let (ui, ..) = ui(false, "");
+            run(&ui, &options).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let media = EXAMPLE.to_owned()
+            + "\n[media]\naccess = \"group\"\n\
+               credentials = \"arn:aws:secretsmanager:eu-central-1:210987654321:secret:social/media-AbCdEf\"\n";
+        let other = "is in account 210987654321, and others of its settings are in 123456789012";
+        let said = problem(&media);
+        assert!(said.contains(other) || said.contains("is in account 123456789012, and others"), "{said}");
+        assert_eq!(problem(EXAMPLE), "");
+        let mut state = State::new("lineage", "social", "eu-central-1");
+        fs_err::create_dir(folder.path().join("state")).expect("made");
+        for (account, expected) in [
+            ("210987654321", "`mail.credentials` is in account 123456789012, and the instance is in 210987654321"),
+            // Nobody's: what a simulated cloud has left.
+            ("123456789012", ""),
+        ] {
+            state.account = Some(account.to_owned());
+            state.write(&folder.path().join("state/social.json")).expect("written");
+            let said = problem(EXAMPLE);
+            assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{said}");
+        }
     }
 
     #[test]

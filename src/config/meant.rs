@@ -47,7 +47,7 @@ mod tests {
     use crate::spec::limits::Pattern;
 
     fn limits(pattern: &str) -> Limits {
-        Limits { pattern: Pattern::new(pattern.to_owned()), length: Some((2, 30)), ..Limits::default() }
+        Limits { pattern: Pattern::new(pattern.to_owned()).ok(), length: Some((2, 30)), ..Limits::default() }
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub enum ExportError {
     Foreign { address: Address, identity: Identity },
     #[error("no specs describe the type of {address}")]
     UnknownType { address: Address },
+    #[error("{address}.{attribute} holds {found}, and {} would put something else in its place", .tool.title())]
+    Obeyed { address: Address, attribute: String, found: &'static str, tool: Tool },
     #[error("there is nothing to hand over")]
     Nothing,
 }
@@ -91,6 +93,10 @@ impl ExportError {
             Self::Gone { .. } => "`mastoform drift` says what else differs, and `mastoform apply` makes it again",
             Self::Foreign { .. } => "`mastoform drift` says what it carries",
             Self::UnknownType { .. } => "give the folder that describes it with `--specs`",
+            Self::Obeyed { .. } => {
+                "the tool has no way to write such a text down as it is: change it, apply that, and export then; or export to \
+                 another tool"
+            }
             Self::Nothing => "the state knows of no resource: it is written by the first `mastoform apply`",
         }
     }
@@ -186,6 +192,9 @@ impl<'a> Instance<'a> {
                 Some(_) => return Err(ExportError::Gone { address: address.clone() }),
             };
             let values = values(resource_type, row, observed.map(|observed| &observed.attributes));
+            if tool == Tool::CloudFormation {
+                refuse_obeyed(address, resource_type, &values, observed.and_then(|observed| observed.tags.as_ref()))?;
+            }
             let mut tags = observed.and_then(|observed| observed.tags.clone()).unwrap_or_else(|| owner.tags(address));
             tags.retain(|key, _| !key.starts_with(RESERVED));
             let region = row.region.as_str();
@@ -210,6 +219,50 @@ impl<'a> Instance<'a> {
         }
         Ok(Self { state, items, done, is_observed: observations.is_some() })
     }
+}
+
+/// Refuses texts that CloudFormation would obey instead of writing them down. It looks for references to secrets and
+/// parameters when all functions of a template have been evaluated, so that no function hides one from it, and there is
+/// no escape. A table with the name of a function as a key is a call of it.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
+fn refuse_obeyed(
+    address: &Address,
+    resource_type: &ResourceType,
+    values: &Value,
+    tags: Option<&Tags>,
+) -> Result<(), ExportError> {
+    let refuse = |attribute: &str, found: Option<&'static str>| match found {
+        Some(found) => Err(ExportError::Obeyed {
+            address: address.clone(),
+            attribute: attribute.to_owned(),
+            found,
+            tool: Tool::CloudFormation,
+        }),
+        None => Ok(()),
+    };
+    for (name, value) in values.as_map().into_iter().flatten() {
+        let is_written = resource_type.attributes.get(name).is_some_and(|attribute| !attribute.computed);
+        refuse(name, Some(value).filter(|_| is_written).and_then(obeyed))?;
+    }
+    let tags = tags.into_iter().flatten().flat_map(|(key, value)| [key, value]);
+    refuse("tags", tags.map(String::as_str).find_map(obeyed_text))
+}
+
+/// What of a value CloudFormation would obey.
+fn obeyed(value: &Value) -> Option<&'static str> {
+    match value {
+        Tree::Text(text) => obeyed_text(text),
+        Tree::List(items) => items.iter().find_map(obeyed),
+        Tree::Map(entries) => entries.iter().find_map(|(key, entry)| {
+            let is_function = key.starts_with("Fn::") || key == "Ref";
+            if is_function { Some("a key `Ref` or `Fn::`") } else { obeyed_text(key).or_else(|| obeyed(entry)) }
+        }),
+        _ => None,
+    }
+}
+
+fn obeyed_text(text: &str) -> Option<&'static str> {
+    text.contains("{{resolve:").then_some("the text `{{resolve:`")
 }
 
 impl Instance<'_> {

@@ -286,6 +286,41 @@ fn what_is_under_way_gone_or_anothers_is_not_exported() {
     assert_eq!(error(&State::new("lineage", "play", "eu-central-1"), None), "there is nothing to hand over");
 }
 
+/// CloudFormation would put a secret in the place of such a text, and has no escape for it.
+#[test]
+fn what_cloudformation_would_obey_is_not_exported_to_it() {
+    let types = types();
+    let address: Address = "toy.store.main".parse().expect("an address");
+    let told = |inputs: &[(&[&str], Json)], tool: Tool| {
+        let mut state = state();
+        for (path, text) in inputs {
+            state.rows.get_mut(&address).expect("a row").inputs.set(path, value(text.clone()));
+        }
+        let subject = Subject { state: &state, observations: None, types: &types };
+        Instance::new(&subject, tool).err().map(|error| error.to_string())
+    };
+    let text = "a {{resolve:secretsmanager:prod/db:SecretString:password}} b";
+    for (path, text, found) in [
+        (&["name"][..], json!(text), "name holds the text `{{resolve:`"),
+        (&["rules", "a", "Allow"], json!([text]), "rules holds the text `{{resolve:`"),
+        (&["rules", text], json!({}), "rules holds the text `{{resolve:`"),
+        (&["rules", "a", "Fn::ImportValue"], json!("x"), "rules holds a key `Ref` or `Fn::`"),
+    ] {
+        let expected = format!("toy.store.main.{found}, and CloudFormation would put something else in its place");
+        assert_eq!(told(&[(path, text.clone())], Tool::CloudFormation), Some(expected));
+        assert_eq!(told(&[(path, text)], Tool::Terraform), None);
+    }
+    assert_eq!(told(&[(&["name"], json!("{{ resolve:ssm:x }} {{name}}"))], Tool::CloudFormation), None);
+    let mut observations = observed(&state(), "", Json::Null);
+    if let Some(Observation::Found(observed)) = observations.get_mut(&address) {
+        observed.tags = Some([("team".to_owned(), text.to_owned())].into());
+    }
+    let state = state();
+    let subject = Subject { state: &state, observations: Some(&observations), types: &types };
+    let error = Instance::new(&subject, Tool::CloudFormation).expect_err("refused").to_string();
+    assert!(error.starts_with("toy.store.main.tags holds the text"), "{error}");
+}
+
 fn configuration(state: &State) -> (String, terraform::Export, String) {
     let types = types();
     let subject = Subject { state, observations: None, types: &types };

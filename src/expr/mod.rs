@@ -27,7 +27,7 @@ use limits::Work;
 
 pub use evaluate::{Evaluator, Late, Scope};
 pub use functions::version;
-pub use limits::Limits;
+pub use limits::{CODE as LIMIT, Limits};
 
 /// A value as written: its extra leaves are templates.
 pub type TemplateTree = Tree<Arc<Template>>;

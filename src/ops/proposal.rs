@@ -32,10 +32,10 @@ impl Proposal {
     ///
     /// # Errors
     ///
-    /// Those of [`session::read_state`], [`session::gather`] and [`Proposal::of`].
+    /// Those of [`session::read_state_for_plan`], [`session::gather`] and [`Proposal::of`].
     pub async fn make(project: Project, reader: &Arc<dyn Reader>, adopts_own: bool) -> Result<Self, OpsError> {
-        let read = session::read_state(&project.paths, &project.config.name, &project.config.region, "")?;
-        Self::from(project, reader, read.taking_over(adopts_own)).await
+        let read = session::read_state_for_plan(&project.paths, &project.config, "", adopts_own)?;
+        Self::from(project, reader, read).await
     }
 
     /// The same from a state that was read already.

@@ -46,7 +46,9 @@ fn read(news: &News, entry: &Value) -> Option<Vec<(String, String)>> {
             _ => return None,
         };
         let said = match &field.allows {
-            Allowed::Form(form) => (value.chars().count() <= LONGEST && form.is_match(&value)).then_some(value)?,
+            Allowed::Form(form) => {
+                (value.chars().count() <= LONGEST && form.is_match(&value) == Some(true)).then_some(value)?
+            }
             Allowed::Words(words) => words.get(&value)?.clone(),
         };
         Some((name.clone(), said))

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::address::{Address, TypeName};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::expr::{Evaluator, Late, Reference, Root, Scope, Template, TemplateTree};
+use crate::expr::{Evaluator, LIMIT, Late, Reference, Root, Scope, Template, TemplateTree};
 use crate::provider::Lookup;
 use crate::spec::blueprint::{Patch, Resource, ResourceName};
 use crate::spec::lint::collect_resources;
@@ -284,6 +284,29 @@ pub fn region(world: &World<'_>, resource: &Resource, scope: &ResourceScope<'_>)
     }
 }
 
+/// The most resources of one instance.
+const MOST_RESOURCES: usize = 100_000;
+/// So many resources may be made of files however small: a table of a few lines and a few resources for `each` of them.
+const FEW_RESOURCES: usize = 5_000;
+/// Bytes of the files for each resource more.
+const BYTES_OF_RESOURCE: usize = 16;
+
+/// The most resources that are made of these files. Tables multiply, so that a small file could make as many as there is
+/// memory for; where each one is written out, there are always enough.
+fn most_resources(world: &World<'_>) -> usize {
+    let shared = world.config.shared.iter().map(|shared| shared.text.len());
+    let bytes = world.specs.own_bytes() + world.config.source.text.len() + shared.sum::<usize>();
+    (FEW_RESOURCES + bytes / BYTES_OF_RESOURCE).min(MOST_RESOURCES)
+}
+
+fn too_many_resources(most: usize, resource: &Resource) -> Diagnostic {
+    let message =
+        format!("these are more resources than the {most} that an instance made of files of this size may have");
+    Diagnostic::error(LIMIT, message)
+        .at(&resource.location, "")
+        .hint(format!("shorten the tables of `each`; `mastoform explain {LIMIT}` has the limits"))
+}
+
 /// Makes the graph.
 pub fn resolve(world: &World<'_>) -> Result<Graph, Diagnostics> {
     let specs = world.specs;
@@ -291,12 +314,17 @@ pub fn resolve(world: &World<'_>) -> Result<Graph, Diagnostics> {
     let mut problems = Diagnostics::default();
     let mut nodes: BTreeMap<Address, Desired> = BTreeMap::new();
     let mut instances: BTreeMap<ResourceName, Vec<Address>> = BTreeMap::new();
+    let most = most_resources(world);
     for (name, resource) in &specs.blueprint.resources {
         if resource.lookup.is_some() {
             continue;
         }
         match expand(world, resource, true) {
             Ok(expanded) => {
+                if nodes.len() + expanded.len() > most {
+                    problems.push(too_many_resources(most, resource));
+                    return Err(problems);
+                }
                 instances.insert(name.clone(), expanded.iter().map(|desired| desired.address.clone()).collect());
                 nodes.extend(expanded.into_iter().map(|desired| (desired.address.clone(), desired)));
             }
@@ -372,6 +400,10 @@ fn expand(world: &World<'_>, resource: &Arc<Resource>, heeds_when: bool) -> Resu
             }
         },
     };
+    let most = most_resources(world);
+    if entries.len() > most {
+        return Err(too_many_resources(most, resource));
+    }
     let mut patches: BTreeMap<Option<&str>, Vec<(usize, &Arc<Patch>)>> = BTreeMap::new();
     for (number, patch) in resource.patches.iter().enumerate() {
         patches.entry(patch.key.as_deref()).or_default().push((number, patch));

@@ -96,6 +96,9 @@ fn resource(resource_type: &ResourceType, row: &Row, observation: Option<&Observ
         return None;
     }
     if row.status != Status::Ready {
+        if let Some(waits) = waits(resource_type, row, observation) {
+            return Some(waits);
+        }
         let says = match (&row.problem, row.status) {
             (Some(problem), _) => format!("failed: {problem}"),
             (None, Status::Failed) => "failed".to_owned(),
@@ -123,6 +126,15 @@ fn resource(resource_type: &ResourceType, row: &Row, observation: Option<&Observ
     };
     let hint = condition::advice(condition::verdict(resource_type, row, Some(observed)));
     Some((health, says, hint))
+}
+
+/// What an apply waits for, if that is something which somebody has to do.
+fn waits(resource_type: &ResourceType, row: &Row, observation: Option<&Observation>) -> Option<Found> {
+    let Some(Observation::Found(observed)) = observation.filter(|_| row.problem.is_none()) else { return None };
+    let Condition::Waits(_) = resource_type.condition(&observed.attributes)? else { return None };
+    let says = resource_type.ready.as_ref()?.report(&observed.attributes)?;
+    let hint = condition::advice(condition::verdict(resource_type, row, Some(&observed.attributes)));
+    Some((Health::Bad, says, hint))
 }
 
 /// A good status needs no reason.

@@ -145,9 +145,8 @@ impl Update {
 }
 
 /// A note in the cloud about an instance that lives there: whose it is, and the last apply. It is for people; nothing is
-/// decided by it but whether to stop.
+/// decided by it but whether to stop. A later version may write more into it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Registration {
     pub instance: String,
     /// What people call it, such as its domain.
@@ -215,6 +214,9 @@ pub enum Deletion {
     Again,
 }
 
+/// The account of a simulated cloud. It is nobody's: AWS's own examples have it.
+pub const NOBODYS_ACCOUNT: &str = "123456789012";
+
 /// The account behind the credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -275,10 +277,12 @@ pub trait Provider: Send + Sync {
     /// What is registered in a region about the instance of this name; `None`: nothing.
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError>;
 
-    /// Registers what was applied, over what was registered before.
+    /// Registers what was applied, over what was registered before by the same lineage. Anything else is left as it is, which
+    /// is an error of kind [`ErrorKind::Conflict`] that names it.
     async fn register(&self, registration: &Registration) -> Result<(), ProviderError>;
 
-    /// Takes a registration back, if it is still the one of this lineage.
+    /// Takes a registration back, if there is one. One of another lineage is left as it is, which is an error as with
+    /// [`Provider::register`].
     async fn unregister(&self, registration: &Registration) -> Result<(), ProviderError>;
 
     /// Deletes a resource.

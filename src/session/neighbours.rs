@@ -19,6 +19,7 @@ use crate::address::{Address, Identity};
 use crate::apply::late::{Existing, Revealed};
 use crate::diagnostic::Diagnostics;
 use crate::expr::Late;
+use crate::inert::printable;
 use crate::plan::drift::LeftOver;
 use crate::plan::resolve::{Desired, Graph, ResourceScope, World, resolve};
 use crate::plan::walk::merged;
@@ -47,11 +48,14 @@ impl fmt::Display for Living {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "an instance {:?} lives in {} already", self.instance, self.region)?;
         match &self.registration {
-            Some(known) => write!(formatter, ": {}, last applied {}", known.title, known.applied)?,
-            None => write!(formatter, ": {} resources, such as {}", self.resources.len(), self.example())?,
+            Some(known) => {
+                let (title, applied) = (printable(&known.title), printable(&known.applied));
+                write!(formatter, ": {title}, last applied {applied}")?;
+            }
+            None => write!(formatter, ": {} resources, such as {}", self.resources.len(), printable(self.example()))?,
         }
         match &self.lineage {
-            Some(lineage) => write!(formatter, ", lineage {lineage}"),
+            Some(lineage) => write!(formatter, ", lineage {}", printable(lineage)),
             None => write!(formatter, ", made by an earlier version of mastoform"),
         }
     }
@@ -172,14 +176,19 @@ async fn existing(reader: &dyn Reader, types: &Types, belongings: Vec<Belonging>
         }
     }
     let mut gone: BTreeSet<usize> = BTreeSet::new();
-    // Answers go by address, so of several under one address each has a round of its own.
-    let rounds = asked.values().map(Vec::len).max().unwrap_or_default();
-    for round in 0..rounds {
-        let these: Vec<&(usize, Target)> = asked.values().filter_map(|targets| targets.get(round)).collect();
-        let targets: Vec<Target> = these.iter().map(|(_, target)| target.clone()).collect();
-        let answers = reader.observe(&targets).await;
-        let missing = |target: &Target| matches!(answers.get(&target.address), Some(Observation::Gone));
-        gone.extend(these.iter().filter(|(_, target)| missing(target)).map(|(index, _)| *index));
+    // Answers go by address, so of several under one address each is in a group of its own. All are asked at once.
+    let most = asked.values().map(Vec::len).max().unwrap_or_default();
+    let groups = (0..most).map(|number| {
+        let these = asked.values().filter_map(move |targets| targets.get(number).cloned());
+        these.unzip::<usize, Target, Vec<usize>, Vec<Target>>()
+    });
+    let (indices, groups): (Vec<Vec<usize>>, Vec<Vec<Target>>) = groups.unzip();
+    if !groups.is_empty() {
+        let answers = reader.observe_each(&groups).await;
+        for ((indices, group), answers) in indices.iter().zip(&groups).zip(answers) {
+            let missing = |target: &Target| matches!(answers.get(&target.address), Some(Observation::Gone));
+            gone.extend(indices.iter().zip(group).filter(|(_, target)| missing(target)).map(|(index, _)| *index));
+        }
     }
     let belongings = belongings.into_iter().enumerate();
     belongings.filter(|(index, found)| !gone.contains(index) && is_made(types, found)).map(|(_, found)| found).collect()

@@ -94,7 +94,7 @@ impl Specs {
         let mut diagnostics = Diagnostics::default();
         let mut types = Types::new();
         let mut blueprint = Blueprint::default();
-        let mut sources = Vec::new();
+        let mut sources: Vec<Arc<SourceFile>> = Vec::new();
         let mut prices = Prices::default();
         for (file, document) in files {
             let is_prices =
@@ -103,6 +103,9 @@ impl Specs {
             if is_prices {
                 prices = Prices::own(source);
                 continue;
+            }
+            if let Some(before) = sources.last().filter(|_| document.is_empty()) {
+                source.counts_patterns_after(before);
             }
             match document::prepared::read(&source, document).map_or_else(|| document::parse(&source), Ok) {
                 Ok(node) => match &file.types_of {
@@ -127,6 +130,11 @@ impl Specs {
     /// Whether anything but the program's own files was read. Those make sense: its tests say so.
     pub fn has_overlay(&self) -> bool {
         self.files.len() > self.embedded || self.prices.is_own()
+    }
+
+    /// Bytes of everything that is no part of the program.
+    pub fn own_bytes(&self) -> usize {
+        self.files.iter().skip(self.embedded).map(|file| file.text.len()).sum()
     }
 
     /// SHA-256 of all files, for the fingerprint of a plan. Patches are no part of it: they are the instance's file's.

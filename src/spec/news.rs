@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regex::Regex;
-
+use super::limits::{NoPattern, Pattern};
 use super::probe::{address, is_web_address};
 use super::reader::Reader;
 use super::types::placeholders;
@@ -54,7 +53,7 @@ pub struct Field {
 #[derive(Clone, Debug)]
 pub enum Allowed {
     /// It has this form as a whole.
-    Form(Regex),
+    Form(Pattern),
     /// It is one of these, and said in other words.
     Words(BTreeMap<String, String>),
 }
@@ -140,8 +139,13 @@ impl Field {
         let words = entry.node.get("words").map(Node::entries).unwrap_or_default();
         let words: Option<BTreeMap<String, String>> =
             words.iter().map(|word| Some((word.key.clone(), word.node.text()?.to_owned()))).collect();
+        let location = entry.node.get("form").map_or(&entry.key_location, |node| &node.location);
         // All of a value has the form, not a part of it.
-        let form = form.map(|form| Regex::new(&format!("^(?:{form})$")));
+        let form = form.map(|form| Pattern::of_file(format!("^(?:{form})$"), location));
+        if let Some(Err(wrong @ (NoPattern::TooLarge | NoPattern::TooMany))) = form {
+            diagnostics.push(wrong.at(location, ""));
+            return None;
+        }
         let allows = match (form, words.filter(|words| !words.is_empty())) {
             (Some(Ok(form)), None) => Some(Allowed::Form(form)),
             (None, Some(words)) => Some(Allowed::Words(words)),

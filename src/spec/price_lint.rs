@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::Blueprint;
 use super::prices::Table;
@@ -170,12 +170,16 @@ impl Linter<'_> {
     }
 }
 
+/// Bytes of the compiled form of a key.
+const KEY_SIZE: usize = 1 << 18;
+
 fn pattern(template: &Template) -> Option<Regex> {
     let parts = template.parts.iter().map(|part| match part {
         Part::Literal(text) => regex::escape(&super::prices::key(text)),
         Part::Expression(_) => ".+".to_owned(),
     });
-    Regex::new(&format!("^{}$", parts.collect::<String>())).ok()
+    // One that is too large is that of no price.
+    RegexBuilder::new(&format!("^{}$", parts.collect::<String>())).size_limit(KEY_SIZE).build().ok()
 }
 
 #[cfg(test)]

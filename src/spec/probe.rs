@@ -164,7 +164,8 @@ impl Probe {
     /// The lookup that a probe of kind [`LOOKUP`] is made of, if there is one.
     pub fn lookup<'a>(&self, blueprint: &'a Blueprint) -> Option<&'a Resource> {
         let address: Address = self.asks.get("of").and_then(address)?.parse().ok()?;
-        blueprint.resources.get(&(address.type_name, address.name)).filter(|resource| resource.lookup.is_some())
+        let found = blueprint.resources.get(&(address.type_name, address.name))?;
+        found.lookup.is_some().then_some(&**found)
     }
 
     /// The job that a probe of kind [`JOB`] asks, by its name in the blueprint.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regex::Regex;
+use regex::RegexBuilder;
 
 use super::counterpart::{Counterpart, Place, Tool};
 use super::limits::Limits;
@@ -183,6 +183,9 @@ impl ResourceType {
     }
 }
 
+/// Bytes of a compiled format. One that is larger becomes no text.
+const FORMAT_SIZE: usize = 1 << 18;
+
 /// The values of the placeholders with which `format` becomes `text`; `None` if it cannot. Values are as short as they can
 /// be; those of hexadecimal and region placeholders hold no separator.
 fn parsed(format: &str, text: &str) -> Option<BTreeMap<String, String>> {
@@ -200,7 +203,7 @@ fn parsed(format: &str, text: &str) -> Option<BTreeMap<String, String>> {
     pattern.push_str(&regex::escape(rest));
     // The ARN of a log group may end with an asterisk for its streams.
     pattern.push_str(r"(?::\*)?$");
-    let found = Regex::new(&pattern).ok()?.captures(text)?;
+    let found = RegexBuilder::new(&pattern).size_limit(FORMAT_SIZE).build().ok()?.captures(text)?;
     let values = names.iter().enumerate();
     Some(
         values

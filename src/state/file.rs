@@ -40,6 +40,9 @@ const MARKED: u64 = 2;
 /// The version of states whose resources do not all carry the lineage as a tag yet.
 const UNMARKED: u64 = 1;
 
+/// The most objects that one row may have left over. Each is asked for before it is deleted.
+const MOST_LEFTOVERS: usize = 64;
+
 /// Everything remembered of one instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
@@ -190,6 +193,11 @@ pub enum StateError {
     Dangling { path: PathBuf, address: Box<Address>, dependency: Box<Address> },
     #[error("{}: {first} and {second} are the same object, {identity} in {region}", path.display())]
     Twice { path: PathBuf, first: Box<Address>, second: Box<Address>, identity: Identity, region: String },
+    #[error(
+        "{}: {address} has {count} objects that are still to be deleted, and a resource has at most {MOST_LEFTOVERS}",
+        path.display()
+    )]
+    Leftovers { path: PathBuf, address: Box<Address>, count: usize },
     #[error("{}: the state would not read back as it was written", path.display())]
     Unfaithful { path: PathBuf },
     #[error("there is no {}, but {traces}", path.display())]
@@ -213,6 +221,7 @@ impl StateError {
             | Self::Edited { path, .. }
             | Self::Dangling { path, .. }
             | Self::Twice { path, .. }
+            | Self::Leftovers { path, .. }
             | Self::Unfaithful { path }
             | Self::Lost { path, .. }
             | Self::Tracked { path }
@@ -229,7 +238,7 @@ impl StateError {
             Self::NotJson { .. } | Self::NotState { .. } => "state-malformed",
             Self::Newer { .. } => "state-newer",
             Self::Edited { .. } => "state-edited",
-            Self::Dangling { .. } | Self::Twice { .. } => "state-inconsistent",
+            Self::Dangling { .. } | Self::Twice { .. } | Self::Leftovers { .. } => "state-inconsistent",
             Self::Unfaithful { .. } => "state-unfaithful",
             Self::Lost { .. } => "state-lost",
             Self::Tracked { .. } | Self::Untold { .. } => "state-tracked",
@@ -249,8 +258,9 @@ impl StateError {
             Self::Lost { remains, instance, .. } => {
                 let remains: Vec<String> = remains.iter().map(|path| path.display().to_string()).collect();
                 format!(
-                    "`mastoform state restore {instance}` takes back the last good one; if nothing of {instance} exists any \
-                     more, remove {} first (from git, too)",
+                    "`mastoform state restore {instance}` takes back the last good one; if it is lost for good, \
+                     `mastoform apply --adopt-own` goes on with what lives; if nothing of {instance} exists any more, \
+                     remove {} first (from git, too)",
                     remains.join(" and ")
                 )
             }
@@ -510,7 +520,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// `Dangling`, `Twice` and `Unfaithful`.
+    /// `Dangling`, `Twice`, `Leftovers` and `Unfaithful`.
     pub fn prepare(&self, path: &Path) -> Result<Prepared, StateError> {
         self.check(path)?;
         let (text, digest) = self.encode();
@@ -524,7 +534,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// `Dangling`, `Twice` and `Unfaithful` before anything is written; `Io` if writing failed. The old file is
+    /// `Dangling`, `Twice`, `Leftovers` and `Unfaithful` before anything is written; `Io` if writing failed. The old file is
     /// whole in either case.
     pub fn write(&self, path: &Path) -> Result<String, StateError> {
         let prepared = self.prepare(path)?;
@@ -628,6 +638,13 @@ impl State {
                         dependency: Box::new(dependency.clone()),
                     });
                 }
+            }
+            if row.replaced.len() > MOST_LEFTOVERS {
+                return Err(StateError::Leftovers {
+                    path: path.to_owned(),
+                    address: Box::new(address.clone()),
+                    count: row.replaced.len(),
+                });
             }
             for identity in row.identity.iter().chain(&row.replaced) {
                 if let Some(first) = seen.insert((&address.type_name, &row.region, identity), address) {
@@ -877,6 +894,24 @@ mod tests {
         let elsewhere = Row { region: "us-east-1".to_owned(), ..row };
         state.rows.insert("rds.cluster.copy".parse().unwrap(), elsewhere);
         state.write(&path).unwrap();
+    }
+
+    #[test]
+    fn a_row_has_only_so_many_leftovers() {
+        let mut state = example();
+        let address: Address = "rds.cluster.database".parse().unwrap();
+        let mut leave = |count: usize| {
+            let left = (0..count).map(|number| Identity::new(format!("old-{number}"))).collect();
+            state.rows.get_mut(&address).unwrap().replaced = left;
+            state.text()
+        };
+        parse(&leave(64)).unwrap();
+        let error = refusal(&leave(65));
+        assert_eq!(
+            error.to_string(),
+            "social.json: rds.cluster.database has 65 objects that are still to be deleted, and a resource has at most 64"
+        );
+        assert_eq!(error.code(), "state-inconsistent");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Repository {
     top: PathBuf,
     /// Where git keeps the index.
     git: PathBuf,
-    /// A folder on the way to the top looks like a repository itself, without being a checkout.
+    /// A folder on the way to the top may be a repository itself, without being a checkout.
     hides_another: bool,
 }
 
@@ -49,7 +49,7 @@ impl Repository {
         let mut hides_another = false;
         for top in real(folder)?.ancestors() {
             let entry = top.join(".git");
-            if entry.join("HEAD").is_file() {
+            if entry.is_dir() && file::is_there(&entry.join("HEAD"))? {
                 // No checkout brings `.git` along, so it may be a link to wherever its owner keeps it.
                 let git = fs_err::canonicalize(&entry)?;
                 return Ok(Some(Self { top: top.to_owned(), git, hides_another }));
@@ -61,7 +61,9 @@ impl Repository {
                     return Ok(Some(Self { top: top.to_owned(), git, hides_another }));
                 }
             }
-            hides_another |= top.join("HEAD").exists() && top.join("objects").exists() && top.join("refs").exists();
+            // A repository has a `HEAD`, whatever else it has: objects and references may be elsewhere, and `HEAD` itself a
+            // link to a branch without a commit.
+            hides_another |= file::is_there(&top.join("HEAD"))?;
         }
         Ok(None)
     }
@@ -320,15 +322,36 @@ mod tests {
 
     #[test]
     fn a_bare_repository_in_the_checkout_hides_nothing() {
-        let folder = checkout(&[]);
-        let state = folder.path().join("state");
-        assert!(!Repository::around(&state).unwrap().unwrap().hides_another());
-        for name in ["objects", "refs"] {
-            fs_err::create_dir(state.join(name)).unwrap();
+        let head = "ref: refs/heads/main\n";
+        let forms: [&dyn Fn(&Path); 3] = [
+            &|state| {
+                for name in ["objects", "refs"] {
+                    fs_err::create_dir(state.join(name)).unwrap();
+                }
+                fs_err::write(state.join("HEAD"), head).unwrap();
+            },
+            // Objects and references are elsewhere.
+            &|state| {
+                fs_err::write(state.join("HEAD"), head).unwrap();
+                fs_err::write(state.join("commondir"), "../elsewhere\n").unwrap();
+            },
+            // It stands on a branch that does not exist.
+            &|state| {
+                for name in ["objects", "refs"] {
+                    fs_err::create_dir(state.join(name)).unwrap();
+                }
+                fs_err::os::unix::fs::symlink("refs/heads/main", state.join("HEAD")).unwrap();
+            },
+        ];
+        for (number, make) in forms.iter().enumerate() {
+            let folder = checkout(&[]);
+            let state = folder.path().join("state");
+            assert!(!Repository::around(&state).unwrap().unwrap().hides_another());
+            make(&state);
+            assert!(Repository::around(&state).unwrap().unwrap().hides_another(), "{number}");
+            assert!(Repository::around(&state.join("deeper")).unwrap().unwrap().hides_another(), "{number}");
+            assert_eq!(tracked(folder.path()).len(), 3);
         }
-        fs_err::write(state.join("HEAD"), "ref: refs/heads/main\n").unwrap();
-        assert!(Repository::around(&state).unwrap().unwrap().hides_another());
-        assert_eq!(tracked(folder.path()).len(), 3);
     }
 
     #[test]

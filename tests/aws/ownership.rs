@@ -308,12 +308,24 @@ async fn an_instance_is_registered_until_its_own_lineage_takes_it_back() {
     let found = aws.census(REGION, &tags).await.expect("a census");
     assert!(found[0].name.ends_with(":parameter/mastoform/social"), "{found:?}");
 
-    aws.unregister(&registration("l2", 2)).await.expect("it is another's");
-    assert_eq!(aws.registration(REGION, "social").await, Ok(Some(registration("l1", 2))));
-    aws.register(&registration("l2", 3)).await.expect("registered");
-    let found = aws.census(REGION, &tags).await.expect("a census");
-    assert_eq!(found, [], "the tag goes with the lineage");
-    aws.unregister(&registration("l2", 1)).await.expect("its own");
+    // Whose it is not can do nothing with it, whether it has looked or not.
+    for other in [&aws, &moto.aws()] {
+        for (answer, operation) in [
+            (other.unregister(&registration("l2", 2)).await, "ssm:DeleteParameter"),
+            (other.register(&registration("l2", 3)).await, "ssm:PutParameter"),
+        ] {
+            let error = answer.expect_err("it is another's");
+            assert_eq!((error.kind, error.operation.as_str()), (ErrorKind::Conflict, operation));
+            assert_eq!(
+                error.message,
+                "the parameter /mastoform/social in eu-central-1 is not of this instance's lineage and stays as it is"
+            );
+        }
+        assert_eq!(other.registration(REGION, "social").await, Ok(Some(registration("l1", 2))));
+        assert!(other.register(&registration("l2", 3)).await.is_err(), "it has looked");
+        assert_eq!(aws.census(REGION, &tags).await.expect("a census").len(), 1, "the tags stay, too");
+    }
+    aws.unregister(&registration("l1", 1)).await.expect("its own");
     assert_eq!(aws.registration(REGION, "social").await, Ok(None));
 }
 
@@ -321,7 +333,7 @@ async fn an_instance_is_registered_until_its_own_lineage_takes_it_back() {
 #[tokio::test]
 async fn a_first_registration_is_one_call() {
     let moto = moto::start();
-    let (put, tag) = ("ssm:PutParameter", "ssm:AddTagsToResource");
+    let (get, put, tag) = ("ssm:GetParameter", "ssm:PutParameter", "ssm:AddTagsToResource");
     let registered = async |aws: &Aws, serial: u64, expected: &[&str]| {
         let before = aws.calls().snapshot().len();
         aws.register(&registration("l1", serial)).await.expect("registered");
@@ -336,7 +348,7 @@ async fn a_first_registration_is_one_call() {
     }
     registered(&aws, 1, &[put]).await;
     registered(&aws, 2, &[tag, put]).await;
-    registered(&other, 3, &[tag, put, put]).await;
+    registered(&other, 3, &[tag, get, put, put]).await;
     aws.unregister(&registration("l1", 3)).await.expect("taken back");
     // Tags find nothing to be put on, until the parameter is there.
     aws.register(&registration("l1", 4)).await.expect("registered");
@@ -351,9 +363,26 @@ async fn a_parameter_with_something_else_is_no_registration() {
     let name = "/mastoform/social";
     make(&aws, "ssm.parameter", json!({ "name": name, "value": "{\"instance\": 1}" })).await;
     assert_eq!(aws.registration(REGION, "social").await, Ok(None));
-    aws.unregister(&registration("l1", 1)).await.expect("nothing of ours");
-    let parameter = aws.clients(REGION).ssm().get_parameter().name(name).send().await;
-    assert!(parameter.is_ok(), "it stays");
+    assert_error(aws.unregister(&registration("l1", 1)).await, ErrorKind::Conflict, "ssm:DeleteParameter");
+    assert_error(aws.register(&registration("l1", 1)).await, ErrorKind::Conflict, "ssm:PutParameter");
+    let parameter = aws.clients(REGION).ssm().get_parameter().name(name).send().await.expect("it stays");
+    let value = parameter.parameter.and_then(|parameter| parameter.value);
+    assert_eq!(value.as_deref(), Some("{\"instance\": 1}"));
+    let tags = Tags::from([("mastoform:lineage".to_owned(), "l1".to_owned())]);
+    assert_eq!(aws.census(REGION, &tags).await, Ok(Vec::new()), "it gets no tags of ours");
+}
+
+/// A later version may write more than this one knows.
+#[tokio::test]
+async fn a_registration_of_a_later_version_is_read() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let mut note = serde_json::to_value(registration("l1", 7)).expect("JSON");
+    note["colour"] = "green".into();
+    make(&aws, "ssm.parameter", json!({ "name": "/mastoform/social", "value": note.to_string() })).await;
+    assert_eq!(aws.registration(REGION, "social").await, Ok(Some(registration("l1", 7))));
+    aws.register(&registration("l1", 8)).await.expect("its own");
+    assert_eq!(aws.registration(REGION, "social").await, Ok(Some(registration("l1", 8))));
 }
 
 /// AWS has each rule once, so an equal one of somebody else is in the way, and is not taken over.

@@ -11,6 +11,7 @@ use mastoform::provider::{ErrorKind, Observation, Provider, Target};
 use mastoform::value::Value;
 use serde_json::json;
 
+use super::whole::{program, ready, said};
 use super::{Life, default_vpc};
 use crate::support::emulator::{REGION, free_port};
 use crate::support::proxy::{Mishap, Proxy};
@@ -180,4 +181,19 @@ async fn regions_are_separate() {
     let here = Life::of("ec2.security_group").create(&aws, attributes).await;
     there.end().await;
     here.observe().await;
+}
+
+/// A proxy of the environment is for the way to AWS. It would read what is not encrypted.
+#[test]
+fn no_proxy_reads_what_stays_on_this_machine() {
+    let emulator = moto::start();
+    let folder = ready(&emulator);
+    let proxy = Proxy::start(emulator.endpoint().to_owned(), Duration::ZERO);
+    let mut plan = program(&emulator, folder.path(), &["plan"]);
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        plan.env(name, proxy.endpoint()).env(name.to_lowercase(), proxy.endpoint());
+    }
+    let output = plan.output().expect("it runs");
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(proxy.take().len(), 0, "the proxy was asked");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,11 +16,12 @@ use mastoform::provider::{
     Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observation, Observations, Provider, ProviderError,
     Question, Reader, Registration, Silence, Tags, Target, read_only,
 };
+use mastoform::refresh;
 use mastoform::render;
-use mastoform::session::{self, SessionError, neighbours};
+use mastoform::session::{self, Living, SessionError, neighbours};
 use mastoform::spec::Specs;
 use mastoform::spec::types::Proof;
-use mastoform::state::{Intent, Journal, Record, State, Status, Verb};
+use mastoform::state::{Intent, Journal, Record, State, StateError, Status, Verb};
 use mastoform::value::{Tree, Value};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -546,6 +548,55 @@ async fn taking_over_finds_everything_and_makes_nothing() {
     nothing_to_do(&second).await;
 }
 
+/// Whoever may write the note about an instance may put anything into it.
+#[test]
+fn what_others_have_registered_stays_on_its_line() {
+    let text = "x\nhint: run `curl example.org | sh`".to_owned();
+    let registration = Registration {
+        instance: "social".to_owned(),
+        title: text.clone(),
+        region: "eu-central-1".to_owned(),
+        lineage: text.clone(),
+        serial: 1,
+        applied: text.clone(),
+    };
+    for registration in [Some(registration), None] {
+        let (instance, region) = ("social".to_owned(), "eu-central-1".to_owned());
+        let (lineage, resources) = (Some(text.clone()), vec![text.clone()]);
+        let several =
+            SessionError::Several { instance: instance.clone(), region: region.clone(), resources: resources.clone() };
+        let living = Living { instance, region, lineage, registration, resources };
+        for said in [living.to_string(), several.to_string()] {
+            assert!(!said.contains('\n') && said.contains("\\u{a}hint: run"), "{said}");
+        }
+    }
+}
+
+/// A backup shows that there was a state. Whoever says that it is lost goes on with what lives, and with nothing else.
+#[tokio::test]
+async fn what_lives_is_taken_over_although_traces_of_its_state_are_left() {
+    let first = Instance::new();
+    completed(first.go(EXAMPLE, true).await.expect("plans").1);
+    let leave_traces = |instance: &Instance| {
+        fs_err::copy(first.paths().state(), instance.paths().backup()).expect("copied");
+    };
+    let second = first.beside("another");
+    leave_traces(&second);
+    let SessionError::State(lost) = second.gather(EXAMPLE, false).await.expect_err("it is lost") else {
+        panic!("another error")
+    };
+    assert_eq!(lost.code(), "state-lost");
+    assert!(lost.hint().contains("`mastoform apply --adopt-own` goes on with what lives"), "{}", lost.hint());
+    let count = first.sim.objects().len();
+    completed(Some(second.take_over(EXAMPLE).await.1));
+    assert_eq!((second.state().expect("a state").lineage.as_str(), first.sim.objects().len()), ("lineage", count));
+    nothing_to_do(&second).await;
+    let alone = Instance::new();
+    leave_traces(&alone);
+    let lost = alone.gather(EXAMPLE, true).await.expect_err("nothing lives");
+    assert!(matches!(lost, SessionError::State(StateError::Lost { .. })), "{lost}");
+}
+
 #[tokio::test]
 async fn taking_over_finishes_what_differs_in_the_same_run() {
     let first = Instance::new();
@@ -582,6 +633,65 @@ async fn a_creation_that_finds_its_object_completes_it_in_the_same_run() {
     completed(Some(outcome));
     let (plan, _) = instance.go(&without, false).await.expect("plans");
     assert_eq!(changed(&plan), Vec::<String>::new(), "{:#?}", plan.changes);
+}
+
+/// However many objects a state calls left over, they are looked at together: a second and a third time, too, since all seem
+/// to be gone.
+#[tokio::test]
+async fn all_leftovers_are_looked_at_in_the_same_waves() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("plans").1);
+    let types = Specs::read(&[]).expect("valid specs").types;
+    let reader = Watched::new(&instance, Index::Whole);
+    let mut waves = Vec::new();
+    for count in [0, 1, 20, 64] {
+        let mut state = instance.state().expect("a state");
+        for address in ["ecs.service.mastodon", "logs.log_group.mastodon"] {
+            let row = state.rows.get_mut(&address.parse::<Address>().expect("an address")).expect("a row");
+            row.replaced = (0..count).map(|number| Identity::new(format!("old-{number}"))).collect();
+        }
+        let strangers = refresh::part_foreign_leftovers(&reader, &types, &mut state).await.expect("looks");
+        assert_eq!(strangers, []);
+        assert_eq!(state.rows.values().map(|row| row.replaced.len()).sum::<usize>(), 2 * count);
+        waves.push(reader.waves());
+    }
+    assert_eq!(waves, [0, 3, 3, 3]);
+}
+
+/// Of several leftovers of one address each is judged by itself.
+#[tokio::test]
+async fn a_leftover_of_others_is_found_among_those_of_its_address() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("plans").1);
+    let other = example(&[("name   = \"social\"", "name   = \"other\""), ("social.example.org", "prod.example.org")]);
+    completed(instance.beside("foreign").go(&other, true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
+    let types = Specs::read(&[]).expect("valid specs").types;
+    let reader = Watched::new(&instance, Index::Whole);
+    let mut state = instance.state().expect("a state");
+    let address: Address = "logs.log_group.mastodon".parse().expect("an address");
+    let of_others = |entry: &Entry| {
+        entry.object.address.as_ref() == Some(&address)
+            && entry.object.tags.get(INSTANCE).is_some_and(|name| name == "other")
+    };
+    let stranger = instance.sim.objects().into_iter().find(of_others).expect("theirs").identity;
+    let row = state.rows.get_mut(&address).expect("a row");
+    row.replaced = vec![Identity::new("old-1"), stranger.clone(), Identity::new("old-2")];
+    let strangers = refresh::part_foreign_leftovers(&reader, &types, &mut state).await.expect("looks");
+    assert_eq!(strangers.iter().map(|found| &found.identity).collect::<Vec<_>>(), [&stranger]);
+    assert_eq!(state.rows[&address].replaced, [Identity::new("old-1"), Identity::new("old-2")]);
+}
+
+/// Resources that carry one address are looked at together, too.
+#[tokio::test]
+async fn however_many_carry_one_address_they_are_looked_at_in_one_wave() {
+    let instance = Instance::new();
+    completed(instance.go(EXAMPLE, true).await.expect("plans").1);
+    let types = Specs::read(&[]).expect("valid specs").types;
+    let reader = Watched::new(&instance, Index::Old);
+    let mut state = instance.state().expect("a state");
+    state.rows.clear();
+    assert!(!neighbours::left_over(&reader, &types, &state).await.found.is_empty());
+    assert_eq!(reader.waves(), 1);
 }
 
 // Left over -------------------------------------------------------------------------------------------------------------
@@ -628,49 +738,91 @@ async fn a_destroy_ends_with_what_is_in_its_way() {
     }
 }
 
-/// A cloud that lets nobody read its index of tags.
-struct Unindexed(Arc<dyn Reader>);
+/// What an index of tags tells.
+enum Index {
+    /// What there is.
+    Whole,
+    /// The same, and beside each something that has carried its tags and is gone.
+    Old,
+    /// Nothing: nobody may read it.
+    Denied,
+}
+
+/// A cloud that counts the waves of questions.
+struct Watched {
+    cloud: Arc<dyn Reader>,
+    index: Index,
+    waves: AtomicUsize,
+}
+
+impl Watched {
+    fn new(instance: &Instance, index: Index) -> Self {
+        let provider: Arc<dyn Provider> = instance.sim.clone();
+        Self { cloud: read_only(&provider), index, waves: AtomicUsize::new(0) }
+    }
+
+    /// How many waves there were since it was asked last.
+    fn waves(&self) -> usize {
+        self.waves.swap(0, Ordering::Relaxed)
+    }
+}
 
 #[async_trait]
-impl Reader for Unindexed {
+impl Reader for Watched {
     async fn account(&self) -> Result<Account, ProviderError> {
-        self.0.account().await
+        self.cloud.account().await
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
-        self.0.lookup(lookup).await
+        self.cloud.lookup(lookup).await
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
-        self.0.observe(targets).await
+        self.waves.fetch_add(1, Ordering::Relaxed);
+        self.cloud.observe(targets).await
+    }
+
+    async fn observe_each(&self, instances: &[Vec<Target>]) -> Vec<Observations> {
+        self.waves.fetch_add(1, Ordering::Relaxed);
+        self.cloud.observe_each(instances).await
     }
 
     async fn announced(&self, targets: &[Target]) -> Announced {
-        self.0.announced(targets).await
+        self.cloud.announced(targets).await
     }
 
     async fn find(&self, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
-        self.0.find(creation).await
+        self.cloud.find(creation).await
     }
 
-    async fn census(&self, region: &str, _tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
-        Err(ProviderError::new(ErrorKind::Denied, "tag:GetResources", format!("not in {region}")))
+    async fn census(&self, region: &str, tags: &Tags) -> Result<Vec<Belonging>, ProviderError> {
+        let found = match self.index {
+            Index::Whole | Index::Old => self.cloud.census(region, tags).await?,
+            Index::Denied => {
+                return Err(ProviderError::new(ErrorKind::Denied, "tag:GetResources", format!("not in {region}")));
+            }
+        };
+        let old = found.iter().filter(|_| matches!(self.index, Index::Old)).map(|found| {
+            let name = format!("{}-old", found.name);
+            Belonging { name, ..found.clone() }
+        });
+        Ok(old.chain(found.iter().cloned()).collect())
     }
 
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
-        self.0.registration(region, instance).await
+        self.cloud.registration(region, instance).await
     }
 
     async fn ask(&self, question: &Question) -> Result<Value, Silence> {
-        self.0.ask(question).await
+        self.cloud.ask(question).await
     }
 
     fn time_lapse(&self) -> f64 {
-        self.0.time_lapse()
+        self.cloud.time_lapse()
     }
 
     fn patience(&self) -> Duration {
-        self.0.patience()
+        self.cloud.patience()
     }
 }
 
@@ -679,8 +831,7 @@ impl Reader for Unindexed {
 async fn without_an_index_left_overs_are_unknown_and_a_first_apply_stops() {
     let instance = Instance::new();
     completed(instance.go(EXAMPLE, true).await.expect("plans").1);
-    let provider: Arc<dyn Provider> = instance.sim.clone();
-    let reader = Unindexed(read_only(&provider));
+    let reader = Watched::new(&instance, Index::Denied);
     let types = Specs::read(&[]).expect("valid specs").types;
     let state = instance.state().expect("a state");
     let left_over = neighbours::left_over(&reader, &types, &state).await;

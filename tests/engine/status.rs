@@ -1,10 +1,11 @@
 //! Whether a running instance works, as `status` finds it out: in a sandbox that answers as long as it has reason to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::plan::status::{Health, Report};
-use mastoform::provider::sim::{Fault, Operation, Rule, Subject};
+use mastoform::provider::sim::{Fault, Operation, Person, Rule, Subject};
 use mastoform::provider::{ErrorKind, Provider, Silence, read_only};
 use mastoform::session::status::{self, Found};
 use mastoform::value::Value;
@@ -123,6 +124,38 @@ async fn an_apply_that_has_not_come_to_its_end_is_told() {
     assert!(troubles.iter().any(|trouble| trouble.starts_with("ecs.run.prepare: failed: ")), "{troubles:?}");
     assert!(troubles.contains(&"web: nobody answers".to_owned()), "{troubles:?}");
     assert!(!troubles.iter().any(|trouble| trouble.starts_with("media")), "{troubles:?}");
+}
+
+/// While an apply waits for a person, whoever looks sees what it waits for.
+#[tokio::test(start_paused = true)]
+async fn what_an_apply_waits_for_is_named() {
+    let instance = Instance { wait: Duration::ZERO, ..Instance::with_a_person(Person::Never) };
+    instance.go(EXAMPLE, true).await.expect("plans");
+    let found = report(&instance, EXAMPLE).await;
+    let record = found.resources.iter().find(|found| found.address.to_string() == "dns.record.web_certificate");
+    let record = record.expect("it was asked for");
+    assert_eq!((record.health, record.says.as_str()), (Health::Bad, "missing"));
+    let hint = record.hint.as_deref().unwrap_or_default();
+    assert!(hint.starts_with("create the DNS record _") && hint.contains(".social.example.org CNAME _"), "{hint}");
+    // One domain has nobody else to send requests on.
+    let webfinger = found.probes.iter().find(|probe| probe.name == "webfinger").expect("a probe");
+    let hint = webfinger.hint.as_deref().unwrap_or_default();
+    assert_eq!(hint, "if AWS shows no fault, see whether the DNS record is there: mastoform output dns");
+}
+
+#[tokio::test]
+async fn the_days_of_a_certificate_are_those_until_its_end() {
+    let found = report(&living().await, EXAMPLE).await;
+    for name in ["web_certificate", "media_certificate"] {
+        let probe = found.probes.iter().find(|probe| probe.name == name).expect("a probe");
+        let (days, end) = probe.says.split_once(" days left, until ").expect("days and a day");
+        let end: jiff::civil::Date = end.parse().expect("a day");
+        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let until = today.until(end).expect("an end").get_days();
+        // A day may have ended meanwhile.
+        let days: i32 = days.parse().expect("a number");
+        assert!((days - 1..=days).contains(&until), "{}", probe.says);
+    }
 }
 
 #[tokio::test]

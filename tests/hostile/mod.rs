@@ -282,6 +282,38 @@ fn no_file_keeps_a_command_busy() {
     }
 }
 
+/// A short overlay can mean very much: patterns that are compiled to megabytes, tables that multiply.
+#[test]
+fn no_overlay_keeps_a_command_busy() {
+    let input = |number: usize, pattern: &str| {
+        format!("[input.x{number}]\ntype = \"string\"\ndefault = \"a\"\npattern = '{pattern}'\ndoc = \"X.\"\n")
+    };
+    let block = |number: usize| {
+        format!(
+            "[ssm.parameter.x{number}]\neach = \"${{config.extra_env}}\"\nname = \"/social/x{number}/${{each.key}}\"\n\
+             value = \"a\"\n"
+        )
+    };
+    let entries: String = (0..300).map(|number| format!("K{number} = \"a\"\n")).collect();
+    let table = format!("{EXAMPLE}\n[extra_env]\n{entries}");
+    let hostile: [(&str, &str, String); 4] = [
+        ("a set repeated", EXAMPLE, (0..100).map(|number| input(number, "^[^a]{1,90}[^b]{3,9000}$")).collect()),
+        ("repetitions in each other", EXAMPLE, input(0, "((a{0,1000}){0,1000}){0,1000}")),
+        ("many patterns", EXAMPLE, (0..5_000).map(|number| input(number, "^[a-z]{1,500}$")).collect()),
+        ("tables that multiply", &table, (0..1_000).map(block).collect()),
+    ];
+    for (what, file, overlay) in hostile {
+        let folder = fast_folder();
+        fs_err::write(folder.path().join("mastodon.toml"), file).expect("written");
+        fs_err::create_dir(folder.path().join("own")).expect("made");
+        fs_err::write(folder.path().join("own/own.toml"), overlay).expect("written");
+        let output = run(folder.path(), &["plan", "--offline", "--specs", "own"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{what}: {said:.2000}");
+        assert!(said.contains("error[expression-limit]") && said.contains("own/own.toml:"), "{what}: {said:.2000}");
+    }
+}
+
 /// A serial has a successor, a duration an end.
 #[test]
 fn no_number_of_a_state_overflows() {

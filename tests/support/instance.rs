@@ -132,9 +132,9 @@ impl Instance {
         let Script { specs, config, evaluator } = &Script::read(&[], text).expect("a valid file");
         let nothing = BTreeMap::new();
         let world = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
-        let read = session::read_state(&self.paths(), &config.name, &config.region, self.lineage)?;
+        let read = session::read_state_for_plan(&self.paths(), config, self.lineage, takes_over)?;
         let provider: Arc<dyn Provider> = self.sim.clone();
-        session::gather(&read_only(&provider), &specs.types, Some(&world), read.taking_over(takes_over)).await
+        session::gather(&read_only(&provider), &specs.types, Some(&world), read).await
     }
 
     /// Takes over the instance that lives without a state, and applies what differs.

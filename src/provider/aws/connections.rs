@@ -7,10 +7,11 @@
 //! # Guarantees
 //!
 //! - The time limit of an attempt starts when its turn has come.
-//! - Proxies of the environment are honoured as the SDK's own client does.
+//! - Proxies of the environment are honoured as the SDK's own client does, but for calls that stay on this machine or are
+//!   not encrypted: those never go to one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -24,6 +25,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use super::limits::Limits;
+use crate::provider::endpoint::is_direct;
 
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,35 +77,80 @@ fn nanoseconds(duration: Duration) -> u64 {
 /// The pool, and whose turn it is.
 #[derive(Debug)]
 pub(super) struct Connections {
-    /// The client of the configuration, if it brings one.
-    given: Option<SharedHttpClient>,
+    client: SharedHttpClient,
     pool: OnceLock<SharedHttpConnector>,
     limits: Arc<Limits>,
     began: Instant,
 }
 
 impl Connections {
+    /// `given`: the client of the configuration, if it brings one.
     pub(super) fn new(given: Option<SharedHttpClient>, limits: Arc<Limits>, began: Instant) -> Self {
-        Self { given, pool: OnceLock::new(), limits, began }
+        let client = given.unwrap_or_else(|| SharedHttpClient::new(Client::default()));
+        Self { client, pool: OnceLock::new(), limits, began }
     }
 }
 
 impl HttpClient for Connections {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         // The settings are the session's, the same for all clients.
-        let pool = self.pool.get_or_init(|| match &self.given {
-            Some(client) => client.http_connector(settings, components),
-            None => open(settings, components),
-        });
+        let pool = self.pool.get_or_init(|| self.client.http_connector(settings, components));
         SharedHttpConnector::new(InTurn { pool: pool.clone(), limits: Arc::clone(&self.limits), began: self.began })
     }
 }
 
-fn open(settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+/// How long a connection and an answer may take.
+type Patience = (Option<Duration>, Option<Duration>);
+
+/// The way out for the clients of a session, and for those that get its credentials.
+#[derive(Debug, Default)]
+pub(super) struct Client {
+    /// By patience: those that get credentials have their own.
+    ways: Mutex<Vec<(Patience, SharedHttpConnector)>>,
+}
+
+impl HttpClient for Client {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let patience = (settings.connect_timeout(), settings.read_timeout());
+        let mut all = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, ways)) = all.iter().find(|(known, _)| *known == patience) {
+            return ways.clone();
+        }
+        let ways = SharedHttpConnector::new(Ways {
+            by_proxy: OnceLock::new(),
+            straight: OnceLock::new(),
+            settings: settings.clone(),
+            components: components.clone(),
+        });
+        all.push((patience, ways.clone()));
+        ways
+    }
+}
+
+/// Connections that may go by a proxy, and connections that never do. Each is opened when it is first needed.
+#[derive(Debug)]
+struct Ways {
+    by_proxy: OnceLock<SharedHttpConnector>,
+    straight: OnceLock<SharedHttpConnector>,
+    settings: HttpConnectorSettings,
+    components: RuntimeComponents,
+}
+
+impl HttpConnector for Ways {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (way, proxy): (_, fn() -> ProxyConfig) = match is_direct(request.uri()) {
+            true => (&self.straight, ProxyConfig::disabled),
+            false => (&self.by_proxy, ProxyConfig::from_env),
+        };
+        way.get_or_init(|| open(&self.settings, &self.components, proxy())).call(request)
+    }
+}
+
+fn open(settings: &HttpConnectorSettings, components: &RuntimeComponents, proxy: ProxyConfig) -> SharedHttpConnector {
     let mut connector = Connector::builder()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
         .connector_settings(settings.clone())
-        .proxy_config(ProxyConfig::from_env());
+        .proxy_config(proxy);
     connector.set_sleep_impl(components.sleep_impl());
     SharedHttpConnector::new(connector.build())
 }

@@ -130,8 +130,8 @@ pub struct Aws {
     types: Arc<Types>,
     /// Types that no handler is written for.
     generic: BTreeMap<TypeName, Arc<CloudControl>>,
-    /// Regions and instances of which nothing is registered, as far as it was read.
-    unregistered: Mutex<BTreeSet<(String, String)>>,
+    /// The lineages that are registered, by region and instance, as far as it was read or written.
+    registered: Mutex<BTreeMap<(String, String), String>>,
 }
 
 impl Aws {
@@ -153,7 +153,7 @@ impl Aws {
             network: OnceLock::new(),
             types: Arc::default(),
             generic: BTreeMap::new(),
-            unregistered: Mutex::default(),
+            registered: Mutex::default(),
         }
     }
 
@@ -205,12 +205,14 @@ impl Aws {
         self.session.clients(region)
     }
 
-    /// Remembers whether an instance is registered; answers whether it may have been before.
-    fn note_registered(&self, region: &str, instance: &str, is_registered: bool) -> bool {
-        let mut missing = self.unregistered.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Remembers which lineage is registered, if any; answers which one was before, as far as it was known.
+    fn note_registered(&self, region: &str, instance: &str, lineage: Option<&str>) -> Option<String> {
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
         let one = (region.to_owned(), instance.to_owned());
-        let was_missing = if is_registered { missing.remove(&one) } else { !missing.insert(one) };
-        !was_missing
+        match lineage {
+            Some(lineage) => registered.insert(one, lineage.to_owned()),
+            None => registered.remove(&one),
+        }
     }
 
     fn at(&self, address: &Address, region: &str) -> Result<(Carrier, Arc<Clients>), ProviderError> {
@@ -523,20 +525,26 @@ impl Provider for Aws {
 
     async fn registration(&self, region: &str, instance: &str) -> Result<Option<Registration>, ProviderError> {
         let found = registration::read(&self.clients(region), instance).await?;
-        self.note_registered(region, instance, found.is_some());
+        self.note_registered(region, instance, found.as_ref().map(|found| found.lineage.as_str()));
         Ok(found)
     }
 
     async fn register(&self, registration: &Registration) -> Result<(), ProviderError> {
-        let Registration { region, instance, .. } = registration;
-        if self.note_registered(region, instance, true) {
-            registration::write(&self.clients(region), registration).await
+        let Registration { region, instance, lineage, .. } = registration;
+        let clients = self.clients(region);
+        // Until it is written again, nothing is known.
+        let is_ours = self.note_registered(region, instance, None).is_some_and(|held| held == *lineage);
+        if is_ours {
+            registration::write(&clients, registration).await?;
         } else {
-            registration::write_first(&self.clients(region), registration).await
+            registration::write_first(&clients, registration).await?;
         }
+        self.note_registered(region, instance, Some(lineage));
+        Ok(())
     }
 
     async fn unregister(&self, registration: &Registration) -> Result<(), ProviderError> {
+        self.note_registered(&registration.region, &registration.instance, None);
         registration::withdraw(&self.clients(&registration.region), registration).await
     }
 

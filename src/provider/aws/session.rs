@@ -26,7 +26,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::OnceCell;
 
-use super::connections::Connections;
+use super::connections::{self, Connections};
 use super::dns::Dns;
 use super::ec2::Networks;
 use super::elasticache::replication_group::Seen;
@@ -77,7 +77,10 @@ struct Log {
 impl Session {
     /// Reads the configuration as the AWS command line does. No call is made.
     pub async fn load(profile: Option<String>, region: String, calls: Calls) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).region(Region::new(region));
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new(region))
+            // Credentials come from calls, too.
+            .http_client(SharedHttpClient::new(connections::Client::default()));
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }

@@ -10,6 +10,7 @@ use super::synthesis::{self, Forge};
 use super::{ACCOUNT, Outcome, Person, Sim, World, complained, lost, refusal, refused};
 use crate::address::{Identity, TypeName};
 use crate::provider::ownership;
+use crate::provider::probe::Asks;
 use crate::provider::{
     Belonging, Created, Creation, Deletion, ErrorKind, Lookup, Observation, Observed, ProviderError, Question, Silence,
     Tags, Target, Update,
@@ -580,8 +581,19 @@ impl Sim {
                 return Err(nothing());
             }
         }
-        Ok(question.rehearsal.answer.clone())
+        let mut answer = question.rehearsal.answer.clone();
+        if let (Asks::Certificate { .. }, Some(days)) = (&question.asks, answer.get("days").and_then(Tree::as_number)) {
+            answer.set(&["not_after"], Value::Text(day_in(days)));
+        }
+        Ok(answer)
     }
+}
+
+/// The day after so many more.
+fn day_in(days: f64) -> String {
+    let days = jiff::SignedDuration::from_hours(24 * days.clamp(0.0, 100_000.0) as i64);
+    let then = jiff::Timestamp::now().saturating_add(days);
+    then.map(|then| then.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
 /// A fresh object without a name.

@@ -36,7 +36,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ use crate::spec::types::{ResourceType, Types};
 use crate::value::Value;
 
 /// The only account there is.
-pub const ACCOUNT: &str = "123456789012";
+pub const ACCOUNT: &str = super::NOBODYS_ACCOUNT;
 
 /// What tokio's clock counts in.
 const TICK: Duration = Duration::from_millis(1);
@@ -188,6 +188,11 @@ impl Drop for Turn<'_> {
 
 type Outcome<T> = Result<T, ProviderError>;
 
+/// Whether the file at `path` holds a simulated cloud. It is left as it is.
+pub fn is_kept_in(path: &Path) -> bool {
+    Store::open(path, 0, Duration::ZERO).is_ok()
+}
+
 impl Sim {
     /// Opens the cloud kept in the file at `path`, or an empty one that is kept there after each change. Without a path
     /// it lives in memory.
@@ -266,11 +271,22 @@ impl Sim {
         flushed.map_err(|error| unkept(operation, type_name, &error))
     }
 
-    fn note_registration(&self, change: impl FnOnce(&mut Cloud)) -> Outcome<()> {
+    /// Registers an instance, or takes that back. What another lineage has registered stays.
+    fn note_registration(&self, registration: &Registration, is_there: bool) -> Outcome<()> {
         let about = TypeName::new("account", "registration");
+        let key = registered_as(&registration.region, &registration.instance);
         {
             let mut turn = self.turn(Operation::Mark, &about)?;
-            change(&mut turn.cloud);
+            let held = turn.cloud.registration(&key).map(|held| held.lineage == registration.lineage);
+            match held {
+                Some(false) => {
+                    let message =
+                        format!("the registration {key} is not of this instance's lineage and stays as it is");
+                    return Err(refusal(Operation::Mark, &about, ErrorKind::Conflict, "AlreadyExists", message));
+                }
+                None if !is_there => return Ok(()),
+                _ => turn.cloud.register(key, is_there.then(|| registration.clone())),
+            }
             self.save(&mut turn, Operation::Mark, &about)?;
         }
         self.settle(Operation::Mark, &about)
@@ -371,6 +387,44 @@ impl Sim {
     }
 }
 
+impl Sim {
+    /// Shows several groups of targets, all in one journey.
+    async fn observe_groups(&self, groups: &[&[Target]]) -> Vec<Observations> {
+        let start = self.now();
+        self.travel().await;
+        let mut answers = Vec::new();
+        for targets in groups {
+            let mut observations = Observations::new();
+            for target in *targets {
+                let (struck, observation) = match self.news(Operation::Observe, &target.address.type_name) {
+                    Ok(mut world) => {
+                        let struck = self.strike(&mut world, Operation::Observe, &target.address);
+                        let observation = self.observe_now(target, struck.as_ref(), &mut world);
+                        (struck, observation)
+                    }
+                    Err(error) => (None, Observation::Failed(error)),
+                };
+                observations.insert(target.address.clone(), observation);
+                if matches!(struck, Some(Fault::Crash(_))) {
+                    self.crash().await;
+                }
+            }
+            answers.push(observations);
+        }
+        self.travel().await;
+        let batches: BTreeSet<(&TypeName, &str)> = groups
+            .iter()
+            .copied()
+            .flatten()
+            .map(|target| (&target.address.type_name, target.region.as_str()))
+            .collect();
+        for (type_name, region) in batches {
+            let _ = self.traced(called(Operation::Observe, type_name), region, start, Ok(()));
+        }
+        answers
+    }
+}
+
 #[async_trait]
 impl Provider for Sim {
     async fn account(&self) -> Outcome<Account> {
@@ -386,30 +440,12 @@ impl Provider for Sim {
     }
 
     async fn observe(&self, targets: &[Target]) -> Observations {
-        let start = self.now();
-        self.travel().await;
-        let mut observations = Observations::new();
-        for target in targets {
-            let (struck, observation) = match self.news(Operation::Observe, &target.address.type_name) {
-                Ok(mut world) => {
-                    let struck = self.strike(&mut world, Operation::Observe, &target.address);
-                    let observation = self.observe_now(target, struck.as_ref(), &mut world);
-                    (struck, observation)
-                }
-                Err(error) => (None, Observation::Failed(error)),
-            };
-            observations.insert(target.address.clone(), observation);
-            if matches!(struck, Some(Fault::Crash(_))) {
-                self.crash().await;
-            }
-        }
-        self.travel().await;
-        let batches: BTreeSet<(&TypeName, &str)> =
-            targets.iter().map(|target| (&target.address.type_name, target.region.as_str())).collect();
-        for (type_name, region) in batches {
-            let _ = self.traced(called(Operation::Observe, type_name), region, start, Ok(()));
-        }
-        observations
+        self.observe_groups(&[targets]).await.pop().unwrap_or_default()
+    }
+
+    async fn observe_each(&self, instances: &[Vec<Target>]) -> Vec<Observations> {
+        let groups: Vec<&[Target]> = instances.iter().map(Vec::as_slice).collect();
+        self.observe_groups(&groups).await
     }
 
     async fn announced(&self, targets: &[Target]) -> Announced {
@@ -463,18 +499,12 @@ impl Provider for Sim {
 
     async fn register(&self, registration: &Registration) -> Outcome<()> {
         self.travel().await;
-        let key = registered_as(&registration.region, &registration.instance);
-        self.note_registration(|cloud| cloud.register(key, Some(registration.clone())))
+        self.note_registration(registration, true)
     }
 
     async fn unregister(&self, registration: &Registration) -> Outcome<()> {
         self.travel().await;
-        let key = registered_as(&registration.region, &registration.instance);
-        self.note_registration(|cloud| {
-            if cloud.registration(&key).is_some_and(|held| held.lineage == registration.lineage) {
-                cloud.register(key, None);
-            }
-        })
+        self.note_registration(registration, false)
     }
 
     async fn delete(&self, target: &Target) -> Outcome<Deletion> {
