@@ -162,7 +162,7 @@ mod tests {
         }
         state.write(&path).expect("written");
         let (ui, out, _) = ui(false, "");
-        let mut told = |name: Option<&str>| {
+        let told = |name: Option<&str>| {
             let arguments = OutputArguments { name: name.map(str::to_owned), json: false, zone: false };
             run(&ui, &bench.options, &arguments).unwrap_or_else(|error| panic!("{error}"));
             out.take()
