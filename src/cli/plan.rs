@@ -101,7 +101,10 @@ pub(super) fn propose(
 pub(super) fn say_newer(ui: &Ui, state: &State, newer: &Registration) {
     ui.warn(&format!(
         "this is state {} of {}, and state {} was applied at {}: pull the newest one first, or this plan takes that work back",
-        state.serial, state.instance, newer.serial, newer.applied
+        state.serial,
+        state.instance,
+        newer.serial,
+        printable(&newer.applied)
     ));
 }
 

@@ -10,6 +10,7 @@ use super::types::{Attribute, ResourceType, Shape, Types, placeholders};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Node;
+use crate::expr::shell;
 use crate::value::{Tree, Value};
 
 /// When a resource counts as ready, and what its other statuses mean.
@@ -169,17 +170,24 @@ impl ResourceType {
         failed.is_some_and(|(_, remedy)| *remedy != Remedy::Anew)
     }
 
-    /// An advice with its placeholders filled: attributes of the type, and `{region}`.
+    /// An advice with its placeholders filled: attributes of the type, and `{region}`. What stands in backquotes is a command
+    /// for a shell, in which each value is one word.
     pub fn advice(&self, advice: &str, attributes: &Value, region: &str) -> String {
-        let mut text = advice.to_owned();
-        for name in placeholders(advice) {
-            let value = match name {
-                "region" => region.to_owned(),
-                name => attributes.at(&name.split('.').collect::<Vec<_>>()).map_or_else(String::new, in_words),
-            };
-            text = text.replace(&format!("{{{name}}}"), &value);
+        let value = |name: &str| match name {
+            "region" => region.to_owned(),
+            name => attributes.at(&name.split('.').collect::<Vec<_>>()).map_or_else(String::new, in_words),
+        };
+        let mut text = String::with_capacity(advice.len());
+        let mut is_command = false;
+        let mut rest = advice;
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((name, after)) = after.split_once('}') else { break };
+            is_command ^= before.matches('`').count() % 2 == 1;
+            text.push_str(before);
+            text.push_str(&if is_command { shell(&value(name)) } else { value(name) });
+            rest = after;
         }
-        text
+        text + rest
     }
 }
 

@@ -763,6 +763,20 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_one_word_of_the_command_in_an_advice() {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let cluster = &types[&TypeName::new("rds", "cluster")];
+        let advice = "see {identifier}, run `aws x --region {region} --id {identifier}`, see {identifier}";
+        let told =
+            |name: &str| cluster.advice(advice, &Value::from_json(&json!({ "identifier": name })), "eu-central-1");
+        assert_eq!(told("a"), "see a, run `aws x --region eu-central-1 --id a`, see a");
+        assert_eq!(
+            told("{region}; $(x)"),
+            "see {region}; $(x), run `aws x --region eu-central-1 --id '{region}; $(x)'`, see {region}; $(x)"
+        );
+    }
+
+    #[test]
     fn what_a_file_does_not_decide_the_default_does() {
         let types = Specs::read(&[]).expect("valid specs").types;
         let cluster = &types[&TypeName::new("rds", "cluster")];
