@@ -367,7 +367,7 @@ async fn a_repeated_origin_access_control_is_the_first_one() {
 #[tokio::test]
 async fn an_origin_access_identity_lives() {
     let aws = IdentityServer::start();
-    let attributes = json!({ "comment": "CloudFront reads the media of <mastodon>" });
+    let attributes = json!({ "comment": "CloudFront <reads> the media of mastodon-eu-central-1" });
     let mut life = Life::of("cloudfront.origin_access_identity").repeats().create(&aws, attributes).await;
     life.shows(json!({
         "id": ID,

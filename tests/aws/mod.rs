@@ -207,7 +207,7 @@ impl Life<'_> {
         match &resource_type.proof {
             Proof::Name { attribute } => {
                 let name = told(attribute);
-                let instance = name.split([' ', '-']).next().expect("a word");
+                let instance = name.rsplit(' ').next().and_then(|word| word.split('-').next()).expect("a word");
                 assert_eq!(judged(&owner(instance), None), Care::Ours, "{name}");
                 let beginning = owner(&instance[..instance.len() - 1]);
                 for other in [&beginning, &owner("other")] {

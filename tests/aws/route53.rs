@@ -322,7 +322,13 @@ async fn a_zone_of_somebody_else_with_the_same_name_is_neither_taken_nor_touched
         let types = mastoform::spec::Specs::read(&[]).unwrap().types;
         let owner = target.owner.as_ref().unwrap();
         let kind = types.get(&target.address.type_name);
-        let care = mastoform::provider::ownership::judge(owner, &target.address, kind, &seen, None);
+        let care = mastoform::provider::ownership::judge(
+            owner,
+            &target.address,
+            kind.map(std::sync::Arc::as_ref),
+            &seen,
+            None,
+        );
         assert!(matches!(care, mastoform::provider::ownership::Care::Foreign(_)), "{id}: {care:?}");
     }
     aws.delete(&owned_by(&creation, made.identity.as_str(), LINEAGE)).await.unwrap();
