@@ -230,7 +230,10 @@ fn linked(text: &str) -> Vec<usize> {
         let word = &text[from..end];
         let goes_on =
             text[end..].strip_prefix('-').is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()));
-        let is_hash = HASH.contains(&word.len())
+        // As the end of a longer name, such as that of a security group, it is none.
+        let is_alone = !text[..from].ends_with(['-', '_', '/', '.', ':', '=']);
+        let is_hash = is_alone
+            && HASH.contains(&word.len())
             && word.bytes().all(|letter| letter.is_ascii_hexdigit())
             && (word.len() == *HASH.end() || word.bytes().any(|letter| letter.is_ascii_digit()))
             && (word.len() == *HASH.end() || word.bytes().any(|letter| letter.is_ascii_alphabetic()));
@@ -328,6 +331,7 @@ mod tests {
             ("at o/r@0a1b2c3", "at o/r&#64;&#8203;0&#8203;a1b2c3"),
             ("0123456789012345678901234567890123456789", "0&#8203;123456789012345678901234567890123456789"),
             ("deadbee1 defaced 12345678 eu-1 GH- high-1", "d&#8203;eadbee1 defaced 12345678 eu-1 GH- high-1"),
+            ("sgr-48c388c065fd90ee7 a:498c01aa", "sgr-48c388c065fd90ee7 a:498c01aa"),
         ] {
             assert_eq!(markdown(text), safe);
             assert!(!markdown_code(text).contains(APART), "{text}");
