@@ -21,7 +21,9 @@ fn wrong(finding: Finding) -> String {
 #[tokio::test]
 async fn a_record_is_missing_then_there_whatever_its_case() {
     let server = Server::start().await;
-    assert_eq!(look(&server).await, Finding::Missing);
+    // Whoever enters records where the zone is not served sees where it is.
+    let place = " at ns1.example.org, where example.org is served";
+    assert_eq!(look(&server).await, Finding::Missing(place.to_owned()));
     server.record(NAME, "CNAME", &TARGET.to_uppercase());
     assert_eq!(look(&server).await, Finding::Present);
 }
@@ -65,23 +67,33 @@ async fn at_the_top_of_a_zone_the_same_addresses_are_as_good() {
     assert!(said.ends_with("a proxy before it hides where it points"), "{said}");
 }
 
+/// Each has a sentence of its own, for each has another remedy.
+const WITHOUT_ANSWER: [(Says, &str); 2] = [
+    (
+        Says::Refuses,
+        "refuse to answer, as for a zone that is served elsewhere: look which servers your registrar has for it",
+    ),
+    (Says::Fails, "fail to answer, as for a zone whose signatures are broken"),
+];
+
 #[tokio::test]
 async fn servers_that_refuse_or_fail_are_no_missing_record() {
     let server = Server::start().await;
-    for says in [Says::Refuses, Says::Fails] {
-        server.say(NAME, says.clone());
-        let said = wrong(look(&server).await);
-        assert!(said.starts_with("the name servers of example.org refuse to answer"), "{says:?}: {said}");
+    for (says, sentence) in WITHOUT_ANSWER {
+        server.say(NAME, says);
+        assert_eq!(wrong(look(&server).await), format!("the name servers of example.org {sentence}"));
     }
 }
 
+/// That says nothing of the record: a firewall may stand between.
 #[tokio::test]
-async fn where_nobody_answers_nothing_is_said() {
+async fn servers_that_do_not_answer_are_named() {
     let server = Server::start().await;
     server.say(NAME, Says::Silent);
-    assert_eq!(look(&server).await, Finding::Unknown);
+    let said = "the name servers of example.org do not answer in time".to_owned();
+    assert_eq!(look(&server).await, Finding::Silent(said));
     server.say("example.org", Says::Silent);
-    assert_eq!(look(&server).await, Finding::Unknown);
+    assert_eq!(look(&server).await, Finding::Unknown, "nobody knows whom to ask");
 }
 
 #[tokio::test]
@@ -112,7 +124,7 @@ async fn delegation(server: &Server, name: &str) -> Finding {
 #[tokio::test]
 async fn a_zone_is_served_once_the_one_above_leads_to_its_servers() {
     let server = Server::start().await;
-    assert_eq!(delegation(&server, NAME).await, Finding::Missing);
+    assert_eq!(delegation(&server, NAME).await, Finding::Missing(String::new()));
     server.say(NAME, Says::Leads(servers(&["NS-2.awsdns-01.com", "ns-1.awsdns-00.org"])));
     assert_eq!(delegation(&server, NAME).await, Finding::Present);
     server.say(NAME, Says::Leads(servers(&OURS[..1])));
@@ -121,7 +133,7 @@ async fn a_zone_is_served_once_the_one_above_leads_to_its_servers() {
     assert_eq!(delegation(&server, NAME).await, Finding::Present);
     // The name is there, and is no zone.
     server.record(NAME, "A", "192.0.2.7");
-    assert_eq!(delegation(&server, NAME).await, Finding::Missing);
+    assert_eq!(delegation(&server, NAME).await, Finding::Missing(String::new()));
 }
 
 #[tokio::test]
@@ -133,13 +145,13 @@ async fn other_servers_than_those_of_the_zone_are_named() {
         assert!(said.starts_with("the name servers of example.org lead to "), "{said}");
         assert!(said.contains("ns1.registrar.example"), "{said}");
     }
-    for says in [Says::Refuses, Says::Fails] {
+    for (says, sentence) in WITHOUT_ANSWER {
         server.say(NAME, says);
         let said = wrong(delegation(&server, NAME).await);
-        assert!(said.starts_with("the name servers of example.org refuse to answer"), "{said}");
+        assert_eq!(said, format!("the name servers of example.org {sentence}"));
     }
     server.say(NAME, Says::Silent);
-    assert_eq!(delegation(&server, NAME).await, Finding::Unknown);
+    assert!(matches!(delegation(&server, NAME).await, Finding::Silent(_)));
 }
 
 /// Above a domain that somebody has registered stands a single word.

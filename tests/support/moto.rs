@@ -57,16 +57,8 @@ pub fn account_in(server: &Server) -> Emulator {
     server.account(&account, credentials)
 }
 
-/// Everything in an account, tags or not, as sorted lines: how often, where, and what. See `inventory.py`.
-pub fn inventory(emulator: &Emulator) -> Vec<String> {
-    let path = format!("/moto-api/inventory/{}", emulator.account());
-    let answer = server().http(&format!("GET {path}"), "", "").expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer with a body");
-    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
-}
-
-fn server() -> &'static Server {
+/// The one that all tests share.
+pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| server_with(SCRIPT, &[]))
 }

@@ -42,9 +42,12 @@ impl Default for Dns {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     Present,
-    Missing,
+    /// Where it is missing, in words that follow the record, or nothing.
+    Missing(String),
     /// What is wrong, in words.
     Wrong(String),
+    /// Nobody answers, in words. That says nothing of the record.
+    Silent(String),
     /// Nobody could be asked.
     Unknown,
 }
@@ -56,15 +59,41 @@ pub enum Found {
     Values(Vec<String>),
     /// The name, or its records of this kind, do not exist.
     Nothing,
-    /// The servers refuse to answer for this name, or fail.
+    /// The servers refuse to answer for this name.
     Refused,
+    /// The servers fail to answer.
+    Failed,
     Unreachable,
 }
 
 /// The servers that answer for a zone.
 struct Zone {
     name: String,
+    /// Their names.
+    servers: Vec<String>,
     resolver: TokioResolver,
+}
+
+impl Zone {
+    /// Whoever enters records where the zone is not served sees where it is.
+    fn place(&self) -> String {
+        format!(" at {}, where {} is served", self.servers.join(", "), self.name)
+    }
+
+    /// Why its servers have no answer.
+    fn without_answer(&self, found: &Found) -> Finding {
+        let name = &self.name;
+        match found {
+            Found::Refused => Finding::Wrong(format!(
+                "the name servers of {name} refuse to answer, as for a zone that is served elsewhere: look which servers \
+                 your registrar has for it"
+            )),
+            Found::Failed => Finding::Wrong(format!(
+                "the name servers of {name} fail to answer, as for a zone whose signatures are broken"
+            )),
+            _ => Finding::Silent(format!("the name servers of {name} do not answer in time")),
+        }
+    }
 }
 
 impl Dns {
@@ -90,7 +119,7 @@ impl Dns {
     pub async fn look(&self, name: &str, kind: &str, value: &str, accepts: Option<&str>) -> Finding {
         let Some(zone) = self.zone(name).await else { return Finding::Unknown };
         let found = asked(&zone.resolver, name, kind).await;
-        match found {
+        match &found {
             Found::Values(values) if values.iter().any(|found| same(found, value)) => Finding::Present,
             Found::Values(values) if accepts.is_some_and(|start| values.iter().any(|found| begins(found, start))) => {
                 Finding::Present
@@ -104,11 +133,7 @@ impl Dns {
             }
             Found::Nothing if kind == "CNAME" => self.without_cname(&zone, name, value).await,
             Found::Nothing => self.elsewhere(&zone, name, kind).await,
-            Found::Refused => Finding::Wrong(format!(
-                "the name servers of {} refuse to answer, as for a zone they do not serve or whose signatures are broken",
-                zone.name
-            )),
-            Found::Unreachable => Finding::Unknown,
+            Found::Refused | Found::Failed | Found::Unreachable => zone.without_answer(&found),
         }
     }
 
@@ -143,7 +168,7 @@ impl Dns {
                 zone.name,
                 name.strip_suffix(&format!(".{}", zone.name)).unwrap_or("@")
             )),
-            Found::Nothing | Found::Refused | Found::Unreachable => Finding::Missing,
+            _ => Finding::Missing(zone.place()),
         }
     }
 
@@ -151,7 +176,8 @@ impl Dns {
     pub async fn delegation(&self, name: &str, servers: &[String]) -> Finding {
         let Some((_, parent)) = name.split_once('.') else { return Finding::Unknown };
         let Some(above) = self.zone_above(parent).await else { return Finding::Unknown };
-        match delegated(&above.resolver, name).await {
+        let found = delegated(&above.resolver, name).await;
+        match &found {
             Found::Values(found) if found.iter().all(|found| servers.iter().any(|server| same(found, server))) => {
                 Finding::Present
             }
@@ -160,12 +186,8 @@ impl Dns {
                 above.name,
                 found.join(", ")
             )),
-            Found::Nothing => Finding::Missing,
-            Found::Refused => Finding::Wrong(format!(
-                "the name servers of {} refuse to answer, as for a zone they do not serve or whose signatures are broken",
-                above.name
-            )),
-            Found::Unreachable => Finding::Unknown,
+            Found::Nothing => Finding::Missing(String::new()),
+            Found::Refused | Found::Failed | Found::Unreachable => above.without_answer(&found),
         }
     }
 
@@ -189,11 +211,11 @@ impl Dns {
                         Some(servers) => over(servers, false)?,
                         None => self.servers_of(&servers).await?,
                     };
-                    return Some(Zone { name: part.to_owned(), resolver });
+                    return Some(Zone { name: part.to_owned(), servers, resolver });
                 }
                 Found::Nothing => {}
                 // A resolver that checks signatures fails for a zone whose signatures are broken.
-                Found::Refused => {}
+                Found::Refused | Found::Failed => {}
                 Found::Unreachable => return None,
             }
             part = part.split_once('.').map(|(_, rest)| rest).filter(|rest| is_possible(rest))?;
@@ -262,8 +284,10 @@ fn found(answer: Result<Lookup, NetError>, kind: RecordType) -> Found {
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => Found::Nothing,
+            ResponseCode::ServFail => Found::Failed,
             _ => Found::Refused,
         },
+        Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail))) => Found::Failed,
         Err(NetError::Dns(DnsError::ResponseCode(_))) => Found::Refused,
         Err(_) => Found::Unreachable,
     }

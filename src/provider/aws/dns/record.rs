@@ -58,14 +58,18 @@ async fn look(clients: &Clients, target: &Target, deadline: Instant) -> Result<O
     let accepts = target.recorded.get("accepts").and_then(Tree::as_text);
     let finding = match target.recorded.get("check") {
         Some(Tree::Bool(false)) => Finding::Unknown,
-        _ => timeout_at(deadline, clients.dns().look(name, kind, value, accepts)).await.unwrap_or(Finding::Unknown),
+        _ => timeout_at(deadline, clients.dns().look(name, kind, value, accepts))
+            .await
+            .unwrap_or_else(|_| Finding::Silent(format!("DNS does not answer within {} s", LONGEST.as_secs()))),
     };
-    let (status, found) = match finding {
-        Finding::Present => ("present", None),
-        Finding::Missing => ("missing", None),
-        Finding::Wrong(what) => ("wrong", Some(what)),
-        Finding::Unknown => ("unchecked", None),
+    let (status, found, place) = match finding {
+        Finding::Present => ("present", None, None),
+        Finding::Missing(place) => ("missing", None, Some(place)),
+        Finding::Wrong(what) => ("wrong", Some(what), None),
+        Finding::Silent(what) => ("unchecked", Some(what), None),
+        Finding::Unknown => ("unchecked", None, None),
     };
     let report = Report::new().set("name", name).set("kind", kind).set("status", status);
-    Ok(Some(observed(target.identity.as_str(), report.set_if("found", found))))
+    let report = report.set_if("found", found).set_if("place", place);
+    Ok(Some(observed(target.identity.as_str(), report)))
 }

@@ -20,5 +20,4 @@ pub static SERVICE: Service = Service {
         ("DeleteHostedZone", "HostedZoneNotEmpty", ErrorKind::Invalid),
     ],
     handlers: &[&record::Record, &zone::Zone],
-    ..Service::OTHER
 };

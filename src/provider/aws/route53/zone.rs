@@ -85,10 +85,12 @@ impl Handler for Zone {
             true => timeout(LONGEST, clients.dns().delegation(without_dot(zone.name()), &servers)).await,
             false => Ok(Finding::Unknown),
         };
-        let (status, found) = match finding.unwrap_or(Finding::Unknown) {
+        let late = |_| Finding::Silent(format!("DNS does not answer within {} s", LONGEST.as_secs()));
+        let (status, found) = match finding.unwrap_or_else(late) {
             Finding::Present => ("served", None),
-            Finding::Missing => ("missing", None),
+            Finding::Missing(_) => ("missing", None),
             Finding::Wrong(what) => ("wrong", Some(what)),
+            Finding::Silent(what) => ("unchecked", Some(what)),
             Finding::Unknown => ("unchecked", None),
         };
         let report = shown(&zone, servers)
