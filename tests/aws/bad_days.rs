@@ -114,6 +114,7 @@ async fn ends(day: Day, number: u64, expected: &[String]) -> Vec<String> {
     difference(expected, &inventory(&emulator))
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is a test that is asked for more")]
 async fn all_end_well(day: Day) {
     let days = env::var("MASTOFORM_BAD_DAYS").map_or(1, |days| days.parse().expect("a number"));
     let expected = undisturbed();
