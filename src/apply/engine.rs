@@ -624,7 +624,7 @@ impl<'a> Engine<'a> {
         };
         let wanted = late::comparable(planned, Some(&known));
         let inputs = self.run.state.rows.get(&address).map(|row| row.inputs.clone()).unwrap_or_default();
-        let sides = Sides { desired: &wanted, recorded: &inputs, observed: Some(observed) };
+        let sides = Sides { desired: &wanted, recorded: &inputs, observed: Some(observed), is_settled: false };
         let differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &|_| false);
         let comparable =
             differences.iter().filter(|difference| !difference.sensitive && difference.course == Course::Change);

@@ -84,6 +84,8 @@ pub struct Sides<'a> {
     pub recorded: &'a Value,
     /// `None`: not asked, as in an offline plan; what is recorded counts as observed.
     pub observed: Option<&'a Value>,
+    /// The last change of it came to its end. Otherwise that may have done what is wanted and not recorded yet.
+    pub is_settled: bool,
 }
 
 /// Compares a resource. `is_changing` says whether an unknown value will differ from what is recorded: whether
@@ -98,7 +100,8 @@ pub fn diff(
     names.extend(sides.desired.as_map().into_iter().flat_map(BTreeMap::keys));
     names.extend(sides.recorded.as_map().into_iter().flat_map(BTreeMap::keys));
     names.extend(resource_type.attributes.iter().filter(|(_, attribute)| attribute.watched).map(|(name, _)| name));
-    let mut comparison = Comparison { differences: Vec::new(), path: Vec::new(), is_changing };
+    let is_settled = sides.is_settled;
+    let mut comparison = Comparison { differences: Vec::new(), path: Vec::new(), is_settled, is_changing };
     for name in names {
         let Some(attribute) = resource_type.attributes.get(name) else { continue };
         if ignore.contains(name) || attribute.computed {
@@ -120,6 +123,7 @@ pub fn diff(
 struct Comparison<'a> {
     differences: Vec<Difference>,
     path: Vec<String>,
+    is_settled: bool,
     is_changing: &'a dyn Fn(&Planned) -> bool,
 }
 
@@ -205,7 +209,12 @@ impl Comparison<'_> {
         recorded: Option<&Value>,
         observed: Option<&Value>,
     ) -> bool {
-        if attribute.security == Security::No || inherited.immutable || inherited.sensitive || inherited.write_only {
+        if !self.is_settled
+            || attribute.security == Security::No
+            || inherited.immutable
+            || inherited.sensitive
+            || inherited.write_only
+        {
             return false;
         }
         let (Some(wanted), Some(observed)) = (wanted.plain(), observed) else { return false };
@@ -511,7 +520,8 @@ port = { type = "integer" }
         let observed = observed.map(value);
         let thing = types.values().next().expect("one type");
         let desired = value(desired).lift();
-        let sides = Sides { desired: &desired, recorded: &value(recorded), observed: observed.as_ref() };
+        let sides =
+            Sides { desired: &desired, recorded: &value(recorded), observed: observed.as_ref(), is_settled: true };
         diff(thing, &sides, &[], &|_| false)
     }
 

@@ -79,7 +79,7 @@ pub(super) fn settle<'a>(
     if matches!(observation, Some(Observation::Foreign(_))) {
         return (known(false), None);
     }
-    let sides = Sides { desired: attributes, recorded: &row.inputs, observed: None };
+    let sides = Sides { desired: attributes, recorded: &row.inputs, observed: None, is_settled: false };
     let mut triggers = diff::diff(resource_type, &sides, &desired.resource.ignore, &|value| walked.is_changing(value));
     let is_as_recorded = triggers.is_empty();
     // What else has changed runs with it, and people look at what of it widens rights.

@@ -407,7 +407,8 @@ fn settle<'a>(
         Some(observed) => Computed::Observed(merged(&row.facts, observed, resource_type)),
         None => Computed::Recorded(row),
     };
-    let sides = Sides { desired: &attributes, recorded: &row.inputs, observed };
+    let sides =
+        Sides { desired: &attributes, recorded: &row.inputs, observed, is_settled: row.status == Status::Ready };
     let is_changing = |value: &Planned| walked.is_changing(value);
     let mut differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &is_changing);
     settled.raised = differences.extract_if(.., |difference| difference.course == Course::Raised).collect();

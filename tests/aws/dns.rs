@@ -89,7 +89,7 @@ async fn servers_that_refuse_or_fail_are_no_missing_record() {
 #[tokio::test]
 async fn servers_that_do_not_answer_are_named() {
     let server = Server::start().await;
-    server.say(NAME, Says::Silent);
+    server.say(NAME, Says::Mute);
     let said = "the name servers of example.org do not answer in time".to_owned();
     assert_eq!(look(&server).await, Finding::Silent(said));
     server.say("example.org", Says::Silent);

@@ -21,7 +21,7 @@ enum Verb {
 }
 
 /// What a handler does not do with an attribute, and why.
-const EXCEPTIONS: [(&str, &str, Verb, &str); 11] = [
+const EXCEPTIONS: [(&str, &str, Verb, &str); 14] = [
     ("ec2.security_group", "unlisted_rules", Verb::Create, "a new group has rules of nobody, and AWS's own goes"),
     ("elasticache.cluster", "apply_immediately", Verb::Create, "it says when a change is made"),
     ("elasticache.replication_group", "apply_immediately", Verb::Create, "it says when a change is made"),
@@ -32,6 +32,9 @@ const EXCEPTIONS: [(&str, &str, Verb, &str); 11] = [
     ("ecs.run", "triggers", Verb::Create, "it says when a task runs again"),
     ("rds.cluster_snapshot", "triggers", Verb::Create, "it says when another snapshot is taken"),
     ("route53.record", "yields", Verb::Read, "it says how a record is made, and nothing of it"),
+    ("route53.zone", "check", Verb::Create, "it says whether the zone is looked up"),
+    ("route53.zone", "check", Verb::Update, "it says whether the zone is looked up"),
+    ("route53.zone", "tagged", Verb::Create, "every zone gets its tags, in a call that a crash may come before"),
     ("ssm.parameter", "description", Verb::Read, "AWS tells it in another call, which needs one more permission"),
 ];
 

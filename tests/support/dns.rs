@@ -27,6 +27,8 @@ pub enum Says {
     Refuses,
     /// It never answers.
     Silent,
+    /// It says which name has servers, and nothing else.
+    Mute,
 }
 
 /// A server, until it is dropped.
@@ -111,6 +113,8 @@ fn answer(names: &Mutex<BTreeMap<String, Says>>, question: &[u8], is_tcp: bool) 
     let says = names.lock().expect("not poisoned").get(&name).cloned();
     let records = match says {
         Some(Says::Silent) => return None,
+        Some(Says::Mute) if query.query_type() != RecordType::NS => return None,
+        Some(Says::Mute) => return answer.to_vec().ok(),
         Some(Says::Fails) => {
             answer.metadata.response_code = ResponseCode::ServFail;
             return answer.to_vec().ok();
