@@ -39,7 +39,7 @@ fn outsiders(desired: &Desired) -> Vec<Diagnostic> {
             let example = format!("`${{{parent}.NAME...}}`");
             Diagnostic::error(
                 "outsider",
-                format!("`{name}` of {} must come from a {parent} of this instance, as {example}", desired.address),
+                format!("`{name}` of {} must come from this instance's own, as {example}", desired.address),
             )
             .at(desired.resource.location_of(std::slice::from_ref(name)), "may name something of others")
             .hint("nothing is made inside what is not this instance's: give it a resource of its own")

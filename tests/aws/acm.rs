@@ -23,6 +23,24 @@ async fn an_issued_certificate_is_found() {
     assert_eq!(text(&found, "status"), "ISSUED");
 }
 
+/// Nothing is built on a certificate that a browser would refuse.
+#[tokio::test]
+async fn a_certificate_must_cover_the_names_it_is_for() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let arn = request(&aws, "*.example").await;
+    issued_within(&aws, "*.example", &arn).await;
+    let covering = |names: &[&str]| json!({ "domain_name": "*.example", "status": "ISSUED", "covers": names });
+    let found = look_up(&aws, "acm.certificate", covering(&["social.example", "files.example"])).await;
+    assert_eq!(text(&found.expect("it covers both"), "arn"), arn);
+    let refused = look_up(&aws, "acm.certificate", covering(&["social.example", "files.social.example"])).await;
+    let message = refused.expect_err("one is a part deeper").to_string();
+    assert!(
+        message.contains("the certificate for *.example in eu-central-1 is not good for files.social.example"),
+        "{message}"
+    );
+}
+
 /// Further names of a certificate are not in moto's lists: the handler's own tests are about them.
 #[tokio::test]
 async fn a_name_is_preferred_to_a_wildcard() {

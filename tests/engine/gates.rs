@@ -149,7 +149,7 @@ async fn a_part_of_something_of_others_is_refused_where_it_is_written() {
             Ok((plan, _)) => panic!("{address}.{attribute} = {value}: {:?}", changed(&plan)),
             Err(problems) => problems.to_string(),
         };
-        let said = format!("`{attribute}` of {address} must come from a ");
+        let said = format!("`{attribute}` of {address} must come from this instance's own, as ");
         assert!(problems.contains(&said), "{value}: {problems}");
         assert!(problems.contains(&format!("mastodon.toml:{}", EXAMPLE.lines().count() + 3)), "{problems}");
     }

@@ -21,7 +21,8 @@ enum Verb {
 }
 
 /// What a handler does not do with an attribute, and why.
-const EXCEPTIONS: [(&str, &str, Verb, &str); 14] = [
+const EXCEPTIONS: [(&str, &str, Verb, &str); 15] = [
+    ("acm.certificate", "covers", Verb::Create, "it is a question of a lookup"),
     ("ec2.security_group", "unlisted_rules", Verb::Create, "a new group has rules of nobody, and AWS's own goes"),
     ("elasticache.cluster", "apply_immediately", Verb::Create, "it says when a change is made"),
     ("elasticache.replication_group", "apply_immediately", Verb::Create, "it says when a change is made"),

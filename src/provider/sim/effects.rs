@@ -403,18 +403,22 @@ impl Sim {
         let refuse = |kind, code, message| Err(refusal(Operation::Lookup, type_name, kind, code, message));
         let resource_type = self.resource_type(Operation::Lookup, type_name)?;
         let filters = lookup.filters.as_map().into_iter().flatten();
-        for (name, _) in filters {
+        for (name, _) in filters.clone() {
             if !resource_type.attributes.contains_key(name) {
                 return refuse(ErrorKind::Invalid, "UnknownParameter", format!("{name} is not known"));
             }
         }
+        // What no answer tells cannot be compared.
+        let is_told = |name: &String| resource_type.attributes.get(name).is_some_and(|found| !found.write_only);
+        let filters = filters.filter(|(name, _)| is_told(name)).map(|(name, value)| (name.clone(), value.clone()));
+        let filters = Value::Map(filters.collect());
         let now = self.now();
         let mut guard = self.turn(Operation::Lookup, type_name)?;
         let world = &mut *guard;
         world.cloud.sweep(now);
         let matching = world.cloud.of_type(type_name).filter(|(_, object)| {
             let alive = object.region == lookup.region && object.phase != Phase::Deleting;
-            alive && contains(&self.shown(type_name, object, now), &lookup.filters)
+            alive && contains(&self.shown(type_name, object, now), &filters)
         });
         let (outside, inside): (Vec<_>, Vec<_>) = matching.partition(|(_, object)| object.outside);
         let candidates = if inside.is_empty() { outside } else { inside };
@@ -426,7 +430,7 @@ impl Sim {
                 return refuse(ErrorKind::Invalid, "AmbiguousLookup", message);
             }
         }
-        let subject = lookup.filters.to_string();
+        let subject = filters.to_string();
         let forge = Forge {
             resource_type,
             region: &lookup.region,
@@ -435,7 +439,7 @@ impl Sim {
             birth: 0,
             revision: 1,
         };
-        let attributes = forge.invent(&lookup.filters);
+        let attributes = forge.invent(&filters);
         let identity = cloud::identity(resource_type, &attributes).unwrap_or_else(|| Identity::new(&subject));
         let object = Object { region: lookup.region.clone(), attributes, outside: true, ..blank(now) };
         let shown = self.shown(type_name, &object, now);

@@ -70,6 +70,11 @@ impl Handler for Certificate {
             let message = format!("{} has no certificate{domain}{status}{arn} that Amazon issued", lookup.region);
             return Err(ProviderError::new(ErrorKind::NotFound, LIST, message));
         };
+        if let Some(name) = wanted.texts("covers")?.iter().find(|name| Fit::of(certificate, name).is_none()) {
+            let found = certificate.domain_name().unwrap_or_default();
+            let message = format!("the certificate for {found} in {} is not good for {name}", lookup.region);
+            return Err(ProviderError::new(ErrorKind::NotFound, LIST, message));
+        }
         Ok(Report::new()
             .set("domain_name", certificate.domain_name())
             .set("status", certificate.status().map(|status| status.as_str()))
