@@ -514,7 +514,8 @@ async fn a_registration_says_whose_the_living_instance_is() {
     // Its own state is not in its way.
     nothing_to_do(&first).await;
     let others = mastoform::provider::Registration { lineage: "another".to_owned(), ..registration.clone() };
-    first.sim.unregister(&others).await.expect("asked");
+    let refused = first.sim.unregister(&others).await.expect_err("it is not theirs");
+    assert_eq!(refused.kind, ErrorKind::Conflict);
     assert!(first.sim.registration("eu-central-1", "social").await.expect("asked").is_some());
     first.sim.unregister(&registration).await.expect("asked");
     assert!(first.sim.registration("eu-central-1", "social").await.expect("asked").is_none());
