@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -77,6 +77,12 @@ fn undisturbed() -> Vec<String> {
     inventory(&emulator)
 }
 
+/// The same, for all tests that compare with it.
+fn expected() -> &'static [String] {
+    static EXPECTED: OnceLock<Vec<String>> = OnceLock::new();
+    EXPECTED.get_or_init(undisturbed)
+}
+
 /// What is there once and not the other time.
 fn difference(expected: &[String], found: &[String]) -> Vec<String> {
     let (expected, found): (BTreeSet<&String>, BTreeSet<&String>) = (expected.iter().collect(), found.iter().collect());
@@ -117,11 +123,11 @@ async fn ends(day: Day, number: u64, expected: &[String]) -> Vec<String> {
 #[expect(clippy::disallowed_methods, reason = "it is a test that is asked for more")]
 async fn all_end_well(day: Day) {
     let days = env::var("MASTOFORM_BAD_DAYS").map_or(1, |days| days.parse().expect("a number"));
-    let expected = undisturbed();
+    let expected = expected();
     assert!(expected.len() > 500, "the emulator tells little: {expected:#?}");
     let mut well = 0;
     for number in 1..=days {
-        let left = ends(day, number, &expected).await;
+        let left = ends(day, number, expected).await;
         assert_eq!(left, Vec::<String>::new(), "{day:?} {number}");
         well += 1;
     }
@@ -130,7 +136,7 @@ async fn all_end_well(day: Day) {
 
 #[test]
 fn two_undisturbed_applies_look_the_same() {
-    assert_eq!(difference(&undisturbed(), &undisturbed()), Vec::<String>::new());
+    assert_eq!(difference(expected(), &undisturbed()), Vec::<String>::new());
 }
 
 #[tokio::test]
