@@ -280,6 +280,56 @@ def refuse_second_listeners():
 refuse_second_listeners()
 
 
+# AWS tells every attribute of a load balancer, with its own value until somebody sets another. moto leaves these away.
+def tell_all_attributes_of_load_balancers():
+    from moto.elbv2.models import FakeLoadBalancer as Balancer
+
+    init = Balancer.__init__
+
+    def init_with_defaults(balancer, *arguments, **named):
+        init(balancer, *arguments, **named)
+        balancer.attrs["idle_timeout.timeout_seconds"] = "60"
+        balancer.attrs["routing.http.drop_invalid_header_fields.enabled"] = "false"
+
+    Balancer.__init__ = init_with_defaults
+
+tell_all_attributes_of_load_balancers()
+
+
+# Every bucket is encrypted with a key of AWS until somebody says otherwise. In moto it is not.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+def encrypt_buckets():
+    from moto.s3.models import FakeBucket as Bucket
+
+    init = Bucket.__init__
+
+    def init_encrypted(bucket, *arguments, **named):
+        init(bucket, *arguments, **named)
+        default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        bucket.encryption = {"@xmlns": "http://s3.amazonaws.com/doc/2006-03-01/", "Rule": default}
+
+    Bucket.__init__ = init_encrypted
+
+encrypt_buckets()
+
+
+# An account has one origin access control of a name. moto makes a second one.
+def refuse_second_origin_access_controls():
+    from moto.cloudfront.exceptions import CloudFrontException
+    from moto.cloudfront.models import CloudFrontBackend as Backend
+
+    create = Backend.create_origin_access_control
+
+    def create_first(backend, config):
+        if any(control.name == config["Name"] for control in backend.origin_access_controls.values()):
+            raise CloudFrontException("OriginAccessControlAlreadyExists", "refused")
+        return create(backend, config)
+
+    Backend.create_origin_access_control = create_first
+
+refuse_second_origin_access_controls()
+
+
 # Route 53 makes no second zone of one reference; moto does.
 def keep_references_of_zones():
     from moto.route53.exceptions import Route53ClientError
