@@ -33,7 +33,7 @@ pub struct SourceFile {
     lines: OnceLock<Vec<usize>>,
     /// Bytes of its expressions that have been parsed.
     spent: AtomicUsize,
-    /// What the patterns of this file, and of those read before it, are compiled to.
+    /// Parts of the compiled patterns of this file and of those read before it.
     patterns: AtomicUsize,
 }
 

@@ -217,7 +217,7 @@ fn marked_up(text: &str, apart: &str) -> String {
     safe
 }
 
-/// Where words have to be broken that become links without any sign: `GH-1` is an issue, and what looks like the hash of a
+/// The places at which words are broken that become links without any sign: `GH-1` is an issue, and what looks like the hash of a
 /// commit is one. Bytes, in order.
 fn linked(text: &str) -> Vec<usize> {
     /// The fewest digits by which a commit is found, and all of them.

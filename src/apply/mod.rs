@@ -118,7 +118,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What is told of an apply in which nothing was done.
+    /// The report of an apply that has done nothing.
     pub fn of(state: State) -> Self {
         Self {
             state,
@@ -177,7 +177,7 @@ pub async fn run(run: Run<'_>) -> Outcome {
 pub(crate) mod tests {
     use super::*;
 
-    /// What is told of an apply in which something of every kind was done, and one thing failed.
+    /// The report of an apply with one step of every kind and one failure.
     pub(crate) fn report() -> Report {
         let address = |text: &str| text.parse().expect("an address");
         let done =

@@ -63,17 +63,17 @@ pub async fn connect(
 /// The file of the simulated cloud. No instance is called so: names begin with a letter or a digit.
 const FILE: &str = "_cloud.json";
 
-/// What the file was called before. An instance may be called so, and its state is in such a file then.
+/// The earlier name of the file. An instance may have it, too: then the file is its state.
 pub(super) const EARLIER: &str = "cloud.json";
 
-/// Where the simulated cloud of a folder is. One that is there under its earlier name gets the new one.
+/// The file of the simulated cloud of a folder. A file with the earlier name is renamed.
 fn place(folder: &Path) -> Result<PathBuf, CommandError> {
     let (path, earlier) = (folder.join(FILE), folder.join(EARLIER));
     if file::is_there(&path)? || !file::is_there(&earlier)? || matches!(State::read(&earlier), Ok(Some(_))) {
         return Ok(path);
     }
     if !sim::is_kept_in(&earlier) {
-        // Whoever opens it says what is wrong.
+        // The error comes when it is opened.
         return Ok(earlier);
     }
     match file::rename(&earlier, &path) {
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(place(), now);
         assert_eq!(fs_err::read_to_string(&now).expect("there"), cloud);
         assert!(!earlier.exists());
-        // What is there under its name stays, whatever else is there.
+        // A file with the new name stays, whatever else is there.
         fs_err::write(&earlier, "{}").expect("written");
         assert_eq!(place(), now);
     }

@@ -124,7 +124,7 @@ fn say_what_stays(ui: &Ui, plan: &Plan, types: &Types) {
     }
     let asked = plan.changes.iter().filter_map(|change| {
         let resource_type = types.get(&change.address.type_name)?;
-        // What a person has entered because of something that goes stays, too.
+        // Records that a person has entered for a deleted resource stay, too.
         let is_entered = resource_type.request.is_some() && matches!(change.action, Action::Delete);
         if !resource_type.is_asked_for() && !is_entered {
             return None;

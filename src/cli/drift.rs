@@ -136,7 +136,7 @@ pub(super) fn title(ui: &Ui, project: &Project, serial: u64) -> String {
     parts.map(String::as_str).join(&format!(" {} ", ui.signs().dot))
 }
 
-/// What the file comes to, and what an apply of it would do.
+/// The graph of the file, and the plan of it.
 fn plan_of(project: &Project, gathered: &Gathered) -> Result<(Graph, Plan), CommandError> {
     let world = project.world(&gathered.lookups, &gathered.state.settings);
     let graph = resolve(&world)?;

@@ -47,7 +47,7 @@ impl Library {
     }
 
     fn of(specs: Specs) -> Self {
-        let problems = if specs.has_overlay() { specs.lint() } else { Diagnostics::default() };
+        let problems = problems_of(&specs);
         let specs = Arc::new(specs);
         // They live as long as the process. Taking them apart at its end would take a tenth of a command's time.
         mem::forget(Arc::clone(&specs));
@@ -161,6 +161,11 @@ impl Source for Written<'_> {
     }
 }
 
+/// The problems of specs. The program's own have none: its tests lint them.
+fn problems_of(specs: &Specs) -> Diagnostics {
+    if specs.has_overlay() { specs.lint() } else { Diagnostics::default() }
+}
+
 /// The specs alone, for commands that need no `mastodon.toml`.
 ///
 /// # Errors
@@ -168,7 +173,7 @@ impl Source for Written<'_> {
 /// Every problem of the specs at once.
 pub fn read_specs(options: &Settings) -> Result<Specs, CommandError> {
     let specs = Specs::read(&overlay(options)?)?;
-    let problems = if specs.has_overlay() { specs.lint() } else { Diagnostics::default() };
+    let problems = problems_of(&specs);
     Ok(problems.finish(specs)?.0)
 }
 

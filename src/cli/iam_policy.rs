@@ -149,7 +149,7 @@ mod tests {
         (policies.unwrap_or_else(|error| panic!("{error}")), warnings)
     }
 
-    /// Whoever can write into a state, or a patch, cannot make the policy a policy for something else.
+    /// A forged state or patch does not widen the policy.
     #[test]
     fn names_that_only_a_state_has_allow_nothing() {
         let rows = [
@@ -169,7 +169,7 @@ mod tests {
                 "{warnings:?}"
             );
         }
-        // What names the instance may still have to be deleted.
+        // A name with the instance's own in it counts: the object may still have to be deleted.
         let (policies, warnings) =
             forged(&[("s3.bucket.old", serde_json::json!({ "bucket": "social-old" }))], Half::Daily);
         assert!(allowed(&policies)["s3:DeleteBucket"].contains("arn:aws:s3:::social-old"));

@@ -10,7 +10,7 @@ use crate::inert::printable;
 use crate::render::layout::{pad, width};
 use crate::render::style::{Role, paint};
 use crate::spec::Types;
-use crate::spec::types::{Request, ResourceType};
+use crate::spec::types::{Request, ResourceType, pieces};
 use crate::state::State;
 use crate::value::Value;
 
@@ -30,11 +30,11 @@ struct Row {
     /// By the columns of its type's request.
     cells: BTreeMap<String, Value>,
     line: String,
-    /// What does not fit into the line: its name and value.
+    /// The name and the value of an attribute that does not fit into the line.
     unfit: Option<(String, String)>,
 }
 
-/// What is asked with a resource: one row, or as many as a column has values.
+/// The rows of a resource: one, or as many as a column has values.
 fn rows(request: &Request, resource_type: &ResourceType, attributes: &Value) -> Vec<Row> {
     let cell = |column: &String| match request.cells.get(column).map(String::as_str) {
         None => attributes.get(column).cloned().unwrap_or_default(),
@@ -149,13 +149,12 @@ impl<'a> Requests<'a> {
 /// The first value of a line that would break out of its place: one that ends the quotes it stands in, or, outside of
 /// quotes, one with a sign that a program may obey. Only the last of a line has several words.
 fn unfit(line: &str, values: &Value) -> Option<(String, String)> {
-    let mut rest = line;
+    let (pieces, _) = pieces(line);
     let mut is_quoted = false;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}')?;
+    for (number, (before, name)) in pieces.iter().enumerate() {
         is_quoted ^= before.matches('"').count() % 2 == 1;
         let value = text(values.at(&name.split('.').collect::<Vec<_>>()));
-        let is_last = !after.contains('{');
+        let is_last = number + 1 == pieces.len();
         let fits = |letter: char| match letter {
             '"' | '\\' => false,
             ' ' => is_quoted || is_last,
@@ -164,9 +163,8 @@ fn unfit(line: &str, values: &Value) -> Option<(String, String)> {
         };
         let is_one = is_quoted || value.split(' ').all(|word| !word.is_empty());
         if !is_one || !value.chars().all(fits) {
-            return Some((name.to_owned(), value));
+            return Some(((*name).to_owned(), value));
         }
-        rest = after;
     }
     None
 }

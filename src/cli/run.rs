@@ -74,11 +74,11 @@ fn has_danger(text: &str, danger: &str) -> bool {
     let danger = same(danger);
     let first = danger.split('-').next().unwrap_or_default();
     let text = same(text);
-    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
     // A shell puts a word together that is written in pieces: `self-'destruct'`, `self\-destruct`.
     let joined: String = text.chars().filter(|letter| !matches!(letter, '\'' | '"' | '\\')).collect();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     let is_one = |word: &str| word.len() >= first.len() && danger.starts_with(word);
-    words.chain(joined.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')).any(is_one)
+    [text, joined].iter().any(|text| text.split(|letter| !is_part(letter)).any(is_one))
 }
 
 /// Starts a task of its own for a command. A lost answer is asked for again: the token makes the second one the first.
@@ -149,7 +149,7 @@ pub(super) struct Work<'a> {
     pub resource_type: &'a ResourceType,
 }
 
-/// What becomes of a line that was printed.
+/// Takes each printed line.
 pub(super) type Sink<'a> = &'a mut (dyn FnMut(&str) -> Result<(), CommandError> + Send);
 
 impl Work<'_> {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::address::Address;
 use crate::inert::json_guarded;
 use crate::spec::counterpart::{Kind, Tool};
+use crate::spec::types::pieces;
 use crate::value::Tree;
 
 use super::place::{self, Placed, spelled};
@@ -271,9 +272,8 @@ impl Writer<'_> {
         let attribute = references::attribute(item.resource_type, reference)?;
         let template = attribute.cfn.paths().first()?.text.strip_prefix("{{")?.strip_suffix("}}")?.to_owned();
         let mut text = "{{".to_owned();
-        let mut rest = template.as_str();
-        while let Some((literal, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}')?;
+        let (pieces, rest) = pieces(&template);
+        for (literal, name) in pieces {
             text.push_str(literal);
             match name {
                 "*" => text.push_str(reference.path.get(1)?),
@@ -282,9 +282,8 @@ impl Writer<'_> {
                     text.push_str(&self.placeholder(&Reference { address: reference.address.clone(), path })?);
                 }
             }
-            rest = after;
         }
-        Some(text + rest + "}}")
+        (!rest.contains('{')).then(|| text + rest + "}}")
     }
 }
 

@@ -34,7 +34,7 @@ use crate::provider::{Observation, Observations};
 use crate::spec::Types;
 use crate::spec::counterpart::Tool;
 use crate::spec::placement;
-use crate::spec::types::{Attribute, Compare, ResourceType, Shape};
+use crate::spec::types::{Attribute, Compare, ResourceType, Shape, pieces};
 use crate::state::{Row, State, Status};
 use crate::value::{Tree, Value};
 
@@ -133,17 +133,15 @@ impl Item<'_> {
     /// A template of the specs with the values of the attributes it names; `star` stands for `{*}`.
     pub fn filled(&self, template: &str, star: Option<&str>) -> Option<String> {
         let mut text = String::new();
-        let mut rest = template;
-        while let Some((literal, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}')?;
+        let (pieces, rest) = pieces(template);
+        for (literal, name) in pieces {
             text.push_str(literal);
             match name {
                 "*" => text.push_str(star?),
                 name => text.push_str(&self.text(name)?),
             }
-            rest = after;
         }
-        Some(text + rest)
+        (!rest.contains('{')).then(|| text + rest)
     }
 }
 
@@ -248,7 +246,7 @@ fn refuse_obeyed(
     refuse("tags", tags.map(String::as_str).find_map(obeyed_text))
 }
 
-/// What of a value CloudFormation would obey.
+/// The part of a value that CloudFormation would obey.
 fn obeyed(value: &Value) -> Option<&'static str> {
     match value {
         Tree::Text(text) => obeyed_text(text),

@@ -35,7 +35,7 @@ impl Project {
 pub struct Nature {
     pub types: Arc<Types>,
     pub laws: Vec<Law>,
-    /// What jobs print there, by their types and names.
+    /// The lines that jobs print there, by types and names.
     pub prints: BTreeMap<ResourceName, Vec<String>>,
 }
 

@@ -19,7 +19,7 @@ use crate::value::Value;
 pub struct Proposal {
     pub project: Project,
     pub gathered: Gathered,
-    /// What the file comes to with what was gathered. Whoever shows the plan or carries it out takes this one.
+    /// The graph of the file and of what was gathered. The plan is shown and carried out with this one.
     pub graph: Graph,
     pub plan: Plan,
     pub basis: Basis,
@@ -100,7 +100,7 @@ pub struct Offer {
     /// The file; `None` where an instance is taken down without one that can be read.
     pub project: Option<Project>,
     pub gathered: Gathered,
-    /// What the plan makes; `None` where everything is taken down.
+    /// The graph that the plan makes; `None` where everything is taken down.
     pub graph: Option<Graph>,
     pub plan: Plan,
     pub basis: Basis,

@@ -82,7 +82,7 @@ pub(super) fn settle<'a>(
     let sides = Sides { desired: attributes, recorded: &row.inputs, observed: None, is_settled: false };
     let mut triggers = diff::diff(resource_type, &sides, &desired.resource.ignore, &|value| walked.is_changing(value));
     let is_as_recorded = triggers.is_empty();
-    // What else has changed runs with it, and people look at what of it widens rights.
+    // Other changes take effect with the run. Those that widen rights are shown.
     let beside: Vec<Difference> = triggers.extract_if(.., |difference| !difference.immutable).collect();
     let beside = beside.into_iter().filter(|difference| gates::widens(resource_type, difference));
     let mut change = begun(desired, attributes, Some(row));

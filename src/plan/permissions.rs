@@ -17,7 +17,7 @@ use crate::address::{Address, TypeName};
 use crate::provider::ownership::{Owner, is_named_after};
 use crate::spec::Types;
 use crate::spec::permissions::{Condition, Grant};
-use crate::spec::types::ResourceType;
+use crate::spec::types::{ResourceType, pieces, placeholders};
 use crate::state::{Row, State};
 use crate::value::{Missing, Planned, Tree, Unknown, Value};
 
@@ -89,19 +89,17 @@ impl Place<'_> {
     /// A pattern with what is known in the place of `{...}`, and [`ANY`] for what is not.
     fn named(&self, pattern: &str, of: &ResourceType, region: &str, attributes: &Value) -> String {
         let mut text = String::new();
-        let mut rest = pattern;
-        while let Some((before, after)) = rest.split_once('{') {
+        let (pieces, rest) = pieces(pattern);
+        for (before, name) in pieces {
             text.push_str(before);
-            let Some((name, after)) = after.split_once('}') else { break };
             let default = || of.attributes.get(name)?.default.as_ref()?.as_text();
             text.push_str(match name {
                 "region" if region.is_empty() => self.region,
                 "region" => region,
-                "account" => self.account.unwrap_or(UNKNOWN),
+                "account" => self.account.unwrap_or(ANY),
                 "instance" => self.instance,
-                name => attributes.get(name).and_then(Tree::as_text).or_else(default).unwrap_or(UNKNOWN),
+                name => attributes.get(name).and_then(Tree::as_text).or_else(default).unwrap_or(ANY),
             });
-            rest = after;
         }
         text + rest
     }
@@ -131,10 +129,7 @@ pub struct Wanted<'a> {
 }
 
 /// Stands for the `*` of what is not known, until a policy is written. Names of files and states have none in them.
-const ANY: char = '\u{0}';
-
-/// The same as a text.
-const UNKNOWN: &str = "\u{0}";
+const ANY: &str = "\u{0}";
 
 /// An object of the instance.
 struct Object {
@@ -158,7 +153,7 @@ impl Object {
 
     /// Whether a pattern names an attribute that is doubtful.
     fn is_doubtful(&self, pattern: &str) -> bool {
-        self.doubtful.iter().any(|name| pattern.contains(&format!("{{{name}}}")))
+        placeholders(pattern).any(|name| self.doubtful.contains(name))
     }
 }
 
@@ -174,7 +169,7 @@ fn literal(value: &Value) -> Value {
 
 fn literal_text(text: &str) -> String {
     let mut spelled = String::new();
-    for character in text.chars().filter(|character| *character != ANY) {
+    for character in text.replace(ANY, "").chars() {
         match character {
             '*' | '?' | '$' => spelled.extend(['$', '{', character, '}']),
             _ => spelled.push(character),
@@ -274,7 +269,7 @@ impl Wanted<'_> {
     }
 
     /// The attributes of a row that somebody has chosen, that the file does not say, and that do not name the instance.
-    /// Whoever can write into a state could have put the name of anything there.
+    /// A forged state could name anything.
     fn doubtful(&self, address: &Address, row: &Row) -> BTreeSet<String> {
         let chosen = self.types.get(&address.type_name).map(|found| &found.attributes);
         let is_chosen = |name: &String| chosen.and_then(|all| all.get(name)).is_none_or(|one| !one.computed);
@@ -301,8 +296,8 @@ impl Wanted<'_> {
         doubtful.map(|(name, _)| name.clone()).collect()
     }
 
-    /// What [`statements`] leaves out for nobody shows that it is this instance's: the address, the attribute and what the
-    /// state says of it.
+    /// The names that [`statements`] leaves out, since nothing shows that they are this instance's: the address, the attribute,
+    /// and its value in the state.
     pub fn left_out(&self) -> Vec<(Address, String, String)> {
         let mut all = Vec::new();
         for (address, row) in &self.state.rows {
@@ -311,7 +306,7 @@ impl Wanted<'_> {
             let scopes = permissions.grants.iter().filter_map(|grant| grant.scope.as_ref()).flatten();
             let patterns: Vec<&String> = permissions.scope.iter().chain(scopes).collect();
             for name in self.doubtful(address, row) {
-                if patterns.iter().any(|pattern| pattern.contains(&format!("{{{name}}}"))) {
+                if patterns.iter().flat_map(|pattern| placeholders(pattern)).any(|placeholder| placeholder == name) {
                     let value = row.recorded().get(&name).map(ToString::to_string).unwrap_or_default();
                     all.push((address.clone(), name, value));
                 }
@@ -551,7 +546,7 @@ pub fn policies(statements: Vec<Statement>) -> Vec<Policy> {
     policies
 }
 
-/// What names have in common, up to the last sign that divides them.
+/// The common beginning of names, up to the last sign that divides them.
 fn common(names: &BTreeSet<String>, least: usize) -> String {
     let mut shared = names.first().cloned().unwrap_or_default();
     for name in names {

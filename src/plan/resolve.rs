@@ -319,7 +319,7 @@ pub fn resolve(world: &World<'_>) -> Result<Graph, Diagnostics> {
         if resource.lookup.is_some() {
             continue;
         }
-        match expand(world, resource, true) {
+        match expand(world, resource, true, most) {
             Ok(expanded) => {
                 if nodes.len() + expanded.len() > most {
                     problems.push(too_many_resources(most, resource));
@@ -382,11 +382,17 @@ pub fn resolve(world: &World<'_>) -> Result<Graph, Diagnostics> {
 pub fn imagined(world: &World<'_>, names: &BTreeSet<ResourceName>) -> BTreeMap<Address, Desired> {
     let blueprint = &world.specs.blueprint;
     let resources = names.iter().filter_map(|name| blueprint.resources.get(name));
-    let expanded = resources.filter_map(|resource| expand(world, resource, false).ok());
+    let most = most_resources(world);
+    let expanded = resources.filter_map(|resource| expand(world, resource, false, most).ok());
     expanded.flatten().map(|desired| (desired.address.clone(), desired)).collect()
 }
 
-fn expand(world: &World<'_>, resource: &Arc<Resource>, heeds_when: bool) -> Result<Vec<Desired>, Diagnostic> {
+fn expand(
+    world: &World<'_>,
+    resource: &Arc<Resource>,
+    heeds_when: bool,
+    most: usize,
+) -> Result<Vec<Desired>, Diagnostic> {
     let Some(resource_type) = world.specs.types.get(&resource.type_name) else { return Ok(Vec::new()) };
     let outer = ResourceScope { world, each: None, facts: &NoFacts };
     let entries: Vec<Option<(String, Value)>> = match &resource.each {
@@ -400,7 +406,6 @@ fn expand(world: &World<'_>, resource: &Arc<Resource>, heeds_when: bool) -> Resu
             }
         },
     };
-    let most = most_resources(world);
     if entries.len() > most {
         return Err(too_many_resources(most, resource));
     }

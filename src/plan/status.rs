@@ -128,7 +128,7 @@ fn resource(resource_type: &ResourceType, row: &Row, observation: Option<&Observ
     Some((health, says, hint))
 }
 
-/// What an apply waits for, if that is something which somebody has to do.
+/// The report on something that an apply waits for a person to do.
 fn waits(resource_type: &ResourceType, row: &Row, observation: Option<&Observation>) -> Option<Found> {
     let Some(Observation::Found(observed)) = observation.filter(|_| row.problem.is_none()) else { return None };
     let Condition::Waits(_) = resource_type.condition(&observed.attributes)? else { return None };

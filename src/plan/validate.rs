@@ -29,7 +29,7 @@ pub(super) fn validate(desired: &Desired, attributes: &Planned) -> Vec<Diagnosti
 fn outsiders(desired: &Desired) -> Vec<Diagnostic> {
     let templates = desired.templates();
     let parts = desired.resource_type.attributes.iter().filter_map(|(name, one)| {
-        // What proves a resource to be ours must be ours itself.
+        // The parent that proves a resource ours must itself be ours.
         let proves = matches!(&desired.resource_type.proof, Proof::Parent { attribute } if attribute == name);
         Some((name, one.part_of.as_ref().or(one.refers_to.as_ref().filter(|_| proves))?))
     });

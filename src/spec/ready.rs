@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::Reader;
-use super::types::{Attribute, ResourceType, Shape, Types, placeholders};
+use super::types::{Attribute, ResourceType, Shape, Types, pieces, placeholders};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Node;
@@ -179,13 +179,11 @@ impl ResourceType {
         };
         let mut text = String::with_capacity(advice.len());
         let mut is_command = false;
-        let mut rest = advice;
-        while let Some((before, after)) = rest.split_once('{') {
-            let Some((name, after)) = after.split_once('}') else { break };
+        let (pieces, rest) = pieces(advice);
+        for (before, name) in pieces {
             is_command ^= before.matches('`').count() % 2 == 1;
             text.push_str(before);
             text.push_str(&if is_command { shell(&value(name)) } else { value(name) });
-            rest = after;
         }
         text + rest
     }

@@ -190,26 +190,38 @@ const FORMAT_SIZE: usize = 1 << 18;
 /// be; those of hexadecimal and region placeholders hold no separator.
 fn parsed(format: &str, text: &str) -> Option<BTreeMap<String, String>> {
     let mut pattern = "^".to_owned();
-    let mut names = Vec::new();
-    let mut rest = format;
-    while let Some((literal, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}')?;
+    let (pieces, rest) = pieces(format);
+    if rest.contains('{') {
+        return None;
+    }
+    for (literal, name) in &pieces {
         pattern.push_str(&regex::escape(literal));
-        let is_plain = matches!(name, "region" | "account" | "revision") || name.starts_with("hex");
+        let is_plain = matches!(*name, "region" | "account" | "revision") || name.starts_with("hex");
         pattern.push_str(if is_plain { "([A-Za-z0-9-]*)" } else { "(.+?)" });
-        names.push(name);
-        rest = after;
     }
     pattern.push_str(&regex::escape(rest));
     // The ARN of a log group may end with an asterisk for its streams.
     pattern.push_str(r"(?::\*)?$");
     let found = RegexBuilder::new(&pattern).size_limit(FORMAT_SIZE).build().ok()?.captures(text)?;
-    let values = names.iter().enumerate();
+    let values = pieces.iter().enumerate();
     Some(
         values
-            .filter_map(|(index, name)| Some(((*name).to_owned(), found.get(index + 1)?.as_str().to_owned())))
+            .filter_map(|(index, (_, name))| Some(((*name).to_owned(), found.get(index + 1)?.as_str().to_owned())))
             .collect(),
     )
+}
+
+/// The pieces of a format: each name between braces with what stands before it, and what stands behind the last.
+pub fn pieces(format: &str) -> (Vec<(&str, &str)>, &str) {
+    let mut pieces = Vec::new();
+    let mut rest = format;
+    while let Some((before, after)) = rest.split_once('{')
+        && let Some((name, after)) = after.split_once('}')
+    {
+        pieces.push((before, name));
+        rest = after;
+    }
+    (pieces, rest)
 }
 
 /// The names between braces in a format.

@@ -11,12 +11,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread::sleep;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::kill::{Numbers, reads, tag_as_aws_would};
-use super::whole::{own_with, program, said};
+use super::whole::{program, ready, said};
 use crate::support::emulator::Emulator;
-use crate::support::instance::EXAMPLE;
 use crate::support::moto;
 use crate::support::proxy::{Mishap, Mood, Proxy};
 use crate::support::say;
@@ -52,13 +49,6 @@ impl Day {
     }
 }
 
-/// The same bucket in each account: a name differs in all that mentions it. The accounts follow each other.
-fn folder_for(emulator: &Emulator, bucket: &str) -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs_err::write(folder.path().join("mastodon.toml"), own_with(emulator, EXAMPLE, bucket)).expect("written");
-    folder
-}
-
 /// Everything in an account, tags or not, as sorted lines: how often, where, and what. See `inventory.py`.
 fn inventory(emulator: &Emulator) -> Vec<String> {
     let path = format!("/moto-api/inventory/{}", emulator.account());
@@ -71,7 +61,7 @@ fn inventory(emulator: &Emulator) -> Vec<String> {
 /// What an account looks like after an undisturbed apply.
 fn undisturbed() -> Vec<String> {
     let emulator = moto::start();
-    let folder = folder_for(&emulator, "media");
+    let folder = ready(&emulator);
     let output = program(&emulator, folder.path(), &["apply", "--yes"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     inventory(&emulator)
@@ -93,7 +83,7 @@ fn difference(expected: &[String], found: &[String]) -> Vec<String> {
 /// One day and the run after it; what differs then.
 async fn ends(day: Day, number: u64, expected: &[String]) -> Vec<String> {
     let emulator = moto::start();
-    let folder = folder_for(&emulator, "media");
+    let folder = ready(&emulator);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ (number << 8) ^ day as u64);
     let last = 1 + usize::try_from(numbers.below(CHANGES)).expect("small");
     let changes = Arc::new(AtomicUsize::new(0));

@@ -450,7 +450,6 @@ pub fn assert_error<T: std::fmt::Debug>(answer: Result<T, ProviderError>, kind: 
 
 /// A target is its owner's, and to another lineage of the same name it is foreign.
 pub async fn is_its_owners_alone(aws: &Aws, target: &Target) {
-    let types = Specs::read(&[]).expect("valid specs").types;
     for (lineage, is_owner) in [(LINEAGE, true), ("lineage-of-others", false)] {
         let owner = Owner {
             instance: "test".to_owned(),
@@ -459,11 +458,16 @@ pub async fn is_its_owners_alone(aws: &Aws, target: &Target) {
             account: None,
             accepts_unmarked: true,
         };
-        let target = Target { owner: Some(Arc::new(owner.clone())), ..target.clone() };
-        let answer = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
-        let Some(Observation::Found(observed)) = answer else { panic!("{}: {answer:?}", target.address) };
-        let care =
-            judge(&owner, &target.address, types.get(&target.address.type_name).map(Arc::as_ref), &observed, None);
+        let care = care_of(aws, &Target { owner: Some(Arc::new(owner)), ..target.clone() }).await;
         assert_eq!(care == Care::Ours, is_owner, "{}: {care:?}", target.address);
     }
+}
+
+/// Whose a target is to its owner.
+pub async fn care_of(aws: &Aws, target: &Target) -> Care {
+    let types = Specs::read(&[]).expect("valid specs").types;
+    let answer = aws.observe(std::slice::from_ref(target)).await.remove(&target.address);
+    let Some(Observation::Found(observed)) = answer else { panic!("{}: {answer:?}", target.address) };
+    let owner = target.owner.as_ref().expect("an owner");
+    judge(owner, &target.address, types.get(&target.address.type_name).map(Arc::as_ref), &observed, None)
 }

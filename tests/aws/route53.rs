@@ -5,11 +5,12 @@ use std::sync::Arc;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use serde_json::json;
 
-use super::{LINEAGE, Life, assert_error, creation, look_up, text, type_of};
+use super::{LINEAGE, Life, assert_error, care_of, creation, look_up, text, type_of};
 use crate::support::emulator::REGION;
 use crate::support::loopback::{Loopback, Reply};
 use crate::support::moto;
 use mastoform::provider::aws::Aws;
+use mastoform::provider::ownership::Care;
 use mastoform::provider::{ErrorKind, Observation, Owner, Provider, Target, Update};
 use mastoform::value::Value;
 
@@ -316,20 +317,8 @@ async fn a_zone_of_somebody_else_with_the_same_name_is_neither_taken_nor_touched
     assert_eq!(aws.find(&creation).await.unwrap(), std::slice::from_ref(&made.identity));
     // Not even a state that names it makes it ours, nor ours that of another lineage.
     for (id, lineage) in [(theirs.as_str(), LINEAGE), (made.identity.as_str(), "lineage-of-others")] {
-        let target = owned_by(&creation, id, lineage);
-        let seen = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
-        let Some(Observation::Found(seen)) = seen else { panic!("{seen:?}") };
-        let types = mastoform::spec::Specs::read(&[]).unwrap().types;
-        let owner = target.owner.as_ref().unwrap();
-        let kind = types.get(&target.address.type_name);
-        let care = mastoform::provider::ownership::judge(
-            owner,
-            &target.address,
-            kind.map(std::sync::Arc::as_ref),
-            &seen,
-            None,
-        );
-        assert!(matches!(care, mastoform::provider::ownership::Care::Foreign(_)), "{id}: {care:?}");
+        let care = care_of(&aws, &owned_by(&creation, id, lineage)).await;
+        assert!(matches!(care, Care::Foreign(_)), "{id}: {care:?}");
     }
     aws.delete(&owned_by(&creation, made.identity.as_str(), LINEAGE)).await.unwrap();
     assert_eq!(zones(&aws).await, [theirs]);

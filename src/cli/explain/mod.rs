@@ -71,7 +71,7 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// What an apply would do, as far as that is known without asking. `None` if the file would not be valid.
+    /// The offline plan. `None` if the file would not be valid.
     fn plan(&self) -> Option<&Plan> {
         self.plan.get_or_init(|| offline(self.project, self.graph, self.state)).as_ref()
     }

@@ -408,7 +408,7 @@ impl Sim {
                 return refuse(ErrorKind::Invalid, "UnknownParameter", format!("{name} is not known"));
             }
         }
-        // What no answer tells cannot be compared.
+        // Attributes that no answer tells cannot be compared.
         let is_told = |name: &String| resource_type.attributes.get(name).is_some_and(|found| !found.write_only);
         let filters = filters.filter(|(name, _)| is_told(name)).map(|(name, value)| (name.clone(), value.clone()));
         let filters = Value::Map(filters.collect());

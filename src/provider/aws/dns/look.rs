@@ -42,7 +42,7 @@ impl Default for Dns {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     Present,
-    /// Where it is missing, in words that follow the record, or nothing.
+    /// The place where it is missing, as words that follow the record; may be empty.
     Missing(String),
     /// What is wrong, in words.
     Wrong(String),
@@ -50,6 +50,13 @@ pub enum Finding {
     Silent(String),
     /// Nobody could be asked.
     Unknown,
+}
+
+impl Finding {
+    /// For whoever has waited for [`LONGEST`](super::LONGEST).
+    pub fn late() -> Self {
+        Self::Silent(format!("DNS does not answer within {} s", super::LONGEST.as_secs()))
+    }
 }
 
 /// What is under a name: the values of one kind, or the reason why there are none.
@@ -75,7 +82,7 @@ struct Zone {
 }
 
 impl Zone {
-    /// Whoever enters records where the zone is not served sees where it is.
+    /// The servers of the zone, for people who entered the record somewhere else.
     fn place(&self) -> String {
         format!(" at {}, where {} is served", self.servers.join(", "), self.name)
     }

@@ -60,7 +60,7 @@ async fn look(clients: &Clients, target: &Target, deadline: Instant) -> Result<O
         Some(Tree::Bool(false)) => Finding::Unknown,
         _ => timeout_at(deadline, clients.dns().look(name, kind, value, accepts))
             .await
-            .unwrap_or_else(|_| Finding::Silent(format!("DNS does not answer within {} s", LONGEST.as_secs()))),
+            .unwrap_or_else(|_| Finding::late()),
     };
     let (status, found, place) = match finding {
         Finding::Present => ("present", None, None),

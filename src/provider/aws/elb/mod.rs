@@ -141,8 +141,8 @@ async fn tag(clients: &Clients, target: &Target, tags: &Tags) -> Result<(), Prov
     Ok(())
 }
 
-/// What AWS calls attributes of a load balancer or of a target group: texts by key, set by a call of their own and read
-/// by another. Each is one of our attributes, a number or a flag.
+/// A setting of a load balancer or of a target group, which AWS calls an attribute. It is a text with a key, with calls of its
+/// own for writing and reading, and one of our attributes: a number or a flag.
 #[derive(Clone, Copy)]
 struct Setting {
     attribute: &'static str,

@@ -178,7 +178,7 @@ async fn describe(clients: &Clients, arns: Vec<String>) -> Result<Vec<Group>, Pr
     Ok(request.send().await.map_err(failed(DESCRIBE))?.target_groups.unwrap_or_default())
 }
 
-/// What AWS calls attributes, by key; nothing for a target group that is gone.
+/// The settings by key; empty for a target group that is gone.
 async fn describe_settings(clients: &Clients, arn: &str) -> Result<BTreeMap<String, String>, ProviderError> {
     let request = clients.elb().describe_target_group_attributes().target_group_arn(arn);
     let answer = request.send().await.map_err(failed(DESCRIBE_ATTRIBUTES)).or_absent()?;

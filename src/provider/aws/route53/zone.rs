@@ -77,16 +77,15 @@ impl Handler for Zone {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let id = target.identity.as_str();
-        let Some((zone, servers)) = get(clients, id).await.or_absent()? else { return Ok(None) };
-        let Some(present) = list_tags(clients, id).await? else { return Ok(None) };
+        let (zone, present) = tokio::join!(get(clients, id), list_tags(clients, id));
+        let (Some((zone, servers)), Some(present)) = (zone.or_absent()?, present?) else { return Ok(None) };
         let recorded = recorded(target, GET);
         let is_checked = recorded.optional_flag("check")? != Some(false);
         let finding = match is_checked {
             true => timeout(LONGEST, clients.dns().delegation(without_dot(zone.name()), &servers)).await,
             false => Ok(Finding::Unknown),
         };
-        let late = |_| Finding::Silent(format!("DNS does not answer within {} s", LONGEST.as_secs()));
-        let (status, found) = match finding.unwrap_or_else(late) {
+        let (status, found) = match finding.unwrap_or_else(|_| Finding::late()) {
             Finding::Present => ("served", None),
             Finding::Missing(_) => ("missing", None),
             Finding::Wrong(what) => ("wrong", Some(what)),
