@@ -759,7 +759,7 @@ impl<'a> Engine<'a> {
             self.fail(index, error.to_string(), false);
             return;
         }
-        let after = self.pause(index);
+        let after = self.pause_of_refused(index);
         // Every answer has a number of its own.
         let why = format!("{:?} {}", error.code, error.message);
         self.retrying(index, &why, error.to_string(), after);

@@ -19,21 +19,34 @@ use crate::spec::types::{Condition, Milestone, Remedy};
 use crate::state::Record;
 use crate::value::{Tree, Value};
 
-/// The time from an accepted call to the first look, in the cloud's time.
+/// The time from an accepted call to the first look, and the least between two, in the cloud's time.
 const FIRST_LOOK: Duration = Duration::from_millis(250);
+/// The time between two looks at what does not get ready at once, and the least before a refused call is repeated.
+const USUAL_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How long until the next look at what has been under way for `elapsed`, in the cloud's time. At first half of that, since
+/// much is ready within a second; up to the usual pause; a tenth for what takes minutes; and fifteen to sixty seconds while a
+/// person has to act.
+fn pause_after(elapsed: Duration, person: bool) -> Duration {
+    match person {
+        true => (elapsed / 10).clamp(Duration::from_secs(15), Duration::from_secs(60)),
+        false => (elapsed / 2).clamp(FIRST_LOOK, USUAL_PAUSE).max((elapsed / 10).min(LONGEST_PAUSE)),
+    }
+}
 
 impl Engine<'_> {
-    /// How long until the next look: a tenth of the time it has taken, two to fifteen seconds of the cloud's time, and
-    /// fifteen to sixty while a person has to act.
+    /// How long until the next look at a step.
     pub(super) fn pause(&self, index: usize) -> Duration {
         let lapse = self.run.provider.time_lapse();
         let flight = self.flights.get(index);
         let elapsed = flight.map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
-        let (least, most) = match flight.is_some_and(|flight| flight.advice.is_some()) {
-            true => (15, 60),
-            false => (2, 15),
-        };
-        (elapsed / 10).clamp(Duration::from_secs(least), Duration::from_secs(most)).div_f64(lapse)
+        pause_after(elapsed, flight.is_some_and(|flight| flight.advice.is_some())).div_f64(lapse)
+    }
+
+    /// How long until a refused call is repeated.
+    pub(super) fn pause_of_refused(&self, index: usize) -> Duration {
+        self.pause(index).max(USUAL_PAUSE.div_f64(self.run.provider.time_lapse()))
     }
 
     fn poll_at(&mut self, index: usize, due: Instant, delete_again: bool) {
@@ -58,8 +71,8 @@ impl Engine<'_> {
     }
 
     pub(super) fn poll_after_pause(&mut self, index: usize, delete_again: bool) {
-        let due = Instant::now() + self.pause(index);
-        self.poll_at(index, due, delete_again);
+        let pause = if delete_again { self.pause_of_refused(index) } else { self.pause(index) };
+        self.poll_at(index, Instant::now() + pause, delete_again);
     }
 
     /// When there is something to look at, or time to show; `None` while only answers are waited for.
@@ -307,5 +320,28 @@ impl Engine<'_> {
             }
         }
         Tree::Map(facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_come_early_at_first_and_then_as_often_as_the_wait_deserves() {
+        let pause = |milliseconds| pause_after(Duration::from_millis(milliseconds), false).as_millis();
+        assert_eq!([0, 400, 1000, 4000, 20_000].map(pause), [250, 250, 500, 2000, 2000]);
+        assert_eq!([60_000, 600_000].map(pause), [6000, 15_000]);
+        let looks_within = |seconds: u64| {
+            let (mut elapsed, mut looks) = (FIRST_LOOK, 0);
+            while elapsed <= Duration::from_secs(seconds) {
+                elapsed += pause_after(elapsed, false);
+                looks += 1;
+            }
+            looks
+        };
+        assert_eq!([1, 2, 4, 60].map(looks_within), [4, 5, 7, 28]);
+        assert_eq!(pause_after(Duration::ZERO, true), Duration::from_secs(15));
+        assert_eq!(pause_after(Duration::from_secs(6000), true), Duration::from_secs(60));
     }
 }

@@ -384,8 +384,18 @@ impl Life<'_> {
 
 /// Reads something that exists already.
 pub async fn look_up(aws: &Aws, type_name: &str, filters: serde_json::Value) -> Result<Value, ProviderError> {
+    look_up_in(aws, REGION, type_name, filters).await
+}
+
+/// Reads something that exists already in a region.
+pub async fn look_up_in(
+    aws: &Aws,
+    region: &str,
+    type_name: &str,
+    filters: serde_json::Value,
+) -> Result<Value, ProviderError> {
     let address = Address::new(type_of(type_name), "wanted", None);
-    aws.lookup(&Lookup { address, region: REGION.to_owned(), filters: Value::from_json(&filters) }).await
+    aws.lookup(&Lookup { address, region: region.to_owned(), filters: Value::from_json(&filters) }).await
 }
 
 /// The default network of an emulator.

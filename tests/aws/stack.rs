@@ -15,10 +15,10 @@ use mastoform::spec::types::ResourceType;
 use mastoform::state::State;
 use mastoform::value::{Tree, Value};
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use super::look_up;
 use super::whole::{own, program, said};
+use super::{look_up, look_up_in};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::instance::example;
 use crate::support::{moto, python};
@@ -95,21 +95,23 @@ fn identity(found: &ResourceType, ours: &str, physical: &str) -> Identity {
     }
 }
 
+/// Certificates for both domains of the example. moto issues each some time after it was requested.
 async fn certificates(emulator: &Emulator) {
     let aws = emulator.aws();
-    for (region, domain) in [(REGION, "social.example.org"), ("us-east-1", "media.social.example.org")] {
+    let wanted = [(REGION, "social.example.org"), ("us-east-1", "media.social.example.org")];
+    for (region, domain) in wanted {
         let clients = aws.clients(region);
         clients.acm().request_certificate().domain_name(domain).send().await.expect("a certificate");
     }
-    // moto issues them after a second.
-    let wanted = serde_json::json!({ "domain_name": "social.example.org", "status": "ISSUED" });
-    for _ in 0..100 {
-        if look_up(&aws, "acm.certificate", wanted.clone()).await.is_ok() {
-            return;
+    for (region, domain) in wanted {
+        let issued = json!({ "domain_name": domain, "status": "ISSUED" });
+        let mut left = 100;
+        while look_up_in(&aws, region, "acm.certificate", issued.clone()).await.is_err() {
+            assert!(left > 0, "the certificate of {domain} is not issued");
+            left -= 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("no certificate is issued");
 }
 
 /// What an account has of its own, and a template names: the default network, its subnets, the certificate.
@@ -117,7 +119,7 @@ async fn own_things(aws: &Aws) -> Vec<String> {
     let mut found = super::default_subnets(aws).await;
     found.sort();
     found.push(super::default_vpc(aws).await);
-    let wanted = serde_json::json!({ "domain_name": "social.example.org" });
+    let wanted = json!({ "domain_name": "social.example.org" });
     let certificate = look_up(aws, "acm.certificate", wanted).await.expect("a certificate");
     found.push(super::text(&certificate, "arn"));
     found
