@@ -20,7 +20,7 @@ use crate::state::Record;
 use crate::value::{Tree, Value};
 
 /// The time from an accepted call to the first look, and the least between two, in the cloud's time.
-const FIRST_LOOK: Duration = Duration::from_millis(250);
+const FIRST_LOOK: Duration = Duration::from_millis(100);
 /// The time between two looks at what does not get ready at once, and the least before a refused call is repeated.
 const USUAL_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn looks_come_early_at_first_and_then_as_often_as_the_wait_deserves() {
         let pause = |milliseconds| pause_after(Duration::from_millis(milliseconds), false).as_millis();
-        assert_eq!([0, 400, 1000, 4000, 20_000].map(pause), [250, 250, 500, 2000, 2000]);
+        assert_eq!([0, 400, 1000, 4000, 20_000].map(pause), [100, 200, 500, 2000, 2000]);
         assert_eq!([60_000, 600_000].map(pause), [6000, 15_000]);
         let looks_within = |seconds: u64| {
             let (mut elapsed, mut looks) = (FIRST_LOOK, 0);
@@ -340,7 +340,7 @@ mod tests {
             }
             looks
         };
-        assert_eq!([1, 2, 4, 60].map(looks_within), [4, 5, 7, 28]);
+        assert_eq!([1, 2, 4, 60].map(looks_within), [6, 8, 10, 30]);
         assert_eq!(pause_after(Duration::ZERO, true), Duration::from_secs(15));
         assert_eq!(pause_after(Duration::from_secs(6000), true), Duration::from_secs(60));
     }

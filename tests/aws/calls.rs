@@ -132,7 +132,7 @@ const APPLY: &str = "\
 3 iam:PutRolePolicy
 1 kms:CreateKey
 1 kms:EnableKeyRotation
-2 kms:ListKeys
+1 kms:ListKeys
 1 kms:PutKeyPolicy
 2 logs:CreateLogGroup
 2 logs:PutRetentionPolicy

@@ -2,11 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Life, creation, make, text, type_of};
+use super::{Life, assert_error, creation, make, text, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::{ministack, moto};
 use mastoform::provider::aws::Aws;
-use mastoform::provider::{Observation, Provider, Target};
+use mastoform::provider::{Creation, ErrorKind, Observation, Provider, Target};
 
 fn both() -> [Emulator; 2] {
     [moto::start(), ministack::start()]
@@ -101,6 +101,20 @@ async fn a_key_that_waits_for_its_deletion_is_taken_back() {
         let observed = aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
         let Some(Observation::Found(observed)) = observed else { panic!("{observed:?}") };
         assert_eq!(text(&observed.attributes, "status"), "Enabled");
+    }
+}
+
+/// A key that is there at the first try is refused, as a name is that somebody has: the engine compares it then.
+#[tokio::test]
+async fn a_second_key_of_one_address_is_refused_at_first() {
+    for emulator in both() {
+        let aws = emulator.aws();
+        let creation = creation(&type_of("kms.key"), REGION, own(&emulator));
+        let identity = aws.create(&creation).await.unwrap().identity;
+        let first = Creation { is_first: true, ..creation.clone() };
+        assert_error(aws.create(&first).await, ErrorKind::Conflict, "kms:CreateKey");
+        assert_eq!(aws.create(&creation).await.unwrap().identity, identity, "a later try completes it");
+        assert_eq!(aws.find(&creation).await, Ok(vec![identity]));
     }
 }
 

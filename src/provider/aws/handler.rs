@@ -59,7 +59,8 @@ pub trait Handler: Send + Sync {
         Err(unsupported(self.type_name(), "find"))
     }
 
-    /// Whether AWS refuses a second one of the same name, although the name is no part of its identity.
+    /// Whether a first try of a creation is refused where there is one already, though no name of its identity says so: by AWS,
+    /// which has given the name away, or by the handler, which has looked.
     fn refuses_second(&self) -> bool {
         false
     }

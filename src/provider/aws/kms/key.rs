@@ -1,8 +1,9 @@
 //! `kms.key`: a key that other services encrypt with.
 //!
 //! A key has no name that AWS would refuse to give twice, and creating one takes no client token. So a creation first looks
-//! through the tags of all keys: what an earlier try has made is completed. The tags come with the key, its policy and
-//! its rotation are calls of their own, which may be repeated.
+//! through the tags of all keys: what an earlier try has made is completed, and what is there at the first try is a conflict,
+//! which the engine settles. The tags come with the key, its policy and its rotation are calls of their own, which may be
+//! repeated.
 //!
 //! # Guarantees
 //!
@@ -76,9 +77,20 @@ impl Handler for Key {
         Ok(alive.map(|metadata| Identity::new(metadata.key_id)).collect())
     }
 
+    /// The look of a creation, which takes a key back, sees a living one, too.
+    fn refuses_second(&self) -> bool {
+        true
+    }
+
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
         let own = own(clients, &creation.tags).await?;
+        if creation.is_first
+            && let Some(living) = own.iter().find(|key| !is_going(key))
+        {
+            let message = format!("{} is there already", living.key_id());
+            return Err(ProviderError::new(ErrorKind::Conflict, CREATE, message));
+        }
         // One that can be used, or else the one that was in use last.
         let metadata =
             match own.into_iter().max_by_key(|key| (!is_going(key), key.deletion_date().map(|date| date.secs()))) {
@@ -90,8 +102,8 @@ impl Handler for Key {
                 None => make(clients, &wanted, &creation.tags).await?,
             };
         let (id, attributes) = (metadata.key_id(), &creation.attributes);
-        put_policy(clients, id, &Attributes::new(attributes, PUT_POLICY)).await?;
-        put_rotation(clients, id, &wanted).await?;
+        let policy = Attributes::new(attributes, PUT_POLICY);
+        tokio::try_join!(put_policy(clients, id, &policy), put_rotation(clients, id, &wanted))?;
         let metadata = KeyMetadata::builder()
             .key_id(id)
             .set_arn(metadata.arn.clone())
