@@ -266,7 +266,9 @@ fn part_foreign_each(types: &Types, groups: &mut [(&[Target], &mut Observations)
         let parent = resource_type.and_then(|resource_type| parent_of(resource_type, observed));
         let parent = parent.and_then(|parent| cares.get(by_identity.get(&parent)?));
         // Under another spelling one object could be two: what is used, and a leftover that goes.
-        let care = match observed.identity == target.identity {
+        let told = resource_type.and_then(|found| found.identity_told(&observed.attributes));
+        let is_asked_for = |identity: &Identity| *identity == target.identity;
+        let care = match is_asked_for(&observed.identity) && told.as_ref().is_none_or(is_asked_for) {
             true => ownership::judge(owner, &target.address, resource_type, observed, parent),
             false => Care::Foreign(observed.tags.as_ref().map(Holder::of).unwrap_or_default()),
         };
@@ -294,8 +296,9 @@ pub struct Stranger {
     pub holder: Holder,
 }
 
-/// Takes out of the state whatever it calls left over from replacements and that is not the instance's: nothing of it is
-/// ever deleted. Asks nothing when nothing is left over.
+/// Takes out of the state whatever it calls left over from replacements and that was not found, or is not the instance's:
+/// only what was seen and judged is ever deleted. Asks nothing when nothing is left over. Gives what is not the instance's;
+/// what is gone needs no word.
 pub async fn part_foreign_leftovers(
     reader: &dyn Reader,
     types: &Types,
@@ -318,17 +321,19 @@ pub async fn part_foreign_leftovers(
     let mut parted: Vec<(&[Target], &mut Observations)> = groups.iter().map(Vec::as_slice).zip(&mut answers).collect();
     part_foreign_each(types, &mut parted);
     let mut strangers = Vec::new();
-    for (group, answers) in groups.into_iter().zip(answers) {
+    for (group, mut answers) in groups.into_iter().zip(answers) {
         for leftover in group {
-            if let Some(Observation::Foreign(holder)) = answers.get(&leftover.address) {
-                let (address, identity) = (leftover.address, leftover.identity);
-                strangers.push(Stranger { address, identity, holder: holder.clone() });
+            let answer = answers.remove(&leftover.address);
+            if matches!(answer, Some(Observation::Found(_))) {
+                continue;
             }
-        }
-    }
-    for stranger in &strangers {
-        if let Some(row) = state.rows.get_mut(&stranger.address) {
-            row.replaced.retain(|identity| *identity != stranger.identity);
+            let (address, identity) = (leftover.address, leftover.identity);
+            if let Some(row) = state.rows.get_mut(&address) {
+                row.replaced.retain(|left| *left != identity);
+            }
+            if let Some(Observation::Foreign(holder)) = answer {
+                strangers.push(Stranger { address, identity, holder });
+            }
         }
     }
     Ok(strangers)
@@ -339,6 +344,16 @@ mod tests {
     use super::*;
     use crate::spec::Specs;
 
+    fn target(address: &Address, identity: &str, owner: &Arc<Owner>) -> Target {
+        Target {
+            address: address.clone(),
+            region: "eu-central-1".to_owned(),
+            identity: Identity::new(identity),
+            recorded: Value::Null,
+            owner: Some(Arc::clone(owner)),
+        }
+    }
+
     /// A state that names one object under two spellings would have one of them deleted.
     #[test]
     fn what_answers_under_another_identity_is_not_ours() {
@@ -347,13 +362,7 @@ mod tests {
         let address: Address = "rds.cluster.database".parse().expect("an address");
         for (asked, is_ours) in [("social-database", true), ("SOCIAL-DATABASE", false), ("arn:social-database", false)]
         {
-            let target = Target {
-                address: address.clone(),
-                region: "eu-central-1".to_owned(),
-                identity: Identity::new(asked),
-                recorded: Value::Null,
-                owner: Some(Arc::clone(&owner)),
-            };
+            let target = target(&address, asked, &owner);
             let found = Observed {
                 identity: Identity::new("social-database"),
                 attributes: Value::Null,
@@ -363,6 +372,30 @@ mod tests {
             part_foreign(&types, std::slice::from_ref(&target), &mut observations);
             let is_found = matches!(observations[&address], Observation::Found(_));
             assert_eq!(is_found, is_ours, "{asked}: {observations:?}");
+        }
+    }
+    /// A handler may give back the identity that it was asked for: its attributes tell the true one.
+    #[test]
+    fn what_tells_another_identity_by_its_attributes_is_not_ours() {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let owner = owner(&State::new("l1", "social", "eu-central-1"));
+        for (address, told, asked, is_ours) in [
+            ("kms.key.own", serde_json::json!({ "id": "k-1" }), "k-1", true),
+            ("kms.key.own", serde_json::json!({ "id": "k-1" }), "arn:aws:kms:eu-central-1:1:key/k-1", false),
+            ("ecs.service.web", serde_json::json!({ "cluster": "c", "name": "web" }), "c|web", true),
+            ("ecs.service.web", serde_json::json!({ "cluster": "c", "name": "web" }), "arn:c|web", false),
+            ("ecs.service.web", serde_json::json!({ "name": "web" }), "c|web", true),
+        ] {
+            let address: Address = address.parse().expect("an address");
+            let target = target(&address, asked, &owner);
+            let found = Observed {
+                identity: target.identity.clone(),
+                attributes: Value::from_json(&told),
+                tags: Some(owner.tags(&address)),
+            };
+            let mut observations = Observations::from([(address.clone(), Observation::Found(found))]);
+            part_foreign(&types, std::slice::from_ref(&target), &mut observations);
+            assert_eq!(matches!(observations[&address], Observation::Found(_)), is_ours, "{asked}: {observations:?}");
         }
     }
 }

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub mod errand;
 pub mod neighbours;
 pub mod news;
 pub mod status;
 
 pub use neighbours::Living;
 
-use crate::address::Address;
+use crate::address::{Address, Identity};
 use crate::apply::late::{Existing, Revealed};
 use crate::apply::recover::{self, Note, RecoverError};
 use crate::config::{self, Config};
@@ -63,6 +64,10 @@ pub enum SessionError {
         #[source]
         source: ProviderError,
     },
+    #[error("{address} is not there")]
+    Missing { address: Address },
+    #[error("{address} is not this instance's: {identity} {holder}")]
+    NotOurs { address: Address, identity: Identity, holder: String },
     #[error("{instance} was handed over, so it is not changed from here any more")]
     HandedOver { instance: String },
     #[error(transparent)]
@@ -276,10 +281,12 @@ pub async fn gather(
     let (late, _) = split(&state);
     observations.extend(refresh::look_at(&**reader, &late).await?);
     refresh::part_foreign(types, &refresh::targets(types, &state), &mut observations);
+    let leftovers = |state: &State| state.rows.values().map(|row| row.replaced.len()).sum::<usize>();
+    let left = leftovers(&state);
     let strangers = refresh::part_foreign_leftovers(&**reader, types, &mut state).await?;
     learn(&mut state, types, &observations);
     let is_folded = !entries.is_empty();
-    let is_as_read = !is_folded && strangers.is_empty() && state.account.as_ref() == Some(&account.id);
+    let is_as_read = !is_folded && leftovers(&state) == left && state.account.as_ref() == Some(&account.id);
     state.account = Some(account.id.clone());
     state.marked |= is_marked(&observations);
     let account = (!account.is_simulated).then_some(account.id);

@@ -360,6 +360,11 @@ impl From<SessionError> for CommandError {
             other @ SessionError::HandedOver { .. } => Self::caused(Exit::Refused, other)
                 .hint("change it with the tool that has it now; `plan`, `drift` and `export` go on")
                 .hint("`mastoform state hand-over --take-back` makes it mastoform's again"),
+            other @ SessionError::Missing { .. } => {
+                Self::caused(Exit::Failure, other).hint("run `mastoform apply` first")
+            }
+            other @ SessionError::NotOurs { .. } => Self::caused(Exit::Refused, other)
+                .hint("the state says where it is, and is wrong: `mastoform drift` shows what else is"),
             other @ SessionError::Several { .. } => Self::caused(Exit::Refused, other)
                 .hint("they carry the tags of more than one instance: choose another `name`"),
         }

@@ -4,7 +4,6 @@
 //! What it is made of is data: `[command.run]` of the blueprint. Nothing of it is remembered: a task that runs when this
 //! program dies comes to its end by itself.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +12,11 @@ use tokio::time::sleep;
 use super::files::Project;
 use super::{CommandError, Exit, RunArguments, Ui, cloud};
 use crate::address::Address;
-use crate::apply::late::{Existing, Revealed};
-use crate::expr::Late;
 use crate::inert::printable;
 use crate::ops::{Settings, new_lineage};
 use crate::plan;
-use crate::plan::resolve::{ResourceScope, resolve};
-use crate::provider::{Creation, Observation, Printed, Provider, ProviderError, Target};
-use crate::session::check_identity;
+use crate::provider::{Creation, Observation, Printed, Provider, ProviderError, Target, read_only};
+use crate::session::errand;
 use crate::spec::blueprint::Resource;
 use crate::spec::types::{Condition, ResourceType};
 use crate::state::State;
@@ -46,13 +42,11 @@ pub fn run(ui: &Ui, options: &Settings, arguments: &RunArguments) -> Result<Exit
             .with_exit(Exit::Refused)
             .hint(format!("if it is meant, add --confirm {}", config.name)));
     }
-    let mut attributes = attributes(&project, &state, &tool.resource)?;
-    let words = arguments.command.iter().map(|word| Tree::Text(word.clone())).collect();
-    attributes.set(&[&tool.takes], Tree::List(words));
     cloud::runtime()?.block_on(async {
         let provider = cloud::connect(ui, options, &project.nature, &project.paths, &config.region).await?;
-        let account = provider.account().await?;
-        check_identity(&state, None, Some(&account))?;
+        let mut attributes = attributes(&provider, &project, &state, &tool.resource).await?;
+        let words = arguments.command.iter().map(|word| Tree::Text(word.clone())).collect();
+        attributes.set(&[&tool.takes], Tree::List(words));
         let target = start(ui, &*provider, &state, &tool.resource, attributes).await?;
         let work = Work { ui, provider, resource_type: &project.nature.types[&tool.resource.type_name] };
         let mut show = |line: &str| ui.data(printable(line.trim_end()).as_ref());
@@ -116,30 +110,15 @@ pub(super) async fn pause(provider: &dyn Provider) {
     sleep(PAUSE.div_f64(provider.time_lapse())).await;
 }
 
-/// What a task is made of, from what the state knows.
-pub(super) fn attributes(project: &Project, state: &State, resource: &Resource) -> Result<Known, CommandError> {
+/// What a task is made of, from what the cloud shows of this instance.
+pub(super) async fn attributes(
+    provider: &Arc<dyn Provider>,
+    project: &Project,
+    state: &State,
+    resource: &Resource,
+) -> Result<Known, CommandError> {
     let world = project.world(&state.lookups, &state.settings);
-    let graph = resolve(&world)?;
-    let revealed = Revealed::new();
-    let existing = Existing { state, graph: &graph, revealed: &revealed };
-    let scope = ResourceScope { world: &world, each: None, facts: &existing };
-    let entries = project.evaluator.entries(&resource.attributes, &scope)?;
-    let mut missing = None;
-    let known = Tree::Map(entries).try_convert(&mut |late| match late {
-        Late::Unknown(unknown) => {
-            missing = unknown.references.first().map(|reference| reference.address.clone());
-            Ok::<Known, Infallible>(Tree::Null)
-        }
-        Late::Secret(_) => Ok(Tree::Null),
-    });
-    let known: Known = match known {
-        Ok(known) => known,
-        Err(never) => match never {},
-    };
-    if let Some(address) = missing {
-        return Err(CommandError::failure(format!("{address} is not there yet")).hint("run `mastoform apply` first"));
-    }
-    Ok(known)
+    Ok(errand::attributes(&read_only(provider), &world, state, resource).await?)
 }
 
 /// Something that is run, while somebody waits for its end.
@@ -223,9 +202,11 @@ impl Work<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Identity;
     use crate::cli::files::tests::fast_sandbox;
     use crate::cli::proposal::tests::Bench;
     use crate::cli::ui::captured::ui;
+    use crate::state::Row;
 
     fn go(folder: &std::path::Path, confirm: Option<&str>, command: &[&str]) -> (Result<Exit, String>, String) {
         let mut options = crate::cli::files::tests::options(folder);
@@ -259,17 +240,42 @@ mod tests {
         }
     }
 
+    /// A state that somebody has written into starts nothing but what is this instance's, and nowhere else.
     #[tokio::test]
-    async fn what_it_runs_with_is_what_the_state_knows() {
+    async fn what_it_runs_with_is_what_the_cloud_shows() {
         let bench = Bench::new();
         bench.apply().await;
         let (project, _) = Project::read(&bench.options).unwrap_or_else(|error| panic!("{error}"));
-        let state = State::read(&project.paths.state()).expect("a state").expect("one");
+        let honest = State::read(&project.paths.state()).expect("a state").expect("one");
         let tool = &project.specs.blueprint.commands[NAME];
-        let made = attributes(&project, &state, &tool.resource).unwrap_or_else(|error| panic!("{error}"));
-        let text = |name: &str| made.get(name).and_then(Tree::as_text).unwrap_or_default().to_owned();
-        assert_eq!(text("cluster"), "social");
-        assert!(text("task_definition").ends_with("task-definition/social-job:1"), "{}", text("task_definition"));
+        let made_of = async |forge: fn(&mut State)| {
+            let mut state = honest.clone();
+            forge(&mut state);
+            let made = attributes(&bench.provider, &project, &state, &tool.resource).await;
+            let text = |made: &Known, name: &str| made.get(name).and_then(Tree::as_text).unwrap_or_default().to_owned();
+            made.map(|made| (text(&made, "cluster"), text(&made, "task_definition"))).map_err(|error| error.to_string())
+        };
+        fn row<'state>(state: &'state mut State, address: &str) -> &'state mut Row {
+            state.rows.get_mut(&address.parse::<Address>().expect("an address")).expect("a row")
+        }
+        fn text(text: &str) -> Value {
+            Value::Text(text.to_owned())
+        }
+        let (cluster, definition) = made_of(|_| {}).await.expect("it is there");
+        assert_eq!(cluster, "social");
+        assert!(definition.ends_with("task-definition/social-job:1"), "{definition}");
+
+        let forged = made_of(|state| {
+            row(state, "ecs.cluster.mastodon").inputs.set(&["name"], text("theirs"));
+            row(state, "ecs.task_definition.job").facts.set(&["arn"], text("arn:theirs:1"));
+        });
+        assert_eq!(forged.await, Ok((cluster, definition)));
+        let gone = made_of(|state| {
+            row(state, "ecs.task_definition.job").identity = Some(Identity::new("arn:theirs:1"));
+        });
+        assert!(gone.await.expect_err("it is not there").starts_with("ecs.task_definition.job is not there"));
+        let foreign = made_of(|state| "of-others".clone_into(&mut state.lineage)).await.expect_err("it is not ours");
+        assert!(foreign.contains("is not this instance's: "), "{foreign}");
     }
 
     #[test]

@@ -27,7 +27,6 @@ use crate::file;
 use crate::ops::Settings;
 use crate::provider::{Opener, Provider, Target};
 use crate::secret::SecretText;
-use crate::session::check_identity;
 use crate::spec::blueprint::Door;
 use crate::state::State;
 use crate::value::Known;
@@ -42,14 +41,14 @@ pub fn run(ui: &Ui, options: &Settings, name: &str) -> Result<Exit, CommandError
     let Some(door) = project.specs.blueprint.doors.get(name) else {
         return Err(CommandError::failure(format!("these specs do not say what a session of `{name}` is")));
     };
-    let attributes = attributes(&project, &state, &door.resource)?;
     let search = variable("PATH").unwrap_or_else(|| git::USUAL.to_owned());
     let checkout = git::checkout(file::folder_of(&options.file))?;
     let runtime = cloud::runtime()?;
     let ended = runtime.block_on(async {
         let provider = cloud::connect(ui, options, &project.nature, &project.paths, &config.region).await?;
+        let made_of = attributes(&provider, &project, &state, &door.resource);
         let session = Session { ui, state: &state, door, search: &search, checkout: &checkout };
-        session.open(provider, attributes).await
+        session.open(Arc::clone(&provider), made_of).await
     });
     // The program may still be there when the terminal has gone.
     runtime.shutdown_background();
@@ -68,13 +67,17 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn open(&self, provider: Arc<dyn Provider>, attributes: Known) -> Result<Exit, CommandError> {
+    /// `made_of`: what the task is made of, which is asked for only when the program is there.
+    async fn open(
+        &self,
+        provider: Arc<dyn Provider>,
+        made_of: impl Future<Output = Result<Known, CommandError>>,
+    ) -> Result<Exit, CommandError> {
         let Some(opener) = provider.opener() else {
             return Err(CommandError::failure("there is no shell in a sandbox: nothing runs in it"));
         };
         let program = self.program(opener)?;
-        let account = provider.account().await?;
-        check_identity(self.state, None, Some(&account))?;
+        let attributes = made_of.await?;
         // From here on Ctrl-C is for whoever works in the session.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
@@ -286,7 +289,7 @@ mod tests {
         let search = bin.to_string_lossy().into_owned();
         let door = &specs.blueprint.doors["psql"];
         let session = Session { ui: &ui, state: &state, door, search: &search, checkout: &checkout };
-        let ended = session.open(stage, Tree::Null).await.map_err(|error| error.to_string());
+        let ended = session.open(stage, async { Ok(Tree::Null) }).await.map_err(|error| error.to_string());
         (ended, err.take(), fs_err::read_to_string(&told).ok())
     }
 

@@ -18,7 +18,6 @@ use crate::ops::Settings;
 use crate::plan::resolve::resolve;
 use crate::provider::{Provider, Silence, read_only};
 use crate::render;
-use crate::session::check_identity;
 use crate::session::status::{self, Found};
 use crate::spec::types::Condition;
 use crate::state::State;
@@ -68,7 +67,6 @@ async fn inquire(
     state: &State,
     jobs: &[String],
 ) -> Result<Found, CommandError> {
-    check_identity(state, None, Some(&provider.account().await?))?;
     let mut found = Found::new();
     for job in jobs {
         let answer = tokio::select! {
@@ -89,7 +87,7 @@ async fn one(
     job: &str,
 ) -> Result<Value, CommandError> {
     let inquiry = &project.specs.blueprint.inquiries[job];
-    let attributes = attributes(project, state, &inquiry.resource)?;
+    let attributes = attributes(provider, project, state, &inquiry.resource).await?;
     let target = start(ui, &**provider, state, &inquiry.resource, attributes).await?;
     let resource_type = &project.nature.types[&inquiry.resource.type_name];
     let work = Work { ui, provider: Arc::clone(provider), resource_type };

@@ -175,6 +175,13 @@ impl ResourceType {
         }
     }
 
+    /// The identity that the attributes of an answer tell. `None` where the answer does not have all that it is made of.
+    pub fn identity_told(&self, observed: &Value) -> Option<Identity> {
+        let parts: Option<Vec<&str>> =
+            self.identity.iter().map(|name| observed.get(name).and_then(Tree::as_text)).collect();
+        parts.filter(|parts| !parts.is_empty()).map(|parts| Identity::new(parts.join("|")))
+    }
+
     /// Whether two of these with the same names cannot exist at once. What is done has been done many times.
     pub fn is_named(&self) -> bool {
         let formats = self.identity.iter().filter_map(|name| self.attributes.get(name)?.format.as_deref());

@@ -490,7 +490,9 @@ impl IdentityServer {
         let Some(stored) = &mut self.identity else {
             return Answer::error("404 Not Found", "NoSuchCloudFrontOriginAccessIdentity");
         };
-        assert!(rest.starts_with(&format!("/{ID}")), "{method} {path}");
+        if !rest.starts_with(&format!("/{ID}")) {
+            return Answer::error("404 Not Found", "NoSuchCloudFrontOriginAccessIdentity");
+        }
         if method == "GET" {
             return stored.answer("200 OK");
         }

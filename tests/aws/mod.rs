@@ -119,6 +119,7 @@ impl Story {
         let observed = life.shows_wanted().await;
         life.check_names(&observed.attributes);
         life.check_ownership().await;
+        life.check_spellings(&observed).await;
         for (name, value) in created.attributes.as_map().into_iter().flatten() {
             life.compare(name, value, observed.attributes.get(name)).unwrap_or_else(|complaint| {
                 panic!("the creation's answer told another value than a read: {complaint}");
@@ -185,6 +186,26 @@ impl Life<'_> {
         let (marked, care) = self.seen_by(LINEAGE).await;
         assert!(has(&marked, &more) && has(&marked, &present), "{marked:?}");
         assert_eq!(care, Care::Ours);
+    }
+
+    /// Answers tell the true identity. So a state that spells it in another way, which AWS may take as well, does not make a
+    /// second object of it.
+    async fn check_spellings(&self, observed: &Observed) {
+        let types = Specs::read(&[]).expect("valid specs").types;
+        let resource_type = types.get(&self.story.type_name).expect("a type");
+        assert_eq!(resource_type.identity_told(&observed.attributes).as_ref(), Some(&self.identity));
+        let own = self.identity.as_str();
+        let arn = observed.attributes.get("arn").and_then(Value::as_text).unwrap_or(own);
+        let spellings = [own.to_uppercase(), own.to_lowercase(), arn.to_owned(), format!("/{own}")];
+        for other in spellings.iter().filter(|other| *other != own) {
+            let target = Target { identity: Identity::new(other.as_str()), ..self.target() };
+            let answer = self.aws.observe(std::slice::from_ref(&target)).await.remove(&target.address);
+            if let Some(Observation::Found(seen)) = answer {
+                let told = resource_type.identity_told(&seen.attributes);
+                let is_other = |identity: &Identity| *identity != target.identity;
+                assert!(is_other(&seen.identity) || told.as_ref().is_some_and(is_other), "{other} is taken for {own}");
+            }
+        }
     }
 
     /// Types without tags: AWS tells what proves whose it is, and it proves it to nobody else.

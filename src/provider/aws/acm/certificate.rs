@@ -86,7 +86,7 @@ impl Handler for Certificate {
         let arn = target.identity.as_str();
         let request = clients.acm().describe_certificate().certificate_arn(arn);
         let answer = request.send().await.map_err(failed(DESCRIBE)).or_absent()?;
-        Ok(answer.and_then(|answer| answer.certificate).map(|certificate| observed(arn, report(&certificate, arn))))
+        Ok(answer.and_then(|answer| answer.certificate).map(|certificate| observed(arn, report(&certificate))))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -155,7 +155,7 @@ fn others<'a>(first: &str, names: &'a [String]) -> Vec<&'a str> {
     names.iter().map(String::as_str).filter(|name| !name.eq_ignore_ascii_case(first)).collect()
 }
 
-fn report(certificate: &CertificateDetail, arn: &str) -> Report {
+fn report(certificate: &CertificateDetail) -> Report {
     let validations = certificate.domain_validation_options();
     let proof = |name: &str| {
         let mut own = validations.iter().filter(|validation| validation.domain_name().eq_ignore_ascii_case(name));
@@ -175,7 +175,7 @@ fn report(certificate: &CertificateDetail, arn: &str) -> Report {
         .set_if("validation_name", record.map(|record| without_dot(record.name())))
         .set_if("validation_kind", record.map(|record| record.r#type().as_str()))
         .set_if("validation_value", record.map(|record| without_dot(record.value())))
-        .set("arn", arn)
+        .set("arn", certificate.certificate_arn())
 }
 
 /// The request takes `RSA_2048`, and AWS's answers may have `RSA-2048`.

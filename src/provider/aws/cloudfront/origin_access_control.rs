@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 use aws_sdk_cloudfront::types::{
-    OriginAccessControlConfig, OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
-    OriginAccessControlSigningProtocols, OriginAccessControlSummary,
+    OriginAccessControl as Answer, OriginAccessControlConfig, OriginAccessControlOriginTypes,
+    OriginAccessControlSigningBehaviors, OriginAccessControlSigningProtocols, OriginAccessControlSummary,
 };
 
 use crate::address::Identity;
@@ -41,7 +41,9 @@ impl Handler for OriginAccessControl {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let id = target.identity.as_str();
-        Ok(get(clients, id).await.or_absent()?.map(|(config, _)| observed(id, report(id, &config))))
+        let answer = clients.cloudfront().get_origin_access_control().id(id).send().await.map_err(failed(GET));
+        let control = answer.or_absent()?.and_then(|answer| answer.origin_access_control);
+        Ok(control.as_ref().and_then(|control| Some(observed(id, report(control)?))))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -120,12 +122,14 @@ fn summary(control: &OriginAccessControlSummary) -> Report {
         .set("id", control.id())
 }
 
-fn report(id: &str, config: &OriginAccessControlConfig) -> Report {
-    Report::new()
+fn report(control: &Answer) -> Option<Report> {
+    let config = control.origin_access_control_config()?;
+    let report = Report::new()
         .set("name", config.name())
         .set("description", config.description().unwrap_or_default())
         .set("origin_kind", config.origin_access_control_origin_type().as_str())
         .set("signing_behavior", config.signing_behavior().as_str())
         .set("signing_protocol", config.signing_protocol().as_str())
-        .set("id", id)
+        .set("id", control.id());
+    Some(report)
 }

@@ -321,7 +321,6 @@ fn load_balancers(attributes: &Attributes<'_>) -> Result<Vec<LoadBalancer>, Prov
 }
 
 async fn report(clients: &Clients, target: &Target, service: &Found) -> Result<Observed, ProviderError> {
-    let (cluster, name) = target.identity.pair();
     let network = service.network_configuration().and_then(|network| network.awsvpc_configuration()).map(|network| {
         let public = network.assign_public_ip().map(|assign| *assign == AssignPublicIp::Enabled);
         Report::new()
@@ -356,8 +355,8 @@ async fn report(clients: &Clients, target: &Target, service: &Found) -> Result<O
     let rebalancing = service.availability_zone_rebalancing().map(AvailabilityZoneRebalancing::as_str);
     let propagate = service.propagate_tags().filter(|source| **source != PropagateTags::None);
     let report = Report::new()
-        .set("name", name)
-        .set("cluster", cluster)
+        .set("name", service.service_name())
+        .set("cluster", service.cluster_arn().and_then(|arn| arn.rsplit('/').next()))
         .set("task_definition", service.task_definition())
         .set("desired_count", service.desired_count)
         .set_if("network", network)

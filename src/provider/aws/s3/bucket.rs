@@ -106,7 +106,11 @@ impl Handler for Bucket {
     }
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
-        match report(Place::of_target(clients, target).await?).await {
+        let place = Place::of_target(clients, target).await?;
+        if !place.is_named() {
+            return Ok(None);
+        }
+        match report(place).await {
             Ok(report) => Ok(Some(observed(target.identity.as_str(), report))),
             Err(error) if is(&error, NO_BUCKET) => Ok(None),
             Err(error) => Err(error),

@@ -27,7 +27,8 @@ impl Handler for BucketPolicy {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let bucket = target.identity.as_str();
-        let policy = get(Place::of_target(clients, target).await?).await?;
+        let place = Place::of_target(clients, target).await?;
+        let policy = if place.is_named() { get(place).await? } else { None };
         let report = |policy: String| Report::new().set("bucket", bucket).set("policy", structure(&policy));
         Ok(policy.map(|policy| observed(bucket, report(policy))))
     }

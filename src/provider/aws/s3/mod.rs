@@ -58,6 +58,11 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether it is a name, and no ARN of a way to a bucket, which S3 takes, too.
+    fn is_named(self) -> bool {
+        self.bucket.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+    }
+
     fn s3(self) -> &'a aws_sdk_s3::Client {
         self.clients.s3()
     }

@@ -34,7 +34,7 @@ impl Handler for ConfigurationSet {
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let name = target.identity.as_str();
         let found = get(clients, name).await?;
-        Ok(found.map(|found| tagged(observed(name, report(name, &found)), present(found.tags()))))
+        Ok(found.map(|found| tagged(observed(name, report(&found)), present(found.tags()))))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -98,14 +98,14 @@ async fn get(clients: &Clients, name: &str) -> Result<Option<GetConfigurationSet
     request.send().await.map_err(failed(GET)).or_absent()
 }
 
-fn report(name: &str, found: &GetConfigurationSetOutput) -> Report {
+fn report(found: &GetConfigurationSetOutput) -> Report {
     let delivery = found.delivery_options().and_then(|options| options.tls_policy());
     let reputation = found.reputation_options().is_some_and(|options| options.reputation_metrics_enabled());
     let reasons = found.suppression_options().map(|options| {
         options.suppressed_reasons().iter().map(|reason| Value::from(reason.as_str())).collect::<Vec<_>>()
     });
     Report::new()
-        .set("name", name)
+        .set("name", found.configuration_set_name())
         .set("tls_policy", delivery.unwrap_or(&TlsPolicy::Optional).as_str())
         .set("reputation_metrics", reputation)
         .set_if("suppressed_reasons", reasons)

@@ -22,6 +22,8 @@ pub(super) async fn get(
 
 /// What both kinds tell of themselves.
 pub(super) fn report(name: &str, found: &GetEmailIdentityOutput) -> Report {
+    // A domain is the same in any case, and SES does not say which one it has. The file has it in lower case.
+    let name = if name.contains('@') { name.to_owned() } else { name.to_ascii_lowercase() };
     Report::new().set("name", name).set_if("status", found.verification_status().map(|status| status.as_str()))
 }
 
