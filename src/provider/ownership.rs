@@ -144,7 +144,8 @@ pub fn judge(
     }
 }
 
-fn judge_tags(owner: &Owner, address: &Address, tags: Option<&Tags>) -> Care {
+/// Whose a resource is by its tags alone, where `address` was expected.
+pub fn judge_tags(owner: &Owner, address: &Address, tags: Option<&Tags>) -> Care {
     let Some(tags) = tags else { return Care::Foreign(Holder::default()) };
     let has = |wanted: &Tags| wanted.iter().all(|(key, value)| tags.get(key) == Some(value));
     if has(&owner.tags(address)) {

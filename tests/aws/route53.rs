@@ -11,7 +11,7 @@ use crate::support::loopback::{Loopback, Reply};
 use crate::support::moto;
 use mastoform::provider::aws::Aws;
 use mastoform::provider::ownership::Care;
-use mastoform::provider::{ErrorKind, Observation, Owner, Provider, Target, Update};
+use mastoform::provider::{ErrorKind, Observation, Owner, Provider, Tags, Target, Update};
 use mastoform::value::Value;
 
 /// A zone of this name, and its id.
@@ -209,6 +209,32 @@ async fn a_record_that_yields_leaves_the_one_of_somebody_else_alone() {
         let after = server.heads().iter().filter(|request| request.starts_with("POST")).count();
         assert_eq!(before, after, "nothing was sent to change it");
     }
+}
+
+/// A state can say that a record yields, so that one of somebody else counts as ours. It is never changed.
+#[tokio::test]
+async fn a_record_that_yields_by_the_state_alone_is_not_changed() {
+    let server = taken(true);
+    let aws = moto::start().at(format!("http://127.0.0.1:{}", server.port)).aws();
+    let attributes = |yields: bool| {
+        json!({
+            "zone_id": "Z1", "name": "social.example.org", "kind": "CNAME", "ttl": 300,
+            "values": ["ours.example.net"], "yields": yields,
+        })
+    };
+    let record = type_of("route53.record");
+    let (forged, wanted) = (creation(&record, REGION, attributes(true)), creation(&record, REGION, attributes(false)));
+    let target = owned_by(&forged, "Z1|social.example.org|CNAME", LINEAGE);
+    let changed = vec!["yields".to_owned()];
+    let update = Update { target: target.clone(), desired: wanted.attributes, changed };
+    let refused = aws.update(&update).await;
+    assert!(refused.as_ref().unwrap_err().to_string().contains("is somebody else's"), "{refused:?}");
+    assert_error(refused, ErrorKind::Conflict, "route53:ChangeResourceRecordSets");
+    let honest = Target { recorded: update.desired.plain().expect("no secrets"), ..target };
+    aws.mark(&honest, &Tags::from([("team".to_owned(), "operations".to_owned())])).await.expect_err("it is not there");
+    aws.delete(&honest).await.expect("there is nothing to delete");
+    let asked = server.heads();
+    assert!(!asked.iter().any(|request| request.starts_with("POST")), "{asked:?}");
 }
 
 /// What a zone is made with. Nobody looks into DNS.

@@ -16,7 +16,10 @@ use crate::support::loopback::{Loopback, Reply};
 use crate::support::moto;
 use crate::support::proxy::{Mishap, Proxy};
 use mastoform::provider::aws::Aws;
-use mastoform::provider::{Creation, ErrorKind, Observation, Observed, Owner, Provider, ProviderError, Target, Update};
+use mastoform::provider::{
+    Creation, ErrorKind, Observation, Observed, Owner, Provider, ProviderError, Tags, Target, Update,
+};
+use mastoform::value::Value;
 
 const USER: &str = "social-eu-central-1-mail";
 const SECRET: &str = "social/mail";
@@ -374,6 +377,29 @@ async fn a_secret_or_user_of_somebody_else_is_left_alone() {
     assert_eq!(theirs.secret_string(), Some("theirs"));
     clients.iam().create_user().user_name(USER).send().await.expect("made");
     assert_error(aws.create(&creation).await, ErrorKind::Conflict, "iam:CreateUser");
+}
+
+/// A state can name any secret of the account.
+#[tokio::test]
+async fn nothing_is_told_of_a_secret_that_only_the_state_calls_ours() {
+    let moto = moto::start();
+    let aws = moto.aws();
+    let creation = creation(&type_of("ses.smtp_user"), REGION, user());
+    aws.create(&creation).await.expect("made");
+    let secrets = aws.clients(REGION).secretsmanager().clone();
+    let theirs = secrets.create_secret().name("payroll").description("of theirs").secret_string("theirs");
+    theirs.send().await.expect("made");
+    let mut target = owned(&creation);
+    assert_eq!(text(&look(&aws, &target).await.attributes, "status"), "ready");
+    target.recorded.set(&["secret"], Value::Text("payroll".to_owned()));
+    let seen = look(&aws, &target).await.attributes;
+    assert_eq!(text(&seen, "status"), "without its key");
+    for hidden in ["description", "secret_arn", "version"] {
+        assert!(seen.get(hidden).is_none_or(Value::is_null), "{hidden}: {seen:?}");
+    }
+    aws.mark(&target, &Tags::from([("team".to_owned(), "operations".to_owned())])).await.expect("marked");
+    let theirs = secrets.describe_secret().secret_id("payroll").send().await.expect("still there");
+    assert_eq!(theirs.tags(), [], "it carries nothing of ours");
 }
 
 #[tokio::test]

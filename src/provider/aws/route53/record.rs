@@ -25,6 +25,7 @@ use crate::provider::aws::error::{OrAbsent, failed, incomplete};
 use crate::provider::aws::handler::{Handler, by_group, created, observation, observed, tagged};
 use crate::provider::aws::session::Clients;
 use crate::provider::aws::tags::{self, Tags};
+use crate::provider::ownership::{self, Care};
 use crate::provider::{Created, Creation, Deletion, ErrorKind, Observation, Observed, ProviderError, Target, Update};
 use crate::secret::SecretText;
 use crate::value::{Tree, Value};
@@ -80,6 +81,24 @@ impl Pair {
     /// Whether nothing says that a record is of this program.
     fn is_of_nobody(&self) -> bool {
         !self.tags().contains_key(tags::INSTANCE)
+    }
+
+    /// Refuses to change a record that is not this target's owner's, whatever a state says of it.
+    fn must_be_ours(&self, key: &Key, target: &Target) -> Result<(), ProviderError> {
+        let present = self.tags();
+        let is_owners = target.owner.as_ref().is_none_or(|owner| {
+            !matches!(ownership::judge_tags(owner, &target.address, Some(&present)), Care::Foreign(_))
+        });
+        if !self.is_of_nobody() && is_owners {
+            return Ok(());
+        }
+        let message = format!(
+            "the record {} {}, {}, is somebody else's: delete it, or keep it and take this one out of the file",
+            key.name,
+            key.kind,
+            in_words(&self.record)
+        );
+        Err(ProviderError::new(ErrorKind::Conflict, CHANGE, message))
     }
 
     fn tags(&self) -> Tags {
@@ -161,6 +180,7 @@ impl Handler for Record {
         if found.is_of_nobody() && is_yielding(&desired)? {
             return Ok(());
         }
+        found.must_be_ours(&key, &update.target)?;
         let record = record(&key, &desired)?;
         let changes = vec![change(ChangeAction::Delete, found.record)?, change(ChangeAction::Create, record)?];
         send(clients, &key.zone, changes).await
@@ -168,7 +188,10 @@ impl Handler for Record {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         let key = Key::of(&target.identity)?;
-        let present = read(clients, &key).await?.map(|found| found.tags()).unwrap_or_default();
+        let found = read(clients, &key).await?;
+        let present = found.filter(|found| !found.is_of_nobody()).map(|found| found.tags());
+        let missing = || ProviderError::new(ErrorKind::NotFound, CHANGE, format!("{} is not there", key.name));
+        let present = present.ok_or_else(missing)?;
         let all = present.into_iter().chain(tags.clone()).collect();
         send(clients, &key.zone, vec![change(ChangeAction::Upsert, owner_record(&key, &all)?)?]).await
     }
@@ -176,7 +199,9 @@ impl Handler for Record {
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let key = Key::of(&target.identity)?;
         let found = read(clients, &key).await?;
-        if let Some(found) = found.filter(|found| stranger(target, found).is_none()) {
+        // One of somebody else, to which ours has yielded, stays.
+        if let Some(found) = found.filter(|found| !found.is_of_nobody()) {
+            found.must_be_ours(&key, target)?;
             let sets = [found.record].into_iter().chain(found.owner);
             let changes = sets.map(|set| change(ChangeAction::Delete, set)).collect::<Result<Vec<_>, _>>()?;
             send(clients, &key.zone, changes).await?;
@@ -248,9 +273,9 @@ fn shown(key: &Key, found: &Pair) -> Observed {
     });
     let values = if values.is_empty() { Tree::Null } else { Tree::List(values) };
     let report = Report::new()
-        .set("zone_id", key.zone.as_str())
-        .set("name", key.name.as_str())
-        .set("kind", key.kind.as_str())
+        .set("zone_id", key.zone.rsplit('/').next())
+        .set("name", without_dot(record.name()))
+        .set("kind", record.r#type().as_str())
         .set("ttl", record.ttl())
         .set("values", values)
         .set("alias", alias.unwrap_or_default());

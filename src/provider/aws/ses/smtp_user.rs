@@ -96,6 +96,9 @@ impl Handler for SmtpUser {
         if remembered.is_none() {
             secret = alive(clients, place).await?;
         }
+        // A state can name any secret: nothing of one of somebody else is told.
+        let owned = owned(target, Some(&user));
+        let secret = secret.filter(|secret| is_own_secret(secret, &owned));
         let report = told(Report::new(), &keys, secret.as_ref(), place)
             .set("name", user.user_name())
             .set("permissions_boundary", boundary(&user))
@@ -158,14 +161,13 @@ impl Handler for SmtpUser {
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         let request = clients.iam().tag_user().user_name(target.identity.as_str());
         request.set_tags(Some(iam::listed(tags)?)).send().await.map_err(failed(TAG_USER))?;
-        if let Some(secret) = recorded(target, TAG_SECRET).optional_text("secret")? {
-            let request = clients.secretsmanager().tag_resource().secret_id(secret);
-            request
-                .set_tags(Some(secretsmanager::listed(tags)))
-                .send()
-                .await
-                .map_err(failed(TAG_SECRET))
-                .or_absent()?;
+        let Some(place) = recorded(target, TAG_SECRET).optional_text("secret")? else { return Ok(()) };
+        let mut unmarked = tags.clone();
+        unmarked.remove(tags::LINEAGE);
+        if describe(clients, place).await?.is_some_and(|secret| is_own_secret(&secret, &unmarked)) {
+            let request = clients.secretsmanager().tag_resource().secret_id(place);
+            let request = request.set_tags(Some(secretsmanager::listed(tags)));
+            request.send().await.map_err(failed(TAG_SECRET)).or_absent()?;
         }
         Ok(())
     }
