@@ -340,7 +340,7 @@ mod tests {
             }
             looks
         };
-        assert_eq!([1, 2, 4, 60].map(looks_within), [6, 8, 10, 30]);
+        assert_eq!([1, 2, 4, 60].map(looks_within), [5, 7, 9, 28]);
         assert_eq!(pause_after(Duration::ZERO, true), Duration::from_secs(15));
         assert_eq!(pause_after(Duration::from_secs(6000), true), Duration::from_secs(60));
     }

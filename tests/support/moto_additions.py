@@ -305,7 +305,7 @@ def encrypt_buckets():
 
     def init_encrypted(bucket, *arguments, **named):
         init(bucket, *arguments, **named)
-        default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": "false"}
         bucket.encryption = {"@xmlns": "http://s3.amazonaws.com/doc/2006-03-01/", "Rule": default}
 
     Bucket.__init__ = init_encrypted
@@ -328,6 +328,23 @@ def refuse_second_origin_access_controls():
     Backend.create_origin_access_control = create_first
 
 refuse_second_origin_access_controls()
+
+
+# There is one database cluster of a name. moto puts a second one in its place, with an automated snapshot of its own.
+def refuse_second_clusters():
+    from moto.rds.exceptions import RDSClientError
+    from moto.rds.models import RDSBackend as Backend
+
+    create = Backend.create_db_cluster
+
+    def create_first(backend, kwargs):
+        if kwargs["db_cluster_identifier"] in backend.clusters:
+            raise RDSClientError("DBClusterAlreadyExistsFault", "DB Cluster already exists")
+        return create(backend, kwargs)
+
+    Backend.create_db_cluster = create_first
+
+refuse_second_clusters()
 
 
 # Route 53 makes no second zone of one reference; moto does.
