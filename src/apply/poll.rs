@@ -25,14 +25,20 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 const USUAL_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// How long until the next look at what has been under way for `elapsed`, in the cloud's time. At first half of that, since
-/// much is ready within a second; up to the usual pause; a tenth for what takes minutes; and fifteen to sixty seconds while a
-/// person has to act.
-fn pause_after(elapsed: Duration, person: bool) -> Duration {
-    match person {
-        true => (elapsed / 10).clamp(Duration::from_secs(15), Duration::from_secs(60)),
-        false => (elapsed / 2).clamp(FIRST_LOOK, USUAL_PAUSE).max((elapsed / 10).min(LONGEST_PAUSE)),
+/// How long until the next look at what has been under way for `elapsed` and usually takes `expected`, in the cloud's time.
+/// At first half of what has passed, since much is ready within a second; up to the usual pause; a tenth for what takes
+/// minutes; but no longer than until the expected end.
+fn pause_after(elapsed: Duration, expected: Duration) -> Duration {
+    let pause = (elapsed / 2).clamp(FIRST_LOOK, USUAL_PAUSE).max((elapsed / 10).min(LONGEST_PAUSE));
+    match expected.saturating_sub(elapsed) {
+        Duration::ZERO => pause,
+        left => pause.min(left.max(FIRST_LOOK)),
     }
+}
+
+/// The same while a person has to act.
+fn pause_for_person(elapsed: Duration) -> Duration {
+    (elapsed / 10).clamp(Duration::from_secs(15), Duration::from_secs(60))
 }
 
 impl Engine<'_> {
@@ -41,7 +47,11 @@ impl Engine<'_> {
         let lapse = self.run.provider.time_lapse();
         let flight = self.flights.get(index);
         let elapsed = flight.map_or(Duration::ZERO, |flight| flight.since.elapsed()).mul_f64(lapse);
-        pause_after(elapsed, flight.is_some_and(|flight| flight.advice.is_some())).div_f64(lapse)
+        let pause = match flight.is_some_and(|flight| flight.advice.is_some()) {
+            true => pause_for_person(elapsed),
+            false => pause_after(elapsed, Duration::from_secs(self.steps.step(index).expected_seconds)),
+        };
+        pause.div_f64(lapse)
     }
 
     /// How long until a refused call is repeated.
@@ -329,19 +339,28 @@ mod tests {
 
     #[test]
     fn looks_come_early_at_first_and_then_as_often_as_the_wait_deserves() {
-        let pause = |milliseconds| pause_after(Duration::from_millis(milliseconds), false).as_millis();
+        let pause = |milliseconds| pause_after(Duration::from_millis(milliseconds), Duration::ZERO).as_millis();
         assert_eq!([0, 400, 1000, 4000, 20_000].map(pause), [100, 200, 500, 2000, 2000]);
         assert_eq!([60_000, 600_000].map(pause), [6000, 15_000]);
         let looks_within = |seconds: u64| {
             let (mut elapsed, mut looks) = (FIRST_LOOK, 0);
             while elapsed <= Duration::from_secs(seconds) {
-                elapsed += pause_after(elapsed, false);
+                elapsed += pause_after(elapsed, Duration::ZERO);
                 looks += 1;
             }
             looks
         };
         assert_eq!([1, 2, 4, 60].map(looks_within), [5, 7, 9, 28]);
-        assert_eq!(pause_after(Duration::ZERO, true), Duration::from_secs(15));
-        assert_eq!(pause_after(Duration::from_secs(6000), true), Duration::from_secs(60));
+        assert_eq!(
+            [0, 300, 6000].map(|seconds| pause_for_person(Duration::from_secs(seconds)).as_secs()),
+            [15, 30, 60]
+        );
+    }
+
+    #[test]
+    fn a_look_comes_at_the_expected_end() {
+        let pause =
+            |milliseconds| pause_after(Duration::from_millis(milliseconds), Duration::from_secs(600)).as_millis();
+        assert_eq!([300_000, 590_000, 599_990, 600_000].map(pause), [15_000, 10_000, 100, 15_000]);
     }
 }
