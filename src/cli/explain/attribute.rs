@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::cli::error::CommandError;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::expr::{Root, TemplateTree};
+use crate::inert::shell;
 use crate::plan::Action;
 use crate::plan::resolve::{Desired, deciding_inputs};
 use crate::render::duration::about;
@@ -113,12 +114,13 @@ pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Resul
     let Some(attribute) = resource_type.attribute(path) else {
         let names: Vec<String> = resource_type.attributes.keys().map(|name| format!("{address}.{name}")).collect();
         let whole = format!("{address}.{}", path.join("."));
+        let word = shell(&address.to_string());
         return Err(Diagnostic::error(
             "unknown-attribute",
             format!("`{}` has no `{}`", resource_type.name, path.join(".")),
         )
         .suggest(&whole, names.iter().map(String::as_str))
-        .hint(format!("`mastoform explain {address}` lists all of them"))
+        .hint(format!("`mastoform explain {word}` lists all of them"))
         .into());
     };
     let mut sheet = Sheet::new(format!("{address}.{}", path.join(".")), attribute.doc.clone());
