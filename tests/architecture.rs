@@ -328,7 +328,8 @@ fn unquoted(source: &str) -> Vec<String> {
         for found in command.find_iter(&text.replace("{{", "").replace("}}", "")) {
             for placed in value.captures_iter(found.as_str()) {
                 let name = placed[1].split(':').next().unwrap_or_default();
-                let is_constant = !name.is_empty() && name.bytes().all(|letter| letter.is_ascii_uppercase());
+                let is_constant =
+                    !name.is_empty() && name.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_');
                 let made = [
                     format!("let {name} = shell("),
                     format!("let {name} = shell_path("),
