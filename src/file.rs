@@ -23,6 +23,8 @@ use std::path::{Component, Path, PathBuf};
 use fs_err::os::unix::fs::OpenOptionsExt;
 use rustix::fs::OFlags;
 
+use crate::inert::shell_path;
+
 /// The limit of a file that people write: settings and overlays. In bytes.
 pub const SETTINGS: u64 = 1 << 20;
 
@@ -57,14 +59,17 @@ impl Refused {
     pub fn hint(&self) -> String {
         match self {
             Self::Link { path } => {
-                format!("put the file itself in the place of the link; `ls -l {}` shows where it leads", path.display())
+                let path = shell_path(path);
+                format!("put the file itself in the place of the link; `ls -l {path}` shows where it leads")
             }
             Self::Special { .. } => "pipes, devices and folders are not read; write the content into a file".to_owned(),
             Self::TooLarge { .. } => "no file of this kind is that large; look at what is in it".to_owned(),
-            Self::Outside { path, .. } => format!(
-                "`ls -l {}` shows the link; if that place is meant, name it on the command line as it is, without the link",
-                path.display()
-            ),
+            Self::Outside { path, .. } => {
+                let path = shell_path(path);
+                format!(
+                    "`ls -l {path}` shows the link; if that place is meant, name it on the command line as it is, without the link"
+                )
+            }
             Self::Foreign { kind, .. } => {
                 format!("choose another name with {}, or move that file away", kind.option)
             }
@@ -379,6 +384,21 @@ mod tests {
     use super::*;
 
     const NOTE: Kind = Kind { name: "a note", option: "--note", telling: 4, is_ours: |bytes| bytes == b"note" };
+
+    /// The name of a file is one word of a command that people paste.
+    #[test]
+    fn a_hint_runs_nothing_that_a_name_says() {
+        for (name, word) in [
+            ("ops/$(touch PWN).toml", "'ops/$(touch PWN).toml'"),
+            ("inst/a;touch PWN;b.toml", "'inst/a;touch PWN;b.toml'"),
+            ("a\u{202e}`x`", "'a\\u{202e}`x`'"),
+        ] {
+            let (path, base) = (PathBuf::from(name), PathBuf::new());
+            for refused in [Refused::Link { path: path.clone() }, Refused::Outside { path, base }] {
+                assert!(refused.hint().contains(&format!("`ls -l {word}`")), "{}", refused.hint());
+            }
+        }
+    }
 
     fn refusal<T>(result: io::Result<T>) -> String {
         let error = result.err().expect("refused");

@@ -14,6 +14,7 @@
 //!   no mention, no issue, no commit, no end of the code around it.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// Whether a character has no look of its own, or changes the look of others: controls, marks of direction, characters
 /// of no width, separators of lines, tags.
@@ -47,6 +48,23 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(without_commands(&safe).into_owned())
+}
+
+/// A foreign text as one word of a command that people paste into a shell. What a shell would not read as it is stands in
+/// quotes, and what nobody sees is spelled out. In expressions it is `shell(text)`.
+pub fn shell(text: &str) -> String {
+    let text = printable(text);
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_@%+=:,./-".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The name of a file as one word of a command, which no program takes for an option.
+pub fn shell_path(path: &Path) -> String {
+    let name = path.display().to_string();
+    shell(&if name.starts_with('-') { format!("./{name}") } else { name })
 }
 
 /// As [`printable`] for each line, with the ends of lines left as they are: for texts that are shown as a block of their
@@ -265,6 +283,34 @@ mod tests {
         '\u{feff}',
         '\u{e0041}',
     ];
+
+    #[test]
+    fn a_text_is_one_word_of_a_shell() {
+        for plain in ["/mastodon/social", "eu-central-1", "arn:aws:iam::1:role/a_b+c=d,e.f@g%h"] {
+            assert_eq!(shell(plain), plain);
+        }
+        for (text, word) in [
+            ("", "''"),
+            ("a; touch PWN $(id)", "'a; touch PWN $(id)'"),
+            ("it's `x`", r"'it'\''s `x`'"),
+            ("a\nb", r"'a\u{a}b'"),
+            ("~root", "'~root'"),
+        ] {
+            assert_eq!(shell(text), word);
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_file_is_one_word_and_no_option() {
+        for (path, word) in [
+            ("ops/a.toml", "ops/a.toml"),
+            ("ops/$(touch PWN).toml", "'ops/$(touch PWN).toml'"),
+            ("-rf", "./-rf"),
+            ("a\u{202e}b", r"'a\u{202e}b'"),
+        ] {
+            assert_eq!(shell_path(Path::new(path)), word);
+        }
+    }
 
     #[test]
     fn unseen_characters_are_spelled_out() {

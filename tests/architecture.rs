@@ -11,7 +11,7 @@ use regex::Regex;
 /// For each module, the modules it may use.
 const MAY_USE: [(&str, &[&str]); 22] = [
     ("secret", &[]),
-    ("file", &[]),
+    ("file", &["inert"]),
     ("inert", &[]),
     ("alphabet", &["inert"]),
     ("address", &["inert", "alphabet"]),
@@ -19,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("value", &["secret", "address"]),
     ("document", &["diagnostic", "value"]),
     ("expr", &["value", "secret", "address", "diagnostic", "document", "inert"]),
-    ("spec", &["expr", "document", "value", "address", "diagnostic"]),
+    ("spec", &["expr", "document", "value", "address", "diagnostic", "inert"]),
     ("cost", &["spec", "expr", "value", "address", "diagnostic"]),
     ("config", &["spec", "expr", "document", "value", "address", "diagnostic"]),
     ("state", &["value", "file", "address", "diagnostic", "inert", "alphabet"]),
@@ -306,6 +306,70 @@ fn files_are_opened_and_programs_run_in_one_place() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The texts of a source file, without its tests and comments.
+fn texts(source: &str) -> Vec<String> {
+    let program = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = program.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = lines.collect::<Vec<_>>().join("\n").replace("'\"'", "' '").replace("'\\\"'", "' '");
+    let text = Regex::new(r##"(?s)r#"(.*?)"#|"((?:[^"\\]|\\.)*)""##).expect("valid");
+    let found = text.captures_iter(&code).filter_map(|found| found.get(1).or(found.get(2)));
+    found.map(|found| found.as_str().to_owned()).collect()
+}
+
+/// What a message puts into a command that people paste, unless the same file makes it a word of a shell before.
+fn unquoted(source: &str) -> Vec<String> {
+    let commands = "mastoform|git|aws|terraform|tofu|ls|cat|cp|mv|rm|chmod|chown|mkdir|kill|psql|docker|curl|ssh|sudo";
+    let command = Regex::new(&format!(r"`(?:{commands})\b[^`]*`")).expect("valid");
+    let value = Regex::new(r"\{([^{}]*)\}").expect("valid");
+    let mut wrong = Vec::new();
+    for text in texts(source) {
+        for found in command.find_iter(&text.replace("{{", "").replace("}}", "")) {
+            for placed in value.captures_iter(found.as_str()) {
+                let name = placed[1].split(':').next().unwrap_or_default();
+                let is_constant =
+                    !name.is_empty() && name.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_');
+                let made = [
+                    format!("let {name} = shell("),
+                    format!("let {name} = shell_path("),
+                    // A word of this program: one of two that stand in the source.
+                    format!("let {name} = if "),
+                ];
+                if !is_constant && (name.is_empty() || !made.iter().any(|made| source.contains(made))) {
+                    wrong.push(found.as_str().to_owned());
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// A name in a command of a message is one word, whatever it holds: people paste such commands.
+#[test]
+fn every_value_in_a_command_of_a_message_is_one_word_of_a_shell() {
+    let told = |line: &str| unquoted(&format!("{line}\n#[cfg(test)]\nmod tests {{}}"));
+    assert_eq!(told(r#"format!("run `git rm {path}`")"#), ["`git rm {path}`"]);
+    assert_eq!(told(r#"format!("run `git rm {}`", path)"#), ["`git rm {}`"]);
+    assert_eq!(told("let path = shell_path(path);\nformat!(\"run `git rm {path}`\")"), Vec::<String>::new());
+    assert_eq!(told(r#"format!("`mastoform explain {LIMIT}`")"#), Vec::<String>::new());
+    let mut wrong = Vec::new();
+    let mut commands = 0;
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).expect("src") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_stem().is_some_and(|stem| stem != "tests") {
+                let source = fs_err::read_to_string(&path).expect("a source file");
+                commands += texts(&source).iter().filter(|text| text.contains("`mastoform ")).count();
+                wrong.extend(unquoted(&source).into_iter().map(|command| format!("{}: {command}", path.display())));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(commands > 20, "{commands}");
 }
 
 #[test]

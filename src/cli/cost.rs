@@ -91,6 +91,13 @@ fn alternatives(
     if arguments.compare.is_empty() && !arguments.choices {
         return Ok(Vec::new());
     }
+    let is_so = |(setting, value): &(String, Value)| {
+        let path: Vec<&str> = setting.split('.').collect();
+        project.config.values.at(&path) == Some(value)
+    };
+    let choices = project.specs.blueprint.choices.iter().filter(|_| arguments.choices);
+    let choices: Vec<_> = choices.filter(|choice| !choice.set.iter().all(is_so)).collect();
+    within(project.source_bytes(), arguments.compare.len() + choices.len())?;
     let library = Library::read(options)?;
     let priced = |name: String, doc: &str, set: &[(String, Value)]| {
         let mut text = project.config.source.text.clone();
@@ -110,18 +117,27 @@ fn alternatives(
         let set = setting(asked)?;
         found.push(priced(format!("{}={}", set.0, set.1), "", std::slice::from_ref(&set))?);
     }
-    for choice in project.specs.blueprint.choices.iter().filter(|_| arguments.choices) {
-        let is_so = |(setting, value): &(String, Value)| {
-            let path: Vec<&str> = setting.split('.').collect();
-            project.config.values.at(&path) == Some(value)
-        };
-        if choice.set.iter().all(is_so) {
-            continue;
-        }
+    for choice in choices {
         let name: Vec<String> = choice.set.iter().map(|(setting, value)| format!("{setting}={value}")).collect();
         found.push(priced(name.join(" "), &choice.doc, &choice.set)?);
     }
     Ok(found)
+}
+
+/// The most bytes of settings and overlays that are planned for other settings, all of them together.
+const BYTES_OF_ALTERNATIVES: usize = 2 << 20;
+
+/// Refuses what would take long: each alternative takes a plan of its own over all files.
+fn within(bytes: usize, alternatives: usize) -> Result<(), CommandError> {
+    let all = bytes.saturating_mul(alternatives);
+    if all <= BYTES_OF_ALTERNATIVES {
+        return Ok(());
+    }
+    let message = format!(
+        "these files have {bytes} bytes, so {alternatives} other settings would take plans over {all} bytes, and the \
+         limit is {BYTES_OF_ALTERNATIVES}"
+    );
+    Err(CommandError::failure(message).hint("ask for fewer at a time: `--compare` takes one setting"))
 }
 
 /// `database.max_capacity=2` as a setting and its value. What is no value of TOML is a text.
@@ -193,6 +209,20 @@ mod tests {
         let wrong = compare("task.spott=false").expect_err("no such setting");
         assert!(wrong.contains("mastodon.toml with task.spott=false") && wrong.contains("unknown key"), "{wrong}");
         assert!(compare("task.spot").expect_err("no value").contains("is no setting with a value"));
+    }
+
+    #[test]
+    fn alternatives_end_within_limits() {
+        assert!(within(BYTES_OF_ALTERNATIVES / 4, 4).is_ok() && within(usize::MAX, 0).is_ok());
+        for (bytes, alternatives) in [(BYTES_OF_ALTERNATIVES / 4 + 1, 4), (usize::MAX, 2)] {
+            let said = within(bytes, alternatives).expect_err("too much").to_string();
+            assert!(said.contains("the limit is 2097152"), "{said}");
+        }
+        let long = format!("{EXAMPLE}\n# {}\n", "x".repeat(BYTES_OF_ALTERNATIVES / 3));
+        let arguments = CostArguments { choices: true, ..CostArguments::default() };
+        let said = told(&long, &arguments).expect_err("too much");
+        assert!(said.contains("other settings would take plans over"), "{said}");
+        assert!(told(&long, &CostArguments::default()).is_ok());
     }
 
     #[test]

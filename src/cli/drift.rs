@@ -12,6 +12,7 @@ use crate::config::edit;
 use crate::diagnostic::SourceFile;
 use crate::expr::Root;
 use crate::file;
+use crate::inert::shell_path;
 use crate::ops::Settings;
 use crate::plan::drift::{self, Drift, Finding, LeftOver, What};
 use crate::plan::resolve::{Desired, resolve};
@@ -217,7 +218,8 @@ fn accept(ui: &Ui, options: &Settings, project: &Project, examined: &Examined) -
     }
     if text != project.config.source.text {
         file::replace(&options.file, text.as_bytes())?;
-        ui.say(&format!("\n{name} says now what AWS shows. Read the difference (`git diff {name}`) and commit it."));
+        let path = shell_path(&options.file);
+        ui.say(&format!("\n{name} says now what AWS shows. Read the difference (`git diff {path}`) and commit it."));
     }
     if impossible > 0 {
         ui.hint("what the file does not say, the next `mastoform apply` sets back");

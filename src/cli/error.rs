@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use super::ui::{Ui, variable};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::file::Refused;
-use crate::inert::printable;
+use crate::inert::{printable, shell};
 use crate::ops::OpsError;
 use crate::plan::saved::SavedError;
 use crate::plan::stale::StalePlan;
@@ -230,7 +230,10 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
 /// How to renew credentials, with the profile that they are from.
 pub fn log_in_again() -> String {
     match variable("AWS_PROFILE") {
-        Some(profile) => format!("log in to AWS again (`aws sso login --profile {profile}`)"),
+        Some(profile) => {
+            let profile = shell(&profile);
+            format!("log in to AWS again (`aws sso login --profile {profile}`)")
+        }
         None => "log in to AWS again (`aws sso login`)".to_owned(),
     }
 }

@@ -96,6 +96,11 @@ impl Library {
 }
 
 impl Project {
+    /// Bytes of everything that is no part of the program.
+    pub fn source_bytes(&self) -> usize {
+        self.specs.own_bytes() + self.config.own_bytes()
+    }
+
     /// Reads and checks everything, and prints the warnings.
     ///
     /// # Errors

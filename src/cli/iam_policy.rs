@@ -85,10 +85,7 @@ fn policies(
         looked_up: &looked_up(&world)?,
         place: Place { instance: &config.name, region: &config.region, account },
     };
-    for (address, name, value) in wanted.left_out() {
-        let what = format!("{address} has the {name} {value} in the state alone");
-        warnings.push(format!("{what}, so nothing is allowed there: the policy is for what the file names"));
-    }
+    warnings.extend(wanted.left_out());
     Ok(permissions::policies(permissions::statements(&wanted, half)))
 }
 
@@ -121,21 +118,31 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../mastodon.toml");
 
     fn of(text: &str, half: Half) -> Vec<Policy> {
+        let (policies, warnings) = warned(text, half);
+        assert_eq!(warnings, Vec::<String>::new());
+        policies
+    }
+
+    /// The policies for a file, and what is said about them.
+    fn warned(text: &str, half: Half) -> (Vec<Policy>, Vec<String>) {
         let folder = tempfile::tempdir().expect("a folder");
         let options = options(folder.path());
         fs_err::write(&options.file, text).expect("written");
         let (project, _) = Project::read(&options).unwrap_or_else(|error| panic!("{error}"));
         let mut warnings = Vec::new();
         let policies = policies(&project, None, Some("123456789012"), half, &mut warnings);
-        assert_eq!(warnings, Vec::<String>::new());
-        policies.unwrap_or_else(|error| panic!("{error}"))
+        (policies.unwrap_or_else(|error| panic!("{error}")), warnings)
     }
 
     /// The policies for the example and a state with such rows.
     fn forged(rows: &[(&str, serde_json::Value)], half: Half) -> (Vec<Policy>, Vec<String>) {
+        forged_with(EXAMPLE, rows, half)
+    }
+
+    fn forged_with(text: &str, rows: &[(&str, serde_json::Value)], half: Half) -> (Vec<Policy>, Vec<String>) {
         let folder = tempfile::tempdir().expect("a folder");
         let options = options(folder.path());
-        fs_err::write(&options.file, EXAMPLE).expect("written");
+        fs_err::write(&options.file, text).expect("written");
         let (project, _) = Project::read(&options).unwrap_or_else(|error| panic!("{error}"));
         let mut state = State::new("lineage", "social", "eu-central-1");
         for (address, inputs) in rows {
@@ -176,19 +183,149 @@ mod tests {
         assert_eq!(warnings, Vec::<String>::new());
     }
 
+    /// A row that does not say its object's name names nobody's object, and not everybody's.
+    #[test]
+    fn rows_without_a_name_allow_nothing() {
+        let nothing = serde_json::json!({});
+        let rows = [
+            ("s3.bucket.zz", nothing.clone()),
+            ("s3.bucket.several", serde_json::json!({ "bucket": ["social"] })),
+            ("iam.role.zz", nothing.clone()),
+            ("iam.policy.zz", nothing.clone()),
+            ("rds.cluster.zz", nothing.clone()),
+            ("secretsmanager.secret.zz", nothing.clone()),
+            ("secretsmanager.secret.number", serde_json::json!({ "name": 5 })),
+            ("ssm.parameter.zz", nothing.clone()),
+            ("ssm.parameter.null", serde_json::json!({ "name": null })),
+            ("ssm.parameter.table", serde_json::json!({ "name": { "a": "social" } })),
+        ];
+        for half in [Half::Reading, Half::Daily, Half::Bootstrap] {
+            let (policies, warnings) = forged(&rows, half);
+            assert_eq!(policies, of(EXAMPLE, half), "{half:?}");
+            for (address, _) in &rows {
+                assert!(warnings.iter().any(|one| one.contains(address)), "{address}: {warnings:?}");
+            }
+        }
+        // Types that the file does not use at all, and an id that AWS has made.
+        let unused = [
+            ("route53.record.zz", serde_json::json!({ "name": "x.example" })),
+            ("route53.zone.zz", serde_json::json!({ "name": "x.example" })),
+            ("iam.group.zz", nothing.clone()),
+            ("ses.smtp_user.zz", nothing),
+        ];
+        for half in [Half::Reading, Half::Daily, Half::Bootstrap] {
+            let (policies, _) = forged(&unused, half);
+            let honest = allowed(&of(EXAMPLE, half));
+            for (action, on) in allowed(&policies) {
+                let known = honest.get(&action).cloned().unwrap_or_default();
+                let added: Vec<&String> = on.difference(&known).filter(|on| *on != "*").collect();
+                assert_eq!(added, Vec::<&String>::new(), "{action}");
+            }
+        }
+    }
+
+    /// Many names are no reason to allow what others are called.
+    #[test]
+    fn names_without_a_common_beginning_of_the_instances_own_stand_for_themselves() {
+        let names = ["social", "social.b", "social_c", "social-d"];
+        let rows: Vec<(String, serde_json::Value)> = names
+            .iter()
+            .enumerate()
+            .map(|(number, name)| (format!("s3.bucket.z{number}"), serde_json::json!({ "bucket": name })))
+            .collect();
+        let rows: Vec<(&str, serde_json::Value)> =
+            rows.iter().map(|(address, inputs)| (address.as_str(), inputs.clone())).collect();
+        let mut deleted = allowed(&forged(&rows, Half::Daily).0)["s3:DeleteBucket"].clone();
+        deleted.retain(|on| !on.contains('/'));
+        let wanted = names.iter().copied().chain(["social-example-org-media"]);
+        assert_eq!(deleted, wanted.map(|name| format!("arn:aws:s3:::{name}")).collect());
+        let zones: Vec<String> = (0..5).map(|number| format!("route53.zone.z{number}")).collect();
+        let zones: Vec<(&str, serde_json::Value)> = zones
+            .iter()
+            .map(|address| (address.as_str(), serde_json::json!({ "name": "x.example", "id": format!("Z{address}") })))
+            .collect();
+        let deleted = allowed(&forged(&zones, Half::Bootstrap).0)["route53:DeleteHostedZone"].clone();
+        assert_eq!(deleted.len(), 5, "{deleted:?}");
+        // One line of the file gives one name more.
+        for (line, action, wanted) in [
+            ("ssm.parameter.postgres_host\"]\nname = \"/x\"", "ssm:PutParameter", "parameter/x"),
+            ("secretsmanager.secret.rails\"]\nname = \"x\"", "secretsmanager:DeleteSecret", "secret:x-*"),
+        ] {
+            let honest = allowed(&of(EXAMPLE, Half::Daily));
+            let policies = of(&format!("{EXAMPLE}\n[patch.\"{line}\n"), Half::Daily);
+            let found = allowed(&policies);
+            let added: Vec<&String> = found[action].difference(&honest[action]).collect();
+            assert!(matches!(added[..], [one] if one.ends_with(&format!(":{wanted}"))), "{added:?}");
+        }
+    }
+
+    /// A name that only an apply tells is not every name.
+    #[test]
+    fn names_that_are_not_known_yet_allow_nothing() {
+        for (address, attribute, value) in [
+            ("s3.bucket.media", "bucket", "x${rds.cluster.database.resource_id}"),
+            ("s3.bucket.media", "bucket", "${rds.cluster.database.resource_id}"),
+            ("iam.role.tasks", "name", "x${rds.cluster.database.resource_id}"),
+            ("ssm.parameter.postgres_host", "name", "/${rds.cluster.database.resource_id}"),
+        ] {
+            for half in [Half::Reading, Half::Daily, Half::Bootstrap] {
+                let text = format!("{EXAMPLE}\n[patch.\"{address}\"]\n{attribute} = \"{value}\"\n");
+                let (policies, warnings) = warned(&text, half);
+                let honest = allowed(&of(EXAMPLE, half));
+                for (action, on) in allowed(&policies) {
+                    let added: Vec<&String> = on.difference(&honest[&action]).collect();
+                    let is_listed = |on: &&String| !on.ends_with("/*") && !on.ends_with(":*") && *on != "*";
+                    assert!(added.iter().all(is_listed), "{address}, {action}: {added:?}");
+                }
+                let said = format!("the {attribute} of {address} is known only after an apply");
+                assert!(warnings.iter().any(|one| one.contains(&said)), "{warnings:?}");
+            }
+        }
+    }
+
+    /// The boundaries that conditions allow.
+    fn boundaries(policies: &[Policy]) -> BTreeSet<String> {
+        let statements = policies.iter().flat_map(|policy| &policy.statement);
+        let keys = statements.flat_map(|one| one.condition.values());
+        keys.filter_map(|keys| keys.get("iam:PermissionsBoundary")).flatten().cloned().collect()
+    }
+
+    /// Only a policy that the instance itself makes bounds its roles.
+    #[test]
+    fn a_boundary_that_is_not_the_instances_own_is_in_no_condition() {
+        let own = BTreeSet::from(["arn:aws:iam::123456789012:policy/social-eu-central-1-boundary".to_owned()]);
+        assert_eq!(boundaries(&of(EXAMPLE, Half::Daily)), own);
+        for foreign in ["arn:aws:iam::aws:policy/AdministratorAccess", "*", "arn:aws:iam::123456789012:policy/social-x"]
+        {
+            let patch = format!("[patch.\"iam.role.tasks\"]\npermissions_boundary = \"{foreign}\"\n");
+            for half in [Half::Daily, Half::Bootstrap] {
+                let (policies, warnings) = warned(&format!("{EXAMPLE}\n{patch}"), half);
+                assert!(boundaries(&policies).is_subset(&own), "{foreign}: {:?}", boundaries(&policies));
+                let said = "iam.role.tasks has the permissions_boundary";
+                assert!(warnings.iter().any(|one| one.contains(said)), "{warnings:?}");
+                let name = "social-eu-central-1-tasks";
+                let row = ("iam.role.tasks", serde_json::json!({ "name": name, "permissions_boundary": foreign }));
+                let (policies, _) = forged(&[row], half);
+                assert!(boundaries(&policies).is_subset(&own), "{foreign}: {:?}", boundaries(&policies));
+            }
+        }
+        let patch = "[patch.\"iam.role.tasks\"]\npermissions_boundary = \"arn:aws:iam::123456789012:policy/social-eu-central-1-boundary\"\n";
+        assert_eq!(boundaries(&of(&format!("{EXAMPLE}\n{patch}"), Half::Daily)), own, "however it is spelled");
+    }
+
     #[test]
     fn a_star_in_a_name_is_no_pattern() {
-        let text = format!("{EXAMPLE}\n[patch.\"iam.role.tasks\"]\npermissions_boundary = \"*\"\n");
+        let text = format!("{EXAMPLE}\n[patch.\"iam.role.tasks\"]\nmanaged_policy_arns = [\"*\"]\n");
         let policies = of(&text, Half::Daily);
         let conditions: Vec<_> =
             policies.iter().flat_map(|policy| &policy.statement).map(|one| &one.condition).collect();
         assert!(conditions.iter().all(|condition| !condition.contains_key("StringLike")), "{conditions:?}");
-        let boundaries: Vec<&String> = conditions
+        let attached: Vec<&String> = conditions
             .iter()
-            .filter_map(|condition| condition.get("StringEquals")?.get("iam:PermissionsBoundary"))
+            .filter_map(|condition| condition.get("ArnEquals")?.get("iam:PolicyARN"))
             .flatten()
             .collect();
-        assert!(boundaries.iter().any(|value| *value == "${*}"), "{boundaries:?}");
+        assert_eq!(attached, ["${*}"]);
     }
 
     /// Every action of a policy with what it is allowed on, under any conditions.

@@ -7,6 +7,7 @@ use super::Ui;
 use super::error::{CommandError, Exit};
 use super::files::Written;
 use crate::file::{self, Kind};
+use crate::inert::shell_path;
 pub use crate::ops::Proposal;
 use crate::ops::{Cloud, Settings, Source};
 use crate::plan::saved::{Saved, SavedError};
@@ -51,7 +52,7 @@ fn is_plan(bytes: &[u8]) -> bool {
 ///
 /// If the file cannot be written, or is something else than a plan.
 pub fn write(ui: &Ui, options: &Settings, path: &Path, saved: &Saved) -> Result<(), CommandError> {
-    let name = path.display().to_string();
+    let name = shell_path(path);
     file::write_own(path, &PLAN, saved.text().as_bytes())?;
     let sandbox = if options.cloud == Cloud::Aws { "" } else { " --sandbox" };
     ui.say(&format!(

@@ -45,6 +45,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Bytes of the file, and of the one that it shares with others.
+    pub fn own_bytes(&self) -> usize {
+        self.source.text.len() + self.shared.as_ref().map_or(0, |shared| shared.text.len())
+    }
+
     /// Where the file sets the input at `path`, or something it is part of, or something in it.
     pub fn origin(&self, path: &[String]) -> Option<&Location> {
         let whole = (1..=path.len()).rev().find_map(|length| self.origins.get(&path[..length]));

@@ -14,6 +14,12 @@ use toml::de::{DeString, DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY, SourceFile};
 use crate::value::{Tree, Value};
 
+/// The code of every diagnostic about a limit.
+pub const LIMIT_CODE: &str = "expression-limit";
+
+/// The most values of a document, lists and tables among them: each takes some hundred bytes of memory.
+pub const MOST_VALUES: usize = 100_000;
+
 /// A value in a document.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -126,6 +132,16 @@ pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostics> {
     if more > 0 {
         diagnostics.push(Diagnostic::error("syntax", format!("and {more} more places that are not valid TOML")));
     }
+    let mut left = MOST_VALUES;
+    if let Err(span) = count_table(table.get_ref(), &mut left) {
+        let message = format!("this file has more than {MOST_VALUES} values");
+        diagnostics.push(
+            Diagnostic::error(LIMIT_CODE, message)
+                .at(&Location::new(file, widen(&file.text, span)), "one more")
+                .hint(format!("write fewer; `mastoform explain {LIMIT_CODE}` has the limits")),
+        );
+        return Err(diagnostics);
+    }
     let node = Node {
         location: Location::new(file, table.span()),
         content: table_content(file, table.get_ref(), &mut diagnostics),
@@ -147,6 +163,20 @@ fn last_before(table: &DeTable<'_>, name: &str, offset: usize) -> Option<Range<u
         own.into_iter().chain(inner).max_by_key(|span| span.start)
     };
     table.iter().filter_map(of_entry).max_by_key(|span| span.start)
+}
+
+/// Takes the values of a table from those that are left. The first one too many is an error.
+fn count_table(table: &DeTable<'_>, left: &mut usize) -> Result<(), Range<usize>> {
+    table.iter().try_for_each(|(_, value)| count(value, left))
+}
+
+fn count(value: &Spanned<DeValue<'_>>, left: &mut usize) -> Result<(), Range<usize>> {
+    *left = left.checked_sub(1).ok_or_else(|| value.span())?;
+    match value.get_ref() {
+        DeValue::Array(items) => items.iter().try_for_each(|item| count(item, left)),
+        DeValue::Table(table) => count_table(table, left),
+        _ => Ok(()),
+    }
 }
 
 fn table_content(file: &Arc<SourceFile>, table: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Content {
@@ -208,6 +238,20 @@ mod tests {
             let lines: Vec<usize> = problems.0[0].labels.iter().map(|label| label.location.line_column().0).collect();
             assert_eq!(lines, [again, first], "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_has_so_many_values_and_no_more() {
+        let list = |count: usize| SourceFile::new("a.toml", format!("a = 1\nb = [\n{}]\n", "0,\n".repeat(count)));
+        assert!(parse(&list(MOST_VALUES - 2)).is_ok());
+        let problems = parse(&list(MOST_VALUES - 1)).expect_err("one too many");
+        assert_eq!(problems.0.len(), 1);
+        assert_eq!(
+            (problems.0[0].code, problems.0[0].labels[0].location.line_column()),
+            (LIMIT_CODE, (MOST_VALUES + 1, 1))
+        );
+        let tables = format!("x = [{}]\n", "{a={b=1}},".repeat(MOST_VALUES / 3 + 1));
+        assert!(parse(&SourceFile::new("a.toml", tables)).is_err(), "tables count");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::spec::types::pieces;
 use crate::value::Tree;
 
 use super::place::{self, Placed, spelled};
+use super::taken::Taken;
 use super::{
     ExportError, File, Instance, Item, Leaf, Omission, Part, Reference, Subject, Written, layout, readme, references,
 };
@@ -89,19 +90,8 @@ pub fn logical_name(address: &Address) -> String {
 
 /// A name for each resource, unlike all others.
 fn names(instance: &Instance<'_>) -> BTreeMap<Address, String> {
-    let mut taken = BTreeSet::new();
-    let mut names = BTreeMap::new();
-    for address in instance.items.keys() {
-        let name = logical_name(address);
-        let mut candidate = name.clone();
-        let mut number = 2;
-        while !taken.insert(candidate.clone()) {
-            candidate = format!("{name}{number}");
-            number += 1;
-        }
-        names.insert(address.clone(), candidate);
-    }
-    names
+    let mut taken = Taken::new("");
+    instance.items.keys().map(|address| (address.clone(), taken.unlike(logical_name(address)))).collect()
 }
 
 /// The whole of an instance as a template.

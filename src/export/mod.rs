@@ -21,6 +21,7 @@ mod layout;
 pub mod place;
 mod readme;
 pub mod references;
+mod taken;
 pub mod terraform;
 
 use std::collections::BTreeMap;

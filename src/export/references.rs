@@ -38,6 +38,38 @@ struct Candidate {
     reference: Reference,
 }
 
+/// The values to be found, in an order in which all that a text begins with are near each other.
+struct Candidates {
+    /// By their texts.
+    sorted: Vec<Candidate>,
+    /// For each, the longest other one that it begins with.
+    shorter: Vec<Option<usize>>,
+}
+
+impl Candidates {
+    /// Of several with the same text, the first one counts.
+    fn of(mut all: Vec<Candidate>) -> Self {
+        all.sort_by(|left, right| left.text.cmp(&right.text));
+        all.dedup_by(|later, first| later.text == first.text);
+        let mut shorter: Vec<Option<usize>> = Vec::with_capacity(all.len());
+        for (index, candidate) in all.iter().enumerate() {
+            let mut before = index.checked_sub(1);
+            while let Some(at) = before.filter(|at| !candidate.text.starts_with(&all[*at].text)) {
+                before = shorter[at];
+            }
+            shorter.push(before);
+        }
+        Self { sorted: all, shorter }
+    }
+
+    /// Those that a text may begin with, the longest first: whatever it begins with is among them.
+    fn near(&self, text: &str) -> impl Iterator<Item = &Candidate> {
+        let last = self.sorted.partition_point(|candidate| candidate.text.as_str() <= text).checked_sub(1);
+        let chain = std::iter::successors(last, |at| self.shorter[*at]);
+        chain.map(|at| &self.sorted[at])
+    }
+}
+
 /// The attributes of an item that somebody sets, with references to what it needs.
 pub fn written(item: &Item<'_>, needed: &[(&Address, &Item<'_>)], tool: Tool) -> Written {
     let chosen = chosen(needed, tool);
@@ -54,30 +86,29 @@ pub fn written(item: &Item<'_>, needed: &[(&Address, &Item<'_>)], tool: Tool) ->
     Tree::Map(all)
 }
 
-/// The values that the cloud has chosen for what is needed, the longest first.
-fn chosen(needed: &[(&Address, &Item<'_>)], tool: Tool) -> Vec<Candidate> {
+/// The values that the cloud has chosen for what is needed.
+fn chosen(needed: &[(&Address, &Item<'_>)], tool: Tool) -> Candidates {
     let mut all = Vec::new();
+    let mut others = Vec::new();
     for (address, item) in needed {
         for (name, attribute) in &item.resource_type.attributes {
             let is_there = attribute.computed && !attribute.sensitive && !attribute.volatile;
             let Some(text) = item.values.get(name).and_then(Tree::as_text) else { continue };
             if is_there && !attribute.place(tool).is_absent && text.len() >= FEWEST_LETTERS {
                 let reference = Reference { address: (*address).clone(), path: vec![name.clone()] };
-                all.push(Candidate { text: text.to_owned(), reference });
+                // Of two that are the same, the one that is part of the identity.
+                let is_identity = item.resource_type.identity == reference.path;
+                let found = if is_identity { &mut all } else { &mut others };
+                found.push(Candidate { text: text.to_owned(), reference });
             }
         }
     }
-    // Of two that are the same, the one that is part of the identity.
-    let is_identity = |candidate: &Candidate| {
-        let item = needed.iter().find(|(address, _)| **address == candidate.reference.address);
-        item.is_some_and(|(_, item)| item.resource_type.identity == candidate.reference.path)
-    };
-    all.sort_by_key(|candidate| (std::cmp::Reverse(candidate.text.len()), !is_identity(candidate)));
-    all
+    all.append(&mut others);
+    Candidates::of(all)
 }
 
 struct Scope<'a> {
-    chosen: &'a [Candidate],
+    chosen: &'a Candidates,
     needed: &'a [(&'a Address, &'a Item<'a>)],
     tool: Tool,
 }
@@ -129,9 +160,11 @@ impl Scope<'_> {
         let mut rest = text;
         let mut before = None;
         while let Some(letter) = rest.chars().next() {
-            let found = self.chosen.iter().find(|candidate| {
+            // Within a word nothing is looked for.
+            let mut near = is_border(before).then(|| self.chosen.near(rest)).into_iter().flatten();
+            let found = near.find(|candidate| {
                 let after = rest.strip_prefix(candidate.text.as_str());
-                after.is_some_and(|after| is_border(before) && is_border(after.chars().next()))
+                after.is_some_and(|after| is_border(after.chars().next()))
             });
             match found {
                 Some(candidate) => {
@@ -183,4 +216,45 @@ fn parts(template: &str) -> Vec<Part> {
 /// The attribute that a reference names.
 pub fn attribute<'a>(resource_type: &'a ResourceType, reference: &Reference) -> Option<&'a Attribute> {
     resource_type.attributes.get(reference.path.first()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(texts: &[String]) -> Candidates {
+        let one = |(number, text): (usize, &String)| Candidate {
+            text: text.clone(),
+            reference: Reference {
+                address: format!("a.b.c{number}").parse().expect("an address"),
+                path: vec!["id".to_owned()],
+            },
+        };
+        Candidates::of(texts.iter().enumerate().map(one).collect())
+    }
+
+    #[test]
+    fn whatever_a_text_begins_with_is_near_it_the_longest_first() {
+        let texts = ["ab", "abc", "abcd", "abd", "b", "abc", "ac"].map(str::to_owned);
+        let all = candidates(&texts);
+        for text in ["abcde", "abce", "abd", "ab", "a", "b", "c", "abz", ""] {
+            let found: Vec<&str> =
+                all.near(text).map(|one| one.text.as_str()).filter(|one| text.starts_with(one)).collect();
+            let mut wanted: Vec<&str> = texts.iter().map(String::as_str).filter(|one| text.starts_with(one)).collect();
+            wanted.sort_by_key(|one| std::cmp::Reverse(one.len()));
+            wanted.dedup();
+            assert_eq!(found, wanted, "{text}");
+        }
+        let first = all.near("abc").next().expect("one");
+        assert_eq!(first.reference.address.to_string(), "a.b.c1", "the first of the same text");
+    }
+
+    /// The work at a place in a text does not grow with the number of values.
+    #[test]
+    fn few_of_many_values_are_near_a_text() {
+        let texts: Vec<String> = (0..5_000).map(|number| format!("arn:aws:x:{number:05}")).collect();
+        let all = candidates(&texts);
+        assert_eq!(all.near("arn:aws:x:02500:y").count(), 1);
+        assert!(all.near("arn:aws:x:").count() <= 1 && all.near("zzz").count() <= 1);
+    }
 }

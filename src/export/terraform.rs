@@ -10,6 +10,7 @@ use crate::value::Tree;
 
 use super::hcl::{Block, Body, Expression, Piece};
 use super::place::{self, Placed};
+use super::taken::Taken;
 use super::{ExportError, File, Instance, Item, Leaf, Omission, Part, Reference, Subject, Written, readme, references};
 
 /// The versions of the provider whose names are written. `tests/specs/terraform.toml` holds what one of them has.
@@ -90,7 +91,10 @@ pub fn export(instance: &Instance<'_>) -> Export {
         attributes: BTreeSet::new(),
         untold: BTreeMap::new(),
     };
-    let mut taken: BTreeSet<(String, String)> = writer.names.values().cloned().collect();
+    let mut taken: BTreeMap<String, Taken> = BTreeMap::new();
+    for (type_name, name) in writer.names.values() {
+        taken.entry(type_name.clone()).or_insert_with(|| Taken::new("_")).take(name);
+    }
     for (address, item) in &instance.items {
         let Some((type_name, name)) = writer.names.get(address) else {
             let why = "Terraform has no such thing.".to_owned();
@@ -118,7 +122,7 @@ pub fn export(instance: &Instance<'_>) -> Export {
             let Some(described) = counterpart.parts.get(&part.type_name) else { continue };
             let star = part.star.as_deref();
             let name = star.map_or_else(|| name.clone(), |star| format!("{name}_{}", label(star)));
-            let (_, name) = unlike(part.type_name.clone(), name, &mut taken);
+            let name = taken.entry(part.type_name.clone()).or_insert_with(|| Taken::new("_")).unlike(name);
             let mut main = part.main.clone();
             for (argument, template) in &described.arguments {
                 main.set(&[argument], told(address, item, template, star));
@@ -167,7 +171,7 @@ fn label(text: &str) -> String {
 
 /// The type and the label of each resource, unlike all others.
 fn names(instance: &Instance<'_>) -> BTreeMap<Address, (String, String)> {
-    let mut taken = BTreeSet::new();
+    let mut taken: BTreeMap<String, Taken> = BTreeMap::new();
     let mut names = BTreeMap::new();
     for (address, item) in &instance.items {
         let Some(type_name) = item.resource_type.terraform.name(|name| item.text(name)) else { continue };
@@ -175,20 +179,10 @@ fn names(instance: &Instance<'_>) -> BTreeMap<Address, (String, String)> {
             Some(key) => format!("{}_{}", label(&address.name), label(key).trim_start_matches('_')),
             None => label(&address.name),
         };
-        names.insert(address.clone(), unlike(type_name.to_owned(), whole, &mut taken));
+        let own = taken.entry(type_name.to_owned()).or_insert_with(|| Taken::new("_"));
+        names.insert(address.clone(), (type_name.to_owned(), own.unlike(whole)));
     }
     names
-}
-
-/// A type and a label that nobody has taken, and that are taken now.
-fn unlike(type_name: String, label: String, taken: &mut BTreeSet<(String, String)>) -> (String, String) {
-    let mut candidate = (type_name, label.clone());
-    let mut number = 2;
-    while !taken.insert(candidate.clone()) {
-        candidate.1 = format!("{label}_{number}");
-        number += 1;
-    }
-    candidate
 }
 
 /// What an import calls a resource.

@@ -7,7 +7,7 @@ use cel::{Context, ExecutionError, Value as CelValue};
 use sha2::{Digest, Sha256};
 
 use super::evaluate::from_cel;
-use crate::inert::printable;
+use crate::inert::shell;
 
 /// Names of the functions, for messages and documentation.
 #[cfg(test)]
@@ -105,17 +105,6 @@ fn slug(text: &str) -> String {
         }
     }
     result.trim_end_matches('-').to_owned()
-}
-
-/// `shell(text)`: the text as one word of a command that people paste into a shell. What a shell would not read as it is
-/// stands in quotes, and what nobody sees is spelled out.
-pub fn shell(text: &str) -> String {
-    let text = printable(text);
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_@%+=:,./-".contains(letter);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// `merge(a, b)`: the entries of both tables, `b` winning.
@@ -251,22 +240,6 @@ mod tests {
     #[test]
     fn slugs_have_single_hyphens() {
         assert_eq!(slug("Social.Example..org."), "social-example-org");
-    }
-
-    #[test]
-    fn a_text_is_one_word_of_a_shell() {
-        for plain in ["/mastodon/social", "eu-central-1", "arn:aws:iam::1:role/a_b+c=d,e.f@g%h"] {
-            assert_eq!(shell(plain), plain);
-        }
-        for (text, word) in [
-            ("", "''"),
-            ("a; touch PWN $(id)", "'a; touch PWN $(id)'"),
-            ("it's `x`", r"'it'\''s `x`'"),
-            ("a\nb", r"'a\u{a}b'"),
-            ("~root", "'~root'"),
-        ] {
-            assert_eq!(shell(text), word);
-        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::value::Tree;
 
 /// The code of every diagnostic about a limit.
-pub const CODE: &str = "expression-limit";
+pub const CODE: &str = crate::document::LIMIT_CODE;
 
 /// How large an expression may be. They differ by who writes the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

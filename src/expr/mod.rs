@@ -26,7 +26,7 @@ use crate::value::Tree;
 use limits::Work;
 
 pub use evaluate::{Evaluator, Late, Scope};
-pub use functions::{shell, version};
+pub use functions::version;
 pub use limits::{CODE as LIMIT, Limits};
 
 /// A value as written: its extra leaves are templates.

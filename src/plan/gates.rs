@@ -10,11 +10,15 @@
 //! - A state cannot take a protection away that the file gives.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::change::{Action, Cause, Change, Refusal, Why};
 use super::diff::Difference;
 use super::resolve::{self, Desired, NoFacts, ResourceScope, World};
 use crate::address::Address;
+use crate::expr::TemplateTree;
+use crate::spec::Specs;
+use crate::spec::blueprint::Patch;
 use crate::spec::types::{Attribute, Impact, ResourceType, Security, Shape};
 use crate::state::Row;
 use crate::value::{Planned, Tree, Value};
@@ -56,12 +60,13 @@ impl<'a> Wishes<'a> {
 }
 
 /// Completes the change of something that the file wants.
-pub fn complete(change: &mut Change, resource_type: &ResourceType, is_first_apply: bool) {
+pub(super) fn complete(change: &mut Change, rights: &Rights<'_>, is_first_apply: bool) {
+    let resource_type = rights.resource_type;
     let desired = change.desired.clone();
     let wanted = |name: &str| desired.as_ref()?.get(name)?.plain();
     decide(change, resource_type, &|_| resource_type.deletion(&wanted));
     if !is_first_apply {
-        mark(change, resource_type);
+        rights.mark(change);
     }
 }
 
@@ -87,76 +92,140 @@ fn decide(change: &mut Change, resource_type: &ResourceType, deletion: &dyn Fn(&
     }
 }
 
-/// Whether a difference widens rights, or may.
-pub(super) fn widens(resource_type: &ResourceType, difference: &Difference) -> bool {
-    !marks(resource_type, &difference.path, difference.after.as_ref()).is_empty()
+/// What is known of a resource when its changes are judged.
+pub(super) struct Rights<'a> {
+    resource_type: &'a ResourceType,
+    patches: &'a [Arc<Patch>],
+    /// The program brings the resource along; otherwise an overlay does.
+    is_built_in: bool,
 }
 
-/// Marks what widens rights, or may.
-fn mark(change: &mut Change, resource_type: &ResourceType) {
-    if !matches!(change.action, Action::Create | Action::Run | Action::Update { .. } | Action::Replace { .. }) {
-        return;
+impl<'a> Rights<'a> {
+    pub(super) fn of(specs: &Specs, desired: &'a Desired) -> Self {
+        let is_built_in = specs.is_built_in(&desired.resource.location);
+        Self { resource_type: &desired.resource_type, patches: &desired.patches, is_built_in }
     }
-    let mut names = BTreeSet::new();
-    for attribute in &mut change.attributes {
-        let found = marks(resource_type, &attribute.path, attribute.after.as_ref());
-        attribute.security = !found.is_empty();
-        names.extend(found);
-    }
-    if !change.attributes.is_empty() {
-        let is_set =
-            |name: &String| change.desired.as_ref().and_then(|all| all.get(name)).is_some_and(|it| !it.is_null());
-        let whole = resource_type.attributes.iter().filter(|(_, attribute)| attribute.security == Security::Whole);
-        names.extend(whole.map(|(name, _)| name).filter(|name| is_set(name)).cloned());
-    }
-    change.security = names.into_iter().collect();
-}
 
-/// The marked attributes that lie on the way to a changed one, or in what comes there.
-fn marks(resource_type: &ResourceType, path: &[String], after: Option<&Planned>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let Some((first, rest)) = path.split_first() else { return found };
-    let Some(mut attribute) = resource_type.attributes.get(first) else { return found };
-    let mut name = first.clone();
-    for key in rest {
-        if attribute.security != Security::No {
-            // An entry that goes takes something away, unless it is part of a document: that may have forbidden something.
-            let is_entry = matches!(&attribute.shape, Shape::Map(element) if !matches!(element.shape, Shape::Json));
-            if is_entry && after.is_none() {
+    /// Whether a difference widens rights, or may.
+    pub(super) fn widens(&self, difference: &Difference) -> bool {
+        !self.marks(&difference.path, difference.after.as_ref()).is_empty()
+    }
+
+    /// Marks what widens rights, or may.
+    fn mark(&self, change: &mut Change) {
+        if !matches!(change.action, Action::Create | Action::Run | Action::Update { .. } | Action::Replace { .. }) {
+            return;
+        }
+        let mut names = BTreeSet::new();
+        for attribute in &mut change.attributes {
+            let found = self.marks(&attribute.path, attribute.after.as_ref());
+            attribute.security = !found.is_empty();
+            names.extend(found);
+        }
+        if !change.attributes.is_empty() {
+            let is_set =
+                |name: &String| change.desired.as_ref().and_then(|all| all.get(name)).is_some_and(|it| !it.is_null());
+            let all = self.resource_type.attributes.iter();
+            let whole = all.filter(|(_, attribute)| attribute.security == Security::Whole);
+            names.extend(whole.map(|(name, _)| name).filter(|name| is_set(name)).cloned());
+        }
+        change.security = names.into_iter().collect();
+    }
+
+    /// Whether the value at a path counts.
+    fn counts(&self, attribute: &Attribute, path: &[String]) -> bool {
+        match attribute.security {
+            Security::No => false,
+            Security::Changed | Security::Whole => true,
+            Security::Patched => !self.is_built_in || self.patches.iter().any(|patch| says(&patch.attributes, path)),
+        }
+    }
+
+    /// The marked attributes that lie on the way to a changed one, or in what comes there.
+    fn marks(&self, path: &[String], after: Option<&Planned>) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let Some((first, rest)) = path.split_first() else { return found };
+        let Some(mut attribute) = self.resource_type.attributes.get(first) else { return found };
+        let mut name = first.clone();
+        for (at, key) in rest.iter().enumerate() {
+            if self.counts(attribute, path) {
+                // An entry that goes takes something away, unless it is part of a document: that may have forbidden
+                // something.
+                let is_entry = matches!(&attribute.shape, Shape::Map(element) if !matches!(element.shape, Shape::Json));
+                if is_entry && after.is_none() {
+                    return found;
+                }
+                found.insert(name);
                 return found;
             }
-            break;
+            if attribute.security_entries.contains(key) {
+                found.extend(after.map(|_| name));
+                return found;
+            }
+            if let (Shape::Object(_), Some(_)) = (&attribute.shape, attribute.child(key)) {
+                name = format!("{name}.{key}");
+            }
+            let Some(child) = attribute.child(key) else {
+                self.below(attribute, &name, after, &mut path[..=at].to_vec(), &mut found);
+                return found;
+            };
+            attribute = child;
         }
-        if let (Shape::Object(_), Some(_)) = (&attribute.shape, attribute.child(key)) {
-            name = format!("{name}.{key}");
-        }
-        let Some(child) = attribute.child(key) else { break };
-        attribute = child;
+        self.below(attribute, &name, after, &mut path.to_vec(), &mut found);
+        found
     }
-    below(attribute, &name, after, &mut found);
-    found
-}
 
-fn below(attribute: &Attribute, name: &str, value: Option<&Planned>, found: &mut BTreeSet<String>) {
-    if attribute.security != Security::No {
-        found.insert(name.to_owned());
-        return;
-    }
-    match (&attribute.shape, value) {
-        (Shape::Object(attributes), Some(Tree::Map(entries))) => {
-            for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
-                if let Some(child) = attributes.get(key) {
-                    below(child, &format!("{name}.{key}"), Some(value), found);
+    fn below(
+        &self,
+        attribute: &Attribute,
+        name: &str,
+        value: Option<&Planned>,
+        path: &mut Vec<String>,
+        found: &mut BTreeSet<String>,
+    ) {
+        if self.counts(attribute, path) {
+            found.insert(name.to_owned());
+            return;
+        }
+        match (&attribute.shape, value) {
+            (Shape::Object(attributes), Some(Tree::Map(entries))) => {
+                for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
+                    if let Some(child) = attributes.get(key) {
+                        path.push(key.clone());
+                        self.below(child, &format!("{name}.{key}"), Some(value), path, found);
+                        path.pop();
+                    }
                 }
             }
+            (Shape::Map(element), Some(Tree::Map(entries))) => {
+                if attribute.security_entries.iter().any(|key| entries.get(key).is_some_and(|value| !value.is_null())) {
+                    found.insert(name.to_owned());
+                }
+                for (key, value) in entries {
+                    path.push(key.clone());
+                    self.below(element, name, Some(value), path, found);
+                    path.pop();
+                }
+            }
+            (Shape::List(element), Some(Tree::List(items))) => {
+                for (index, value) in items.iter().enumerate() {
+                    path.push(index.to_string());
+                    self.below(element, name, Some(value), path, found);
+                    path.pop();
+                }
+            }
+            _ => {}
         }
-        (Shape::Map(element), Some(Tree::Map(entries))) => {
-            entries.values().for_each(|value| below(element, name, Some(value), found));
-        }
-        (Shape::List(element), Some(Tree::List(items))) => {
-            items.iter().for_each(|value| below(element, name, Some(value), found));
-        }
-        _ => {}
+    }
+}
+
+/// Whether a patch says something at a path, above it or below it. Tables are merged; everything else is replaced whole.
+fn says(patch: &BTreeMap<String, TemplateTree>, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return !patch.is_empty() };
+    match patch.get(first) {
+        None => false,
+        Some(Tree::Map(entries)) => says(entries, rest),
+        Some(_) => true,
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::cause::attribute_change;
 use super::change::{Action, Cause, Change, Refusal};
 use super::diff::{self, Difference, Sides};
-use super::gates;
+use super::gates::Rights;
 use super::resolve::{Desired, World};
 use super::walk::{Computed, Settled, Situation, Walked, begun, created};
 use crate::provider::Observation;
@@ -84,7 +84,8 @@ pub(super) fn settle<'a>(
     let is_as_recorded = triggers.is_empty();
     // Other changes take effect with the run. Those that widen rights are shown.
     let beside: Vec<Difference> = triggers.extract_if(.., |difference| !difference.immutable).collect();
-    let beside = beside.into_iter().filter(|difference| gates::widens(resource_type, difference));
+    let rights = Rights::of(world.specs, desired);
+    let beside = beside.into_iter().filter(|difference| rights.widens(difference));
     let mut change = begun(desired, attributes, Some(row));
     let total = attributes.as_map().map_or(0, BTreeMap::len);
     change.unchanged_attributes = total.saturating_sub(triggers.len());

@@ -16,7 +16,7 @@ use super::resolve::Graph;
 use crate::address::{Address, TypeName};
 use crate::provider::ownership::{Owner, is_named_after};
 use crate::spec::Types;
-use crate::spec::permissions::{Condition, Grant};
+use crate::spec::permissions::{BUILT_IN, Condition, Grant};
 use crate::spec::types::{ResourceType, pieces, placeholders};
 use crate::state::{Row, State};
 use crate::value::{Missing, Planned, Tree, Unknown, Value};
@@ -86,23 +86,78 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// A pattern with what is known in the place of `{...}`, and [`ANY`] for what is not.
-    fn named(&self, pattern: &str, of: &ResourceType, region: &str, attributes: &Value) -> String {
+    /// A pattern with the values of an object in the place of `{...}`. `None` if one of them is not known: then nothing is
+    /// allowed, for a `*` there would mean the objects of everybody.
+    ///
+    /// [`ANY`] stands for an account that is not known yet, and for what AWS makes up where `origin` permits it.
+    fn named(
+        &self,
+        pattern: &str,
+        of: &ResourceType,
+        region: &str,
+        attributes: &Value,
+        origin: Origin,
+    ) -> Option<Name> {
         let mut text = String::new();
+        let mut chosen = None;
         let (pieces, rest) = pieces(pattern);
         for (before, name) in pieces {
             text.push_str(before);
-            let default = || of.attributes.get(name)?.default.as_ref()?.as_text();
-            text.push_str(match name {
+            let described = of.attributes.get(name);
+            let default = || described?.default.as_ref()?.as_text();
+            let is_made_up = origin == Origin::File && described.is_none_or(|one| one.computed);
+            let value = match name {
                 "region" if region.is_empty() => self.region,
                 "region" => region,
                 "account" => self.account.unwrap_or(ANY),
                 "instance" => self.instance,
-                name => attributes.get(name).and_then(Tree::as_text).or_else(default).unwrap_or(ANY),
-            });
+                name => {
+                    chosen.get_or_insert(text.len());
+                    match attributes.get(name) {
+                        Some(Tree::Text(value)) => value,
+                        None | Some(Tree::Null) => default().or(is_made_up.then_some(ANY))?,
+                        Some(_) => return None,
+                    }
+                }
+            };
+            text.push_str(value);
         }
-        text + rest
+        text.push_str(rest);
+        let chosen = chosen.unwrap_or(text.len());
+        Some(Name { text, chosen })
     }
+}
+
+/// The name of an object in a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    text: String,
+    /// Where the part begins that somebody has chosen for this object.
+    chosen: usize,
+}
+
+impl Name {
+    /// Whether a beginning of the name that ends in a separator has the whole name of the instance in it.
+    fn is_of(&self, beginning: &str, instance: &str) -> bool {
+        let Some(chosen) = beginning.get(self.chosen..) else { return false };
+        !instance.is_empty()
+            && chosen.match_indices(instance).any(|(at, _)| {
+                let (before, after) = (&chosen[..at], &chosen[at + instance.len()..]);
+                (before.is_empty() || before.ends_with(['/', ':'])) && after.starts_with(SEPARATORS)
+            })
+    }
+}
+
+/// The signs that divide names.
+const SEPARATORS: [char; 3] = ['/', ':', '-'];
+
+/// Where an object is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The file wants it. AWS has yet to make up its ids.
+    File,
+    /// Only the state has it, so that what it does not say is nobody's.
+    State,
 }
 
 /// Which of the permissions are meant.
@@ -138,6 +193,7 @@ struct Object {
     attributes: Value,
     /// Attributes whose value only the state has, and which do not name the instance: nobody shows that they are ours.
     doubtful: BTreeSet<String>,
+    origin: Origin,
 }
 
 impl Object {
@@ -191,10 +247,12 @@ pub fn statements(wanted: &Wanted<'_>, half: Half) -> Vec<Statement> {
     let used = wanted.used();
     let mut granted: BTreeMap<&str, Vec<Granted>> = BTreeMap::new();
     let mut regions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for name in used.keys() {
+    for (name, objects) in &used {
         let Some(resource_type) = wanted.types.get(*name) else { continue };
         let permissions = &resource_type.permissions;
-        let verbs = permissions.verbs.iter().filter(|(verb, _)| half != Half::Reading || *verb == "read");
+        // What is only looked up is only read.
+        let reads_only = half == Half::Reading || objects.is_empty();
+        let verbs = permissions.verbs.iter().filter(|(verb, _)| !reads_only || *verb == "read");
         for action in verbs.flat_map(|(_, actions)| actions) {
             let found = wanted.granted(action, resource_type, half, &used);
             if !found.is_empty() {
@@ -255,14 +313,16 @@ impl Wanted<'_> {
             used.entry(type_name).or_default();
         }
         for (address, node) in &self.graph.nodes {
-            let known = self.desired.get(address).map(|planned| self.known(planned)).unwrap_or_default();
-            let object = Object { region: node.region.clone(), attributes: known, doubtful: BTreeSet::new() };
+            let planned = self.desired.get(address);
+            let attributes = planned.map(|planned| self.known(&address.type_name, planned)).unwrap_or_default();
+            let region = node.region.clone();
+            let object = Object { region, attributes, doubtful: BTreeSet::new(), origin: Origin::File };
             used.entry(&address.type_name).or_default().push(object);
         }
         for (address, row) in &self.state.rows {
             let attributes = literal(&row.recorded());
             let doubtful = self.doubtful(address, row);
-            let object = Object { region: row.region.clone(), attributes, doubtful };
+            let object = Object { region: row.region.clone(), attributes, doubtful, origin: Origin::State };
             used.entry(&address.type_name).or_default().push(object);
         }
         used
@@ -296,20 +356,101 @@ impl Wanted<'_> {
         doubtful.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The names that [`statements`] leaves out, since nothing shows that they are this instance's: the address, the attribute,
-    /// and its value in the state.
-    pub fn left_out(&self) -> Vec<(Address, String, String)> {
+    /// What [`statements`] leaves out, in sentences: names of which nothing shows that they are this instance's, and names
+    /// that are not known.
+    pub fn left_out(&self) -> Vec<String> {
+        let used = self.used();
+        let naming: BTreeMap<&TypeName, BTreeSet<&str>> =
+            used.keys().filter_map(|name| Some((*name, self.naming(self.types.get(*name)?)))).collect();
+        let naming = |name: &TypeName| naming.get(name).into_iter().flatten().copied();
         let mut all = Vec::new();
+        for (address, planned) in self.desired {
+            let Some(resource_type) = self.types.get(&address.type_name) else { continue };
+            let known = self.known(&address.type_name, planned);
+            for name in naming(&address.type_name) {
+                let is_said = planned.get(name).is_some_and(|value| !matches!(value, Tree::Null));
+                if is_said && known.get(name).and_then(Tree::as_text).is_none() {
+                    let what = format!("the {name} of {address} is known only after an apply");
+                    all.push(format!("{what}, so nothing is allowed there: the policy is for names that are known"));
+                }
+            }
+            let object =
+                Object { region: String::new(), attributes: known, doubtful: BTreeSet::new(), origin: Origin::File };
+            let bounds: BTreeSet<&String> =
+                resource_type.permissions.grants.iter().flat_map(|grant| &grant.own).collect();
+            for name in bounds {
+                let own = self.own_names(resource_type, name, &used);
+                let foreign = object.texts(name).into_iter().filter(|text| !own.contains(text));
+                for value in foreign {
+                    let what = format!("{address} has the {name} {}", Value::from(written(&value).as_str()));
+                    all.push(format!("{what}, which this instance does not make, so nothing is allowed with it"));
+                }
+            }
+        }
         for (address, row) in &self.state.rows {
             let Some(resource_type) = self.types.get(&address.type_name) else { continue };
-            let permissions = &resource_type.permissions;
-            let scopes = permissions.grants.iter().filter_map(|grant| grant.scope.as_ref()).flatten();
-            let patterns: Vec<&String> = permissions.scope.iter().chain(scopes).collect();
-            for name in self.doubtful(address, row) {
-                if patterns.iter().flat_map(|pattern| placeholders(pattern)).any(|placeholder| placeholder == name) {
-                    let value = row.recorded().get(&name).map(ToString::to_string).unwrap_or_default();
-                    all.push((address.clone(), name, value));
+            let doubtful = self.doubtful(address, row);
+            let recorded = row.recorded();
+            for name in naming(&address.type_name) {
+                let value = recorded.get(name).filter(|value| !matches!(value, Tree::Null));
+                if doubtful.contains(name) {
+                    let value = value.map(ToString::to_string).unwrap_or_default();
+                    let what = format!("{address} has the {name} {value} in the state alone");
+                    all.push(format!("{what}, so nothing is allowed there: the policy is for what the file names"));
+                    continue;
                 }
+                let described = resource_type.attributes.get(name);
+                // An id that AWS made up for an object of the file stands open there.
+                let matters = match described {
+                    Some(one) if one.computed => !self.desired.contains_key(address),
+                    Some(one) => one.required || value.is_some(),
+                    None => value.is_some(),
+                };
+                if matters && row.identity.is_some() && value.and_then(Tree::as_text).is_none() {
+                    let what = format!("{address} has no {name} in the state");
+                    all.push(format!("{what}, so nothing is allowed there: the policy is for names that are known"));
+                }
+            }
+        }
+        all
+    }
+
+    /// The attributes that names of a type's objects are made of, in its own patterns and in those of others.
+    fn naming<'a>(&'a self, of: &'a ResourceType) -> BTreeSet<&'a str> {
+        let mut all = BTreeSet::new();
+        for other in self.types.values() {
+            let permissions = &other.permissions;
+            let own = permissions.names_of.as_ref();
+            let scopes = permissions.grants.iter().filter_map(|grant| {
+                let patterns = grant.scope.as_ref()?;
+                Some((patterns, grant.names_of.as_ref().or(own)))
+            });
+            for (patterns, names_of) in scopes.chain([(&permissions.scope, own)]) {
+                if *names_of.unwrap_or(&other.name) == of.name {
+                    all.extend(patterns.iter().flat_map(|pattern| placeholders(pattern)));
+                }
+            }
+        }
+        all.retain(|name| !BUILT_IN.contains(name));
+        all
+    }
+
+    /// What the objects of this instance are called that an attribute may refer to.
+    fn own_names(
+        &self,
+        resource_type: &ResourceType,
+        attribute: &str,
+        used: &BTreeMap<&TypeName, Vec<Object>>,
+    ) -> BTreeSet<String> {
+        let target = resource_type.attributes.get(attribute).and_then(|described| described.refers_to.as_ref());
+        let Some(target) = target.and_then(|target| self.types.get(target)) else { return BTreeSet::new() };
+        let formats: Vec<&str> =
+            target.identity.iter().filter_map(|name| target.attributes.get(name)?.format.as_deref()).collect();
+        let mut all = BTreeSet::new();
+        for object in used.get(&target.name).into_iter().flatten() {
+            for format in formats.iter().filter(|format| !object.is_doubtful(format)) {
+                let name = self.place.named(format, target, &object.region, &object.attributes, Origin::State);
+                all.extend(name.map(|name| name.text));
             }
         }
         all
@@ -351,10 +492,10 @@ impl Wanted<'_> {
         };
         let grants: Vec<&Grant> = permissions.grants_of(action).collect();
         if grants.is_empty() {
-            return if is_meant(is_kept_apart) { vec![(own(), Condition::new())] } else { Vec::new() };
+            let granted = if is_meant(is_kept_apart) { own() } else { BTreeSet::new() };
+            return if granted.is_empty() { Vec::new() } else { vec![(granted, Condition::new())] };
         }
         let meant = grants.into_iter().filter(|grant| is_meant(is_kept_apart || grant.bootstrap));
-        let objects = used.get(&resource_type.name).map_or(&[][..], Vec::as_slice);
         let granted = meant.filter_map(|grant| {
             let names_of = grant.names_of.as_ref();
             let resources = match &grant.scope {
@@ -364,7 +505,10 @@ impl Wanted<'_> {
                     None => own(),
                 },
             };
-            Some((resources, self.condition(&grant.condition, resource_type, objects)?))
+            if resources.is_empty() {
+                return None;
+            }
+            Some((resources, self.condition(grant, resource_type, used)?))
         });
         granted.collect()
     }
@@ -378,40 +522,66 @@ impl Wanted<'_> {
         used: &BTreeMap<&TypeName, Vec<Object>>,
     ) -> BTreeSet<String> {
         let of = names_of.and_then(|name| self.types.get(name)).map_or(own, Arc::as_ref);
-        let nothing_known = [Object { region: String::new(), attributes: Value::Null, doubtful: BTreeSet::new() }];
-        let objects =
-            used.get(&of.name).filter(|objects| !objects.is_empty()).map_or(&nothing_known[..], Vec::as_slice);
+        let objects = used.get(&of.name).map_or(&[][..], Vec::as_slice);
         let mut all = BTreeSet::new();
         for pattern in patterns {
-            let known = objects.iter().filter(|object| !object.is_doubtful(pattern));
-            let names: BTreeSet<String> =
-                known.map(|object| self.place.named(pattern, of, &object.region, &object.attributes)).collect();
-            let fixed = self.fixed(pattern, of);
-            let shared = common(&names, fixed);
-            // Names that have nothing in common are no reason to allow all names.
-            if names.len() > NAMED && shared.len() > fixed {
-                all.insert(written(&shared) + "*");
-            } else {
-                all.extend(names.iter().map(|name| written(name)));
+            // Which objects a lookup finds, AWS says.
+            if objects.is_empty() && self.looked_up.contains_key(&of.name) {
+                all.insert(written(&self.open(pattern)));
+                continue;
             }
+            let known = objects.iter().filter(|object| !object.is_doubtful(pattern));
+            let names: BTreeSet<Name> = known
+                .filter_map(|object| self.place.named(pattern, of, &object.region, &object.attributes, object.origin))
+                .collect();
+            all.extend(fewest(&names, self.place.instance).iter().map(|name| written(name)));
         }
         all
     }
 
+    /// A pattern for whatever name.
+    fn open(&self, pattern: &str) -> String {
+        let (pieces, rest) = pieces(pattern);
+        let filled = pieces.into_iter().map(|(before, name)| {
+            let value = match name {
+                "region" => self.place.region,
+                "account" => self.place.account.unwrap_or(ANY),
+                "instance" => self.place.instance,
+                _ => ANY,
+            };
+            before.to_owned() + value
+        });
+        filled.collect::<String>() + rest
+    }
+
     /// A condition with values in the place of `{...}`. `None` if an attribute that it names is set nowhere: then there
     /// is nothing that it could allow.
-    fn condition(&self, condition: &Condition, own: &ResourceType, objects: &[Object]) -> Option<Condition> {
+    fn condition(
+        &self,
+        grant: &Grant,
+        own: &ResourceType,
+        used: &BTreeMap<&TypeName, Vec<Object>>,
+    ) -> Option<Condition> {
+        let objects = used.get(&own.name).map_or(&[][..], Vec::as_slice);
         let mut filled = Condition::new();
-        for (operator, keys) in condition {
+        for (operator, keys) in &grant.condition {
             for (key, patterns) in keys {
                 let mut values = BTreeSet::new();
                 for pattern in patterns {
                     match pattern.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
                         Some(name) if own.attributes.contains_key(name) => {
-                            values.extend(objects.iter().flat_map(|object| object.texts(name)));
+                            let texts = objects.iter().flat_map(|object| object.texts(name));
+                            match grant.own.iter().any(|other| other == name) {
+                                true => {
+                                    let ours = self.own_names(own, name, used);
+                                    values.extend(texts.filter(|text| ours.contains(text)));
+                                }
+                                false => values.extend(texts),
+                            }
                         }
                         _ => {
-                            values.insert(self.place.named(pattern, own, "", &Value::Null));
+                            let name = self.place.named(pattern, own, "", &Value::Null, Origin::State);
+                            values.extend(name.map(|name| name.text));
                         }
                     }
                 }
@@ -430,19 +600,16 @@ impl Wanted<'_> {
         Some(filled)
     }
 
-    /// The part of a pattern's names that is the same for whatever account and name: no star may stand before its end.
-    fn fixed(&self, pattern: &str, of: &ResourceType) -> usize {
-        let start = pattern.find("{account}").map_or(0, |at| at + "{account}".len());
-        self.place.named(&pattern[..start], of, "", &Value::Null).len()
-    }
-
     /// What is known of attributes. An attribute of another resource that is not known yet is spelled as its type says
-    /// such values look.
-    fn known(&self, planned: &Planned) -> Value {
-        let spelled = |value: &Planned| {
+    /// such values look. What AWS makes up in them is open only where the attribute is meant to name such a resource.
+    fn known(&self, type_name: &TypeName, planned: &Planned) -> Value {
+        let attributes = self.types.get(type_name).map(|found| &found.attributes);
+        let spelled = |name: &str, value: &Planned| {
+            let refers_to = attributes.and_then(|all| all.get(name)?.refers_to.as_ref());
             let known = value.try_map(&mut |unknown: &Unknown| match unknown.references.as_slice() {
                 [missing] if !unknown.sensitive && unknown.template == format!("${{{missing}}}") => {
-                    self.spelled(missing).map(Tree::Text).ok_or(())
+                    let is_meant = refers_to == Some(&missing.address.type_name);
+                    self.spelled(missing).filter(|text| is_meant || !text.contains(ANY)).map(Tree::Text).ok_or(())
                 }
                 _ => Err(()),
             });
@@ -452,7 +619,7 @@ impl Wanted<'_> {
         let entries = planned.as_map().into_iter().flatten();
         Tree::Map(
             entries
-                .filter_map(|(name, value)| Some((name.clone(), plain(value).or_else(|| spelled(value))?)))
+                .filter_map(|(name, value)| Some((name.clone(), plain(value).or_else(|| spelled(name, value))?)))
                 .collect(),
         )
     }
@@ -464,7 +631,7 @@ impl Wanted<'_> {
         let region = self.graph.nodes.get(&missing.address).map_or("", |node| node.region.as_str());
         let planned = self.desired.get(&missing.address)?.as_map()?;
         let known = planned.iter().filter_map(|(name, value)| Some((name.clone(), literal(&value.plain()?)))).collect();
-        Some(self.place.named(format, resource_type, region, &Tree::Map(known)))
+        self.place.named(format, resource_type, region, &Tree::Map(known), Origin::File).map(|name| name.text)
     }
 }
 
@@ -521,7 +688,8 @@ fn unite(all: &mut Vec<Condition>, condition: Condition) {
     }
 }
 
-/// As many policies as it takes for each to be short enough. A statement that is too long for one is cut in two.
+/// As many policies as it takes for each to be short enough. A statement that is too long for one is cut in two: by its
+/// actions or, where it has one alone, by what they are allowed on.
 pub fn policies(statements: Vec<Statement>) -> Vec<Policy> {
     let mut policies: Vec<Policy> = Vec::new();
     let mut left: Vec<Statement> = statements.into_iter().rev().collect();
@@ -530,6 +698,12 @@ pub fn policies(statements: Vec<Statement>) -> Vec<Policy> {
             let (first, second) = statement.action.split_at(statement.action.len() / 2);
             left.push(Statement { action: second.to_vec(), ..statement.clone() });
             left.push(Statement { action: first.to_vec(), ..statement });
+            continue;
+        }
+        if Policy::of(vec![statement.clone()]).size() > LONGEST && statement.resource.len() > 1 {
+            let (first, second) = statement.resource.split_at(statement.resource.len() / 2);
+            left.push(Statement { resource: second.to_vec(), ..statement.clone() });
+            left.push(Statement { resource: first.to_vec(), ..statement });
             continue;
         }
         if let Some(last) = policies.last_mut() {
@@ -546,15 +720,27 @@ pub fn policies(statements: Vec<Statement>) -> Vec<Policy> {
     policies
 }
 
+/// Names in as few patterns as say no more than that they are the instance's. Many that begin with its name become their
+/// common beginning. All others stand for themselves: what they have in common, others have as well.
+fn fewest(names: &BTreeSet<Name>, instance: &str) -> BTreeSet<String> {
+    let texts = |names: &[&Name]| names.iter().map(|name| name.text.clone()).collect::<BTreeSet<_>>();
+    let (ours, others): (Vec<&Name>, Vec<&Name>) = names.iter().partition(|name| name.is_of(&name.text, instance));
+    let shared = common(&ours);
+    let is_shared = ours.len() > NAMED && ours.iter().all(|name| name.is_of(&shared, instance));
+    let mut all = if is_shared { BTreeSet::from([shared + ANY]) } else { texts(&ours) };
+    all.extend(texts(&others));
+    all
+}
+
 /// The common beginning of names, up to the last sign that divides them.
-fn common(names: &BTreeSet<String>, least: usize) -> String {
-    let mut shared = names.first().cloned().unwrap_or_default();
+fn common(names: &[&Name]) -> String {
+    let mut shared = names.first().map(|name| name.text.clone()).unwrap_or_default();
     for name in names {
-        let length = shared.bytes().zip(name.bytes()).take_while(|(left, right)| left == right).count();
-        shared.truncate(length);
+        let common = shared.chars().zip(name.text.chars()).take_while(|(left, right)| left == right);
+        shared.truncate(common.map(|(character, _)| character.len_utf8()).sum());
     }
-    let end = shared.rfind(['/', ':', '-']).map_or(0, |at| at + 1);
-    shared.truncate(end.max(least.min(shared.len())));
+    let end = shared.rfind(SEPARATORS).map_or(0, |at| at + 1);
+    shared.truncate(end);
     shared
 }
 
@@ -591,17 +777,36 @@ mod tests {
         let specs = crate::spec::Specs::read(&[]).expect("valid specs");
         let of = |service: &str, kind: &str| &specs.types[&TypeName::new(service, kind)];
         let place = Place { instance: "social", region: "eu-central-1", account: Some("123456789012") };
-        let attributes = Value::from_json(&serde_json::json!({"name": "/social/db"}));
+        let json = |attributes: serde_json::Value| Value::from_json(&attributes);
+        let spelled = |place: Place<'_>, pattern: &str, of: &ResourceType, attributes: &Value, origin: Origin| {
+            place.named(pattern, of, "", attributes, origin).map(|name| written(&name.text))
+        };
         let pattern = "arn:aws:ssm:{region}:{account}:parameter{name}";
         let parameter = of("ssm", "parameter");
-        let spelled = place.named(pattern, parameter, "us-east-1", &attributes);
-        assert_eq!(spelled, "arn:aws:ssm:us-east-1:123456789012:parameter/social/db");
+        let named = json(serde_json::json!({"name": "/social/db"}));
+        let name = place.named(pattern, parameter, "us-east-1", &named, Origin::File).expect("known");
+        assert_eq!(name.text, "arn:aws:ssm:us-east-1:123456789012:parameter/social/db");
+        assert_eq!(&name.text[name.chosen..], "/social/db");
         let nobody = Place { account: None, ..place };
-        let spelled = written(&nobody.named(pattern, parameter, "", &Value::Null));
-        assert_eq!(spelled, "arn:aws:ssm:eu-central-1:*:parameter*");
-        let role = Value::from_json(&serde_json::json!({"name": "tasks"}));
-        let spelled = place.named("arn:aws:iam::{account}:role{path}{name}", of("iam", "role"), "", &role);
-        assert_eq!(spelled, "arn:aws:iam::123456789012:role/tasks", "a path that is not set is AWS's own");
+        let found = spelled(nobody, pattern, parameter, &named, Origin::State);
+        assert_eq!(found.as_deref(), Some("arn:aws:ssm:eu-central-1:*:parameter/social/db"));
+        let role = json(serde_json::json!({"name": "tasks"}));
+        let found = spelled(place, "arn:aws:iam::{account}:role{path}{name}", of("iam", "role"), &role, Origin::State);
+        assert_eq!(
+            found.as_deref(),
+            Some("arn:aws:iam::123456789012:role/tasks"),
+            "a path that is not set is AWS's own"
+        );
+        // What is not said is nobody's, and what AWS makes up is open where the file wants it.
+        for origin in [Origin::File, Origin::State] {
+            for nameless in [json(serde_json::json!({})), json(serde_json::json!({"name": 5})), Value::Null] {
+                assert_eq!(spelled(place, pattern, parameter, &nameless, origin), None, "{nameless:?}");
+            }
+        }
+        let zone = "arn:aws:route53:::hostedzone/{id}";
+        let found = spelled(place, zone, of("route53", "zone"), &Value::Null, Origin::File);
+        assert_eq!(found.as_deref(), Some("arn:aws:route53:::hostedzone/*"));
+        assert_eq!(spelled(place, zone, of("route53", "zone"), &Value::Null, Origin::State), None);
     }
 
     fn condition(key: &str, values: &[&str]) -> Condition {
@@ -626,11 +831,32 @@ mod tests {
     }
 
     #[test]
-    fn many_names_become_what_they_have_in_common() {
-        let names = |all: &[&str]| all.iter().map(|name| format!("arn:aws:x:r:1:p/{name}")).collect::<BTreeSet<_>>();
-        assert_eq!(common(&names(&["social/a", "social/b", "social/bc"]), 0), "arn:aws:x:r:1:p/social/");
-        assert_eq!(common(&names(&["social-a", "social-b"]), 0), "arn:aws:x:r:1:p/social-");
-        assert_eq!(common(&names(&["a", "b"]), 0), "arn:aws:x:r:1:p/");
+    fn many_names_become_a_common_beginning_only_where_it_names_the_instance() {
+        let start = "arn:aws:x:r:1:p/";
+        let few = |all: &[&str], instance: &str| {
+            let name = |name: &&str| Name { text: format!("{start}{name}"), chosen: start.len() };
+            let few = fewest(&all.iter().map(name).collect(), instance);
+            few.iter().map(|text| written(text).replace(start, "")).collect::<Vec<_>>()
+        };
+        assert_eq!(few(&["social/a", "social/b", "social/c", "social/cd"], "social"), ["social/*"]);
+        assert_eq!(few(&["social-a", "social-b", "social-c", "social-d"], "social"), ["social-*"]);
+        assert_eq!(few(&["social-a", "social-b", "social-c"], "social"), ["social-a", "social-b", "social-c"]);
+        let one_of_others = ["social/a", "social/b", "social/c", "social/d", "x"];
+        assert_eq!(few(&one_of_others, "social"), ["social/*", "x"], "one other name is itself");
+        for others in [
+            &["social", "social.b", "social_c", "social-d"][..],
+            &["a", "b", "c", "d"],
+            &["asocial-a", "asocial-b", "asocial-c", "asocial-d"],
+            &["social2-a", "social2-b", "social2-c", "social2-d"],
+            &["social-a", "social-b", "social/c", "social/d"],
+        ] {
+            let mut wanted = others.to_vec();
+            wanted.sort_unstable();
+            assert_eq!(few(others, "social"), wanted);
+        }
+        // What every name of the type begins with names nobody, whatever the instance is called.
+        assert_eq!(few(&["a", "b", "c", "d"], "x"), ["a", "b", "c", "d"]);
+        assert_eq!(few(&["a", "b", "c", "d"], "p"), ["a", "b", "c", "d"]);
     }
 
     #[test]
@@ -641,19 +867,24 @@ mod tests {
             resource: vec![resource.to_owned()],
             condition: condition("aws:RequestedRegion", &["eu-central-1"]),
         };
-        let statements = vec![statement("*", 300), statement("arn:aws:s3:::x", 10), statement("arn:aws:s3:::y", 100)];
-        let mut wanted: Vec<(String, String)> = Vec::new();
-        for statement in &statements {
-            wanted.extend(statement.action.iter().map(|action| (action.clone(), statement.resource[0].clone())));
-        }
+        let many = Statement {
+            resource: (0..300).map(|number| format!("arn:aws:s3:::social-example-org-{number:04}")).collect(),
+            ..statement("", 1)
+        };
+        let statements =
+            vec![statement("*", 300), statement("arn:aws:s3:::x", 10), statement("arn:aws:s3:::y", 100), many];
+        let pairs = |statement: &Statement| {
+            let Statement { action, resource, .. } = statement.clone();
+            let on = move |action: String| resource.clone().into_iter().map(move |on| (action.clone(), on));
+            action.into_iter().flat_map(on).collect::<Vec<_>>()
+        };
+        let mut wanted: Vec<(String, String)> = statements.iter().flat_map(pairs).collect();
         let policies = policies(statements);
         assert!(policies.len() > 1);
         let mut found: Vec<(String, String)> = Vec::new();
         for policy in &policies {
             assert!(policy.size() <= LONGEST, "{}", policy.size());
-            for statement in &policy.statement {
-                found.extend(statement.action.iter().map(|action| (action.clone(), statement.resource[0].clone())));
-            }
+            found.extend(policy.statement.iter().flat_map(pairs));
         }
         wanted.sort();
         found.sort();

@@ -294,8 +294,7 @@ const BYTES_OF_RESOURCE: usize = 16;
 /// The most resources that are made of these files. Tables multiply, so that a small file could make as many as there is
 /// memory for; where each one is written out, there are always enough.
 fn most_resources(world: &World<'_>) -> usize {
-    let shared = world.config.shared.iter().map(|shared| shared.text.len());
-    let bytes = world.specs.own_bytes() + world.config.source.text.len() + shared.sum::<usize>();
+    let bytes = world.specs.own_bytes() + world.config.own_bytes();
     (FEW_RESOURCES + bytes / BYTES_OF_RESOURCE).min(MOST_RESOURCES)
 }
 

@@ -12,7 +12,7 @@ use super::cause::{attribute_change, edited_setting};
 use super::change::{Action, AttributeChange, Cause, Change, Fingerprint, Plan, Purpose, Raised, Reasons, usual_file};
 use super::condition::{self, Verdict};
 use super::diff::{self, Course, Difference, Sides};
-use super::gates::{self, Wishes};
+use super::gates::{self, Rights, Wishes};
 use super::refusal::{
     foreign, held_back, lowered, protection_hint, protection_inputs, troubled, undeletable, unproven,
 };
@@ -253,7 +253,7 @@ pub fn plan(world: &World<'_>, graph: &Graph, situation: &Situation<'_>) -> Resu
         refusals.extend(change.as_ref().and_then(|change| lowered(change, &settled.lowered)));
         raised.extend(settled.raised.iter().filter_map(|difference| Raised::of(address, difference)));
         if let Some(mut change) = change {
-            gates::complete(&mut change, &desired.resource_type, situation.state.rows.is_empty());
+            gates::complete(&mut change, &Rights::of(world.specs, desired), situation.state.rows.is_empty());
             refusals.extend(once::refusal(&change, &desired.resource_type));
             refusals.extend(unproven(&change, &desired.resource_type, &owner));
             if let Action::Replace { order, .. } = &change.action {

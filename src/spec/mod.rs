@@ -29,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 use sha2::{Digest, Sha256};
 
 use crate::address::TypeName;
-use crate::diagnostic::{Diagnostics, SourceFile};
+use crate::diagnostic::{Diagnostics, Location, SourceFile};
 use crate::document;
 
 pub use blueprint::Blueprint;
@@ -82,6 +82,11 @@ impl Specs {
             specs.digest = OnceLock::from(embedded::SHA256.to_owned());
         }
         Ok(specs)
+    }
+
+    /// Whether the program brings along what is written there. What stands in an overlay, somebody else has written.
+    pub fn is_built_in(&self, location: &Location) -> bool {
+        self.files.iter().take(self.embedded).any(|file| Arc::ptr_eq(file, &location.file))
     }
 
     /// Reads specs that consist of nothing but these files.

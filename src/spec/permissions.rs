@@ -51,6 +51,8 @@ pub struct Grant {
     pub scope: Option<Vec<String>>,
     pub names_of: Option<TypeName>,
     pub condition: Condition,
+    /// Attributes whose values count in the condition only where they name what the instance itself makes.
+    pub own: Vec<String>,
     /// Only in the policy of `--bootstrap`.
     pub bootstrap: bool,
 }
@@ -93,7 +95,7 @@ pub(super) fn read(node: &Node, diagnostics: &mut Diagnostics) -> Permissions {
         if !actions.is_empty() {
             let values = BTreeMap::from([(tag.to_owned(), vec!["{instance}".to_owned()])]);
             let condition = BTreeMap::from([(operator.to_owned(), values)]);
-            grants.push(Grant { actions, scope: None, names_of: None, condition, bootstrap: false });
+            grants.push(Grant { actions, scope: None, names_of: None, condition, own: Vec::new(), bootstrap: false });
         }
     }
     let scope = reader.texts("scope");
@@ -118,6 +120,7 @@ fn grant(node: &Node, diagnostics: &mut Diagnostics) -> Grant {
     let actions = reader.texts("actions");
     let scope = node.get("scope").is_some().then(|| reader.texts("scope"));
     let names_of = type_name(&mut reader);
+    let own = reader.texts("own");
     let bootstrap = reader.flag("bootstrap", false);
     let mut condition = Condition::new();
     for operator in node.get("condition").map(Node::entries).unwrap_or_default() {
@@ -136,7 +139,7 @@ fn grant(node: &Node, diagnostics: &mut Diagnostics) -> Grant {
         }
     }
     reader.refuse_others();
-    Grant { actions, scope, names_of, condition, bootstrap }
+    Grant { actions, scope, names_of, condition, own, bootstrap }
 }
 
 fn type_name(reader: &mut Reader<'_>) -> Option<TypeName> {
@@ -172,6 +175,11 @@ pub(super) fn lint(types: &Types, problems: &mut Diagnostics) {
             patterns.extend(grant.scope.iter().flatten().map(|pattern| (pattern.as_str(), of)));
             let values = grant.condition.values().flat_map(BTreeMap::values).flatten();
             patterns.extend(values.map(|value| (value.as_str(), None)));
+        }
+        for attribute in permissions.grants.iter().flat_map(|grant| &grant.own) {
+            if resource_type.attributes.get(attribute).is_none_or(|described| described.refers_to.is_none()) {
+                complain(format!("type `{name}` has no attribute `{attribute}` that refers to a type"));
+            }
         }
         for (pattern, of) in patterns {
             let Some(named) = of.map_or(Some(resource_type), |of| types.get(of)) else {

@@ -10,7 +10,7 @@ use super::types::{Attribute, ResourceType, Shape, Types, pieces, placeholders};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Node;
-use crate::expr::shell;
+use crate::inert::shell;
 use crate::value::{Tree, Value};
 
 /// When a resource counts as ready, and what its other statuses mean.

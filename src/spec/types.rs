@@ -424,6 +424,8 @@ pub struct Attribute {
     pub deletion: Option<Manner>,
     /// When a change of it counts as one that widens rights.
     pub security: Security,
+    /// Entries of a map that count as [`Security::Changed`], whoever sets them.
+    pub security_entries: Vec<String>,
     pub location: Location,
 }
 
@@ -476,6 +478,8 @@ pub enum Security {
     No,
     /// When its value changes, or something is made with it.
     Changed,
+    /// The same, where a patch or an overlay says the value. What the blueprint writes there follows from settings.
+    Patched,
     /// The same, and whenever anything in the same resource changes.
     Whole,
 }
@@ -675,6 +679,7 @@ impl Attribute {
             format: None,
             deletion: None,
             security: Security::No,
+            security_entries: Vec::new(),
             location: location.clone(),
         }
     }
@@ -711,7 +716,7 @@ mod tests {
             ),
             ("{ type = \"bool\", decides_deletion = \"yes\" }".to_owned(), "a table of phrases by value"),
             ("{ type = \"bool\", stays = { true = \"it\" } }".to_owned(), "beside `decides_deletion`"),
-            ("{ type = \"bool\", security = \"much\" }".to_owned(), "true, or \"whole\""),
+            ("{ type = \"bool\", security = \"much\" }".to_owned(), "true, \"patch\" or \"whole\""),
             ("{ type = \"bool\", impact = \"bad\" }".to_owned(), "or a table of these by value"),
             ("{ type = \"bool\", impact = { false = \"outage\" } }".to_owned(), "with `*` for any other"),
             ("{ type = \"string\", changed_by_aws = true }".to_owned(), "with `compare = \"version_prefix\"`"),

@@ -28,6 +28,7 @@ use crate::address::{Address, Identity, TypeName};
 use crate::alphabet;
 use crate::diagnostic::Diagnostic;
 use crate::file;
+use crate::inert::{shell, shell_path};
 use crate::state::sha256;
 use crate::value::Value;
 
@@ -247,7 +248,7 @@ impl StateError {
 
     /// What to do about it.
     pub fn hint(&self) -> String {
-        let path = self.path().display();
+        let path = shell_path(self.path());
         match self {
             Self::Io { .. } => "the folder must exist and be writable; the file is as it was".to_owned(),
             Self::Newer { .. } => "use the version of mastoform that wrote it, or a later one".to_owned(),
@@ -257,8 +258,9 @@ impl StateError {
             Self::Unfaithful { .. } => "this is a mistake in mastoform; the file is as it was".to_owned(),
             Self::Lost { remains, instance, .. } => {
                 let remains: Vec<String> = remains.iter().map(|path| path.display().to_string()).collect();
+                let word = shell(instance);
                 format!(
-                    "`mastoform state restore {instance}` takes back the last good one; if it is lost for good, \
+                    "`mastoform state restore {word}` takes back the last good one; if it is lost for good, \
                      `mastoform apply --adopt-own` goes on with what lives; if nothing of {instance} exists any more, \
                      remove {} first (from git, too)",
                     remains.join(" and ")
@@ -272,7 +274,8 @@ impl StateError {
             }
             Self::Untold { .. } => "`git status` shows the problem with the index".to_owned(),
             _ => format!(
-                "`mastoform state restore` takes back the last good one, from {path}.backup or from git; then run `mastoform plan`"
+                "`mastoform state restore` takes back the last good one, from {}.backup or from git; then run `mastoform plan`",
+                self.path().display()
             ),
         }
     }
@@ -715,6 +718,18 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The name of a file is one word of a command that people paste.
+    #[test]
+    fn a_hint_runs_nothing_that_a_name_says() {
+        let path = PathBuf::from("state/a;touch PWN;b.json");
+        let word = "'state/a;touch PWN;b.json'";
+        let hint = StateError::Tracked { path: path.clone() }.hint();
+        assert!(hint.contains(&format!("`git rm {word}`")) && hint.contains(&format!("--cached {word}`")), "{hint}");
+        let (traces, instance) = (String::new(), "$(touch PWN)".to_owned());
+        let hint = StateError::Lost { path, traces, remains: Vec::new(), instance }.hint();
+        assert!(hint.contains("`mastoform state restore '$(touch PWN)'`"), "{hint}");
+    }
 
     /// The state in `state/example.json`: two rows, one of them in the middle of a replacement, and a lookup.
     fn example() -> State {

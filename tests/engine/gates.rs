@@ -438,6 +438,31 @@ async fn whatever_widens_rights_is_marked() {
              enable_execute_command = true\ncommand = [\"sh\", \"-c\", \"aws iam list-users\"]\ntriggers.x = \"1\"\n",
             &["ecs.run.settings: command enable_execute_command task_role_arn"],
         ),
+        // What runs, who gets requests, what encrypts.
+        (
+            "[patch.\"ecs.run.settings\"]\nenvironment.PLAIN = \"x\"\ntriggers.x = \"1\"\n",
+            &["ecs.run.settings: environment"],
+        ),
+        (
+            "[extra_env]\nRUBYOPT = \"-r/tmp/x\"\n",
+            &[
+                "ecs.task_definition.job: containers.environment",
+                "ecs.task_definition.mastodon: containers.environment",
+            ],
+        ),
+        (
+            "[patch.\"elb.listener.https\"]\ndefault_action.target_group_arn = \
+             \"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/other/0\"\n",
+            &["elb.listener.https: default_action.target_group_arn"],
+        ),
+        (
+            "[patch.\"logs.log_group.mastodon\"]\nkms_key_id = \"arn:aws:kms:eu-central-1:123456789012:key/other\"\n",
+            &["logs.log_group.mastodon: kms_key_id"],
+        ),
+        (
+            "[patch.\"s3.bucket.media\"]\nencryption.algorithm = \"aws:kms\"\n",
+            &["s3.bucket.media: encryption.algorithm"],
+        ),
         // No right depends on a port between our own groups, on a size, or on a plain variable.
         ("[web]\nport = 3001\n", &[]),
         ("[extra_env]\nMAX_SESSION_ACTIVATIONS = \"5\"\n", &[]),
@@ -453,6 +478,11 @@ async fn whatever_widens_rights_is_marked() {
         let said = format!("Security: {number} change");
         assert_eq!(forms(&plan)[..3].iter().all(|form| form.contains(&said)), number > 0, "{edit}");
     }
+    // Another command is another program, also where a setting asks for it.
+    let text = example(&[(r#"run_mode = "production""#, r#"run_mode = "debug""#)]);
+    let (plan, _) = instance.go(&text, false).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let marks = &change(&plan, "ecs.task_definition.mastodon").security;
+    assert!(marks.contains(&"containers.command".to_owned()), "{marks:?}");
 }
 
 #[tokio::test]
@@ -463,6 +493,14 @@ async fn making_something_with_rights_is_marked_in_an_instance_that_exists() {
     let script = Script::read(&[overlay], EXAMPLE).unwrap_or_else(|problems| panic!("{problems}"));
     let (plan, ..) = instance.go_by(instance.sim.clone(), &script, false, None).await.expect("plans");
     assert_eq!(marked(&plan), ["iam.role.other: assume_role_policy"]);
+    // What the blueprint writes unmarked is marked where an overlay writes it.
+    let text = "[elb.listener_rule.other]\nlistener_arn = \"${elb.listener.https.arn}\"\npriority = 7\n\
+                path_patterns = [\"/x\"]\naction.kind = \"redirect\"\naction.redirect.host = \"example.com\"\n\
+                action.redirect.status_code = \"HTTP_302\"\n";
+    let overlay = OverlayFile { name: "specs/mastodon/compute.toml".into(), types_of: None, text: text.into() };
+    let script = Script::read(&[overlay], EXAMPLE).unwrap_or_else(|problems| panic!("{problems}"));
+    let (plan, ..) = instance.go_by(instance.sim.clone(), &script, false, None).await.expect("plans");
+    assert_eq!(marked(&plan), ["elb.listener_rule.other: action.redirect.host"]);
 }
 
 proptest! {

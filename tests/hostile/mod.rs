@@ -296,11 +296,14 @@ fn no_overlay_keeps_a_command_busy() {
     };
     let entries: String = (0..300).map(|number| format!("K{number} = \"a\"\n")).collect();
     let table = format!("{EXAMPLE}\n[extra_env]\n{entries}");
-    let hostile: [(&str, &str, String); 4] = [
+    let choice = |number: usize| format!("[choice.x{number}]\nset = {{ \"task.spot\" = false }}\ndoc = \"X.\"\n");
+    let hostile: [(&str, &str, String); 6] = [
         ("a set repeated", EXAMPLE, (0..100).map(|number| input(number, "^[^a]{1,90}[^b]{3,9000}$")).collect()),
         ("repetitions in each other", EXAMPLE, input(0, "((a{0,1000}){0,1000}){0,1000}")),
         ("many patterns", EXAMPLE, (0..5_000).map(|number| input(number, "^[a-z]{1,500}$")).collect()),
         ("tables that multiply", &table, (0..1_000).map(block).collect()),
+        ("many choices", EXAMPLE, (0..10_000).map(choice).collect()),
+        ("many values", EXAMPLE, format!("[local]\nx = [{}]\n", "0,".repeat(400_000))),
     ];
     for (what, file, overlay) in hostile {
         let folder = fast_folder();

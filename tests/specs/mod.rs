@@ -14,7 +14,7 @@ use mastoform::diagnostic::SourceFile;
 use mastoform::document::{self, Content, Node};
 use mastoform::spec::Specs;
 use mastoform::spec::counterpart::{leaves, pascal};
-use mastoform::spec::types::{Attribute, Impact, ResourceType, Shape};
+use mastoform::spec::types::{Attribute, Impact, ResourceType, Security, Shape};
 use mastoform::value::Value;
 
 const TABLE: &str = include_str!("cloudformation.toml");
@@ -279,6 +279,89 @@ fn every_call_of_the_provider_is_among_the_permissions_of_its_type() {
 
 /// What a deletion reads of what is remembered is marked in the specs, so that it comes from the file; and nothing is
 /// marked that no deletion reads.
+/// Attributes that sound as if rights depended on them and are not marked, and why.
+const UNMARKED: &[(&str, &str)] = &[
+    ("acm.certificate.key_algorithm", "AWS takes only strong ones"),
+    ("cloudfront.distribution.default_cache_behavior.cache_policy_id", "says how long something is kept, not for whom"),
+    ("cloudfront.distribution.default_cache_behavior.target_origin_id", "names one of `origins`, which are marked"),
+    ("cloudfront.origin_access_control.origin_kind", "AWS knows S3 here"),
+    ("cloudfront.response_headers_policy.security.referrer_policy", "where somebody came from is no right"),
+    ("elb.listener_rule.host_headers", "says which requests are meant; where they go is marked"),
+    ("elb.target_group.target_type", "what is registered is one's own address"),
+    ("ses.smtp_user.secret", "mastoform writes this secret, and reads nothing from it"),
+];
+
+/// The attributes of a type with their paths and the marks of what they are part of.
+fn marks(path: &str, attribute: &Attribute, is_marked: bool, found: &mut Vec<(String, bool)>) {
+    let is_marked = is_marked || attribute.security != Security::No;
+    match &attribute.shape {
+        Shape::Object(children) => {
+            children.iter().for_each(|(name, child)| marks(&format!("{path}.{name}"), child, is_marked, found));
+        }
+        Shape::List(element) | Shape::Map(element) if matches!(element.shape, Shape::Object(_)) => {
+            marks(path, element, is_marked, found);
+        }
+        _ if !attribute.computed => found.push((path.to_owned(), is_marked)),
+        _ => {}
+    }
+}
+
+/// A change of who may do what, of what runs, of where requests go and of what encrypts shows in a plan as such.
+#[test]
+fn whatever_sounds_like_a_right_is_marked_or_says_why_not() {
+    let specs = Specs::read(&[]).expect("valid specs");
+    let words = [
+        "command",
+        "entry_point",
+        "environment",
+        "kms",
+        "key",
+        "encrypt",
+        "target_group",
+        "target",
+        "policy",
+        "policies",
+        "principal",
+        "image",
+        "role",
+        "secret",
+        "secrets",
+        "boundary",
+        "public",
+        "origin",
+        "auth",
+        "permission",
+        "host",
+    ];
+    let mut wrong = Vec::new();
+    let mut unmarked = std::collections::BTreeSet::new();
+    let mut looked = 0;
+    for (name, resource_type) in specs.types.iter().filter(|(_, found)| !found.lookup_only) {
+        let mut found = Vec::new();
+        for (attribute, described) in &resource_type.attributes {
+            marks(attribute, described, false, &mut found);
+        }
+        for (path, is_marked) in found {
+            let last = path.rsplit('.').next().unwrap_or_default();
+            let is_said = last.split('_').any(|part| words.contains(&part))
+                || words.iter().any(|word| word.contains('_') && last.contains(word))
+                || last.contains("encrypt");
+            let whole = format!("{name}.{path}");
+            looked += usize::from(is_said);
+            if is_said && !is_marked {
+                if !UNMARKED.iter().any(|(known, _)| *known == whole) {
+                    wrong.push(whole.clone());
+                }
+                unmarked.insert(whole);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(looked > 30, "{looked}");
+    let left: Vec<&str> = UNMARKED.iter().map(|(name, _)| *name).filter(|name| !unmarked.contains(*name)).collect();
+    assert!(left.is_empty(), "no reason is needed: {left:?}");
+}
+
 #[test]
 fn whatever_a_deletion_reads_decides_it() {
     let specs = Specs::read(&[]).expect("valid specs");

@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::cli::error::CommandError;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::expr::{Root, TemplateTree};
+use crate::inert::shell;
 use crate::plan::Action;
 use crate::plan::resolve::{Desired, deciding_inputs};
 use crate::render::duration::about;
@@ -113,12 +114,13 @@ pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Resul
     let Some(attribute) = resource_type.attribute(path) else {
         let names: Vec<String> = resource_type.attributes.keys().map(|name| format!("{address}.{name}")).collect();
         let whole = format!("{address}.{}", path.join("."));
+        let word = shell(&address.to_string());
         return Err(Diagnostic::error(
             "unknown-attribute",
             format!("`{}` has no `{}`", resource_type.name, path.join(".")),
         )
         .suggest(&whole, names.iter().map(String::as_str))
-        .hint(format!("`mastoform explain {address}` lists all of them"))
+        .hint(format!("`mastoform explain {word}` lists all of them"))
         .into());
     };
     let mut sheet = Sheet::new(format!("{address}.{}", path.join(".")), attribute.doc.clone());
@@ -147,8 +149,8 @@ pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Resul
     }
     sheet.lines("comes from", sources(subject, desired, path, attribute));
     sheet.lines("if it changes", change(subject, desired, path, attribute));
-    if is_marked(resource_type, path) {
-        sheet.line("security", "a plan marks a change of it as one that widens rights, or may");
+    if let Some(mark) = mark(resource_type, path) {
+        sheet.line("security", mark);
     }
     if let Some(manner) = &attribute.deletion {
         let by_value = manner.how.iter().map(|(value, phrase)| (value.clone(), phrase.clone()));
@@ -158,10 +160,14 @@ pub fn sheet(subject: &Subject<'_>, address: &Address, path: &[String]) -> Resul
     Ok(sheet)
 }
 
-/// Whether an attribute, or one that it is part of, is marked in the specs.
-fn is_marked(resource_type: &ResourceType, path: &[String]) -> bool {
+/// How an attribute, or one that it is part of, is marked in the specs.
+fn mark(resource_type: &ResourceType, path: &[String]) -> Option<&'static str> {
     let mut ways = (1..=path.len()).filter_map(|end| resource_type.attribute(path.get(..end)?));
-    ways.any(|attribute| attribute.security != Security::No)
+    let security = ways.find_map(|attribute| (attribute.security != Security::No).then_some(attribute.security))?;
+    Some(match security {
+        Security::Patched => "a plan marks a change of it by a patch or an overlay as one that widens rights, or may",
+        _ => "a plan marks a change of it as one that widens rights, or may",
+    })
 }
 
 /// What an attribute may hold, in words.

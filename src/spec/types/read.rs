@@ -290,15 +290,16 @@ fn notices(reader: &mut Reader<'_>) -> BTreeMap<Impact, String> {
     found
 }
 
-/// `security = true` or `security = "whole"`.
+/// `security = true`, `security = "patch"` or `security = "whole"`.
 fn security(reader: &mut Reader<'_>) -> Security {
     reader.used.push("security");
     match reader.table.get("security").map(|node| &node.content) {
         None | Some(Content::Bool(false)) => Security::No,
         Some(Content::Bool(true)) => Security::Changed,
+        Some(Content::Text(text)) if text == "patch" => Security::Patched,
         Some(Content::Text(text)) if text == "whole" => Security::Whole,
         Some(_) => {
-            reader.wrong("security", "true, or \"whole\"");
+            reader.wrong("security", "true, \"patch\" or \"whole\"");
             Security::No
         }
     }
@@ -386,6 +387,7 @@ fn attribute(node: &Node, location: &Location, known: Milestone, diagnostics: &m
     result.default_from_aws = reader.flag("default_from_aws", false);
     result.volatile = reader.flag("volatile", false);
     result.security = security(&mut reader);
+    result.security_entries = reader.texts("security_entries");
     result.deletion = manner(&mut reader);
     result.changed_by_aws = reader.flag("changed_by_aws", false);
     result.watched = reader.flag("watched", false);

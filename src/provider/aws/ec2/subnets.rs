@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::filter;
+use crate::inert::shell;
 use crate::provider::aws::attributes::{Report, filters};
 use crate::provider::aws::error::failed;
 use crate::provider::aws::handler::Handler;
@@ -34,7 +35,7 @@ impl Handler for Subnets {
         let without = wanted.texts("without_zones")?;
         subnets.retain(|subnet| !subnet.availability_zone_id().is_some_and(|zone| without.iter().any(|it| it == zone)));
         if subnets.is_empty() {
-            let region = &lookup.region;
+            let region = shell(&lookup.region);
             let message = match wanted.optional_flag("default_for_az")? {
                 Some(true) => format!(
                     "the network has no default subnets, which `aws ec2 create-default-subnet --region {region} \

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::filter;
+use crate::inert::shell;
 use crate::provider::aws::attributes::{Report, filters};
 use crate::provider::aws::error::failed;
 use crate::provider::aws::handler::Handler;
@@ -45,7 +46,7 @@ impl Handler for Vpc {
                     .value())
             }
             [] => {
-                let region = &lookup.region;
+                let region = shell(&lookup.region);
                 let message = match wanted.optional_flag("is_default")? {
                     Some(true) => format!(
                         "{region} has no default network, which `aws ec2 create-default-vpc --region {region}` makes"
