@@ -18,7 +18,7 @@ use crate::value::{Tree, Value};
 pub const LIMIT_CODE: &str = "expression-limit";
 
 /// The most values of a document, lists and tables among them: each takes some hundred bytes of memory.
-pub const MOST_VALUES: usize = 100_000;
+pub const MOST_VALUES: usize = 250_000;
 
 /// A value in a document.
 #[derive(Clone, Debug)]
