@@ -233,6 +233,7 @@ fn no_export_knows_a_type_by_name() {
 fn a_graph_is_made_in_one_place_for_each_set_of_facts() {
     const MAKERS: [(&str, &str); 13] = [
         ("src/ops/proposal.rs", "the plan of an apply"),
+        ("src/session/errand.rs", "what a task of a command is made of, over what was looked at just now"),
         ("src/session/neighbours.rs", "looks for the resources of an instance that has no state"),
         ("src/cli/cost.rs", "a file, whatever exists"),
         ("src/cli/drift.rs", "the plan that drift is read off, or that of an edited copy of the file"),
@@ -242,7 +243,6 @@ fn a_graph_is_made_in_one_place_for_each_set_of_facts() {
         ("src/cli/graph.rs", "a drawing without a plan"),
         ("src/cli/iam_policy.rs", "a plan over nothing"),
         ("src/cli/output.rs", "the outputs as the state knows them"),
-        ("src/cli/run.rs", "what a task reads of the state"),
         ("src/cli/status.rs", "what probes read of the state"),
         ("src/cli/validate.rs", "a plan over nothing"),
     ];
