@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use mastoform::address::Address;
+use mastoform::provider::sim::{Options, Sim};
+use mastoform::spec::Specs;
 use mastoform::state::{Lock, Paths, State};
 use serde_json::Value as Json;
 
 use crate::support::case::{data, program, run};
-use crate::support::instance::{EXAMPLE, fast_folder};
+use crate::support::instance::{EXAMPLE, fast_folder, leave_over};
 use crate::support::say;
 
 const FAST: [&str; 3] = ["--sandbox", "--sandbox-speed", "10000"];
@@ -253,8 +255,15 @@ fn what_a_forged_state_would_delete_is_not_deleted_by_a_mere_yes() {
     data(folder.path(), &[&FAST[..], &["apply", "--yes", "-q"]].concat());
     let path = state_file(folder.path());
     let mut state = State::read(&path).expect("readable").expect("there");
+    let types = Specs::read(&[]).expect("valid specs").types;
+    let cloud = folder.path().join("state/sandbox/_cloud.json");
+    let sim = Sim::open(types, Some(cloud), Options::default()).expect("a cloud");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let named = Some(("identifier", "prod-dc"));
+    let left = runtime.block_on(leave_over(&sim, &state, "rds.cluster.database", named));
+    drop(sim);
     let row = state.rows.get_mut(&"rds.cluster.database".parse().expect("an address")).expect("a row");
-    row.replaced.push(mastoform::address::Identity::new("prod-dc"));
+    row.replaced.push(left);
     state.write(&path).expect("written");
     let before = content(folder.path());
     let plan = run(folder.path(), &["--sandbox", "plan", "--fail-on", "security,data-loss"]);

@@ -28,7 +28,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::{changed, completed};
-use crate::support::instance::{EXAMPLE, Instance, Script, example};
+use crate::support::instance::{EXAMPLE, Instance, Script, example, leave_over};
 
 const DATABASE: &str = "rds.cluster.database";
 
@@ -79,7 +79,10 @@ async fn plan_destroy(instance: &Instance, text: &str) -> Plan {
 #[tokio::test]
 async fn a_forged_leftover_is_counted_named_and_is_data_loss() {
     let instance = applied(EXAMPLE).await;
-    forge(&instance, |rows| row(rows, DATABASE).replaced.push(Identity::new("prod-dc")));
+    let left =
+        leave_over(&instance.sim, &instance.state().expect("a state"), DATABASE, Some(("identifier", "prod-dc"))).await;
+    assert_eq!(left.as_str(), "prod-dc");
+    forge(&instance, |rows| row(rows, DATABASE).replaced.push(left));
     let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
     assert_eq!(changed(&plan), ["adopt rds.cluster.database"]);
     let counts = plan.counts();
@@ -105,12 +108,17 @@ async fn a_forged_leftover_is_counted_named_and_is_data_loss() {
 async fn a_leftover_goes_with_the_impact_of_its_type() {
     let instance = applied(EXAMPLE).await;
     let types = Specs::read(&[]).expect("valid specs").types;
-    for address in ["ecs.service.mastodon", "cloudfront.distribution.media", "elb.load_balancer.public"] {
+    for (address, name) in [
+        ("ecs.service.mastodon", Some(("name", "left-over"))),
+        ("cloudfront.distribution.media", None),
+        ("elb.load_balancer.public", Some(("name", "left-over"))),
+    ] {
         let type_name = &address.parse::<Address>().expect("an address").type_name;
         let expected = types[type_name].impact.delete.of(&Value::Null);
         assert!(expected >= Impact::Outage, "{address}: {expected:?}");
         let honest = instance.state().expect("a state");
-        forge(&instance, |rows| row(rows, address).replaced.push(Identity::new("left-over")));
+        let left = leave_over(&instance.sim, &honest, address, name).await;
+        forge(&instance, |rows| row(rows, address).replaced.push(left));
         let (plan, _) = instance.go(EXAMPLE, false).await.expect("plans");
         assert_eq!(plan.impact(), expected, "{address}");
         honest.write(&instance.paths().state()).expect("written");
@@ -180,9 +188,11 @@ async fn what_was_done_by_hand_and_widens_rights_is_accepted_by_a_plan_that_says
 async fn a_forged_leftover_of_something_protected_is_refused() {
     let guarded = example(&[("protect = false", "protect = true")]);
     let instance = applied(&guarded).await;
+    let left =
+        leave_over(&instance.sim, &instance.state().expect("a state"), DATABASE, Some(("identifier", "prod-dc"))).await;
     forge(&instance, |rows| {
         let row = row(rows, DATABASE);
-        row.replaced.push(Identity::new("prod-dc"));
+        row.replaced.push(left);
         // The file says otherwise, and the file counts.
         row.protect = false;
     });

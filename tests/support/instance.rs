@@ -5,19 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mastoform::address::{Address, Identity};
 use mastoform::apply::{self, Outcome, Progress, Run, Silent, Stop};
 use mastoform::config::{self, Config};
 use mastoform::diagnostic::{Diagnostics, SourceFile};
 use mastoform::expr::Evaluator;
-use mastoform::plan::Plan;
 use mastoform::plan::resolve::{World, resolve};
+use mastoform::plan::{Plan, owner};
 use mastoform::provider::sim::{Options, Person, Sim};
-use mastoform::provider::{Provider, read_only};
+use mastoform::provider::{Creation, Provider, read_only};
 use mastoform::render::graph::Drawing;
 use mastoform::session::{self, Gathered, SessionError};
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::{Paths, State, Watch};
-use mastoform::value::Value;
+use mastoform::value::{Tree, Value};
 use tokio::sync::watch;
 
 /// The example of this repository.
@@ -263,4 +264,21 @@ impl Instance {
         };
         apply::run(run).await
     }
+}
+
+/// Puts a second object of an address into the cloud, as an interrupted replacement leaves one, under another name.
+pub async fn leave_over(sim: &Sim, state: &State, address: &str, name: Option<(&str, &str)>) -> Identity {
+    let address: Address = address.parse().expect("an address");
+    let mut attributes = state.rows[&address].inputs.lift();
+    // A state has no secrets.
+    let resource_type = Arc::clone(&Specs::read(&[]).expect("valid specs").types[&address.type_name]);
+    let secrets = resource_type.attributes.iter().filter(|(_, attribute)| attribute.sensitive && !attribute.computed);
+    let secrets = secrets.map(|(attribute, _)| (attribute.as_str(), "a-secret-of-the-tests"));
+    for (attribute, text) in secrets.chain(name) {
+        attributes.set(&[attribute], Tree::Text(text.to_owned()));
+    }
+    let (tags, region) = (owner(state).tags(&address), state.region.clone());
+    let token = "0123456789abcdef0123456789abcdef".to_owned();
+    let creation = Creation { address, region, attributes, tags, token, is_first: true };
+    sim.create(&creation).await.unwrap_or_else(|error| panic!("{error}")).identity
 }
