@@ -355,18 +355,11 @@ fn every_value_in_a_command_of_a_message_is_one_word_of_a_shell() {
     assert_eq!(told(r#"format!("`mastoform explain {LIMIT}`")"#), Vec::<String>::new());
     let mut wrong = Vec::new();
     let mut commands = 0;
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs_err::read_dir(folder).expect("src") {
-            let path = entry.expect("entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.file_stem().is_some_and(|stem| stem != "tests") {
-                let source = fs_err::read_to_string(&path).expect("a source file");
-                commands += texts(&source).iter().filter(|text| text.contains("`mastoform ")).count();
-                wrong.extend(unquoted(&source).into_iter().map(|command| format!("{}: {command}", path.display())));
-            }
-        }
+    let files = crate::support::case::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    for (path, bytes) in files.into_iter().filter(|(path, _)| path.file_stem().is_some_and(|stem| stem != "tests")) {
+        let source = String::from_utf8(bytes).expect("text");
+        commands += texts(&source).iter().filter(|text| text.contains("`mastoform ")).count();
+        wrong.extend(unquoted(&source).into_iter().map(|command| format!("{}: {command}", path.display())));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(commands > 20, "{commands}");

@@ -136,13 +136,9 @@ mod tests {
 
     /// The policies for the example and a state with such rows.
     fn forged(rows: &[(&str, serde_json::Value)], half: Half) -> (Vec<Policy>, Vec<String>) {
-        forged_with(EXAMPLE, rows, half)
-    }
-
-    fn forged_with(text: &str, rows: &[(&str, serde_json::Value)], half: Half) -> (Vec<Policy>, Vec<String>) {
         let folder = tempfile::tempdir().expect("a folder");
         let options = options(folder.path());
-        fs_err::write(&options.file, text).expect("written");
+        fs_err::write(&options.file, EXAMPLE).expect("written");
         let (project, _) = Project::read(&options).unwrap_or_else(|error| panic!("{error}"));
         let mut state = State::new("lineage", "social", "eu-central-1");
         for (address, inputs) in rows {

@@ -110,7 +110,7 @@ pub(super) async fn pause(provider: &dyn Provider) {
     sleep(PAUSE.div_f64(provider.time_lapse())).await;
 }
 
-/// What a task is made of, from what the cloud shows of this instance.
+/// The attributes of a task, made of this instance's resources as the cloud shows them.
 pub(super) async fn attributes(
     provider: &Arc<dyn Provider>,
     project: &Project,

@@ -9,7 +9,7 @@ pub struct Taken {
     /// The number that is tried next for a name that is taken. So many resources of one name take as many tries, and
     /// not each of them all numbers again.
     next: BTreeMap<String, usize>,
-    /// What stands before the number.
+    /// A text between name and number.
     separator: &'static str,
     #[cfg(test)]
     tries: usize,
@@ -24,11 +24,6 @@ impl Taken {
             #[cfg(test)]
             tries: 0,
         }
-    }
-
-    /// Takes a name that is unlike all others already.
-    pub fn take(&mut self, name: &str) {
-        self.names.insert(name.to_owned());
     }
 
     /// The name, with a number behind it if it is taken. It is taken now.
@@ -56,7 +51,7 @@ mod tests {
     #[test]
     fn names_that_are_taken_get_a_number() {
         let mut taken = Taken::new("_");
-        taken.take("a_3");
+        taken.unlike("a_3".to_owned());
         let names = ["a", "a", "a", "a_2", "b", "a"].map(|name| taken.unlike(name.to_owned()));
         assert_eq!(names, ["a", "a_2", "a_4", "a_2_2", "b", "a_5"]);
     }

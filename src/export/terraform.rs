@@ -81,7 +81,8 @@ fn head(instance: &Instance<'_>, export: &Export) -> Vec<Block> {
 
 /// The whole of an instance as a configuration.
 pub fn export(instance: &Instance<'_>) -> Export {
-    let writer = Writer { instance, names: names(instance) };
+    let mut labels = Labels::default();
+    let writer = Writer { instance, names: names(instance, &mut labels) };
     let mut export = Export {
         resources: Vec::new(),
         imports: Vec::new(),
@@ -91,10 +92,6 @@ pub fn export(instance: &Instance<'_>) -> Export {
         attributes: BTreeSet::new(),
         untold: BTreeMap::new(),
     };
-    let mut taken: BTreeMap<String, Taken> = BTreeMap::new();
-    for (type_name, name) in writer.names.values() {
-        taken.entry(type_name.clone()).or_insert_with(|| Taken::new("_")).take(name);
-    }
     for (address, item) in &instance.items {
         let Some((type_name, name)) = writer.names.get(address) else {
             let why = "Terraform has no such thing.".to_owned();
@@ -122,7 +119,7 @@ pub fn export(instance: &Instance<'_>) -> Export {
             let Some(described) = counterpart.parts.get(&part.type_name) else { continue };
             let star = part.star.as_deref();
             let name = star.map_or_else(|| name.clone(), |star| format!("{name}_{}", label(star)));
-            let name = taken.entry(part.type_name.clone()).or_insert_with(|| Taken::new("_")).unlike(name);
+            let name = labels.unlike(&part.type_name, name);
             let mut main = part.main.clone();
             for (argument, template) in &described.arguments {
                 main.set(&[argument], told(address, item, template, star));
@@ -169,9 +166,18 @@ fn label(text: &str) -> String {
     if begins { label.to_owned() } else { format!("_{label}") }
 }
 
+/// The labels of an export, by type: only two resources of one type need two.
+#[derive(Debug, Default)]
+struct Labels(BTreeMap<String, Taken>);
+
+impl Labels {
+    fn unlike(&mut self, type_name: &str, label: String) -> String {
+        self.0.entry(type_name.to_owned()).or_insert_with(|| Taken::new("_")).unlike(label)
+    }
+}
+
 /// The type and the label of each resource, unlike all others.
-fn names(instance: &Instance<'_>) -> BTreeMap<Address, (String, String)> {
-    let mut taken: BTreeMap<String, Taken> = BTreeMap::new();
+fn names(instance: &Instance<'_>, labels: &mut Labels) -> BTreeMap<Address, (String, String)> {
     let mut names = BTreeMap::new();
     for (address, item) in &instance.items {
         let Some(type_name) = item.resource_type.terraform.name(|name| item.text(name)) else { continue };
@@ -179,8 +185,7 @@ fn names(instance: &Instance<'_>) -> BTreeMap<Address, (String, String)> {
             Some(key) => format!("{}_{}", label(&address.name), label(key).trim_start_matches('_')),
             None => label(&address.name),
         };
-        let own = taken.entry(type_name.to_owned()).or_insert_with(|| Taken::new("_"));
-        names.insert(address.clone(), (type_name.to_owned(), own.unlike(whole)));
+        names.insert(address.clone(), (type_name.to_owned(), labels.unlike(type_name, whole)));
     }
     names
 }

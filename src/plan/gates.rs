@@ -92,7 +92,7 @@ fn decide(change: &mut Change, resource_type: &ResourceType, deletion: &dyn Fn(&
     }
 }
 
-/// What is known of a resource when its changes are judged.
+/// A resource as its changes are judged: its type, and the authors of its values.
 pub(super) struct Rights<'a> {
     resource_type: &'a ResourceType,
     patches: &'a [Arc<Patch>],
@@ -106,7 +106,7 @@ impl<'a> Rights<'a> {
         Self { resource_type: &desired.resource_type, patches: &desired.patches, is_built_in }
     }
 
-    /// Whether a difference widens rights, or may.
+    /// Tells whether a difference widens rights, or may.
     pub(super) fn widens(&self, difference: &Difference) -> bool {
         !self.marks(&difference.path, difference.after.as_ref()).is_empty()
     }
@@ -132,7 +132,7 @@ impl<'a> Rights<'a> {
         change.security = names.into_iter().collect();
     }
 
-    /// Whether the value at a path counts.
+    /// Tells whether a change at a path is marked because of this attribute.
     fn counts(&self, attribute: &Attribute, path: &[String]) -> bool {
         match attribute.security {
             Security::No => false,
@@ -219,7 +219,7 @@ impl<'a> Rights<'a> {
     }
 }
 
-/// Whether a patch says something at a path, above it or below it. Tables are merged; everything else is replaced whole.
+/// Tells whether a patch has a value at a path, above it or below it. Tables are merged; everything else is replaced whole.
 fn says(patch: &BTreeMap<String, TemplateTree>, path: &[String]) -> bool {
     let Some((first, rest)) = path.split_first() else { return !patch.is_empty() };
     match patch.get(first) {

@@ -137,7 +137,7 @@ struct Name {
 }
 
 impl Name {
-    /// Whether a beginning of the name that ends in a separator has the whole name of the instance in it.
+    /// Tells whether the instance's whole name is in a beginning of this name that ends in a separator.
     fn is_of(&self, beginning: &str, instance: &str) -> bool {
         let Some(chosen) = beginning.get(self.chosen..) else { return false };
         !instance.is_empty()
@@ -250,7 +250,7 @@ pub fn statements(wanted: &Wanted<'_>, half: Half) -> Vec<Statement> {
     for (name, objects) in &used {
         let Some(resource_type) = wanted.types.get(*name) else { continue };
         let permissions = &resource_type.permissions;
-        // What is only looked up is only read.
+        // A type with lookups alone is only read.
         let reads_only = half == Half::Reading || objects.is_empty();
         let verbs = permissions.verbs.iter().filter(|(verb, _)| !reads_only || *verb == "read");
         for action in verbs.flat_map(|(_, actions)| actions) {
@@ -435,7 +435,7 @@ impl Wanted<'_> {
         all
     }
 
-    /// What the objects of this instance are called that an attribute may refer to.
+    /// The names of this instance's objects that an attribute may refer to.
     fn own_names(
         &self,
         resource_type: &ResourceType,
@@ -688,22 +688,24 @@ fn unite(all: &mut Vec<Condition>, condition: Condition) {
     }
 }
 
-/// As many policies as it takes for each to be short enough. A statement that is too long for one is cut in two: by its
-/// actions or, where it has one alone, by what they are allowed on.
+/// The list by which a statement is cut: its actions or, where it has one alone, what they are allowed on.
+fn listed(statement: &mut Statement) -> &mut Vec<String> {
+    if statement.action.len() > 1 { &mut statement.action } else { &mut statement.resource }
+}
+
+/// As many policies as it takes for each to be short enough. A statement that is too long for one is cut in two.
 pub fn policies(statements: Vec<Statement>) -> Vec<Policy> {
     let mut policies: Vec<Policy> = Vec::new();
     let mut left: Vec<Statement> = statements.into_iter().rev().collect();
     while let Some(statement) = left.pop() {
-        if Policy::of(vec![statement.clone()]).size() > LONGEST && statement.action.len() > 1 {
-            let (first, second) = statement.action.split_at(statement.action.len() / 2);
-            left.push(Statement { action: second.to_vec(), ..statement.clone() });
-            left.push(Statement { action: first.to_vec(), ..statement });
-            continue;
-        }
-        if Policy::of(vec![statement.clone()]).size() > LONGEST && statement.resource.len() > 1 {
-            let (first, second) = statement.resource.split_at(statement.resource.len() / 2);
-            left.push(Statement { resource: second.to_vec(), ..statement.clone() });
-            left.push(Statement { resource: first.to_vec(), ..statement });
+        let is_too_long = Policy::of(vec![statement.clone()]).size() > LONGEST;
+        if is_too_long && (statement.action.len() > 1 || statement.resource.len() > 1) {
+            let mut first = statement;
+            let mut second = first.clone();
+            let half = listed(&mut first).len() / 2;
+            listed(&mut first).truncate(half);
+            listed(&mut second).drain(..half);
+            left.extend([second, first]);
             continue;
         }
         if let Some(last) = policies.last_mut() {

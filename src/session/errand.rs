@@ -1,4 +1,4 @@
-//! What a command's own task is made of: the blueprint's templates over what the cloud shows now.
+//! The attributes of a command's own task: the blueprint's templates over what the cloud shows now.
 //!
 //! A state says where something is, and not whose. So everything that the templates name is looked at first. What is not
 //! this instance's is an error, and what the state says of the rest gives way to what the cloud shows.
@@ -56,7 +56,7 @@ pub async fn attributes(
         match observations.get(&address) {
             Some(Observation::Found(observed)) => {
                 if let Some(row) = seen.rows.get_mut(&address) {
-                    take_over(row, types, &address, &observed.attributes);
+                    show(row, types, &address, &observed.attributes);
                 }
             }
             Some(Observation::Foreign(holder)) => {
@@ -69,8 +69,8 @@ pub async fn attributes(
     Ok(evaluated(&world, &graph, &seen, resource)?.0)
 }
 
-/// What the cloud shows takes the place of what the state says.
-fn take_over(row: &mut Row, types: &Types, address: &Address, observed: &Value) {
+/// Replaces the values of a row by those that the cloud shows.
+fn show(row: &mut Row, types: &Types, address: &Address, observed: &Value) {
     let Some(resource_type) = types.get(&address.type_name) else { return };
     for (name, value) in observed.as_map().into_iter().flatten() {
         match resource_type.attributes.get(name) {

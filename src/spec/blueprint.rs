@@ -14,7 +14,7 @@ use super::types::Order;
 use crate::address::{Address, TypeName};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::document::{Content, Entry, Node};
-use crate::expr::{LIMIT, Template, TemplateTree};
+use crate::expr::{Template, TemplateTree};
 use crate::value::{AttributePath, Tree, Value};
 
 /// All files of the blueprint as one document.
@@ -534,21 +534,7 @@ fn read_note(entry: &Entry, diagnostics: &mut Diagnostics) -> Option<Note> {
     })
 }
 
-/// The most choices: each takes a plan of its own to say what it costs.
-pub const MOST_CHOICES: usize = 50;
-
 fn read_choice(entry: &Entry, blueprint: &mut Blueprint, diagnostics: &mut Diagnostics) {
-    if blueprint.choices.len() == MOST_CHOICES {
-        let is_told = |one: &Diagnostic| one.code == LIMIT && one.message.contains("choices");
-        if !diagnostics.0.iter().any(is_told) {
-            diagnostics.push(
-                Diagnostic::error(LIMIT, format!("these are more choices than the {MOST_CHOICES} that there may be"))
-                    .at(&entry.key_location, "one more")
-                    .hint(format!("leave some out; `mastoform explain {LIMIT}` has the limits")),
-            );
-        }
-        return;
-    }
     let mut reader = Reader { diagnostics, table: &entry.node, what: "choice", used: vec!["set"] };
     let doc = reader.text("doc").unwrap_or_default();
     reader.refuse_others();

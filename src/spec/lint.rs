@@ -12,8 +12,11 @@ use super::types::{Attribute, ResourceType, Shape, Types};
 use crate::address::TypeName;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, MANY};
 use crate::document::{Content, Entry, Node};
-use crate::expr::{Reference, Root, Template, TemplateTree};
+use crate::expr::{LIMIT, Reference, Root, Template, TemplateTree};
 use crate::value::Tree;
+
+/// The most choices: each takes a plan of its own to say what it costs.
+const MOST_CHOICES: usize = 50;
 
 /// Checks types and blueprint against each other.
 pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
@@ -90,7 +93,14 @@ pub fn lint(types: &Types, blueprint: &Blueprint) -> Diagnostics {
     for news in &blueprint.news {
         linter.news(news);
     }
-    for choice in &blueprint.choices {
+    if let Some(choice) = blueprint.choices.get(MOST_CHOICES) {
+        linter.problems.push(
+            Diagnostic::error(LIMIT, format!("these are more choices than the {MOST_CHOICES} that there may be"))
+                .at(&choice.location, "one more")
+                .hint(format!("leave some out; `mastoform explain {LIMIT}` has the limits")),
+        );
+    }
+    for choice in blueprint.choices.iter().take(MOST_CHOICES) {
         for (name, _) in &choice.set {
             if !blueprint.inputs.iter().any(|input| input.name() == *name) {
                 let message = format!("choice `{}` sets `{name}`, which is no input", choice.name);

@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 use aws_sdk_cloudfront::types::{
-    OriginAccessControl as Answer, OriginAccessControlConfig, OriginAccessControlOriginTypes,
-    OriginAccessControlSigningBehaviors, OriginAccessControlSigningProtocols, OriginAccessControlSummary,
+    OriginAccessControlConfig, OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
+    OriginAccessControlSigningProtocols, OriginAccessControlSummary,
 };
 
 use crate::address::Identity;
@@ -41,9 +41,8 @@ impl Handler for OriginAccessControl {
 
     async fn observe(&self, clients: &Clients, target: &Target) -> Result<Option<Observed>, ProviderError> {
         let id = target.identity.as_str();
-        let answer = clients.cloudfront().get_origin_access_control().id(id).send().await.map_err(failed(GET));
-        let control = answer.or_absent()?.and_then(|answer| answer.origin_access_control);
-        Ok(control.as_ref().and_then(|control| Some(observed(id, report(control)?))))
+        let found = get(clients, id).await.or_absent()?;
+        Ok(found.map(|found| observed(id, report(&found.id, &found.config))))
     }
 
     async fn find(&self, clients: &Clients, creation: &Creation) -> Result<Vec<Identity>, ProviderError> {
@@ -78,7 +77,7 @@ impl Handler for OriginAccessControl {
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
         let id = update.target.identity.as_str();
-        let (mut config, version) = get(clients, id).await?;
+        let Found { mut config, version, .. } = get(clients, id).await?;
         let desired = desired(update, UPDATE);
         for name in &update.changed {
             match name.as_str() {
@@ -97,19 +96,26 @@ impl Handler for OriginAccessControl {
 
     async fn delete(&self, clients: &Clients, target: &Target) -> Result<Deletion, ProviderError> {
         let id = target.identity.as_str();
-        if let Some((_, version)) = get(clients, id).await.or_absent()? {
-            let request = clients.cloudfront().delete_origin_access_control().id(id).set_if_match(version);
+        if let Some(found) = get(clients, id).await.or_absent()? {
+            let request = clients.cloudfront().delete_origin_access_control().id(id).set_if_match(found.version);
             request.send().await.map_err(failed(DELETE)).or_absent()?;
         }
         Ok(Deletion::Accepted)
     }
 }
 
-/// Its configuration and version.
-async fn get(clients: &Clients, id: &str) -> Result<(OriginAccessControlConfig, Option<String>), ProviderError> {
+/// An origin access control as AWS tells it.
+struct Found {
+    id: String,
+    config: OriginAccessControlConfig,
+    version: Option<String>,
+}
+
+async fn get(clients: &Clients, id: &str) -> Result<Found, ProviderError> {
     let answer = clients.cloudfront().get_origin_access_control().id(id).send().await.map_err(failed(GET))?;
-    let config = answer.origin_access_control.and_then(|control| control.origin_access_control_config);
-    Ok((config.ok_or_else(|| unanswered(GET, "configuration"))?, answer.e_tag))
+    let control = answer.origin_access_control.ok_or_else(|| unanswered(GET, "origin access control"))?;
+    let config = control.origin_access_control_config.ok_or_else(|| unanswered(GET, "configuration"))?;
+    Ok(Found { id: control.id, config, version: answer.e_tag })
 }
 
 fn summary(control: &OriginAccessControlSummary) -> Report {
@@ -122,14 +128,12 @@ fn summary(control: &OriginAccessControlSummary) -> Report {
         .set("id", control.id())
 }
 
-fn report(control: &Answer) -> Option<Report> {
-    let config = control.origin_access_control_config()?;
-    let report = Report::new()
+fn report(id: &str, config: &OriginAccessControlConfig) -> Report {
+    Report::new()
         .set("name", config.name())
         .set("description", config.description().unwrap_or_default())
         .set("origin_kind", config.origin_access_control_origin_type().as_str())
         .set("signing_behavior", config.signing_behavior().as_str())
         .set("signing_protocol", config.signing_protocol().as_str())
-        .set("id", control.id());
-    Some(report)
+        .set("id", id)
 }

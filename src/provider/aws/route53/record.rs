@@ -65,6 +65,10 @@ impl Key {
         Identity::new(format!("{}|{}|{}", self.zone, self.name, self.kind))
     }
 
+    fn missing(&self) -> ProviderError {
+        ProviderError::new(ErrorKind::NotFound, CHANGE, format!("{} is not there", self.name))
+    }
+
     /// The name of the TXT record that says whose it is.
     fn owner_name(&self) -> String {
         format!("_mastoform-{}.{}", self.kind.to_ascii_lowercase(), self.name)
@@ -173,9 +177,7 @@ impl Handler for Record {
     /// read.
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
         let key = Key::of(&update.target.identity)?;
-        let Some(found) = read(clients, &key).await? else {
-            return Err(ProviderError::new(ErrorKind::NotFound, CHANGE, format!("{} is not there", key.name)));
-        };
+        let found = read(clients, &key).await?.ok_or_else(|| key.missing())?;
         let desired = desired(update, CHANGE);
         if found.is_of_nobody() && is_yielding(&desired)? {
             return Ok(());
@@ -188,11 +190,9 @@ impl Handler for Record {
 
     async fn mark(&self, clients: &Clients, target: &Target, tags: &Tags) -> Result<(), ProviderError> {
         let key = Key::of(&target.identity)?;
-        let found = read(clients, &key).await?;
-        let present = found.filter(|found| !found.is_of_nobody()).map(|found| found.tags());
-        let missing = || ProviderError::new(ErrorKind::NotFound, CHANGE, format!("{} is not there", key.name));
-        let present = present.ok_or_else(missing)?;
-        let all = present.into_iter().chain(tags.clone()).collect();
+        let found = read(clients, &key).await?.filter(|found| !found.is_of_nobody());
+        let found = found.ok_or_else(|| key.missing())?;
+        let all = found.tags().into_iter().chain(tags.clone()).collect();
         send(clients, &key.zone, vec![change(ChangeAction::Upsert, owner_record(&key, &all)?)?]).await
     }
 
