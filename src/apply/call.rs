@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, Identity};
 use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Observation, Observations, Printed, Provider, ProviderError, Tags, Target,
-    Update,
+    Created, Creation, Deletion, ErrorKind, Herald, Observation, Observations, Printed, Provider, ProviderError, Tags,
+    Target, Update,
 };
 use crate::secret::SecretText;
 use crate::value::{AttributePath, Known, Value};
@@ -57,6 +57,15 @@ pub enum Answer {
     },
 }
 
+/// What is told of a call before its answer.
+#[derive(Debug)]
+pub enum News {
+    /// The call is tried again.
+    Again(Again),
+    /// What is created exists; its creation goes on.
+    Exists { step: usize, created: Created },
+}
+
 /// Why a call is tried again.
 #[derive(Debug)]
 pub struct Again {
@@ -73,11 +82,12 @@ struct Tries<'a> {
     provider: &'a dyn Provider,
     started: Instant,
     next: Duration,
+    /// With what the cloud refuses for now.
     patience: Duration,
     /// Tries that failed. A few are always made, however slow the machine.
     failed: u32,
     step: usize,
-    tell: &'a UnboundedSender<Again>,
+    tell: &'a UnboundedSender<News>,
 }
 
 impl<'a> Tries<'a> {
@@ -85,7 +95,7 @@ impl<'a> Tries<'a> {
         provider: &'a dyn Provider,
         step: usize,
         patience: Option<Duration>,
-        tell: &'a UnboundedSender<Again>,
+        tell: &'a UnboundedSender<News>,
     ) -> Self {
         let patience = patience.unwrap_or_default().max(provider.patience());
         Self { provider, started: Instant::now(), next: Duration::from_secs(1), patience, failed: 0, step, tell }
@@ -99,7 +109,8 @@ impl<'a> Tries<'a> {
             // A fault of the cloud mostly passes within seconds. One that stays is not worth the whole patience.
             ErrorKind::Unknown => self.failed < FEWEST_TRIES,
             kind if kind.is_transient() => {
-                self.failed < FEWEST_TRIES || self.started.elapsed() < self.patience.div_f64(lapse)
+                let patience = if kind == ErrorKind::NotYet { self.patience } else { self.provider.patience() };
+                self.failed < FEWEST_TRIES || self.started.elapsed() < patience.div_f64(lapse)
             }
             _ => false,
         };
@@ -108,7 +119,8 @@ impl<'a> Tries<'a> {
         }
         let pause = self.next.div_f64(lapse).mul_f64(spread(self.step, self.failed));
         // Nobody listening means the loop has left; the task will be dropped with it.
-        let _ = self.tell.send(Again { step: self.step, reason: error.to_string(), after: pause });
+        let again = Again { step: self.step, reason: error.to_string(), after: pause };
+        let _ = self.tell.send(News::Again(again));
         sleep(pause).await;
         self.next = (self.next * 2).min(Duration::from_secs(15));
         Ok(())
@@ -135,7 +147,7 @@ pub async fn reveal(
     provider: Arc<dyn Provider>,
     step: usize,
     wanted: Vec<(Target, AttributePath)>,
-    tell: UnboundedSender<Again>,
+    tell: UnboundedSender<News>,
 ) -> Answer {
     let mut tries = Tries::new(&*provider, step, None, &tell);
     let mut secrets = Vec::new();
@@ -190,7 +202,7 @@ pub async fn create(
     step: usize,
     mut creation: Creation,
     circumstances: Circumstances,
-    tell: UnboundedSender<Again>,
+    tell: UnboundedSender<News>,
 ) -> Answer {
     let mut tries = Tries::new(&*provider, step, circumstances.patience, &tell);
     let mut look = circumstances.look_first;
@@ -204,6 +216,8 @@ pub async fn create(
                 Ok(created) => return Answer::Created { step, created, is_fresh: true },
                 Err(error) => {
                     creation.is_first = false;
+                    creation.tags_are_new = false;
+                    creation.herald = Herald::default();
                     Some(discreet(error, &creation.attributes))
                 }
             }
@@ -255,7 +269,7 @@ pub async fn update(
     update: Update,
     mark: Option<Tags>,
     patience: Option<Duration>,
-    tell: UnboundedSender<Again>,
+    tell: UnboundedSender<News>,
 ) -> Answer {
     let mut tries = Tries::new(&*provider, step, patience, &tell);
     if let Some(tags) = mark {

@@ -19,7 +19,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::blame;
-use super::call::{self, Again, Answer, Circumstances};
+use super::call::{self, Answer, Circumstances, News};
 use super::event::Event;
 use super::flights::Flights;
 use super::late::{self, Existing, Revealed};
@@ -31,7 +31,7 @@ use crate::diagnostic::Location;
 use crate::plan::diff::{self, Course, Sides};
 use crate::plan::order::{Steps, Verb};
 use crate::plan::{self, Action, Cause, Change};
-use crate::provider::{Created, Creation, Deletion, ProviderError, Target, Update};
+use crate::provider::{Created, Creation, Deletion, Herald, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Row, Status};
 use crate::value::{AttributePath, Known, Planned, Tree, Value};
@@ -53,8 +53,8 @@ pub(super) struct Engine<'a> {
     calls: Vec<(usize, Call)>,
     /// The state has reached a milestone in this turn.
     unsettled: bool,
-    tell: UnboundedSender<Again>,
-    told: UnboundedReceiver<Again>,
+    tell: UnboundedSender<News>,
+    told: UnboundedReceiver<News>,
     done: Vec<Done>,
     failed: Vec<Failure>,
     skipped: Vec<(Address, Address)>,
@@ -135,9 +135,11 @@ impl<'a> Engine<'a> {
                         self.joined(joined);
                     }
                 }
-                Some(again) = self.told.recv() => {
-                    let why = again.reason.clone();
-                    self.retrying(again.step, &why, again.reason, again.after);
+                Some(news) = self.told.recv() => {
+                    self.hear(news);
+                    while let Ok(news) = self.told.try_recv() {
+                        self.hear(news);
+                    }
                 }
                 changed = stop.changed(), if listening => {
                     listening = changed.is_ok();
@@ -391,12 +393,26 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Types that count as gone while AWS still deletes them keep their name busy for as long, and their changes one
-    /// another.
+    /// How long the cloud may refuse a call for now. Types that count as gone while AWS still deletes them keep their name
+    /// busy for as long, and their changes one another. What AWS still makes or changes takes no change before that is over.
     fn patience(&self, index: usize) -> Option<Duration> {
         let resource_type = self.resource_type(index)?;
-        let lingers = resource_type.ready.as_ref().is_some_and(|ready| !ready.gone.is_empty());
-        lingers.then_some(resource_type.timeout.delete)
+        let ready = resource_type.ready.as_ref()?;
+        let lingers = (!ready.gone.is_empty()).then_some(resource_type.timeout.delete);
+        let is_change = matches!(self.steps.step(index).verb, Verb::Update { .. });
+        lingers.max(is_change.then(|| self.limit(index, resource_type)))
+    }
+
+    /// How long a step may take in all, in the cloud's time. A change that completes a creation is part of it.
+    pub(super) fn limit(&self, index: usize, resource_type: &ResourceType) -> Duration {
+        let step = self.steps.step(index);
+        let goes_on = || self.run.state.rows.get(&step.address).is_some_and(|row| row.status == Status::Creating);
+        match step.verb {
+            Verb::Create | Verb::Adopt => resource_type.timeout.create,
+            Verb::Update { .. } if goes_on() => resource_type.timeout.create,
+            Verb::Update { .. } => resource_type.timeout.update,
+            Verb::Delete { .. } | Verb::Forget | Verb::Skip => resource_type.timeout.delete,
+        }
     }
 
     fn depends_on(&self, change: &Change) -> BTreeSet<Address> {
@@ -413,6 +429,7 @@ impl<'a> Engine<'a> {
         let is_named = self.resource_type(index).is_some_and(|found| found.is_named());
         let is_recorded = self.run.state.rows.contains_key(&change.address);
         matches!(change.action, Action::Create)
+            && !self.run.lineage_is_new
             && (is_recorded || (!is_named && !change.depends_on.keys().any(|needed| self.fresh.contains(needed))))
     }
 
@@ -447,7 +464,13 @@ impl<'a> Engine<'a> {
         }
         let tags = plan::owner(&self.run.state).tags(&address);
         let region = change.region.clone();
-        let creation = Creation { address, region, attributes: known, tags, token, is_first: true };
+        // One that begins once more may have left an earlier one behind.
+        let tags_are_new = self.run.lineage_is_new && !self.taken_away.contains_key(&address);
+        let tell = self.tell.clone();
+        // Nobody listening means the loop has left.
+        let herald = Herald::new(move |created| drop(tell.send(News::Exists { step: index, created })));
+        let creation =
+            Creation { address, region, attributes: known, tags, token, is_first: true, tags_are_new, herald };
         let provider = Arc::clone(&self.run.provider);
         self.call(index, call::create(provider, index, creation, circumstances, self.tell.clone()));
     }
@@ -583,6 +606,33 @@ impl<'a> Engine<'a> {
         self.run.types.get(&self.steps.step(index).address.type_name).map(Arc::as_ref)
     }
 
+    /// Takes what is told of a call before its answer.
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Again(again) => {
+                let why = again.reason.clone();
+                self.retrying(again.step, &why, again.reason, again.after);
+            }
+            News::Exists { step, created } => self.exists(step, created),
+        }
+    }
+
+    /// What is being created exists, and its creation goes on: what needs no more than that may start.
+    fn exists(&mut self, index: usize, created: Created) {
+        // The answer may have been faster.
+        if !self.flights.is_called(index) || self.queue.stage(index) != Stage::Running {
+            return;
+        }
+        let address = self.steps.step(index).address.clone();
+        let facts = self.facts(index, &Value::Null, &created.attributes);
+        self.fresh.insert(address.clone());
+        self.happened(Record::Did { address, identity: created.identity, facts });
+        self.save();
+        if self.is_told(index, Milestone::Created) {
+            self.reach_created(index);
+        }
+    }
+
     fn created(&mut self, index: usize, created: Created, is_fresh: bool) {
         let address = self.steps.step(index).address.clone();
         if is_fresh {
@@ -672,11 +722,8 @@ impl<'a> Engine<'a> {
         if is_created {
             self.reach_created(index);
         }
-        if is_created && resource_type.ready.is_some() {
-            self.poll_soon(index);
-        } else {
-            self.poll_now(index);
-        }
+        // Some resources are ready at once.
+        self.poll_now(index);
     }
 
     /// Whether every fact is known that can be read at this milestone.

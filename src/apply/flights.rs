@@ -62,6 +62,11 @@ impl Flights {
         self.calls
     }
 
+    /// Whether a step waits for the answer to a call.
+    pub fn is_called(&self, step: usize) -> bool {
+        matches!(self.flights.get(&step), Some(Flight { phase: Phase::Call, .. }))
+    }
+
     /// A step begins, with a call.
     pub fn begin(&mut self, step: usize, now: Instant) {
         self.end(step);

@@ -54,6 +54,8 @@ pub struct Run<'a> {
     /// Where values come from that the plan could not know. `None` when everything is destroyed.
     pub desired: Option<(&'a World<'a>, &'a Graph)>,
     pub state: State,
+    /// The lineage was chosen for this run: nothing in the cloud carries it.
+    pub lineage_is_new: bool,
     /// Recorded when everything is done.
     pub settings: Value,
     pub ledger: Ledger,

@@ -19,8 +19,8 @@ use crate::spec::types::{Condition, Milestone, Remedy};
 use crate::state::Record;
 use crate::value::{Tree, Value};
 
-/// The time from an accepted call to the first look, and the least between two, in the cloud's time.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
+/// The least time between two looks, in the cloud's time. The first one comes as soon as the call is accepted.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// The time between two looks at what does not get ready at once, and the least before a refused call is repeated.
 const USUAL_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -29,10 +29,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// At first half of what has passed, since much is ready within a second; up to the usual pause; a tenth for what takes
 /// minutes; but no longer than until the expected end.
 fn pause_after(elapsed: Duration, expected: Duration) -> Duration {
-    let pause = (elapsed / 2).clamp(FIRST_LOOK, USUAL_PAUSE).max((elapsed / 10).min(LONGEST_PAUSE));
+    let pause = (elapsed / 2).clamp(SHORTEST_PAUSE, USUAL_PAUSE).max((elapsed / 10).min(LONGEST_PAUSE));
     match expected.saturating_sub(elapsed) {
         Duration::ZERO => pause,
-        left => pause.min(left.max(FIRST_LOOK)),
+        left => pause.min(left.max(SHORTEST_PAUSE)),
     }
 }
 
@@ -67,12 +67,6 @@ impl Engine<'_> {
 
     pub(super) fn poll_now(&mut self, index: usize) {
         self.poll_at(index, Instant::now(), false);
-    }
-
-    /// Looks soon after a call was accepted: some resources are ready at once, and nobody should wait two seconds for them.
-    pub(super) fn poll_soon(&mut self, index: usize) {
-        let due = Instant::now() + FIRST_LOOK.div_f64(self.run.provider.time_lapse());
-        self.poll_at(index, due, false);
     }
 
     /// Looks after the usual pause.
@@ -122,11 +116,7 @@ impl Engine<'_> {
         let Some((flight, resource_type)) = self.flights.get(index).zip(self.resource_type(index)) else {
             return false;
         };
-        let limit = match self.steps.step(index).verb {
-            Verb::Create | Verb::Adopt => resource_type.timeout.create,
-            Verb::Update { .. } => resource_type.timeout.update,
-            Verb::Delete { .. } | Verb::Forget | Verb::Skip => resource_type.timeout.delete,
-        };
+        let limit = self.limit(index, resource_type);
         flight.since.elapsed() > limit.div_f64(self.run.provider.time_lapse()).max(Duration::from_secs(20))
     }
 
@@ -343,7 +333,7 @@ mod tests {
         assert_eq!([0, 400, 1000, 4000, 20_000].map(pause), [100, 200, 500, 2000, 2000]);
         assert_eq!([60_000, 600_000].map(pause), [6000, 15_000]);
         let looks_within = |seconds: u64| {
-            let (mut elapsed, mut looks) = (FIRST_LOOK, 0);
+            let (mut elapsed, mut looks) = (SHORTEST_PAUSE, 0);
             while elapsed <= Duration::from_secs(seconds) {
                 elapsed += pause_after(elapsed, Duration::ZERO);
                 looks += 1;

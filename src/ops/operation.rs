@@ -182,7 +182,7 @@ impl<S: Source> Operation<S> {
         credits: Credits,
     ) -> Result<Ran, OpsError> {
         let Offer { specs, project, mut gathered, graph, plan, newer, .. } = offer;
-        give_lineage(&mut gathered)?;
+        let lineage_is_new = give_lineage(&mut gathered)?;
         if let Some(newer) = newer {
             // Whoever has the newer state is told in turn.
             gathered.state.serial = gathered.state.serial.max(newer.serial);
@@ -202,6 +202,7 @@ impl<S: Source> Operation<S> {
             plan: &plan,
             desired,
             state: gathered.state.clone(),
+            lineage_is_new,
             settings: desired.map_or(Value::Null, |(world, _)| world.settings()),
             ledger,
             progress: &*progress,
@@ -240,12 +241,13 @@ impl<S: Source> Operation<S> {
     }
 }
 
-/// A state that is about to be written for the first time gets a name of its own.
-fn give_lineage(gathered: &mut Gathered) -> Result<(), OpsError> {
-    if gathered.on_disk.is_none() && gathered.state.lineage.is_empty() {
+/// A state that is about to be written for the first time gets a name of its own. Whether it did.
+fn give_lineage(gathered: &mut Gathered) -> Result<bool, OpsError> {
+    let is_new = gathered.on_disk.is_none() && gathered.state.lineage.is_empty();
+    if is_new {
         gathered.state.lineage = new_lineage()?;
     }
-    Ok(())
+    Ok(is_new)
 }
 
 /// A random name for a new state: two states with the same instance name are still told apart.

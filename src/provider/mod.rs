@@ -116,6 +116,38 @@ pub struct Creation {
     pub token: String,
     /// Nothing can have been made with this token yet: a provider need not look for it.
     pub is_first: bool,
+    /// Nothing can carry these tags yet, since the lineage in them was chosen a moment ago: a provider need not look for
+    /// what carries them.
+    pub tags_are_new: bool,
+    /// Told as soon as the resource exists, if its creation goes on then. Nobody listens but at the first try.
+    pub herald: Herald,
+}
+
+/// Hears that a resource exists while its creation still goes on: what needs no more than that need not wait for the rest.
+///
+/// A creation of several calls tells it after the first of them, with the identity and everything that is known of a resource
+/// when it is created. Where something that refers to the resource is refused, or works otherwise, until a later call was
+/// made, it tells nothing.
+#[derive(Clone, Default)]
+pub struct Herald(Option<Arc<dyn Fn(Created) + Send + Sync>>);
+
+impl Herald {
+    pub fn new(hear: impl Fn(Created) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hear)))
+    }
+
+    /// The resource exists.
+    pub fn tell(&self, created: &Created) {
+        if let Self(Some(hear)) = self {
+            hear(created.clone());
+        }
+    }
+}
+
+impl fmt::Debug for Herald {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Herald").field(&self.0.is_some()).finish()
+    }
 }
 
 /// What a creation's answer told.

@@ -25,7 +25,9 @@ use crate::plan::resolve::{Desired, Graph, ResourceScope, World, resolve};
 use crate::plan::walk::merged;
 use crate::plan::{diff, owner};
 use crate::provider::ownership::{self, INSTANCE, LINEAGE};
-use crate::provider::{Belonging, Creation, Observation, Observed, ProviderError, Reader, Registration, Tags, Target};
+use crate::provider::{
+    Belonging, Creation, Herald, Observation, Observed, ProviderError, Reader, Registration, Tags, Target,
+};
 use crate::spec::Types;
 use crate::spec::types::ResourceType;
 use crate::state::{Row, State, Status};
@@ -345,6 +347,8 @@ fn wanted(
         tags: owner.tags(&desired.address),
         token: String::new(),
         is_first: false,
+        tags_are_new: false,
+        herald: Herald::default(),
     };
     let unmarked = owner.accepts_unmarked.then(|| owner.unmarked_tags(&desired.address));
     Ok(Some((creation, unmarked)))

@@ -93,7 +93,6 @@ const PLAN: &str = "\
 /// What a first apply takes: each call makes or changes something, looks for what AWS would not refuse to make twice, or
 /// waits for what is under way.
 const APPLY: &str = "\
-2 acm:ListCertificates
 2 acm:RequestCertificate
 1 cloudfront:CreateCachePolicy
 1 cloudfront:CreateDistributionWithTags
@@ -109,7 +108,6 @@ const APPLY: &str = "\
 1 ecs:CreateCluster
 1 ecs:CreateService
 1 ecs:DescribeClusters
-2 ecs:ListTasks
 3 ecs:RegisterTaskDefinition
 2 ecs:RunTask
 1 elasticache:CreateCacheParameterGroup
@@ -132,7 +130,6 @@ const APPLY: &str = "\
 3 iam:PutRolePolicy
 1 kms:CreateKey
 1 kms:EnableKeyRotation
-1 kms:ListKeys
 1 kms:PutKeyPolicy
 2 logs:CreateLogGroup
 2 logs:PutRetentionPolicy

@@ -9,8 +9,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use mastoform::address::Identity;
 use mastoform::apply::Outcome;
 use mastoform::provider::sim::Sim;
@@ -20,7 +23,8 @@ use mastoform::provider::{
 };
 use mastoform::secret::SecretText;
 use mastoform::state::{Journal, Moment, State, Watch};
-use mastoform::value::Value;
+use mastoform::value::{Tree, Value};
+use tokio::time::sleep;
 
 use super::{changed, completed};
 use crate::support::case::files;
@@ -34,17 +38,30 @@ pub(super) struct World {
     pub(super) sim: Sim,
 }
 
+/// What is left of a creation once the resource exists, if anything.
+pub(super) type Rest = Box<dyn Fn(Creation) -> Option<BoxFuture<'static, Result<(), ProviderError>>> + Send + Sync>;
+
 /// Takes down a world at every moment of a run.
 pub(super) struct Witness {
     sim: Arc<Sim>,
     folder: PathBuf,
     worlds: Mutex<Vec<World>>,
+    rest: Option<Rest>,
 }
 
 impl Witness {
     pub(super) fn new(instance: &Instance) -> Arc<Self> {
+        Self::of(instance, None)
+    }
+
+    /// In this cloud a creation tells that its resource exists before it goes on with `rest`.
+    pub(super) fn of_long_creations(instance: &Instance, rest: Rest) -> Arc<Self> {
+        Self::of(instance, Some(rest))
+    }
+
+    fn of(instance: &Instance, rest: Option<Rest>) -> Arc<Self> {
         let folder = instance.folder.path().to_owned();
-        Arc::new(Self { sim: Arc::clone(&instance.sim), folder, worlds: Mutex::default() })
+        Arc::new(Self { sim: Arc::clone(&instance.sim), folder, worlds: Mutex::default(), rest })
     }
 
     fn note(&self, label: String) {
@@ -96,7 +113,12 @@ impl Provider for Witness {
     }
 
     async fn create(&self, creation: &Creation) -> Result<Created, ProviderError> {
-        self.around(format!("create {}", creation.address), self.sim.create(creation)).await
+        let created = self.around(format!("create {}", creation.address), self.sim.create(creation)).await?;
+        if let Some(rest) = self.rest.as_ref().and_then(|rest| rest(creation.clone())) {
+            creation.herald.tell(&created);
+            self.around(format!("the rest of {}", creation.address), rest).await?;
+        }
+        Ok(created)
     }
 
     async fn update(&self, update: &Update) -> Result<(), ProviderError> {
@@ -202,6 +224,10 @@ async fn watched_with(instance: Instance, before: &[&str], deed: &Deed) -> Watch
         completed(instance.go(text, true).await.unwrap_or_else(|problems| panic!("{problems}")).1);
     }
     let witness = Witness::new(&instance);
+    watched_by(&witness, instance, deed).await
+}
+
+async fn watched_by(witness: &Arc<Witness>, instance: Instance, deed: &Deed) -> Watched {
     completed(Some(deed.happens(&instance, witness.clone(), Some(witness.watch())).await));
     Watched { worlds: witness.worlds(), cloud: instance.sim.snapshot(false), state: remembered(&instance) }
 }
@@ -228,7 +254,8 @@ async fn recover(story: &str, watched: Watched, deed: Deed) {
         let _name = NameIfItPanics(&label);
         let after = Instance::with(world.sim);
         put_back(&world.files, after.folder.path());
-        if let Some(address) = world.label.strip_prefix("before ").and_then(|call| call.split(' ').nth(1)) {
+        let call = world.label.strip_prefix("before ").filter(|call| !call.starts_with("the rest of "));
+        if let Some(address) = call.and_then(|call| call.split(' ').nth(1)) {
             assert_eq!(last_record_of(&after, address).as_deref(), Some("intent"), "{label}");
         }
         completed(Some(deed.happens(&after, after.sim.clone(), None).await));
@@ -261,9 +288,33 @@ impl Drop for NameIfItPanics<'_> {
 
 pub(super) const DEBUG: (&str, &str) = (r#"run_mode = "production""#, r#"run_mode = "debug""#);
 
+/// The load balancer is told of before it has its settings, so that its listeners are made meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_first_apply_survives_a_crash_at_every_moment() {
-    recover_from_every_moment("first apply", &[], Deed::apply(EXAMPLE)).await;
+    const BALANCER: &str = "elb.load_balancer.public";
+    const SETTING: &[&str] = &["drop_invalid_header_fields"];
+    let instance = Instance::on_virtual_time();
+    let sim = Arc::clone(&instance.sim);
+    let rest: Rest = Box::new(move |creation| {
+        if creation.address.to_string() != BALANCER {
+            return None;
+        }
+        assert!(matches!(creation.attributes.get(SETTING[0]), Some(Tree::Bool(true))));
+        let sim = Arc::clone(&sim);
+        assert!(sim.change_behind_our_back(BALANCER, SETTING, Value::Bool(false)));
+        let rest = async move {
+            sleep(Duration::from_secs(5)).await;
+            assert!(sim.change_behind_our_back(BALANCER, SETTING, Value::Bool(true)));
+            Ok(())
+        };
+        Some(rest.boxed())
+    });
+    let witness = Witness::of_long_creations(&instance, rest);
+    let deed = Deed::apply(EXAMPLE);
+    let watched = watched_by(&witness, instance, &deed).await;
+    let position = |label: &str| watched.worlds.iter().position(|world| world.label == label).expect(label);
+    assert!(position("before create elb.listener.http") < position(&format!("after the rest of {BALANCER}")));
+    recover("first apply", watched, deed).await;
 }
 
 #[tokio::test(start_paused = true)]

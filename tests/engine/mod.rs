@@ -10,6 +10,7 @@ mod doings;
 mod encryption;
 mod failures;
 mod gates;
+mod herald;
 mod jobs;
 mod living;
 mod mail;
@@ -248,6 +249,42 @@ async fn a_fault_of_the_cloud_is_outlasted_and_one_that_stays_is_said() {
             assert_eq!(tries, 5, "{operation:?}");
         }
     }
+}
+
+/// The database is still being made when the next run wants it bigger, and takes no change for minutes.
+#[tokio::test(start_paused = true)]
+async fn a_change_waits_for_what_an_interrupted_run_is_still_making() {
+    let instance = Instance::on_virtual_time();
+    let subject = Subject::Address("rds.instance.database".parse().expect("an address"));
+    let crash = Fault::Crash(CrashPoint::BeforeTheEffect);
+    instance.sim.add_fault(Rule::new(Operation::Create, subject, crash));
+    tokio::select! {
+        result = instance.go(EXAMPLE, true) => panic!("it did not crash: {result:?}"),
+        () = instance.sim.crashed() => {}
+    }
+    instance.sim.clear_faults();
+    instance.sim.revive();
+    let bigger = example(&[("max_capacity = 1", "max_capacity = 3")]);
+    let (plan, outcome) = instance.go(&bigger, true).await.expect("applies");
+    assert!(changed(&plan).contains(&"update rds.cluster.database".to_owned()), "{:?}", changed(&plan));
+    completed(outcome);
+    assert!(asked(&instance, Operation::Update, "rds.cluster.database") > 5, "it was refused for a while");
+    assert!(instance.go(&bigger, false).await.expect("plans").0.is_empty());
+}
+
+/// Only what is refused for now is worth the time that a resource may take; without an answer nobody waits as long.
+#[tokio::test(start_paused = true)]
+async fn a_change_without_an_answer_ends_after_the_usual_patience() {
+    let instance = Instance::on_virtual_time();
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    let subject = Subject::Address("rds.cluster.database".parse().expect("an address"));
+    instance.sim.add_fault(Rule::new(Operation::Update, subject, Fault::LoseResponse).times(1000));
+    let bigger = example(&[("max_capacity = 1", "max_capacity = 3")]);
+    let started = tokio::time::Instant::now();
+    let outcome = instance.go(&bigger, true).await.expect("runs").1;
+    assert!(matches!(outcome, Some(Outcome::Halted(_))), "{outcome:#?}");
+    let minutes = started.elapsed().as_secs() / 60;
+    assert_eq!(minutes, 2, "the patience of a provider");
 }
 
 /// How often something was asked for.

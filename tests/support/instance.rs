@@ -13,7 +13,7 @@ use mastoform::expr::Evaluator;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::plan::{Plan, owner};
 use mastoform::provider::sim::{Options, Person, Sim};
-use mastoform::provider::{Creation, Provider, read_only};
+use mastoform::provider::{Creation, Herald, Provider, read_only};
 use mastoform::render::graph::Drawing;
 use mastoform::session::{self, Gathered, SessionError};
 use mastoform::spec::{OverlayFile, Specs};
@@ -34,6 +34,8 @@ pub struct Instance {
     pub wait: Duration,
     /// The lineage of a state that is made here.
     pub lineage: &'static str,
+    /// It was chosen for the run.
+    pub lineage_is_new: bool,
     /// Who is told how an apply goes.
     pub progress: Arc<dyn Progress + Send + Sync>,
 }
@@ -109,7 +111,15 @@ impl Instance {
     /// With a cloud that is there already.
     pub fn with(sim: Sim) -> Self {
         let progress = Arc::new(Silent);
-        Self { sim: Arc::new(sim), folder: fast_folder(), at_once: 16, wait: PERSON, lineage: "lineage", progress }
+        Self {
+            sim: Arc::new(sim),
+            folder: fast_folder(),
+            at_once: 16,
+            wait: PERSON,
+            lineage: "lineage",
+            lineage_is_new: false,
+            progress,
+        }
     }
 
     /// Another instance in the same cloud, with a state of its own.
@@ -255,6 +265,7 @@ impl Instance {
             plan,
             desired,
             state: gathered.state.clone(),
+            lineage_is_new: self.lineage_is_new,
             settings: desired.map_or(Value::Null, |(world, _)| world.settings()),
             ledger,
             progress: &*self.progress,
@@ -279,6 +290,7 @@ pub async fn leave_over(sim: &Sim, state: &State, address: &str, name: Option<(&
     }
     let (tags, region) = (owner(state).tags(&address), state.region.clone());
     let token = "0123456789abcdef0123456789abcdef".to_owned();
-    let creation = Creation { address, region, attributes, tags, token, is_first: true };
+    let herald = Herald::default();
+    let creation = Creation { address, region, attributes, tags, token, is_first: true, tags_are_new: false, herald };
     sim.create(&creation).await.unwrap_or_else(|error| panic!("{error}")).identity
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::synthesis::Forge;
 use super::*;
 use crate::diagnostic::{Diagnostics, SourceFile};
-use crate::provider::{Known, Observation};
+use crate::provider::{Herald, Known, Observation};
 use crate::value::Tree;
 
 /// Types of an invented cloud.
@@ -165,6 +165,8 @@ fn creation(name: &str, attributes: &str) -> Creation {
         tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         token: format!("token of {name}"),
         is_first: false,
+        tags_are_new: false,
+        herald: Herald::default(),
     }
 }
 

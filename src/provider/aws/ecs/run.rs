@@ -3,8 +3,8 @@
 //! # Never two at once
 //!
 //! A task carries the token of its creation in `startedBy`, and the call carries it as client token: AWS answers a
-//! repeated request with the first task. Before a task is started, those of the same family are looked at: one of the
-//! same address that has not ended is waited for.
+//! repeated request with the first task. Before a task is started, those of the same family are looked at, unless nothing
+//! can carry its tags yet: one of the same address that has not ended is waited for.
 //!
 //! # Its outcome
 //!
@@ -74,7 +74,10 @@ impl Handler for Run {
     }
 
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
-        let others = family(clients, creation, DesiredStatus::Running).await?;
+        let others = match creation.tags_are_new {
+            true => Vec::new(),
+            false => family(clients, creation, DesiredStatus::Running).await?,
+        };
         let arn = match others.into_iter().find(|task| is_at_work(creation, task)) {
             Some(task) if task.started_by() == Some(creation.token.as_str()) => task.task_arn,
             Some(task) => {

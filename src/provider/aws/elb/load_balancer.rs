@@ -83,12 +83,14 @@ impl Handler for LoadBalancer {
             }
         };
         let arn = balancer.load_balancer_arn().ok_or_else(|| unanswered(CREATE, "arn"))?;
-        modify_settings(clients, arn, texts(SETTINGS, &wanted, |attribute| wanted.get(attribute).is_some())?).await?;
         let report = Report::new()
             .set("arn", arn)
             .set_if("dns_name", balancer.dns_name())
             .set_if("hosted_zone_id", balancer.canonical_hosted_zone_id());
-        Ok(created(arn, report))
+        let created = created(arn, report);
+        creation.herald.tell(&created);
+        modify_settings(clients, arn, texts(SETTINGS, &wanted, |attribute| wanted.get(attribute).is_some())?).await?;
+        Ok(created)
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {

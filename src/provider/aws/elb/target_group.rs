@@ -95,8 +95,10 @@ impl Handler for TargetGroup {
             }
         };
         let arn = group.target_group_arn.ok_or_else(|| unanswered(CREATE, "arn"))?;
+        let created = created(arn.clone(), Report::new().set("arn", arn.as_str()));
+        creation.herald.tell(&created);
         modify_settings(clients, &arn, texts(SETTINGS, &wanted, |_| true)?).await?;
-        Ok(created(arn.clone(), Report::new().set("arn", arn)))
+        Ok(created)
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {

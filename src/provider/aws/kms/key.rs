@@ -1,9 +1,9 @@
 //! `kms.key`: a key that other services encrypt with.
 //!
 //! A key has no name that AWS would refuse to give twice, and creating one takes no client token. So a creation first looks
-//! through the tags of all keys: what an earlier try has made is completed, and what is there at the first try is a conflict,
-//! which the engine settles. The tags come with the key, its policy and its rotation are calls of their own, which may be
-//! repeated.
+//! through the tags of all keys, unless nothing can carry its tags yet: what an earlier try has made is completed, and what
+//! is there at the first try is a conflict, which the engine settles. The tags come with the key, its policy and its
+//! rotation are calls of their own, which may be repeated.
 //!
 //! # Guarantees
 //!
@@ -84,7 +84,7 @@ impl Handler for Key {
 
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
-        let own = own(clients, &creation.tags).await?;
+        let own = if creation.tags_are_new { Vec::new() } else { own(clients, &creation.tags).await? };
         if creation.is_first
             && let Some(living) = own.iter().find(|key| !is_going(key))
         {

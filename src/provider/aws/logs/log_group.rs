@@ -70,12 +70,14 @@ impl Handler for LogGroup {
             .set_tags(Some(tags));
         let answer = request.send().await.map_err(failed(CREATE)).map(|_| Identity::new(name));
         adopt(creation, answer, || standing(self, clients, creation)).await?;
-        if let Some(days) = wanted.optional_integer("retention_days")? {
-            put_retention(clients, name, days).await?;
-        }
         let caller = clients.caller().await?;
         let arn = format!("arn:{}:logs:{}:{}:log-group:{name}", caller.partition, clients.region(), caller.account);
-        Ok(created(name, Report::new().set("arn", arn)))
+        let created = created(name, Report::new().set("arn", arn));
+        if let Some(days) = wanted.optional_integer("retention_days")? {
+            creation.herald.tell(&created);
+            put_retention(clients, name, days).await?;
+        }
+        Ok(created)
     }
 
     async fn update(&self, clients: &Clients, update: &Update) -> Result<(), ProviderError> {
