@@ -188,7 +188,7 @@ impl Sim {
         // Longer ones first, so that no text is replaced inside another.
         made_up.sort_by_key(|(text, label)| (std::cmp::Reverse(text.len()), label.clone()));
         let mut rows: Vec<Value> = entries.iter().map(|entry| self.row(entry, names_only, &made_up, now)).collect();
-        rows.sort_by_key(ToString::to_string);
+        rows.sort_by_cached_key(ToString::to_string);
         serde_json::to_string_pretty(&Value::List(rows)).unwrap_or_default() + "\n"
     }
 
@@ -234,7 +234,14 @@ fn named(cloud: &Cloud, name: &str) -> Option<(TypeName, Identity, String)> {
 
 fn renamed(value: &Value, made_up: &[(String, String)]) -> Value {
     match value {
-        Tree::Text(text) => Tree::Text(made_up.iter().fold(text.clone(), |text, (from, to)| text.replace(from, to))),
+        Tree::Text(text) => {
+            // Most texts are shorter than what was made up.
+            let replace = |text: String, (from, to): &(String, String)| match from.len() <= text.len() {
+                true => text.replace(from, to),
+                false => text,
+            };
+            Tree::Text(made_up.iter().fold(text.clone(), replace))
+        }
         Tree::List(items) => Tree::List(items.iter().map(|item| renamed(item, made_up)).collect()),
         Tree::Map(entries) => {
             Tree::Map(entries.iter().map(|(key, entry)| (key.clone(), renamed(entry, made_up))).collect())
