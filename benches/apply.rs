@@ -144,6 +144,7 @@ async fn measured(size: usize, kept: Option<&Path>) -> (usize, f64, Written) {
         plan: &plan,
         desired: Some((&world, &graph)),
         state: gathered.state.clone(),
+        lineage_is_new: false,
         settings: config.values.clone(),
         ledger,
         progress: &Silent,

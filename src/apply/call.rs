@@ -70,6 +70,8 @@ pub enum News {
 #[derive(Debug)]
 pub struct Again {
     pub step: usize,
+    /// Without what is another one in every answer.
+    pub why: String,
     pub reason: String,
     pub after: Duration,
 }
@@ -86,6 +88,8 @@ struct Tries<'a> {
     patience: Duration,
     /// Tries that failed. A few are always made, however slow the machine.
     failed: u32,
+    /// Since when, and how often, something else than a refusal for now came one after the other.
+    trouble: Option<(Instant, u32)>,
     step: usize,
     tell: &'a UnboundedSender<News>,
 }
@@ -98,19 +102,33 @@ impl<'a> Tries<'a> {
         tell: &'a UnboundedSender<News>,
     ) -> Self {
         let patience = patience.unwrap_or_default().max(provider.patience());
-        Self { provider, started: Instant::now(), next: Duration::from_secs(1), patience, failed: 0, step, tell }
+        Self {
+            provider,
+            started: Instant::now(),
+            next: Duration::from_secs(1),
+            patience,
+            failed: 0,
+            trouble: None,
+            step,
+            tell,
+        }
     }
 
     /// Waits for the next try, or gives the error back.
     async fn wait(&mut self, error: ProviderError) -> Result<(), ProviderError> {
         let lapse = self.provider.time_lapse();
         self.failed += 1;
+        let within = |since: Instant, patience: Duration| since.elapsed() < patience.div_f64(lapse);
         let may_pass = match error.kind {
-            // A fault of the cloud mostly passes within seconds. One that stays is not worth the whole patience.
-            ErrorKind::Unknown => self.failed < FEWEST_TRIES,
-            kind if kind.is_transient() => {
-                let patience = if kind == ErrorKind::NotYet { self.patience } else { self.provider.patience() };
-                self.failed < FEWEST_TRIES || self.started.elapsed() < patience.div_f64(lapse)
+            ErrorKind::NotYet => {
+                self.trouble = None;
+                self.failed < FEWEST_TRIES || within(self.started, self.patience)
+            }
+            kind if kind.is_transient() || kind == ErrorKind::Unknown => {
+                let (since, times) = self.trouble.get_or_insert_with(|| (Instant::now(), 0));
+                *times += 1;
+                // A fault of the cloud mostly passes within seconds. One that stays is not worth the whole patience.
+                *times < FEWEST_TRIES || (kind != ErrorKind::Unknown && within(*since, self.provider.patience()))
             }
             _ => false,
         };
@@ -119,7 +137,8 @@ impl<'a> Tries<'a> {
         }
         let pause = self.next.div_f64(lapse).mul_f64(spread(self.step, self.failed));
         // Nobody listening means the loop has left; the task will be dropped with it.
-        let again = Again { step: self.step, reason: error.to_string(), after: pause };
+        let (why, reason) = (error.without_number(), error.to_string());
+        let again = Again { step: self.step, why, reason, after: pause };
         let _ = self.tell.send(News::Again(again));
         sleep(pause).await;
         self.next = (self.next * 2).min(Duration::from_secs(15));
@@ -343,6 +362,18 @@ mod tests {
         let mut sorted = pauses.clone();
         sorted.sort_by(f64::total_cmp);
         assert!(sorted.windows(2).all(|pair| pair[1] - pair[0] > 0.005), "{sorted:?}");
+    }
+
+    #[test]
+    fn the_same_refusal_is_the_same_whatever_number_its_answer_has() {
+        let refusal = |number: &str| {
+            let error = ProviderError::new(ErrorKind::NotYet, "rds:ModifyDBCluster", "it is busy").code("InvalidState");
+            ProviderError { request_id: Some(number.to_owned()), ..error }
+        };
+        assert_ne!(refusal("1").to_string(), refusal("2").to_string());
+        assert_eq!(refusal("1").without_number(), refusal("2").without_number());
+        let another = ProviderError { message: "it is gone".to_owned(), ..refusal("1") };
+        assert_ne!(another.without_number(), refusal("1").without_number());
     }
 
     #[test]

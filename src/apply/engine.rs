@@ -135,12 +135,7 @@ impl<'a> Engine<'a> {
                         self.joined(joined);
                     }
                 }
-                Some(news) = self.told.recv() => {
-                    self.hear(news);
-                    while let Ok(news) = self.told.try_recv() {
-                        self.hear(news);
-                    }
-                }
+                Some(news) = self.told.recv() => self.hear(news),
                 changed = stop.changed(), if listening => {
                     listening = changed.is_ok();
                     let wish = *stop.borrow_and_update();
@@ -170,6 +165,10 @@ impl<'a> Engine<'a> {
     }
 
     fn joined(&mut self, joined: Result<Answer, JoinError>) {
+        // What was told before an answer is heard before it.
+        while let Ok(news) = self.told.try_recv() {
+            self.hear(news);
+        }
         match joined {
             Ok(answer) => self.take(answer),
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -394,24 +393,29 @@ impl<'a> Engine<'a> {
     }
 
     /// How long the cloud may refuse a call for now. Types that count as gone while AWS still deletes them keep their name
-    /// busy for as long, and their changes one another. What AWS still makes or changes takes no change before that is over.
+    /// busy for as long, and their changes one another. What AWS still makes takes no change before that is over.
     fn patience(&self, index: usize) -> Option<Duration> {
         let resource_type = self.resource_type(index)?;
         let ready = resource_type.ready.as_ref()?;
         let lingers = (!ready.gone.is_empty()).then_some(resource_type.timeout.delete);
-        let is_change = matches!(self.steps.step(index).verb, Verb::Update { .. });
-        lingers.max(is_change.then(|| self.limit(index, resource_type)))
+        lingers.max(self.completes(index).then_some(resource_type.timeout.create))
     }
 
-    /// How long a step may take in all, in the cloud's time. A change that completes a creation is part of it.
-    pub(super) fn limit(&self, index: usize, resource_type: &ResourceType) -> Duration {
+    /// Whether a step changes what an interrupted run was making.
+    fn completes(&self, index: usize) -> bool {
         let step = self.steps.step(index);
-        let goes_on = || self.run.state.rows.get(&step.address).is_some_and(|row| row.status == Status::Creating);
-        match step.verb {
-            Verb::Create | Verb::Adopt => resource_type.timeout.create,
-            Verb::Update { .. } if goes_on() => resource_type.timeout.create,
-            Verb::Update { .. } => resource_type.timeout.update,
-            Verb::Delete { .. } | Verb::Forget | Verb::Skip => resource_type.timeout.delete,
+        let row = self.run.state.rows.get(&step.address);
+        matches!(step.verb, Verb::Update { .. }) && row.is_some_and(|row| row.status == Status::Creating)
+    }
+
+    /// How long a step may take in all, in the cloud's time.
+    pub(super) fn limit(&self, index: usize, resource_type: &ResourceType) -> Duration {
+        let timeout = &resource_type.timeout;
+        match self.steps.step(index).verb {
+            Verb::Create | Verb::Adopt => timeout.create,
+            Verb::Update { .. } if self.completes(index) => timeout.create + timeout.update,
+            Verb::Update { .. } => timeout.update,
+            Verb::Delete { .. } | Verb::Forget | Verb::Skip => timeout.delete,
         }
     }
 
@@ -609,10 +613,7 @@ impl<'a> Engine<'a> {
     /// Takes what is told of a call before its answer.
     fn hear(&mut self, news: News) {
         match news {
-            News::Again(again) => {
-                let why = again.reason.clone();
-                self.retrying(again.step, &why, again.reason, again.after);
-            }
+            News::Again(again) => self.retrying(again.step, &again.why, again.reason, again.after),
             News::Exists { step, created } => self.exists(step, created),
         }
     }
@@ -640,6 +641,13 @@ impl<'a> Engine<'a> {
         } else {
             self.found.insert(index);
             self.taken.insert(index);
+        }
+        if let Progress::Done { made, .. } = self.run.ledger.progress(&address)
+            && made.identity != created.identity
+        {
+            let message = format!("{} disappeared while it was made, and {} is there", made.identity, created.identity);
+            self.fail(index, message, false);
+            return;
         }
         let facts = self.facts(index, &Value::Null, &created.attributes);
         self.happened(Record::Did { address, identity: created.identity, facts });
@@ -807,9 +815,7 @@ impl<'a> Engine<'a> {
             return;
         }
         let after = self.pause_of_refused(index);
-        // Every answer has a number of its own.
-        let why = format!("{:?} {}", error.code, error.message);
-        self.retrying(index, &why, error.to_string(), after);
+        self.retrying(index, &error.without_number(), error.to_string(), after);
         self.poll_after_pause(index, true);
     }
 

@@ -438,6 +438,12 @@ impl ProviderError {
         }
     }
 
+    /// What is wrong, without the number that every answer has of its own: the same text for the same refusal.
+    #[must_use]
+    pub fn without_number(&self) -> String {
+        format!("{:?} {}", self.code, self.message)
+    }
+
     /// The error as it may be said and written down: the cloud may repeat what it was sent, and some of that is secret.
     #[must_use]
     pub fn without(self, secrets: &[&SecretText]) -> Self {

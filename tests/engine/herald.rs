@@ -103,6 +103,32 @@ async fn only_a_first_try_knows_that_there_was_nothing_and_tells_of_itself() {
     assert_eq!(tries["elb.target_group.web"], (true, true, "Herald(true)".to_owned()));
 }
 
+/// Somebody deletes the load balancer before it has its settings, and another try makes a second one.
+#[tokio::test(start_paused = true)]
+async fn what_disappears_while_it_is_made_fails_by_itself() {
+    let instance = Instance::on_virtual_time();
+    let sim = Arc::clone(&instance.sim);
+    let tries = AtomicUsize::new(0);
+    let rest: Rest = Box::new(move |creation| {
+        if !is_balancer(&creation) {
+            return None;
+        }
+        let is_first = tries.fetch_add(1, Ordering::Relaxed) == 0;
+        assert!(!is_first || sim.remove_behind_our_back(BALANCER));
+        let lost = ProviderError::new(ErrorKind::NotYet, "elasticloadbalancing:Modify", "there is none");
+        Some(async move { if is_first { Err(lost) } else { Ok(()) } }.boxed())
+    });
+    let provider = Witness::of_long_creations(&instance, rest);
+    let (_, outcome) = instance.go_with(provider, EXAMPLE, true, None).await.expect("runs");
+    let Some(Outcome::Halted(report)) = outcome else { panic!("{outcome:#?}") };
+    let failure = report.failed.iter().find(|failure| failure.address.to_string() == BALANCER).expect("it has failed");
+    assert!(failure.message.contains("disappeared while it was made"), "{}", failure.message);
+    assert!(report.unsaved.is_none());
+    assert!(report.done.iter().any(|done| done.address.to_string() == "rds.instance.database"));
+    completed(instance.go(EXAMPLE, true).await.expect("applies").1);
+    nothing_to_do(&instance).await;
+}
+
 /// A lineage that was chosen a moment ago is on nothing, so a first apply looks for nothing.
 #[tokio::test(start_paused = true)]
 async fn a_new_lineage_is_looked_for_nowhere() {

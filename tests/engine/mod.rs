@@ -264,11 +264,18 @@ async fn a_change_waits_for_what_an_interrupted_run_is_still_making() {
     }
     instance.sim.clear_faults();
     instance.sim.revive();
+    // Long after the first refusals something else goes wrong once.
+    for (nth, fault) in
+        [(8, Fault::Refuse { code: "InternalFailure".into(), kind: ErrorKind::Unknown }), (14, Fault::LoseResponse)]
+    {
+        let subject = Subject::Address("rds.cluster.database".parse().expect("an address"));
+        instance.sim.add_fault(Rule::new(Operation::Update, subject, fault).nth(nth));
+    }
     let bigger = example(&[("max_capacity = 1", "max_capacity = 3")]);
     let (plan, outcome) = instance.go(&bigger, true).await.expect("applies");
     assert!(changed(&plan).contains(&"update rds.cluster.database".to_owned()), "{:?}", changed(&plan));
     completed(outcome);
-    assert!(asked(&instance, Operation::Update, "rds.cluster.database") > 5, "it was refused for a while");
+    assert!(asked(&instance, Operation::Update, "rds.cluster.database") > 14, "it was refused for a while");
     assert!(instance.go(&bigger, false).await.expect("plans").0.is_empty());
 }
 

@@ -79,17 +79,17 @@ impl Handler for LoadBalancer {
                     .set_tags(Some(super::listed(&creation.tags)));
                 let answer = request.send().await.map_err(failed(CREATE))?;
                 let made = answer.load_balancers.into_iter().flatten().next();
-                made.ok_or_else(|| unanswered(CREATE, "load balancer"))?
+                let made = made.ok_or_else(|| unanswered(CREATE, "load balancer"))?;
+                // Of another kind AWS does not know all settings, and nothing would show that one was refused.
+                if made.r#type() == Some(&LoadBalancerTypeEnum::Application) {
+                    creation.herald.tell(&outcome(&made)?);
+                }
+                made
             }
         };
-        let arn = balancer.load_balancer_arn().ok_or_else(|| unanswered(CREATE, "arn"))?;
-        let report = Report::new()
-            .set("arn", arn)
-            .set_if("dns_name", balancer.dns_name())
-            .set_if("hosted_zone_id", balancer.canonical_hosted_zone_id());
-        let created = created(arn, report);
-        creation.herald.tell(&created);
-        modify_settings(clients, arn, texts(SETTINGS, &wanted, |attribute| wanted.get(attribute).is_some())?).await?;
+        let created = outcome(&balancer)?;
+        let texts = texts(SETTINGS, &wanted, |attribute| wanted.get(attribute).is_some())?;
+        modify_settings(clients, created.identity.as_str(), texts).await?;
         Ok(created)
     }
 
@@ -139,6 +139,16 @@ impl Handler for LoadBalancer {
         request.send().await.map_err(failed(DELETE)).or_absent()?;
         Ok(Deletion::Accepted)
     }
+}
+
+/// What the answer to a creation tells.
+fn outcome(balancer: &Balancer) -> Result<Created, ProviderError> {
+    let arn = balancer.load_balancer_arn().ok_or_else(|| unanswered(CREATE, "arn"))?;
+    let report = Report::new()
+        .set("arn", arn)
+        .set_if("dns_name", balancer.dns_name())
+        .set_if("hosted_zone_id", balancer.canonical_hosted_zone_id());
+    Ok(created(arn, report))
 }
 
 /// The load balancer of that name, whoever's it is.

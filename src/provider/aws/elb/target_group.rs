@@ -91,13 +91,16 @@ impl Handler for TargetGroup {
                 let request = fill_creation(request, &wanted.table("health_check")?)?;
                 let answer = request.send().await.map_err(failed(CREATE))?;
                 let made = answer.target_groups.into_iter().flatten().next();
-                made.ok_or_else(|| unanswered(CREATE, "target group"))?
+                let made = made.ok_or_else(|| unanswered(CREATE, "target group"))?;
+                // Of another kind AWS does not know all settings, and nothing would show that one was refused.
+                if matches!(made.target_type(), Some(TargetTypeEnum::Ip | TargetTypeEnum::Instance)) {
+                    creation.herald.tell(&outcome(&made)?);
+                }
+                made
             }
         };
-        let arn = group.target_group_arn.ok_or_else(|| unanswered(CREATE, "arn"))?;
-        let created = created(arn.clone(), Report::new().set("arn", arn.as_str()));
-        creation.herald.tell(&created);
-        modify_settings(clients, &arn, texts(SETTINGS, &wanted, |_| true)?).await?;
+        let created = outcome(&group)?;
+        modify_settings(clients, created.identity.as_str(), texts(SETTINGS, &wanted, |_| true)?).await?;
         Ok(created)
     }
 
@@ -137,6 +140,12 @@ impl Handler for TargetGroup {
 
 fn matcher(check: &Attributes<'_>) -> Result<Option<Matcher>, ProviderError> {
     Ok(Some(Matcher::builder().http_code(check.text("matcher")?).build()))
+}
+
+/// What the answer to a creation tells.
+fn outcome(group: &Group) -> Result<Created, ProviderError> {
+    let arn = group.target_group_arn().ok_or_else(|| unanswered(CREATE, "arn"))?;
+    Ok(created(arn, Report::new().set("arn", arn)))
 }
 
 /// The target group of that name, whoever's it is.
