@@ -70,7 +70,7 @@ pub enum News {
 #[derive(Debug)]
 pub struct Again {
     pub step: usize,
-    /// Without what is another one in every answer.
+    /// The refusal without the number of its answer: the same text for the same refusal.
     pub why: String,
     pub reason: String,
     pub after: Duration,
@@ -84,11 +84,11 @@ struct Tries<'a> {
     provider: &'a dyn Provider,
     started: Instant,
     next: Duration,
-    /// With what the cloud refuses for now.
+    /// How long it tries what the cloud refuses for now.
     patience: Duration,
     /// Tries that failed. A few are always made, however slow the machine.
     failed: u32,
-    /// Since when, and how often, something else than a refusal for now came one after the other.
+    /// Errors of any other kind since the last refusal for now: when the first one came, and how many there are.
     trouble: Option<(Instant, u32)>,
     step: usize,
     tell: &'a UnboundedSender<News>,

@@ -126,8 +126,8 @@ pub struct Creation {
 /// Hears that a resource exists while its creation still goes on: what needs no more than that need not wait for the rest.
 ///
 /// A creation of several calls tells it after the first of them, with the identity and everything that is known of a resource
-/// when it is created. Where something that refers to the resource is refused, or works otherwise, until a later call was
-/// made, it tells nothing.
+/// when it is created. It tells nothing where the cloud refuses what refers to the resource until a later call was made, or treats it
+/// in another way.
 #[derive(Clone, Default)]
 pub struct Herald(Option<Arc<dyn Fn(Created) + Send + Sync>>);
 
