@@ -150,8 +150,10 @@ const UNASKED: &[&str] = &[
     "secretsmanager:TagResource",
 ];
 
-/// What other lives of an instance than this one take: other updates, buckets that are not empty, crashes.
+/// What other lives of an instance than this one take: other updates, buckets that are not empty, crashes, and what is made
+/// after the first apply.
 const UNUSED: &[&str] = &[
+    "acm:ListCertificates",
     "acm:ListTagsForCertificate",
     "cloudfront:GetDistributionConfig",
     "cloudfront:ListCachePolicies",
@@ -195,6 +197,7 @@ const UNUSED: &[&str] = &[
     "kms:CancelKeyDeletion",
     "kms:DisableKeyRotation",
     "kms:EnableKey",
+    "kms:ListKeys",
     "kms:ListResourceTags",
     "kms:UntagResource",
     "kms:UpdateKeyDescription",
