@@ -55,7 +55,6 @@ const PLAN: &str = "\
 1 elasticache:DescribeCacheParameters
 1 elasticache:DescribeCacheSubnetGroups
 1 elasticache:DescribeReplicationGroups
-1 elasticache:ListTagsForResource
 1 elasticloadbalancing:DescribeListeners
 1 elasticloadbalancing:DescribeLoadBalancerAttributes
 1 elasticloadbalancing:DescribeLoadBalancers
@@ -76,7 +75,6 @@ const PLAN: &str = "\
 1 rds:DescribeDBClusters
 1 rds:DescribeDBInstances
 1 rds:DescribeDBSubnetGroups
-1 rds:ListTagsForResource
 1 s3:GetBucketEncryption
 1 s3:GetBucketLifecycleConfiguration
 1 s3:GetBucketOwnershipControls
@@ -375,14 +373,13 @@ fn every_operation_that_changes_something_says_what_a_second_request_does() {
 }
 
 /// Operations that AWS has for one resource, or a part of one, and those that read a page or a batch of ten.
-const ONE_BY_ONE: [&str; 28] = [
+const ONE_BY_ONE: [&str; 26] = [
     "acm:DescribeCertificate",
     "cloudfront:GetDistribution",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
     "elasticache:DescribeCacheParameterGroups",
     "elasticache:DescribeCacheParameters",
-    "elasticache:ListTagsForResource",
     "elasticloadbalancing:DescribeLoadBalancerAttributes",
     "elasticloadbalancing:DescribeTargetGroupAttributes",
     "iam:GetPolicy",
@@ -394,7 +391,6 @@ const ONE_BY_ONE: [&str; 28] = [
     "kms:DescribeKey",
     "kms:GetKeyPolicy",
     "kms:GetKeyRotationStatus",
-    "rds:ListTagsForResource",
     "s3:GetBucketEncryption",
     "s3:GetBucketLifecycleConfiguration",
     "s3:GetBucketOwnershipControls",

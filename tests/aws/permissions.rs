@@ -150,8 +150,8 @@ const UNASKED: &[&str] = &[
     "secretsmanager:TagResource",
 ];
 
-/// What other lives of an instance than this one take: other updates, buckets that are not empty, crashes, and what is made
-/// after the first apply.
+/// What other lives of an instance than this one take: other updates, buckets that are not empty, crashes, what is made
+/// after the first apply, and an index of tags that lags behind.
 const UNUSED: &[&str] = &[
     "acm:ListCertificates",
     "acm:ListTagsForCertificate",
@@ -208,6 +208,7 @@ const UNUSED: &[&str] = &[
     "logs:ListTagsForResource",
     "logs:UntagResource",
     "rds:DescribeDBClusterSnapshots",
+    "rds:ListTagsForResource",
     "rds:ModifyDBInstance",
     "rds:ModifyDBSubnetGroup",
     "rds:RemoveTagsFromResource",

@@ -194,6 +194,40 @@ def complete_groups():
 complete_groups()
 
 
+# The index of tags has all types, except users and roles, and counts no tags where a page has a number of resources.
+# https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
+def complete_index():
+    from moto.core.resource_tagging import TaggedResource
+    from moto.elasticache.models import ElastiCacheBackend
+    from moto.rds.models import RDSBackend
+    from moto.resourcegroupstaggingapi.models import ResourceGroupsTaggingAPIBackend as Index
+
+    of_caches = ElastiCacheBackend.iter_tagged_resources
+    of_databases = RDSBackend.iter_tagged_resources
+    page = Index.get_resources
+
+    def caches(backend):
+        yield from of_caches(backend)
+        for group in backend.__dict__.get("parameter_groups", {}).values():
+            tags = backend.tagging_service.get_tag_dict_for_resource(group["ARN"])
+            yield TaggedResource(arn=group["ARN"], tags=tags, resource_type="elasticache:parametergroup")
+
+    def databases(backend):
+        yield from of_databases(backend)
+        for group in backend.subnet_groups.values():
+            tags = {tag["Key"]: tag["Value"] for tag in group.get_tags()}
+            yield TaggedResource(arn=group.arn, tags=tags, resource_type="rds:subgrp")
+
+    def whole_pages(backend, **named):
+        return page(backend, **{**named, "tags_per_page": 10**6})
+
+    ElastiCacheBackend.iter_tagged_resources = caches
+    RDSBackend.iter_tagged_resources = databases
+    Index.get_resources = whole_pages
+
+complete_index()
+
+
 # Tasks that were run end, which those of moto never do by themselves: at the first look, with 0, or with the number that
 # the command `exit NUMBER` names. A request that is repeated with its client token is answered with the first task.
 def let_tasks_end():
