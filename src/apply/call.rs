@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, Identity};
 use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Herald, Observation, Observations, Printed, Provider, ProviderError, Tags,
-    Target, Update,
+    Created, Creation, Deletion, ErrorKind, Observation, Observations, Printed, Provider, ProviderError, Tags, Target,
+    Update,
 };
 use crate::secret::SecretText;
 use crate::value::{AttributePath, Known, Value};
@@ -57,12 +57,12 @@ pub enum Answer {
     },
 }
 
-/// What is told of a call before its answer.
+/// News of a call before its answer.
 #[derive(Debug)]
 pub enum News {
     /// The call is tried again.
     Again(Again),
-    /// What is created exists; its creation goes on.
+    /// The resource exists; its creation goes on.
     Exists { step: usize, created: Created },
 }
 
@@ -234,9 +234,7 @@ pub async fn create(
             match provider.create(&creation).await {
                 Ok(created) => return Answer::Created { step, created, is_fresh: true },
                 Err(error) => {
-                    creation.is_first = false;
-                    creation.tags_are_new = false;
-                    creation.herald = Herald::default();
+                    creation.repeat();
                     Some(discreet(error, &creation.attributes))
                 }
             }

@@ -165,7 +165,7 @@ impl<'a> Engine<'a> {
     }
 
     fn joined(&mut self, joined: Result<Answer, JoinError>) {
-        // What was told before an answer is heard before it.
+        // News come before the answer that followed them.
         while let Ok(news) = self.told.try_recv() {
             self.hear(news);
         }
@@ -392,33 +392,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// How long the cloud may refuse a call for now. Types that count as gone while AWS still deletes them keep their name
-    /// busy for as long, and their changes one another. What AWS still makes takes no change before that is over.
-    fn patience(&self, index: usize) -> Option<Duration> {
-        let resource_type = self.resource_type(index)?;
-        let ready = resource_type.ready.as_ref()?;
-        let lingers = (!ready.gone.is_empty()).then_some(resource_type.timeout.delete);
-        lingers.max(self.completes(index).then_some(resource_type.timeout.create))
-    }
-
-    /// Whether a step changes what an interrupted run was making.
-    fn completes(&self, index: usize) -> bool {
-        let step = self.steps.step(index);
-        let row = self.run.state.rows.get(&step.address);
-        matches!(step.verb, Verb::Update { .. }) && row.is_some_and(|row| row.status == Status::Creating)
-    }
-
-    /// How long a step may take in all, in the cloud's time.
-    pub(super) fn limit(&self, index: usize, resource_type: &ResourceType) -> Duration {
-        let timeout = &resource_type.timeout;
-        match self.steps.step(index).verb {
-            Verb::Create | Verb::Adopt => timeout.create,
-            Verb::Update { .. } if self.completes(index) => timeout.create + timeout.update,
-            Verb::Update { .. } => timeout.update,
-            Verb::Delete { .. } | Verb::Forget | Verb::Skip => timeout.delete,
-        }
-    }
-
     fn depends_on(&self, change: &Change) -> BTreeSet<Address> {
         change.depends_on.keys().filter(|needed| self.run.state.rows.contains_key(*needed)).cloned().collect()
     }
@@ -610,7 +583,7 @@ impl<'a> Engine<'a> {
         self.run.types.get(&self.steps.step(index).address.type_name).map(Arc::as_ref)
     }
 
-    /// Takes what is told of a call before its answer.
+    /// Takes news of a call.
     fn hear(&mut self, news: News) {
         match news {
             News::Again(again) => self.retrying(again.step, &again.why, again.reason, again.after),
@@ -618,20 +591,26 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// What is being created exists, and its creation goes on: what needs no more than that may start.
+    /// The resource of a creation exists, and the creation goes on: others that need no more than that may start.
     fn exists(&mut self, index: usize, created: Created) {
         // The answer may have been faster.
         if !self.flights.is_called(index) || self.queue.stage(index) != Stage::Running {
             return;
         }
         let address = self.steps.step(index).address.clone();
-        let facts = self.facts(index, &Value::Null, &created.attributes);
-        self.fresh.insert(address.clone());
-        self.happened(Record::Did { address, identity: created.identity, facts });
-        self.save();
+        self.fresh.insert(address);
+        self.made(index, created.identity, &created.attributes);
         if self.is_told(index, Milestone::Created) {
             self.reach_created(index);
         }
+    }
+
+    /// Records what the cloud has made, and has the state saved.
+    fn made(&mut self, index: usize, identity: Identity, attributes: &Value) {
+        let address = self.steps.step(index).address.clone();
+        let facts = self.facts(index, &Value::Null, attributes);
+        self.happened(Record::Did { address, identity, facts });
+        self.save();
     }
 
     fn created(&mut self, index: usize, created: Created, is_fresh: bool) {
@@ -649,9 +628,7 @@ impl<'a> Engine<'a> {
             self.fail(index, message, false);
             return;
         }
-        let facts = self.facts(index, &Value::Null, &created.attributes);
-        self.happened(Record::Did { address, identity: created.identity, facts });
-        self.save();
+        self.made(index, created.identity, &created.attributes);
         if self.found.contains(&index) {
             // It may differ from what was to be made.
             self.poll_now(index);

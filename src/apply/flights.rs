@@ -62,7 +62,7 @@ impl Flights {
         self.calls
     }
 
-    /// Whether a step waits for the answer to a call.
+    /// Says whether a step waits for the answer to a call.
     pub fn is_called(&self, step: usize) -> bool {
         matches!(self.flights.get(&step), Some(Flight { phase: Phase::Call, .. }))
     }

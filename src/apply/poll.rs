@@ -15,8 +15,8 @@ use super::queue::Stage;
 use crate::address::Address;
 use crate::plan::order::Verb;
 use crate::provider::{Observation, Observations, ProviderError, Target};
-use crate::spec::types::{Condition, Milestone, Remedy};
-use crate::state::Record;
+use crate::spec::types::{Condition, Milestone, Remedy, ResourceType};
+use crate::state::{Record, Status};
 use crate::value::{Tree, Value};
 
 /// The least time between two looks, in the cloud's time. The first one comes as soon as the call is accepted.
@@ -109,6 +109,33 @@ impl Engine<'_> {
         match &step.verb {
             Verb::Delete { identity } => self.doomed(&step.address, identity.clone()),
             _ => self.target(&step.address),
+        }
+    }
+
+    /// How long the cloud may refuse a call for now. Types that count as gone while AWS still deletes them keep their name
+    /// busy for as long, and their changes one another. A resource that AWS still makes takes no change before that is over.
+    pub(super) fn patience(&self, index: usize) -> Option<Duration> {
+        let resource_type = self.resource_type(index)?;
+        let ready = resource_type.ready.as_ref()?;
+        let lingers = (!ready.gone.is_empty()).then_some(resource_type.timeout.delete);
+        lingers.max(self.completes(index).then_some(resource_type.timeout.create))
+    }
+
+    /// Says whether a step changes a resource that an interrupted run was making.
+    fn completes(&self, index: usize) -> bool {
+        let step = self.steps.step(index);
+        let row = self.run.state.rows.get(&step.address);
+        matches!(step.verb, Verb::Update { .. }) && row.is_some_and(|row| row.status == Status::Creating)
+    }
+
+    /// How long a step may take in all, in the cloud's time.
+    fn limit(&self, index: usize, resource_type: &ResourceType) -> Duration {
+        let timeout = &resource_type.timeout;
+        match self.steps.step(index).verb {
+            Verb::Create | Verb::Adopt => timeout.create,
+            Verb::Update { .. } if self.completes(index) => timeout.create + timeout.update,
+            Verb::Update { .. } => timeout.update,
+            Verb::Delete { .. } | Verb::Forget | Verb::Skip => timeout.delete,
         }
     }
 

@@ -123,11 +123,20 @@ pub struct Creation {
     pub herald: Herald,
 }
 
-/// Hears that a resource exists while its creation still goes on: what needs no more than that need not wait for the rest.
+impl Creation {
+    /// Makes it another try: an earlier one may have made the resource.
+    pub fn repeat(&mut self) {
+        self.is_first = false;
+        self.tags_are_new = false;
+        self.herald = Herald::default();
+    }
+}
+
+/// Hears that a resource exists while its creation still goes on, so that others need not wait for the rest.
 ///
-/// A creation of several calls tells it after the first of them, with the identity and everything that is known of a resource
-/// when it is created. It tells nothing where the cloud refuses what refers to the resource until a later call was made, or treats it
-/// in another way.
+/// A creation of several calls tells it after the first of them, with the identity and everything that is known of a
+/// resource when it is created. It tells nothing where the cloud refuses what refers to the resource until a later call
+/// was made, or treats it in another way.
 #[derive(Clone, Default)]
 pub struct Herald(Option<Arc<dyn Fn(Created) + Send + Sync>>);
 
@@ -438,7 +447,7 @@ impl ProviderError {
         }
     }
 
-    /// What is wrong, without the number that every answer has of its own: the same text for the same refusal.
+    /// Code and message without the number that every answer has of its own: the same text for the same refusal.
     #[must_use]
     pub fn without_number(&self) -> String {
         format!("{:?} {}", self.code, self.message)

@@ -141,7 +141,7 @@ impl Handler for LoadBalancer {
     }
 }
 
-/// What the answer to a creation tells.
+/// A load balancer that was made, with everything that the answer tells.
 fn outcome(balancer: &Balancer) -> Result<Created, ProviderError> {
     let arn = balancer.load_balancer_arn().ok_or_else(|| unanswered(CREATE, "arn"))?;
     let report = Report::new()

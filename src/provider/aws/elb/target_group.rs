@@ -142,7 +142,7 @@ fn matcher(check: &Attributes<'_>) -> Result<Option<Matcher>, ProviderError> {
     Ok(Some(Matcher::builder().http_code(check.text("matcher")?).build()))
 }
 
-/// What the answer to a creation tells.
+/// A target group that was made, with everything that the answer tells.
 fn outcome(group: &Group) -> Result<Created, ProviderError> {
     let arn = group.target_group_arn().ok_or_else(|| unanswered(CREATE, "arn"))?;
     Ok(created(arn, Report::new().set("arn", arn)))
