@@ -1,6 +1,7 @@
 //! The least calls that code written by hand would make for what a state holds, from the table in `floor.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -37,13 +38,14 @@ struct Making {
 }
 
 impl Making {
-    fn all(&self) -> usize {
-        self.steps.len() + usize::from(self.wait.is_some())
-    }
-
-    /// How many calls one after the other come before what refers to the resource.
-    fn before(&self) -> usize {
-        self.before.unwrap_or_else(|| self.all())
+    /// How long all of it takes, and how much of that is before what refers to the resource.
+    fn takes(&self, time: &impl Fn(&str) -> Duration) -> (Duration, Duration) {
+        // The calls of a step are made side by side.
+        let step = |step: &Operations| step.keys().map(|operation| time(operation)).max().unwrap_or_default();
+        let wait = self.wait.iter().map(|operation| time(operation));
+        let times: Vec<Duration> = self.steps.iter().map(step).chain(wait).collect();
+        let before = self.before.unwrap_or(times.len());
+        (times.iter().sum(), times[..before].iter().sum())
     }
 }
 
@@ -57,7 +59,7 @@ struct Table {
 /// Calls by operation.
 pub type Calls = BTreeMap<String, usize>;
 
-/// The calls that the table gives for a state.
+/// The calls that the table gives for the states of some instances.
 #[derive(Debug)]
 pub struct Floor {
     /// Of a plan that finds nothing to do.
@@ -66,8 +68,9 @@ pub struct Floor {
     pub strangers: Calls,
     /// Of a first apply.
     pub apply: Calls,
-    /// Calls of a first apply one after the other, at least.
-    pub chain: usize,
+    /// By instance, and then by address.
+    rows: Vec<Rows>,
+    making: BTreeMap<String, Making>,
 }
 
 pub fn sum(calls: &Calls) -> usize {
@@ -75,6 +78,7 @@ pub fn sum(calls: &Calls) -> usize {
 }
 
 /// A resource of the state.
+#[derive(Debug)]
 struct Row {
     type_name: String,
     region: String,
@@ -82,50 +86,68 @@ struct Row {
     depends_on: Vec<String>,
 }
 
+type Rows = BTreeMap<String, Row>;
+
 impl Floor {
-    /// The floor of what the text of a state holds. A type that the table does not have is an error.
-    pub fn of(state: &str) -> Self {
+    /// The floor of what the texts of states hold. A type that the table does not have is an error.
+    pub fn of(states: &[String]) -> Self {
         let table: Table = toml::from_str(include_str!("floor.toml")).expect("the table of the floor");
-        let rows = rows(&serde_json::from_str(state).expect("a state"));
-        let of = |operations: &BTreeMap<String, Operations>, type_name: &str| operations.get(type_name).cloned();
-        let known = |type_name: &str| of(&table.plan, type_name).unwrap_or_else(|| panic!("no floor for {type_name}"));
-        let plan = counted(rows.values().map(|row| (row, known(&row.type_name))));
-        let strangers = counted(rows.values().filter_map(|row| Some((row, of(&table.strangers, &row.type_name)?))));
-        let making = |row: &Row| {
-            table.apply.get(&row.type_name).unwrap_or_else(|| panic!("no floor for making {}", row.type_name))
-        };
-        let steps = rows.values().flat_map(|row| making(row).steps.iter().map(move |step| (row, step.clone())));
-        let waits = rows.values().filter_map(|row| {
+        let rows: Vec<Rows> = states.iter().map(|state| rows(&serde_json::from_str(state).expect("a state"))).collect();
+        let all = || rows.iter().flat_map(BTreeMap::values);
+        let of = |operations: &BTreeMap<String, Operations>, row: &Row| operations.get(&row.type_name).cloned();
+        let known = |row: &Row| of(&table.plan, row).unwrap_or_else(|| panic!("no floor for {}", row.type_name));
+        let plan = counted(all().map(|row| (row, known(row))));
+        let strangers = counted(all().filter_map(|row| Some((row, of(&table.strangers, row)?))));
+        let making = |row: &Row| &table.apply[&row.type_name];
+        let steps = all().flat_map(|row| making(row).steps.iter().map(move |step| (row, step.clone())));
+        let waits = all().filter_map(|row| {
             let wait = making(row).wait.clone()?;
             Some((row, Operations::from([(wait, Count::Word(Word::Once))])))
         });
         let apply = counted(steps.chain(waits));
-        let mut reached = BTreeMap::new();
-        let chain =
-            rows.keys().map(|address| start(address, &rows, &making, &mut reached) + making(&rows[address]).all());
-        let chain = chain.max().unwrap_or_default();
-        Self { plan, strangers, apply, chain }
+        Self { plan, strangers, apply, rows, making: table.apply }
+    }
+
+    /// How many calls of a first apply come one after the other, at least.
+    pub fn chain(&self) -> u32 {
+        let calls = self.apply_takes(|_| Duration::from_secs(1)).as_secs();
+        u32::try_from(calls).expect("a short chain")
+    }
+
+    /// How long a first apply takes, at least, where each operation takes so long.
+    pub fn apply_takes(&self, time: impl Fn(&str) -> Duration) -> Duration {
+        let of_instance = |rows: &Rows| {
+            let mut reached = BTreeMap::new();
+            let end = |address: &String| {
+                self.start(address, rows, &time, &mut reached) + self.making[&rows[address].type_name].takes(&time).0
+            };
+            rows.keys().map(end).max().unwrap_or_default()
+        };
+        self.rows.iter().map(of_instance).max().unwrap_or_default()
+    }
+
+    /// When a resource can be made.
+    fn start(
+        &self,
+        address: &str,
+        rows: &Rows,
+        time: &impl Fn(&str) -> Duration,
+        reached: &mut BTreeMap<String, Duration>,
+    ) -> Duration {
+        if let Some(start) = reached.get(address) {
+            return *start;
+        }
+        let needed: Vec<&String> = rows[address].depends_on.iter().filter(|one| rows.contains_key(*one)).collect();
+        let there = needed
+            .into_iter()
+            .map(|needed| self.start(needed, rows, time, reached) + self.making[&rows[needed].type_name].takes(time).1);
+        let start = there.max().unwrap_or_default();
+        reached.insert(address.to_owned(), start);
+        start
     }
 }
 
-/// How many calls one after the other come before a resource can be made.
-fn start<'table>(
-    address: &str,
-    rows: &BTreeMap<String, Row>,
-    making: &impl Fn(&Row) -> &'table Making,
-    reached: &mut BTreeMap<String, usize>,
-) -> usize {
-    if let Some(start) = reached.get(address) {
-        return *start;
-    }
-    let needed: Vec<&String> = rows[address].depends_on.iter().filter(|needed| rows.contains_key(*needed)).collect();
-    let before = needed.into_iter().map(|needed| start(needed, rows, making, reached) + making(&rows[needed]).before());
-    let before = before.max().unwrap_or_default();
-    reached.insert(address.to_owned(), before);
-    before
-}
-
-fn rows(state: &Json) -> BTreeMap<String, Row> {
+fn rows(state: &Json) -> Rows {
     let home = state["region"].as_str().unwrap_or_default();
     let row = |address: &str, row: &Json| {
         let type_name = address.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");

@@ -81,12 +81,28 @@ impl Options {
 struct Run {
     wall: Duration,
     exchanges: Vec<Exchange>,
-    /// Calls by operation, as the program's own trace tells them.
-    operations: BTreeMap<String, usize>,
+    /// How long the calls of each operation took, as the program's own trace tells it.
+    operations: BTreeMap<String, Vec<Duration>>,
     attempts: u64,
 }
 
 impl Run {
+    fn calls(&self) -> usize {
+        self.operations.values().map(Vec::len).sum()
+    }
+
+    /// The median time of an operation's calls, if there were any. A star at the end of its name stands for anything.
+    fn took(&self, operation: &str) -> Option<Duration> {
+        let is_meant = |name: &str| match operation.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == operation,
+        };
+        let meant = self.operations.iter().filter(|(name, _)| is_meant(name));
+        let mut times: Vec<Duration> = meant.flat_map(|(_, times)| times).copied().collect();
+        times.sort();
+        times.get(times.len() / 2).copied()
+    }
+
     fn chain(&self) -> u32 {
         let mut by_end = self.exchanges.clone();
         by_end.sort_by_key(|exchange| exchange.answered);
@@ -114,11 +130,6 @@ impl Run {
         }
         self.wall.saturating_sub(busy)
     }
-
-    /// How much longer than the delay the emulator took for the calls of the longest chain.
-    fn slowness(&self, delay: Duration) -> Duration {
-        self.wall.saturating_sub(self.idle()).saturating_sub(delay * self.chain())
-    }
 }
 
 /// The program in a folder, with the credentials of an account in the emulator.
@@ -140,11 +151,13 @@ fn run(options: &Options, emulator: &Emulator, proxy: &Proxy, folder: &Path, wor
         .expect("the program runs");
     let wall = started.elapsed();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let mut operations = BTreeMap::new();
+    let mut operations: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     let mut attempts = 0;
     for line in fs_err::read_to_string(&trace).expect("a trace").lines() {
         let call: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-        *operations.entry(call["operation"].as_str().unwrap_or("?").to_owned()).or_default() += 1;
+        let milliseconds = |name: &str| call[name].as_f64().expect("milliseconds");
+        let took = Duration::from_secs_f64((milliseconds("duration_ms") - milliseconds("waited_ms")) / 1e3);
+        operations.entry(call["operation"].as_str().unwrap_or("?").to_owned()).or_default().push(took);
         attempts += call["attempts"].as_u64().unwrap_or_default();
     }
     Run { wall, exchanges: proxy.take(), operations, attempts }
@@ -161,8 +174,8 @@ fn file(emulator: &Emulator, instance: &str) -> String {
     format!("{example}\n[media]\nbucket = \"{instance}-of-{}\"\n[dns]\ncheck = false\n", emulator.account())
 }
 
-/// Brings up a fleet, several instances at a time, each by a process of its own and at no distance.
-fn bring_up(options: &Options, emulator: &Emulator, folder: &Path) {
+/// Brings up a fleet, several instances at a time, each by a process of its own and at no distance. Their names.
+fn bring_up(options: &Options, emulator: &Emulator, folder: &Path) -> Vec<String> {
     let fleet = folder.join("fleet");
     fs_err::create_dir_all(&fleet).expect("a folder");
     let names: Vec<String> = (1..=options.fleet).map(|number| format!("instance{number}")).collect();
@@ -180,6 +193,7 @@ fn bring_up(options: &Options, emulator: &Emulator, folder: &Path) {
             assert!(child.wait().expect("a child").success(), "{some:?}");
         }
     }
+    names
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -208,7 +222,7 @@ fn report<'run>(name: &str, runs: &'run [Run], delay: Duration) -> &'run Run {
     ));
     tell(&format!(
         "  calls        {} in {} operations; the proxy saw {} requests of {} attempts",
-        median.operations.values().sum::<usize>(),
+        median.calls(),
         median.operations.len(),
         median.exchanges.len(),
         median.attempts
@@ -225,24 +239,41 @@ fn report<'run>(name: &str, runs: &'run [Run], delay: Duration) -> &'run Run {
         milliseconds(median.idle()),
         milliseconds(slowest)
     ));
-    for (operation, count) in &median.operations {
-        tell(&format!("    {count:>4}  {operation}"));
+    for (operation, times) in &median.operations {
+        tell(&format!("    {:>4}  {operation}", times.len()));
     }
     median
 }
 
 /// Compares a run with the floor: so many calls, so many of them one after the other.
-fn compare(run: &Run, calls: usize, chain: usize, delay: Duration) {
-    let bound = delay * u32::try_from(chain).expect("a short chain");
-    let made = run.operations.values().sum::<usize>();
-    let slowness = run.slowness(delay);
-    let ratio = |floor: Duration| run.wall.as_secs_f64() / floor.as_secs_f64();
+fn compare(run: &Run, calls: usize, chain: u32, delay: Duration) {
+    let bound = delay * chain;
     tell(&format!("  floor        {calls} calls, {chain} of them one after the other: {} ms", milliseconds(bound)));
-    tell(&format!("  to the floor {:.2} in calls, {:.2} in wall", made as f64 / calls as f64, ratio(bound)));
     tell(&format!(
-        "  slowness     {} ms that the emulator took longer than the delay; {:.2} in wall if the floor meets them, too",
-        milliseconds(slowness),
-        ratio(bound + slowness)
+        "  to the floor {:.2} in calls, {:.2} in wall",
+        run.calls() as f64 / calls as f64,
+        run.wall.as_secs_f64() / bound.as_secs_f64()
+    ));
+}
+
+/// Compares a first apply with the floor, also where the floor's calls take as long as those of the run did.
+fn compare_apply(run: &Run, floor: &Floor, delay: Duration) {
+    compare(run, sum(&floor.apply), floor.chain(), delay);
+    let takes = floor.apply_takes(|operation| run.took(operation).unwrap_or(delay));
+    tell(&format!(
+        "  in its time  {} ms if the floor's calls take as long as those of the run; {:.2} in wall",
+        milliseconds(takes),
+        run.wall.as_secs_f64() / takes.as_secs_f64()
+    ));
+}
+
+/// Compares a plan without changes with the floor, and tells what it asks besides.
+fn compare_plan(run: &Run, floor: &Floor, delay: Duration) {
+    compare(run, sum(&floor.plan), 1, delay);
+    tell(&format!(
+        "  beside it    1 call that says who is calling, {} that keep strangers out: together {}",
+        sum(&floor.strangers),
+        sum(&floor.plan) + 1 + sum(&floor.strangers)
     ));
 }
 
@@ -264,31 +295,35 @@ fn main() {
 
     let applies: Vec<Run> = (0..options.applies.max(1)).map(|_| first_apply().3).collect();
     let median = report("First apply", &applies, options.delay);
-    let floor = Floor::of(&state(folder, "social"));
-    compare(median, sum(&floor.apply), floor.chain, options.delay);
+    let floor = Floor::of(&[state(folder, "social")]);
+    compare_apply(median, &floor, options.delay);
 
-    let plan = |words: &[&str]| run(&options, &emulator, &proxy, folder, words);
-    let repeated = |words: &[&str]| (0..options.plans.max(1)).map(|_| plan(words)).collect::<Vec<_>>();
-    let plans = repeated(&["plan"]);
+    let repeated = |proxy: &Proxy, words: &[&str]| {
+        let plan = |_| run(&options, &emulator, proxy, folder, words);
+        (0..options.plans.max(1)).map(plan).collect::<Vec<_>>()
+    };
+    let plans = repeated(&proxy, &["plan"]);
     let one = report("Plan without changes", &plans, options.delay);
-    compare(one, sum(&floor.plan), 1, options.delay);
-    tell(&format!(
-        "  beside it    1 call that says who is calling, {} that keep strangers out: together {}",
-        sum(&floor.strangers),
-        sum(&floor.plan) + 1 + sum(&floor.strangers)
-    ));
+    compare_plan(one, &floor, options.delay);
     let allowed = options.delay * one.chain() * 3 / 2 + Duration::from_millis(150);
     let within = plans.iter().filter(|plan| plan.wall <= allowed).count();
     tell(&format!("  {within} of {} within 1.5 x lower bound + 150 ms = {} ms", plans.len(), milliseconds(allowed)));
 
     if options.fleet > 0 {
-        bring_up(&options, &emulator, folder);
-        let fleets = repeated(&["--file", "fleet", "plan"]);
-        let fleet = report(&format!("Plan of a fleet of {}", options.fleet), &fleets, options.delay);
-        tell(&format!("  to one       {:.2} in wall", fleet.wall.as_secs_f64() / one.wall.as_secs_f64()));
-        let calls = |run: &Run| run.operations.values().sum::<usize>();
-        let each = (calls(fleet) as f64 - calls(one) as f64) / (options.fleet as f64 - 1.0);
-        tell(&format!("  each more    {each:.1} calls"));
+        let names = bring_up(&options, &emulator, folder);
+        let states: Vec<String> = names.iter().map(|name| state(&folder.join("fleet"), name)).collect();
+        let floor = Floor::of(&states);
+        let remembering = Proxy::remembering(emulator.host(), options.delay);
+        for (proxy, how) in [(&proxy, ""), (&remembering, ", of answers that are remembered")] {
+            let remembered = repeated(proxy, &["plan"]);
+            let fleets = repeated(proxy, &["--file", "fleet", "plan"]);
+            let fleet = report(&format!("Plan of a fleet of {}{how}", options.fleet), &fleets, options.delay);
+            compare_plan(fleet, &floor, options.delay);
+            let one = report(&format!("Plan of one{how}"), &remembered, options.delay);
+            tell(&format!("  fleet to one {:.2} in wall", fleet.wall.as_secs_f64() / one.wall.as_secs_f64()));
+            let each = (fleet.calls() as f64 - one.calls() as f64) / (options.fleet as f64 - 1.0);
+            tell(&format!("  each more    {each:.1} calls"));
+        }
     }
 
     let destroy = run(&options, &emulator, &proxy, folder, &["destroy", "--confirm", "social"]);

@@ -3,9 +3,13 @@
 //! It counts calls, holds every answer back until the call is as old as a round trip takes, and lets calls go wrong as
 //! it is told: refused before the emulator hears of them, or answered to nobody after it did its work.
 //!
+//! One that remembers gives the emulator's answer again where the same is asked the same way: what is measured then has
+//! nothing of the emulator's pace in it, however many calls come at once.
+//!
 //! The emulator works while an answer is held back, so what is measured is the program and not how fast Python is: only
 //! an answer that takes longer than a round trip comes later.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -53,6 +57,8 @@ struct Shared {
     delay: Duration,
     log: Arc<Mutex<Vec<Exchange>>>,
     decide: Mutex<Decide>,
+    /// Answers by what was asked, if they are kept.
+    memory: Option<Mutex<HashMap<Vec<u8>, Vec<u8>>>>,
 }
 
 impl Proxy {
@@ -63,19 +69,29 @@ impl Proxy {
 
     /// Starts one that lets things go wrong.
     pub fn moody(upstream: String, delay: Duration, mut mood: Mood) -> Self {
-        Self::deciding(upstream, delay, Box::new(move |request| mood(&request.action())))
+        Self::deciding(upstream, delay, None, Box::new(move |request| mood(&request.action())))
+    }
+
+    /// Starts one that asks the emulator each thing once. Only for calls that change nothing.
+    pub fn remembering(upstream: String, delay: Duration) -> Self {
+        Self::deciding(upstream, delay, Some(Mutex::default()), Box::new(|_| None))
     }
 
     /// Starts one that sees how calls are made.
     pub fn guarded(upstream: String, mut guard: Guard) -> Self {
-        Self::deciding(upstream, Duration::ZERO, Box::new(move |request| guard(&request.head)))
+        Self::deciding(upstream, Duration::ZERO, None, Box::new(move |request| guard(&request.head)))
     }
 
-    fn deciding(upstream: String, delay: Duration, decide: Decide) -> Self {
+    fn deciding(
+        upstream: String,
+        delay: Duration,
+        memory: Option<Mutex<HashMap<Vec<u8>, Vec<u8>>>>,
+        decide: Decide,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let log = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::new(Shared { upstream, delay, log: Arc::clone(&log), decide: Mutex::new(decide) });
+        let shared = Arc::new(Shared { upstream, delay, log: Arc::clone(&log), decide: Mutex::new(decide), memory });
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
@@ -116,13 +132,7 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
             writer.write_all(&refusal)?;
             continue;
         }
-        let mut server = TcpStream::connect(&shared.upstream)?;
-        server.set_nodelay(true)?;
-        server.write_all(&request.bytes())?;
-        let is_head = request.head.starts_with("HEAD ");
-        let Some(answer) = Message::read(&mut BufReader::new(&server), is_head)? else {
-            return Ok(());
-        };
+        let Some(answer) = shared.answer(&request)? else { return Ok(()) };
         if mishap == Some(Mishap::LoseAnswer) {
             return Ok(());
         }
@@ -130,9 +140,34 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
         thread::sleep(shared.delay.saturating_sub(worked));
         let exchange = Exchange { arrived, answered: Instant::now(), worked };
         shared.log.lock().expect("no thread panics with it").push(exchange);
-        writer.write_all(&answer.bytes())?;
+        writer.write_all(&answer)?;
     }
     Ok(())
+}
+
+impl Shared {
+    /// The emulator's answer, of now or of an earlier time; nothing if it gives none.
+    fn answer(&self, request: &Message) -> io::Result<Option<Vec<u8>>> {
+        let Some(memory) = &self.memory else { return self.asked(request) };
+        let question = request.question();
+        if let Some(answer) = memory.lock().expect("no thread panics with it").get(&question) {
+            return Ok(Some(answer.clone()));
+        }
+        let answer = self.asked(request)?;
+        if let Some(answer) = &answer {
+            memory.lock().expect("no thread panics with it").insert(question, answer.clone());
+        }
+        Ok(answer)
+    }
+
+    fn asked(&self, request: &Message) -> io::Result<Option<Vec<u8>>> {
+        let mut server = TcpStream::connect(&self.upstream)?;
+        server.set_nodelay(true)?;
+        server.write_all(&request.bytes())?;
+        let is_head = request.head.starts_with("HEAD ");
+        let answer = Message::read(&mut BufReader::new(&server), is_head)?;
+        Ok(answer.map(|answer| answer.bytes()))
+    }
 }
 
 /// A request or an answer, with its body in one piece.
@@ -200,6 +235,18 @@ impl Message {
         action.map_or_else(|| line.rsplit_once(' ').map_or(line, |(asked, _)| asked).to_owned(), str::to_owned)
     }
 
+    /// All that tells it from other requests: not when it was made, nor its number.
+    fn question(&self) -> Vec<u8> {
+        let line = self.head.lines().next().unwrap_or_default();
+        // Who asks which service of which region.
+        let authorization = self.header("authorization").unwrap_or_default();
+        let scope = authorization.split([',', ' ']).find(|part| part.starts_with("Credential=")).unwrap_or_default();
+        let target = self.header("x-amz-target").unwrap_or_default();
+        let mut question = format!("{line} {scope} {target} ").into_bytes();
+        question.extend_from_slice(&self.body);
+        question
+    }
+
     /// A refusal as the API that is asked would word it.
     fn refusal(&self, code: &str, message: &str) -> Vec<u8> {
         let (kind, body) = if self.header("x-amz-target").is_some() {
@@ -247,5 +294,40 @@ fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> 
         reader.by_ref().take(size).read_to_end(body)?;
         line.clear();
         reader.read_line(&mut line)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_asked_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let upstream = listener.local_addr().expect("an address").to_string();
+        // Answers with the number of the call.
+        thread::spawn(move || {
+            for (number, client) in listener.incoming().flatten().enumerate() {
+                let request = Message::read(&mut BufReader::new(&client), false);
+                assert!(request.is_ok_and(|request| request.is_some()), "a request");
+                write!(&client, "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n{number}").expect("written");
+            }
+        });
+        let proxy = Proxy::remembering(upstream, Duration::ZERO);
+        let ask = |region: &str, date: &str, body: &str| {
+            let client = TcpStream::connect(("127.0.0.1", proxy.port)).expect("a proxy");
+            let head = format!(
+                "POST / HTTP/1.1\r\nX-Amz-Date: {date}\r\nAuthorization: AWS4 Credential=key/{region}/iam, Signature={date}\r\n"
+            );
+            let request = Message { head, body: body.into(), bodiless: false };
+            (&client).write_all(&request.bytes()).expect("sent");
+            let answer = Message::read(&mut BufReader::new(&client), false).expect("an answer").expect("an answer");
+            String::from_utf8(answer.body).expect("text")
+        };
+        assert_eq!(ask("eu", "today", "Action=GetRole"), "0");
+        assert_eq!(ask("eu", "later", "Action=GetRole"), "0");
+        assert_eq!(ask("eu", "later", "Action=GetUser"), "1");
+        assert_eq!(ask("us", "later", "Action=GetRole"), "2");
+        assert_eq!(ask("us", "again", "Action=GetRole"), "2");
     }
 }
