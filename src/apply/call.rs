@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, Identity};
 use crate::provider::{
-    Created, Creation, Deletion, ErrorKind, Observation, Observations, Printed, Provider, ProviderError, Tags, Target,
-    Update,
+    Attempt, Created, Creation, Deletion, ErrorKind, Observation, Observations, Printed, Provider, ProviderError, Tags,
+    Target, Update,
 };
 use crate::secret::SecretText;
 use crate::value::{AttributePath, Known, Value};
@@ -234,7 +234,7 @@ pub async fn create(
             match provider.create(&creation).await {
                 Ok(created) => return Answer::Created { step, created, is_fresh: true },
                 Err(error) => {
-                    creation.repeat();
+                    creation.attempt = Attempt::default();
                     Some(discreet(error, &creation.attributes))
                 }
             }

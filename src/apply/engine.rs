@@ -31,7 +31,7 @@ use crate::diagnostic::Location;
 use crate::plan::diff::{self, Course, Sides};
 use crate::plan::order::{Steps, Verb};
 use crate::plan::{self, Action, Cause, Change};
-use crate::provider::{Created, Creation, Deletion, Herald, ProviderError, Target, Update};
+use crate::provider::{Attempt, Created, Creation, Deletion, Herald, ProviderError, Target, Update};
 use crate::spec::types::{Milestone, Order, ResourceType};
 use crate::state::{self, Dependents, Intent, LedgerError, Progress, Record, Row, Status};
 use crate::value::{AttributePath, Known, Planned, Tree, Value};
@@ -446,8 +446,8 @@ impl<'a> Engine<'a> {
         let tell = self.tell.clone();
         // Nobody listening means the loop has left.
         let herald = Herald::new(move |created| drop(tell.send(News::Exists { step: index, created })));
-        let creation =
-            Creation { address, region, attributes: known, tags, token, is_first: true, tags_are_new, herald };
+        let attempt = Attempt { is_first: true, tags_are_new, herald };
+        let creation = Creation { address, region, attributes: known, tags, token, attempt };
         let provider = Arc::clone(&self.run.provider);
         self.call(index, call::create(provider, index, creation, circumstances, self.tell.clone()));
     }

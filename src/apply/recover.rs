@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, Identity};
 use crate::plan::{self, diff::marker_template};
-use crate::provider::{Creation, Herald, Observation, ProviderError, Reader, Target, ownership};
+use crate::provider::{Attempt, Creation, Observation, ProviderError, Reader, Target, ownership};
 use crate::state::journal::{self, Entry, IllegalTransition, Made};
 use crate::state::{Intent, State, Status, Verb};
 use crate::value::{Known, Tree, Value};
@@ -125,9 +125,7 @@ fn creation(state: &State, address: &Address, intent: &Intent) -> Creation {
         attributes: without_markers(&intent.natural),
         tags: plan::owner(state).tags(address),
         token: intent.token.clone(),
-        is_first: false,
-        tags_are_new: false,
-        herald: Herald::default(),
+        attempt: Attempt::default(),
     }
 }
 

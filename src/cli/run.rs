@@ -15,7 +15,7 @@ use crate::address::Address;
 use crate::inert::printable;
 use crate::ops::{Settings, new_lineage};
 use crate::plan;
-use crate::provider::{Creation, Herald, Observation, Printed, Provider, ProviderError, Target, read_only};
+use crate::provider::{Attempt, Creation, Observation, Printed, Provider, ProviderError, Target, read_only};
 use crate::session::errand;
 use crate::spec::blueprint::Resource;
 use crate::spec::types::{Condition, ResourceType};
@@ -87,16 +87,8 @@ pub(super) async fn start(
     let key = token.chars().take(8).collect();
     let address = Address::new(resource.type_name.clone(), resource.name.as_str(), Some(key));
     let tags = plan::owner(state).tags(&address);
-    let creation = Creation {
-        address,
-        region: state.region.clone(),
-        attributes,
-        tags,
-        token,
-        is_first: false,
-        tags_are_new: false,
-        herald: Herald::default(),
-    };
+    let creation =
+        Creation { address, region: state.region.clone(), attributes, tags, token, attempt: Attempt::default() };
     let mut tries = 0;
     let identity = loop {
         match provider.create(&creation).await {

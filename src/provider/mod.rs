@@ -114,22 +114,20 @@ pub struct Creation {
     pub tags: Tags,
     /// The same for every attempt at this one creation: 32 hexadecimal characters, for APIs with client tokens.
     pub token: String,
-    /// Nothing can have been made with this token yet: a provider need not look for it.
-    pub is_first: bool,
-    /// Nothing can carry these tags yet, since the lineage in them was chosen a moment ago: a provider need not look for
-    /// what carries them.
-    pub tags_are_new: bool,
-    /// Told as soon as the resource exists, if its creation goes on then. Nobody listens but at the first try.
-    pub herald: Herald,
+    pub attempt: Attempt,
 }
 
-impl Creation {
-    /// Makes it another try: an earlier one may have made the resource.
-    pub fn repeat(&mut self) {
-        self.is_first = false;
-        self.tags_are_new = false;
-        self.herald = Herald::default();
-    }
+/// What a provider may rely on at this attempt at a creation. Unless it is the first, that is nothing: an earlier one may
+/// have made the resource.
+#[derive(Clone, Debug, Default)]
+pub struct Attempt {
+    /// Nothing can have been made with the creation's token yet: a provider need not look for it.
+    pub is_first: bool,
+    /// Nothing can carry the creation's tags yet, since the lineage in them was chosen a moment ago: a provider need not
+    /// look for what carries them.
+    pub tags_are_new: bool,
+    /// Told as soon as the resource exists, if its creation goes on then.
+    pub herald: Herald,
 }
 
 /// Hears that a resource exists while its creation still goes on, so that others need not wait for the rest.

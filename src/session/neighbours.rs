@@ -26,7 +26,7 @@ use crate::plan::walk::merged;
 use crate::plan::{diff, owner};
 use crate::provider::ownership::{self, INSTANCE, LINEAGE};
 use crate::provider::{
-    Belonging, Creation, Herald, Observation, Observed, ProviderError, Reader, Registration, Tags, Target,
+    Attempt, Belonging, Creation, Observation, Observed, ProviderError, Reader, Registration, Tags, Target,
 };
 use crate::spec::Types;
 use crate::spec::types::ResourceType;
@@ -346,9 +346,7 @@ fn wanted(
         attributes: attributes(world, graph, desired, state)?,
         tags: owner.tags(&desired.address),
         token: String::new(),
-        is_first: false,
-        tags_are_new: false,
-        herald: Herald::default(),
+        attempt: Attempt::default(),
     };
     let unmarked = owner.accepts_unmarked.then(|| owner.unmarked_tags(&desired.address));
     Ok(Some((creation, unmarked)))

@@ -271,11 +271,11 @@ async fn only_a_repeated_registration_looks_for_the_first() {
         "family": "social", "containers": [{ "name": "web", "image": "ghcr.io/mastodon/mastodon:v4.7.6", "memory": 512 }],
     });
     let mut wanted = creation(&type_of("ecs.task_definition"), REGION, attributes);
-    wanted.is_first = true;
+    wanted.attempt.is_first = true;
     let first = aws.create(&wanted).await.unwrap();
     let operations: Vec<String> = aws.calls().snapshot().into_iter().map(|call| call.operation).collect();
     assert_eq!(operations, ["ecs:RegisterTaskDefinition"]);
-    wanted.is_first = false;
+    wanted.attempt.is_first = false;
     assert_eq!(aws.create(&wanted).await.unwrap().identity, first.identity);
 }
 

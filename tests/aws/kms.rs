@@ -6,7 +6,7 @@ use super::{Life, assert_error, creation, make, text, type_of};
 use crate::support::emulator::{Emulator, REGION};
 use crate::support::{ministack, moto};
 use mastoform::provider::aws::Aws;
-use mastoform::provider::{Creation, ErrorKind, Observation, Provider, Target};
+use mastoform::provider::{Attempt, Creation, ErrorKind, Observation, Provider, Target};
 
 fn both() -> [Emulator; 2] {
     [moto::start(), ministack::start()]
@@ -111,7 +111,7 @@ async fn a_second_key_of_one_address_is_refused_at_first() {
         let aws = emulator.aws();
         let creation = creation(&type_of("kms.key"), REGION, own(&emulator));
         let identity = aws.create(&creation).await.unwrap().identity;
-        let first = Creation { is_first: true, ..creation.clone() };
+        let first = Creation { attempt: Attempt { is_first: true, ..Attempt::default() }, ..creation.clone() };
         assert_error(aws.create(&first).await, ErrorKind::Conflict, "kms:CreateKey");
         assert_eq!(aws.create(&creation).await.unwrap().identity, identity, "a later try completes it");
         assert_eq!(aws.find(&creation).await, Ok(vec![identity]));

@@ -50,8 +50,8 @@ use mastoform::address::{Address, Identity, TypeName};
 use mastoform::provider::aws::Aws;
 use mastoform::provider::ownership::{Care, judge};
 use mastoform::provider::{
-    Creation, Deletion, ErrorKind, Herald, Holder, Lookup, Observation, Observed, Owner, Provider, ProviderError, Tags,
-    Target, Update,
+    Attempt, Creation, Deletion, ErrorKind, Holder, Lookup, Observation, Observed, Owner, Provider, ProviderError,
+    Tags, Target, Update,
 };
 use mastoform::spec::Specs;
 use mastoform::spec::types::{Proof, ResourceType};
@@ -457,9 +457,7 @@ pub fn creation(type_name: &TypeName, region: &str, attributes: serde_json::Valu
         attributes: Value::from_json(&attributes).lift(),
         tags,
         token: "0123456789abcdef0123456789abcdef".to_owned(),
-        is_first: false,
-        tags_are_new: false,
-        herald: Herald::default(),
+        attempt: Attempt::default(),
     }
 }
 

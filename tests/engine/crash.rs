@@ -115,7 +115,7 @@ impl Provider for Witness {
     async fn create(&self, creation: &Creation) -> Result<Created, ProviderError> {
         let created = self.around(format!("create {}", creation.address), self.sim.create(creation)).await?;
         if let Some(rest) = self.rest.as_ref().and_then(|rest| rest(creation.clone())) {
-            creation.herald.tell(&created);
+            creation.attempt.herald.tell(&created);
             self.around(format!("the rest of {}", creation.address), rest).await?;
         }
         Ok(created)

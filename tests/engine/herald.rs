@@ -90,8 +90,8 @@ async fn only_a_first_try_knows_that_there_was_nothing_and_tells_of_itself() {
     let rest: Rest = Box::new({
         let tries = Arc::clone(&tries);
         move |creation| {
-            let hears = format!("{:?}", creation.herald);
-            let what = (creation.is_first, creation.tags_are_new, hears);
+            let hears = format!("{:?}", creation.attempt.herald);
+            let what = (creation.attempt.is_first, creation.attempt.tags_are_new, hears);
             tries.lock().expect("no panic").insert(creation.address.to_string(), what);
             Some(async { Ok(()) }.boxed())
         }
@@ -138,7 +138,7 @@ async fn a_new_lineage_is_looked_for_nowhere() {
         let rest: Rest = Box::new({
             let told = Arc::clone(&told);
             move |creation| {
-                told.fetch_add(usize::from(creation.tags_are_new), Ordering::Relaxed);
+                told.fetch_add(usize::from(creation.attempt.tags_are_new), Ordering::Relaxed);
                 Some(async { Ok(()) }.boxed())
             }
         });

@@ -13,7 +13,7 @@ use mastoform::expr::Evaluator;
 use mastoform::plan::resolve::{World, resolve};
 use mastoform::plan::{Plan, owner};
 use mastoform::provider::sim::{Options, Person, Sim};
-use mastoform::provider::{Creation, Herald, Provider, read_only};
+use mastoform::provider::{Attempt, Creation, Provider, read_only};
 use mastoform::render::graph::Drawing;
 use mastoform::session::{self, Gathered, SessionError};
 use mastoform::spec::{OverlayFile, Specs};
@@ -290,7 +290,7 @@ pub async fn leave_over(sim: &Sim, state: &State, address: &str, name: Option<(&
     }
     let (tags, region) = (owner(state).tags(&address), state.region.clone());
     let token = "0123456789abcdef0123456789abcdef".to_owned();
-    let herald = Herald::default();
-    let creation = Creation { address, region, attributes, tags, token, is_first: true, tags_are_new: false, herald };
+    let attempt = Attempt { is_first: true, ..Attempt::default() };
+    let creation = Creation { address, region, attributes, tags, token, attempt };
     sim.create(&creation).await.unwrap_or_else(|error| panic!("{error}")).identity
 }

@@ -154,7 +154,7 @@ where
 {
     match answer {
         Err(refusal) if refusal.kind == ErrorKind::Conflict => match look().await? {
-            Standing::Ours(own) if !creation.is_first => Ok(own),
+            Standing::Ours(own) if !creation.attempt.is_first => Ok(own),
             Standing::Leaving => Err(not_yet(refusal)),
             Standing::Ours(_) | Standing::Taken(None) => Err(refusal),
             Standing::Taken(Some(message)) => Err(ProviderError { message, ..refusal }),

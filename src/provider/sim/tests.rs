@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::synthesis::Forge;
 use super::*;
 use crate::diagnostic::{Diagnostics, SourceFile};
-use crate::provider::{Herald, Known, Observation};
+use crate::provider::{Attempt, Known, Observation};
 use crate::value::Tree;
 
 /// Types of an invented cloud.
@@ -164,9 +164,7 @@ fn creation(name: &str, attributes: &str) -> Creation {
         attributes: json(attributes),
         tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         token: format!("token of {name}"),
-        is_first: false,
-        tags_are_new: false,
-        herald: Herald::default(),
+        attempt: Attempt::default(),
     }
 }
 

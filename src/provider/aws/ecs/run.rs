@@ -74,7 +74,7 @@ impl Handler for Run {
     }
 
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
-        let others = match creation.tags_are_new {
+        let others = match creation.attempt.tags_are_new {
             true => Vec::new(),
             false => family(clients, creation, DesiredStatus::Running).await?,
         };

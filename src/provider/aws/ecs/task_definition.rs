@@ -64,7 +64,7 @@ impl Handler for TaskDefinition {
     }
 
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
-        let own = if creation.is_first { None } else { own_revisions(clients, creation).await?.pop() };
+        let own = if creation.attempt.is_first { None } else { own_revisions(clients, creation).await?.pop() };
         let definition = match own {
             Some(definition) => definition,
             None => register(clients, creation).await?,

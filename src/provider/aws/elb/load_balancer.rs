@@ -82,7 +82,7 @@ impl Handler for LoadBalancer {
                 let made = made.ok_or_else(|| unanswered(CREATE, "load balancer"))?;
                 // Of another kind AWS does not know all settings, and nothing would show that one was refused.
                 if made.r#type() == Some(&LoadBalancerTypeEnum::Application) {
-                    creation.herald.tell(&outcome(&made)?);
+                    creation.attempt.herald.tell(&outcome(&made)?);
                 }
                 made
             }

@@ -94,7 +94,7 @@ impl Handler for TargetGroup {
                 let made = made.ok_or_else(|| unanswered(CREATE, "target group"))?;
                 // Of another kind AWS does not know all settings, and nothing would show that one was refused.
                 if matches!(made.target_type(), Some(TargetTypeEnum::Ip | TargetTypeEnum::Instance)) {
-                    creation.herald.tell(&outcome(&made)?);
+                    creation.attempt.herald.tell(&outcome(&made)?);
                 }
                 made
             }

@@ -84,8 +84,8 @@ impl Handler for Key {
 
     async fn create(&self, clients: &Clients, creation: &Creation) -> Result<Created, ProviderError> {
         let wanted = wanted(creation, CREATE);
-        let own = if creation.tags_are_new { Vec::new() } else { own(clients, &creation.tags).await? };
-        if creation.is_first
+        let own = if creation.attempt.tags_are_new { Vec::new() } else { own(clients, &creation.tags).await? };
+        if creation.attempt.is_first
             && let Some(living) = own.iter().find(|key| !is_going(key))
         {
             let message = format!("{} is there already", living.key_id());

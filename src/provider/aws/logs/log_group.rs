@@ -74,7 +74,7 @@ impl Handler for LogGroup {
         let arn = format!("arn:{}:logs:{}:{}:log-group:{name}", caller.partition, clients.region(), caller.account);
         let created = created(name, Report::new().set("arn", arn));
         if let Some(days) = wanted.optional_integer("retention_days")? {
-            creation.herald.tell(&created);
+            creation.attempt.herald.tell(&created);
             put_retention(clients, name, days).await?;
         }
         Ok(created)
