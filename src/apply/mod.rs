@@ -7,6 +7,7 @@
 //!
 //! The result is an [`Outcome`], not a `Result`: whatever happens, the report says what was built.
 
+mod answers;
 mod blame;
 mod call;
 mod engine;
