@@ -60,7 +60,6 @@ struct Table {
 pub type Calls = BTreeMap<String, usize>;
 
 /// The calls that the table gives for the states of some instances.
-#[derive(Debug)]
 pub struct Floor {
     /// Of a plan that finds nothing to do.
     pub plan: Calls,
@@ -78,7 +77,6 @@ pub fn sum(calls: &Calls) -> usize {
 }
 
 /// A resource of the state.
-#[derive(Debug)]
 struct Row {
     type_name: String,
     region: String,
