@@ -468,7 +468,13 @@ impl Needs {
             for template in resource.templates() {
                 collect(blueprint, specs, template, &mut BTreeSet::new(), &mut needs);
             }
-            needs.extend(resource.after.iter().map(|(target, _)| (target.clone(), None, Milestone::Ready)));
+            needs.extend(resource.after.iter().map(|after| {
+                let milestone = match &after.path[..] {
+                    [] => Milestone::Ready,
+                    path => milestone(specs, &after.name.0, path),
+                };
+                (after.name.clone(), None, milestone)
+            }));
             by_resource.insert(name.clone(), needs);
         }
         Self { by_resource }

@@ -195,7 +195,7 @@ pub struct Resource {
     pub each: Option<TemplateTree>,
     /// The templates in `each`, every spelling once.
     pub each_templates: Vec<Arc<Template>>,
-    pub after: Vec<(ResourceName, Location)>,
+    pub after: Vec<After>,
     pub region: Option<TemplateTree>,
     pub protect: Option<TemplateTree>,
     pub replace: Option<Order>,
@@ -209,6 +209,15 @@ pub struct Resource {
     /// What `mastodon.toml` changes in it.
     pub patches: Vec<Arc<Patch>>,
     pub node: Node,
+    pub location: Location,
+}
+
+/// A resource that another one waits for although it reads nothing of it.
+#[derive(Clone, Debug)]
+pub struct After {
+    pub name: ResourceName,
+    /// An attribute: it is enough that this one can be read. None: everything has to be done.
+    pub path: Vec<String>,
     pub location: Location,
 }
 
@@ -646,7 +655,7 @@ fn read_resource(type_name: TypeName, entry: Entry, diagnostics: &mut Diagnostic
     let each = tree("each");
     let region = tree("region");
     let lookup = tree("lookup");
-    let after = addresses(table, "after", diagnostics);
+    let after = read_after(table, diagnostics);
     let first = table.get("first").and_then(|node| read_first(node, diagnostics));
     let (mut protect, mut replace, mut ignore, mut keep) = (None, None, Vec::new(), Vec::new());
     if let Some(lifecycle) = table.get("lifecycle") {
@@ -725,8 +734,40 @@ fn read_first(node: &Node, diagnostics: &mut Diagnostics) -> Option<First> {
     })
 }
 
+/// What `after` names: resources, or attributes of resources.
+fn read_after(table: &Node, diagnostics: &mut Diagnostics) -> Vec<After> {
+    let read = |text: &str| {
+        if let Ok(address) = text.parse::<Address>() {
+            return Some((address, Vec::new()));
+        }
+        let (third_dot, _) = text.match_indices('.').nth(2)?;
+        let path: Vec<String> = text[third_dot + 1..].split('.').map(str::to_owned).collect();
+        Some((text[..third_dot].parse::<Address>().ok()?, path))
+    };
+    let how = "`after` names resources as `service.kind.name`, or attributes of them as `service.kind.name.attribute`";
+    let after = |((address, path), location): ((Address, _), _)| After { name: named(address), path, location };
+    list(table, "after", how, read, diagnostics).into_iter().map(after).collect()
+}
+
 /// The resources that a list names.
 pub(super) fn addresses(table: &Node, key: &str, diagnostics: &mut Diagnostics) -> Vec<(ResourceName, Location)> {
+    let how = format!("`{key}` names resources as `service.kind.name`");
+    let found = list(table, key, &how, |text| text.parse::<Address>().ok(), diagnostics);
+    found.into_iter().map(|(address, location)| (named(address), location)).collect()
+}
+
+fn named(address: Address) -> ResourceName {
+    (address.type_name, address.name)
+}
+
+/// The entries of a list of addresses, as `read` understands them; `how` says how they are written.
+fn list<T>(
+    table: &Node,
+    key: &str,
+    how: &str,
+    read: impl Fn(&str) -> Option<T>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(T, Location)> {
     let Some(node) = table.get(key) else { return Vec::new() };
     let Content::List(items) = &node.content else {
         diagnostics
@@ -735,12 +776,9 @@ pub(super) fn addresses(table: &Node, key: &str, diagnostics: &mut Diagnostics) 
     };
     let mut found = Vec::new();
     for item in items {
-        match item.text().and_then(|text| text.parse::<Address>().ok()) {
-            Some(address) => found.push(((address.type_name, address.name), item.location.clone())),
-            None => diagnostics.push(
-                Diagnostic::error("wrong-type", format!("`{key}` names resources as `service.kind.name`"))
-                    .at(&item.location, ""),
-            ),
+        match item.text().and_then(&read) {
+            Some(entry) => found.push((entry, item.location.clone())),
+            None => diagnostics.push(Diagnostic::error("wrong-type", how).at(&item.location, "")),
         }
     }
     found

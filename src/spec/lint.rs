@@ -205,7 +205,7 @@ impl<'specs> Linter<'specs> {
         let with = first.skip_with.iter().map(|(name, location)| (name, location, decides(name)));
         let kept = first.skip_if_kept.iter().map(|(name, location)| (name, location, true));
         for (name, location, is_fit) in with.chain(kept).collect::<Vec<_>>() {
-            let is_after = resource.after.iter().any(|(after, _)| after == name);
+            let is_after = resource.after.iter().any(|after| after.name == *name);
             if !is_fit || !is_after {
                 let message = format!("a job cannot be skipped because of {}.{}", name.0, name.1);
                 self.problems.push(
@@ -254,10 +254,18 @@ impl<'specs> Linter<'specs> {
                     .at(&resource.location, "needs `lookup = { ... }`"),
             );
         }
-        let first = resource.first.iter().flat_map(First::names);
-        for (name, location) in resource.after.iter().chain(first) {
+        let first = resource.first.iter().flat_map(First::names).map(|(name, location)| (name, location));
+        let after = resource.after.iter().map(|after| (&after.name, &after.location));
+        for (name, location) in after.chain(first) {
             if !self.blueprint.resources.contains_key(name) {
                 self.problems.push(unknown_resource(self.blueprint, name, location));
+            }
+        }
+        for after in resource.after.iter().filter(|after| !after.path.is_empty()) {
+            if let Some(target) = self.types.get(&after.name.0)
+                && target.attribute(&after.path).is_none()
+            {
+                self.problems.push(unknown_attribute(&after.path.join("."), &after.location, target));
             }
         }
         self.first(resource, resource_type);
@@ -671,8 +679,8 @@ impl<'specs> Linter<'specs> {
                     targets.extend(names.get(target).map(|text| (text.as_str(), location)));
                 });
             }
-            for (target, location) in &resource.after {
-                targets.extend(names.get(target).map(|text| (text.as_str(), location)));
+            for after in &resource.after {
+                targets.extend(names.get(&after.name).map(|text| (text.as_str(), &after.location)));
             }
             edges.insert(&names[name], targets);
         }
@@ -888,6 +896,29 @@ default = "x"
         assert_eq!(codes("[a.thign.one]\nname = 'n'\n"), ["unknown-type: there is no resource type `a.thign`"]);
         assert_eq!(codes("[a.thing.one]\nname = 'n'\nid = 'x'\n"), ["computed-attribute: only AWS sets `id`"]);
         assert_eq!(codes("[a.thing.one]\nnote = 'n'\n"), ["missing-attribute: `name` is required"]);
+    }
+
+    #[test]
+    fn what_it_waits_for_has_to_exist() {
+        let after = |waits: &str| {
+            codes(&format!("[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = 'm'\nafter = ['{waits}']\n"))
+        };
+        for waits in ["a.thing.one", "a.thing.one.id", "a.thing.one.options.size"] {
+            assert_eq!(after(waits), [""; 0], "{waits}");
+        }
+        let how =
+            "`after` names resources as `service.kind.name`, or attributes of them as `service.kind.name.attribute`";
+        for waits in ["a.thing", "a thing.one.id", ""] {
+            assert_eq!(after(waits), [format!("wrong-type: {how}")], "{waits}");
+        }
+        for waits in ["a.thing.three", "a.thing.three.id"] {
+            assert_eq!(after(waits), ["unknown-reference: there is no resource `a.thing.three`"], "{waits}");
+        }
+        for path in ["it", "id.of", "options.sise", ""] {
+            let said = format!("unknown-attribute: `a.thing` has no attribute `{path}`");
+            assert_eq!(after(&format!("a.thing.one.{path}")), [said]);
+        }
+        assert_eq!(after("a.thing.two.id"), ["cycle: these resources need each other: a.thing.two → a.thing.two"]);
     }
 
     #[test]

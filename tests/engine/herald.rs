@@ -17,32 +17,36 @@ fn is_balancer(creation: &Creation) -> bool {
     creation.address.to_string() == BALANCER
 }
 
-/// The creation of the load balancer ends only when its listener is there, which needs no more than its name.
+/// Two creations end only when there is what needs no more than their names: the listener of the load balancer, and the
+/// database that writes into the log group.
 #[tokio::test(start_paused = true)]
 async fn what_needs_only_that_it_exists_is_made_before_its_creation_ends() {
     let instance = Instance::on_virtual_time();
     let sim = Arc::clone(&instance.sim);
     let seen = Arc::new(AtomicUsize::new(0));
-    let balancers = Arc::clone(&seen);
+    let waiting = Arc::clone(&seen);
     let rest: Rest = Box::new(move |creation| {
         let sim = Arc::clone(&sim);
-        balancers.fetch_add(usize::from(is_balancer(&creation)), Ordering::Relaxed);
-        let rest = async move {
-            let listener = async {
-                while !sim.objects().iter().any(|object| object.type_name.to_string() == "elb.listener") {
-                    sleep(Duration::from_millis(10)).await;
-                }
-            };
-            if is_balancer(&creation) {
-                timeout(Duration::from_secs(600), listener).await.expect("the listener does not wait");
+        let dependent = match creation.address.to_string().as_str() {
+            BALANCER => "elb.listener",
+            "logs.log_group.database" => "rds.cluster",
+            _ => return Some(async { Ok(()) }.boxed()),
+        };
+        waiting.fetch_add(1, Ordering::Relaxed);
+        let is_there = async move {
+            while !sim.objects().iter().any(|object| object.type_name.to_string() == dependent) {
+                sleep(Duration::from_millis(10)).await;
             }
+        };
+        let rest = async move {
+            assert!(timeout(Duration::from_secs(600), is_there).await.is_ok(), "{dependent} waits");
             Ok(())
         };
         Some(rest.boxed())
     });
     let provider = Witness::of_long_creations(&instance, rest);
     completed(instance.go_with(provider, EXAMPLE, true, None).await.expect("applies").1);
-    assert_eq!(seen.load(Ordering::Relaxed), 1);
+    assert_eq!(seen.load(Ordering::Relaxed), 2);
     nothing_to_do(&instance).await;
 }
 
