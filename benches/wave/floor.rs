@@ -65,7 +65,7 @@ pub struct Floor {
     pub plan: Calls,
     /// Calls that such a plan makes besides, to keep strangers out.
     pub strangers: Calls,
-    /// Of a first apply.
+    /// Of a first apply; for one instance.
     pub apply: Calls,
     /// By instance, and then by address.
     rows: Vec<Rows>,
@@ -96,7 +96,9 @@ impl Floor {
         let known = |row: &Row| of(&table.plan, row).unwrap_or_else(|| panic!("no floor for {}", row.type_name));
         let plan = counted(all().map(|row| (row, known(row))));
         let strangers = counted(all().filter_map(|row| Some((row, of(&table.strangers, row)?))));
-        let making = |row: &Row| &table.apply[&row.type_name];
+        let making = |row: &Row| {
+            table.apply.get(&row.type_name).unwrap_or_else(|| panic!("no floor for making {}", row.type_name))
+        };
         let steps = all().flat_map(|row| making(row).steps.iter().map(move |step| (row, step.clone())));
         let waits = all().filter_map(|row| {
             let wait = making(row).wait.clone()?;

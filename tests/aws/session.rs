@@ -1,5 +1,8 @@
-//! What all types share: the account, the log of calls, the limits, errors of unknown types.
+//! What all types share: the account, the log of calls, the limits, errors of unknown types. And the proxy in between.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -201,4 +204,36 @@ fn no_proxy_reads_what_stays_on_this_machine() {
     let output = plan.output().expect("it runs");
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(proxy.take().len(), 0, "the proxy was asked");
+}
+
+/// The wave benchmark leaves out with it how fast the emulator is.
+#[test]
+fn what_a_proxy_remembers_is_asked_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let upstream = listener.local_addr().expect("an address").to_string();
+    // Answers with the number of the call.
+    thread::spawn(move || {
+        for (number, client) in listener.incoming().flatten().enumerate() {
+            assert!((&client).read(&mut [0; 1024]).is_ok_and(|read| read > 0), "a request");
+            write!(&client, "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n{number}").expect("written");
+        }
+    });
+    let proxy = Proxy::remembering(upstream, Duration::ZERO);
+    let ask = |region: &str, date: &str, body: &str| {
+        let scope = format!("Authorization: AWS4 Credential=key/{region}/iam, Signature={date}");
+        let length = body.len();
+        let request =
+            format!("POST / HTTP/1.1\r\nX-Amz-Date: {date}\r\n{scope}\r\nContent-Length: {length}\r\n\r\n{body}");
+        let mut client = TcpStream::connect(proxy.endpoint().trim_start_matches("http://")).expect("a proxy");
+        client.write_all(request.as_bytes()).expect("sent");
+        client.shutdown(Shutdown::Write).expect("no more");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        answer.rsplit_once("\r\n").map(|(_, body)| body.to_owned()).expect("a body")
+    };
+    assert_eq!(ask("eu", "today", "Action=GetRole"), "0");
+    assert_eq!(ask("eu", "later", "Action=GetRole"), "0");
+    assert_eq!(ask("eu", "later", "Action=GetUser"), "1");
+    assert_eq!(ask("us", "later", "Action=GetRole"), "2");
+    assert_eq!(ask("us", "again", "Action=GetRole"), "2");
 }
