@@ -741,8 +741,8 @@ fn read_after(table: &Node, diagnostics: &mut Diagnostics) -> Vec<After> {
             return Some((address, Vec::new()));
         }
         let (third_dot, _) = text.match_indices('.').nth(2)?;
-        let path: Vec<String> = text[third_dot + 1..].split('.').map(str::to_owned).collect();
-        Some((text[..third_dot].parse::<Address>().ok()?, path))
+        let address = text[..third_dot].parse::<Address>().ok().filter(|address| address.key.is_none())?;
+        Some((address, text[third_dot + 1..].split('.').map(str::to_owned).collect()))
     };
     let how = "`after` names resources as `service.kind.name`, or attributes of them as `service.kind.name.attribute`";
     let after = |((address, path), location): ((Address, _), _)| After { name: named(address), path, location };

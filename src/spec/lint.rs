@@ -205,14 +205,12 @@ impl<'specs> Linter<'specs> {
         let with = first.skip_with.iter().map(|(name, location)| (name, location, decides(name)));
         let kept = first.skip_if_kept.iter().map(|(name, location)| (name, location, true));
         for (name, location, is_fit) in with.chain(kept).collect::<Vec<_>>() {
-            let is_after = resource.after.iter().any(|after| after.name == *name);
+            let is_after = resource.after.iter().any(|after| after.name == *name && after.path.is_empty());
             if !is_fit || !is_after {
                 let message = format!("a job cannot be skipped because of {}.{}", name.0, name.1);
-                self.problems.push(
-                    Diagnostic::error("blueprint", message)
-                        .at(location, "")
-                        .hint("`skip_with` names other jobs, and both it and `skip_if_kept` what stands in `after`"),
-                );
+                self.problems.push(Diagnostic::error("blueprint", message).at(location, "").hint(
+                    "`skip_with` names other jobs, and both it and `skip_if_kept` what stands in `after` as a whole",
+                ));
             }
         }
     }
@@ -845,6 +843,21 @@ password = { type = "string", sensitive = true, write_only = true }
 id = { type = "string", computed = true }
 values = { type = "map", of = "string", computed = true, sensitive = true }
 options.size = { type = "integer" }
+[job]
+doc = "Work that is done once."
+identity = ["id"]
+once = true
+cfn = false
+terraform = false
+price.free = "It is nothing."
+[job.ready]
+attribute = "outcome"
+good = ["DONE"]
+passing = ["RUNNING"]
+failed.again = ["FAILED"]
+[job.attributes]
+id = { type = "string", computed = true }
+outcome = { type = "string", computed = true, values = ["DONE", "RUNNING", "FAILED"] }
 "#;
 
     const HEAD: &str = r#"
@@ -899,6 +912,15 @@ default = "x"
     }
 
     #[test]
+    fn a_job_is_skipped_only_for_what_it_waits_for_as_a_whole() {
+        let skipped = |after: &str| {
+            codes(&format!("[a.job.one]\n[a.job.two]\nafter = ['{after}']\nfirst = {{ skip_with = ['a.job.one'] }}\n"))
+        };
+        assert_eq!(skipped("a.job.one"), [""; 0]);
+        assert_eq!(skipped("a.job.one.id"), ["blueprint: a job cannot be skipped because of a.job.one"]);
+    }
+
+    #[test]
     fn what_it_waits_for_has_to_exist() {
         let after = |waits: &str| {
             codes(&format!("[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = 'm'\nafter = ['{waits}']\n"))
@@ -913,6 +935,9 @@ default = "x"
         }
         for waits in ["a.thing.three", "a.thing.three.id"] {
             assert_eq!(after(waits), ["unknown-reference: there is no resource `a.thing.three`"], "{waits}");
+        }
+        for waits in ["a.thing.one[\"x\"].id", "a.thing.one[\"x.y\"].id"] {
+            assert_eq!(after(waits), [format!("wrong-type: {how}")], "{waits}");
         }
         for path in ["it", "id.of", "options.sise", ""] {
             let said = format!("unknown-attribute: `a.thing` has no attribute `{path}`");
