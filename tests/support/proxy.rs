@@ -9,7 +9,7 @@
 //! The emulator works while an answer is held back, so what is measured is the program and not how fast Python is: only
 //! an answer that takes longer than a round trip comes later.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -52,13 +52,16 @@ pub struct Proxy {
 /// What becomes of a message; `None`: it goes on its way.
 type Decide = Box<dyn FnMut(&Message) -> Option<Mishap> + Send>;
 
+/// Answers by what was asked.
+type Memory = BTreeMap<Vec<u8>, Vec<u8>>;
+
 struct Shared {
     upstream: String,
     delay: Duration,
     log: Arc<Mutex<Vec<Exchange>>>,
     decide: Mutex<Decide>,
-    /// Answers by what was asked, if they are kept.
-    memory: Option<Mutex<HashMap<Vec<u8>, Vec<u8>>>>,
+    /// If answers are kept.
+    memory: Option<Mutex<Memory>>,
 }
 
 impl Proxy {
@@ -82,12 +85,7 @@ impl Proxy {
         Self::deciding(upstream, Duration::ZERO, None, Box::new(move |request| guard(&request.head)))
     }
 
-    fn deciding(
-        upstream: String,
-        delay: Duration,
-        memory: Option<Mutex<HashMap<Vec<u8>, Vec<u8>>>>,
-        decide: Decide,
-    ) -> Self {
+    fn deciding(upstream: String, delay: Duration, memory: Option<Mutex<Memory>>, decide: Decide) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let log = Arc::new(Mutex::new(Vec::new()));
