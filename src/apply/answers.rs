@@ -1,4 +1,4 @@
-//! What the answers of calls mean: what exists, is complete, ready, gone, or has failed.
+//! The answers of calls: each moves a step on to existing, complete, ready, gone or failed.
 //!
 //! # Guarantees
 //!
@@ -176,7 +176,7 @@ impl Engine<'_> {
         self.poll_now(index);
     }
 
-    /// Whether every fact is known that can be read at this milestone.
+    /// Tells whether every fact is known that can be read at this milestone.
     pub(super) fn is_told(&self, index: usize, milestone: Milestone) -> bool {
         let Some(resource_type) = self.resource_type(index) else { return true };
         let row = self.run.state.rows.get(&self.steps.step(index).address);
@@ -187,8 +187,8 @@ impl Engine<'_> {
         })
     }
 
-    /// What to record of something that an interrupted run made or changed: the plan found no difference to what it
-    /// should be, though the state may still have what it was before.
+    /// The attributes and needs to record of something that an interrupted run made or changed: the plan found no
+    /// difference to what it should be, though the state may still have what it was before.
     pub(super) fn adopted(&self, address: &Address) -> Option<(Value, BTreeSet<Address>)> {
         let (world, graph) = self.run.desired?;
         let change = self.changes.get(address)?;
@@ -217,7 +217,7 @@ impl Engine<'_> {
         self.finish_step(index);
     }
 
-    /// What an adoption ends with. It has no intent in the journal: after a crash the next run makes it again.
+    /// Records the end of an adoption. It has no intent in the journal: after a crash the next run makes it again.
     fn adopt(&mut self, index: usize, address: &Address) {
         // A job that is over ran with the recorded attributes.
         let is_kept = self.resource_type(index).is_some_and(|found| !found.once);

@@ -117,8 +117,8 @@ pub struct Creation {
     pub attempt: Attempt,
 }
 
-/// What a provider may rely on at this attempt at a creation. Unless it is the first, that is nothing: an earlier one may
-/// have made the resource.
+/// The facts that a provider may rely on at this attempt at a creation. After the first attempt there are none: an earlier
+/// one may have made the resource.
 #[derive(Clone, Debug, Default)]
 pub struct Attempt {
     /// Nothing can have been made with the creation's token yet: a provider need not look for it.

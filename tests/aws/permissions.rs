@@ -150,7 +150,7 @@ const UNASKED: &[&str] = &[
     "secretsmanager:TagResource",
 ];
 
-/// What other lives of an instance than this one take: other updates, buckets that are not empty, crashes, what is made
+/// Actions for other lives of an instance than this one: other updates, buckets that are not empty, crashes, what is made
 /// after the first apply, and an index of tags that lags behind.
 const UNUSED: &[&str] = &[
     "acm:ListCertificates",

@@ -1,4 +1,4 @@
-//! What all types share: the account, the log of calls, the limits, errors of unknown types. And the proxy in between.
+//! The parts that all types share: the account, the log of calls, the limits, errors of unknown types. And the proxy in between.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
