@@ -15,22 +15,30 @@ use super::blame;
 use super::call::{self, Answer, News};
 use super::engine::Engine;
 use super::event::Event;
-use super::late::{self, Existing, Revealed};
+use super::late::{self, Existing, LateError, Revealed};
 use super::queue::Stage;
 use super::{Done, Failure};
 use crate::address::{Address, Identity};
 use crate::diagnostic::Location;
 use crate::plan::diff::{self, Course, Sides};
 use crate::plan::order::Verb;
+use crate::plan::resolve::Desired;
 use crate::provider::{Created, Deletion, ProviderError, Update};
 use crate::spec::types::Milestone;
 use crate::state::{Progress, Record, Status};
-use crate::value::{Tree, Value};
+use crate::value::{Known, Planned, Tree, Value};
 
 /// How often a job that was taken away is begun once more in one run.
 const ONCE_MORE: u32 = 3;
 
-impl Engine<'_> {
+/// What a change wants of a resource that exists: as the file has it, as the plan has it, and complete.
+struct Wanted<'a> {
+    desired: &'a Desired,
+    planned: &'a Planned,
+    known: Known,
+}
+
+impl<'a> Engine<'a> {
     pub(super) fn take(&mut self, answer: Answer) {
         match answer {
             Answer::Revealed { step, secrets } => self.go(step, &secrets.into_iter().collect()),
@@ -102,6 +110,17 @@ impl Engine<'_> {
         }
     }
 
+    /// What the change of this resource wants; none if it wants nothing.
+    fn wanted(&self, address: &Address) -> Option<Result<Wanted<'a>, LateError>> {
+        let (world, graph) = self.run.desired?;
+        let (desired, change) = (graph.nodes.get(address)?, *self.changes.get(address)?);
+        let planned = change.desired.as_ref()?;
+        let revealed = Revealed::new();
+        let existing = Existing { state: &self.run.state, graph, revealed: &revealed };
+        let known = late::complete(world, desired, planned, &existing, &|_| false);
+        Some(known.map(|known| Wanted { desired, planned, known }))
+    }
+
     /// Completes what a creation has found instead of making: whatever differs from what was to be made is changed.
     /// Returns whether a change was begun or the step has failed.
     pub(super) fn complete_found(&mut self, index: usize, observed: &Value) -> bool {
@@ -110,25 +129,21 @@ impl Engine<'_> {
         }
         let Some(resource_type) = self.resource_type(index) else { return false };
         let address = self.steps.step(index).address.clone();
-        let Some(change) = self.changes.get(&address).copied() else { return false };
-        let (Some(planned), Some((world, graph))) = (change.desired.as_ref(), self.run.desired) else { return false };
-        let (Some(desired), Some(target)) = (graph.nodes.get(&address), self.target(&address)) else { return false };
-        let revealed = Revealed::new();
-        let existing = Existing { state: &self.run.state, graph, revealed: &revealed };
-        let known = match late::complete(world, desired, planned, &existing, &|_| false) {
-            Ok(known) => known,
+        let (Some(wanted), Some(target)) = (self.wanted(&address), self.target(&address)) else { return false };
+        let Wanted { desired, planned, known } = match wanted {
+            Ok(wanted) => wanted,
             Err(error) => {
                 self.fail(index, error.to_string(), false);
                 return true;
             }
         };
-        let wanted = late::comparable(planned, Some(&known));
+        let comparable = late::comparable(planned, Some(&known));
         let inputs = self.run.state.rows.get(&address).map(|row| row.inputs.clone()).unwrap_or_default();
-        let sides = Sides { desired: &wanted, recorded: &inputs, observed: Some(observed), is_settled: false };
+        let sides = Sides { desired: &comparable, recorded: &inputs, observed: Some(observed), is_settled: false };
         let differences = diff::diff(resource_type, &sides, &desired.resource.ignore, &|_| false);
-        let comparable =
+        let to_change =
             differences.iter().filter(|difference| !difference.sensitive && difference.course == Course::Change);
-        let (fixed, changed): (Vec<_>, Vec<_>) = comparable.partition(|difference| difference.immutable);
+        let (fixed, changed): (Vec<_>, Vec<_>) = to_change.partition(|difference| difference.immutable);
         if let Some(difference) = fixed.first() {
             let path = difference.path.join(".");
             let identity = &target.identity;
@@ -190,13 +205,8 @@ impl Engine<'_> {
     /// The attributes and needs to record of something that an interrupted run made or changed: the plan found no
     /// difference to what it should be, though the state may still have what it was before.
     pub(super) fn adopted(&self, address: &Address) -> Option<(Value, BTreeSet<Address>)> {
-        let (world, graph) = self.run.desired?;
-        let change = self.changes.get(address)?;
-        let planned = change.desired.as_ref()?;
-        let revealed = Revealed::new();
-        let existing = Existing { state: &self.run.state, graph, revealed: &revealed };
-        let known = late::complete(world, graph.nodes.get(address)?, planned, &existing, &|_| false).ok()?;
-        Some((late::stored(planned, Some(&known)), self.depends_on(change)))
+        let Wanted { planned, known, .. } = self.wanted(address)?.ok()?;
+        Some((late::stored(planned, Some(&known)), self.depends_on(self.changes.get(address)?)))
     }
 
     pub(super) fn reach_created(&mut self, index: usize) {
