@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::address::{Address, Identity, TypeName};
 use crate::diagnostic::Diagnostics;
 use crate::plan::owner;
-use crate::plan::resolve::{World, wanted_lookups};
+use crate::plan::resolve::{World, early_lookups, wanted_lookups};
 use crate::provider::ownership::{self, Care};
 use crate::provider::{Holder, Lookup, Observation, Observations, Observed, Owner, ProviderError, Reader, Target};
 use crate::spec::types::{Proof, ResourceType, Types};
@@ -44,16 +44,17 @@ pub enum RefreshError {
 /// Asks everything that is looked up, in one round wherever that is possible.
 ///
 /// A lookup may read the answer of another one. Such a question is guessed from `remembered`, the answers of an earlier
-/// run, and asked beside the first. When the first answers, the second question is known for certain: if the guess was
-/// right, its answer is there already; if not, the right question is asked now, and the answer to the wrong one is
-/// forgotten. So what is remembered saves a round trip and decides nothing.
+/// run, or asked without the filters that are not known yet, beside the first. When the first answers, the second question
+/// is known for certain: if the guess was right, or all that was found has the missing filters, its answer is there already;
+/// if not, the right question is asked now, and the answer to the wrong one is forgotten. So a guess saves a round trip and
+/// decides nothing.
 pub async fn look_up(
     reader: &Arc<dyn Reader>,
     world: &World<'_>,
     remembered: &BTreeMap<Address, Value>,
 ) -> Result<BTreeMap<Address, Value>, RefreshError> {
     let mut answers = BTreeMap::new();
-    let mut heard = Vec::new();
+    let mut heard: Vec<(Lookup, Result<Value, ProviderError>)> = Vec::new();
     let mut guesses = guessed_lookups(world, remembered);
     loop {
         let round = World { lookups: &answers, ..*world };
@@ -63,16 +64,17 @@ pub async fn look_up(
         }
         // What was guessed right has its answer.
         let mut settled = Vec::new();
-        wanted.retain(|lookup| match heard.iter().position(|(question, _)| question == lookup) {
+        wanted.retain(|lookup| match heard.iter().position(|(guess, answer)| guess.settles(lookup, answer)) {
             Some(position) => {
-                settled.push(heard.swap_remove(position));
+                let (_, answer) = heard.swap_remove(position);
+                settled.push((lookup.clone(), answer));
                 false
             }
             None => true,
         });
         let certain = wanted.len();
         for guess in std::mem::take(&mut guesses) {
-            if !wanted.contains(&guess) {
+            if !wanted.iter().any(|lookup| lookup.is_same(&guess)) {
                 wanted.push(guess);
             }
         }
@@ -84,12 +86,20 @@ pub async fn look_up(
                 (number < certain, lookup, answer)
             });
         }
+        let mut open = certain;
         while let Some(joined) = asking.join_next().await {
             match joined {
-                Ok((true, lookup, answer)) => settled.push((lookup, answer)),
-                Ok((false, lookup, answer)) => heard.push((lookup, answer)),
+                Ok((true, lookup, answer)) => {
+                    open -= 1;
+                    settled.push((lookup, answer));
+                }
+                Ok((false, guess, answer)) => heard.push((guess, answer)),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Err(_) => {}
+            }
+            // Nobody waits for a guess when something has failed.
+            if open == 0 && settled.iter().any(|(_, answer)| answer.is_err()) {
+                break;
             }
         }
         let mut failures = BTreeMap::new();
@@ -124,10 +134,11 @@ fn lasting(types: &Types, lookup: &Lookup, answer: Value) -> Value {
     }
 }
 
-/// The lookups that depend on others, as they would be asked if those still had the answers remembered of them.
+/// The lookups that depend on others, as they would be asked if those still had the answers remembered of them; where
+/// even those leave a filter open, without that filter.
 fn guessed_lookups(world: &World<'_>, remembered: &BTreeMap<Address, Value>) -> Vec<Lookup> {
     let mut supposed = BTreeMap::new();
-    let mut guesses = Vec::new();
+    let mut guesses: Vec<Lookup> = Vec::new();
     loop {
         let round = World { lookups: &supposed, ..*world };
         // What is wrong with the specs shows when they are evaluated for certain.
@@ -136,8 +147,13 @@ fn guessed_lookups(world: &World<'_>, remembered: &BTreeMap<Address, Value>) -> 
             .iter()
             .filter_map(|lookup| Some((lookup.address.clone(), remembered.get(&lookup.address)?.clone())))
             .collect();
-        guesses.extend(wanted.into_iter().filter(|lookup| !guesses.contains(lookup)).collect::<Vec<_>>());
+        for lookup in wanted {
+            if !guesses.iter().any(|guess| guess.is_same(&lookup)) {
+                guesses.push(lookup);
+            }
+        }
         if answers.is_empty() {
+            guesses.extend(early_lookups(&round));
             return guesses;
         }
         supposed.extend(answers);

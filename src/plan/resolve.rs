@@ -245,24 +245,10 @@ pub fn wanted_lookups(world: &World<'_>) -> Result<Vec<Lookup>, Diagnostics> {
     world.evaluator.begin();
     let mut wanted = Vec::new();
     let mut problems = Diagnostics::default();
-    for resource in world.specs.blueprint.resources.values() {
-        let Some(filters) = &resource.lookup else { continue };
-        let address = Address::new(resource.type_name.clone(), resource.name.clone(), None);
-        if world.lookups.contains_key(&address) {
-            continue;
-        }
+    for (address, resource, filters) in unanswered(world) {
         let scope = ResourceScope { world, each: None, facts: &NoFacts };
-        let outcome = (|| -> Result<_, Diagnostic> {
-            if let Some(when) = &resource.when
-                && !world.evaluator.condition(when, &scope)?
-            {
-                return Ok(None);
-            }
-            let filters = world.evaluator.tree(filters, &scope)?;
-            let region = region(world, resource, &scope)?;
-            Ok(filters.into_plain().map(|filters| Lookup { address, region, filters }))
-        })();
-        match outcome {
+        let filters = || Ok(world.evaluator.tree(filters, &scope)?.into_plain());
+        match question(world, address, resource, &scope, filters) {
             Ok(lookup) => wanted.extend(lookup),
             // It waits for another lookup's answer.
             Err(problem) if problem.is_open() => {}
@@ -270,6 +256,78 @@ pub fn wanted_lookups(world: &World<'_>) -> Result<Vec<Lookup>, Diagnostics> {
         }
     }
     problems.finish(wanted).map(|(wanted, _)| wanted)
+}
+
+/// Lookups that wait for another one's answer, asked without the filters that need it: see [`known_filters`].
+pub fn early_lookups(world: &World<'_>) -> Vec<Lookup> {
+    world.evaluator.begin();
+    let early = unanswered(world).filter_map(|(address, resource, filters)| {
+        let scope = ResourceScope { world, each: None, facts: &NoFacts };
+        let filters = || Ok(known_filters(world, resource, filters, &scope));
+        // A mistake in the specs shows when they are evaluated for certain.
+        question(world, address, resource, &scope, filters).ok().flatten()
+    });
+    early.map(|lookup| Lookup { is_part: true, ..lookup }).collect()
+}
+
+/// The filters that are known already. An answer can tell computed attributes, so it can show whether it has what a missing
+/// filter wants. None where a filter of another kind is missing, or no filter is left; and none for a generic type, since
+/// answering takes a call for each resource there is.
+fn known_filters(
+    world: &World<'_>,
+    resource: &Resource,
+    filters: &TemplateTree,
+    scope: &ResourceScope<'_>,
+) -> Option<Value> {
+    let (filters, resource_type) = (filters.as_map()?, world.specs.types.get(&resource.type_name)?);
+    if resource_type.is_generic() {
+        return None;
+    }
+    let mut known = BTreeMap::new();
+    for (name, filter) in filters {
+        let value = match world.evaluator.tree(filter, scope) {
+            Ok(value) => value.into_plain(),
+            Err(problem) if problem.is_open() => None,
+            Err(_) => return None,
+        };
+        match value {
+            Some(Tree::Null) => {}
+            Some(value) => {
+                known.insert(name.clone(), value);
+            }
+            None if resource_type.is_computed(&[name]) => {}
+            None => return None,
+        }
+    }
+    (!known.is_empty()).then_some(Tree::Map(known))
+}
+
+/// What is looked up and has no answer yet, with its filters.
+fn unanswered<'a>(world: &World<'a>) -> impl Iterator<Item = (Address, &'a Resource, &'a TemplateTree)> {
+    let (specs, lookups) = (world.specs, world.lookups);
+    specs.blueprint.resources.values().filter_map(|resource| {
+        let filters = resource.lookup.as_ref()?;
+        let address = Address::new(resource.type_name.clone(), resource.name.clone(), None);
+        (!lookups.contains_key(&address)).then_some((address, &**resource, filters))
+    })
+}
+
+/// The question that a lookup asks with these filters; none where `when` leaves it out, or the filters are not known.
+fn question(
+    world: &World<'_>,
+    address: Address,
+    resource: &Resource,
+    scope: &ResourceScope<'_>,
+    filters: impl FnOnce() -> Result<Option<Value>, Diagnostic>,
+) -> Result<Option<Lookup>, Diagnostic> {
+    if let Some(when) = &resource.when
+        && !world.evaluator.condition(when, scope)?
+    {
+        return Ok(None);
+    }
+    let filters = filters()?;
+    let region = region(world, resource, scope)?;
+    Ok(filters.map(|filters| Lookup { address, region, filters, is_part: false }))
 }
 
 /// The region that a resource stands in.

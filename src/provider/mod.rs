@@ -96,12 +96,40 @@ pub enum Observation {
 pub type Observations = BTreeMap<Address, Observation>;
 
 /// A question for something that exists outside this program's care.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Lookup {
     pub address: Address,
     pub region: String,
     /// Attributes the wanted thing has.
     pub filters: Value,
+    /// Filters are missing, because what they want is not known yet: the answer counts only if it tells what they want. A
+    /// simulated cloud, which makes up whatever it is asked for, tells nothing where it has nothing like it.
+    pub is_part: bool,
+}
+
+impl Lookup {
+    /// Whether `answer`, which this question got, is the answer to `question`, too. It is if both are the same; or if
+    /// `question` asks for the same and more, and `answer` tells that all that was found has the rest.
+    pub fn settles(&self, question: &Self, answer: &Result<Value, ProviderError>) -> bool {
+        if !self.is_part && !question.is_part && self.is_same(question) {
+            return true;
+        }
+        let Ok(answer) = answer else { return false };
+        let nothing = BTreeMap::new();
+        let asked = self.filters.as_map().unwrap_or(&nothing);
+        let wanted = question.filters.as_map().unwrap_or(&nothing);
+        let rest: Vec<_> = wanted.iter().filter(|(name, _)| !asked.contains_key(*name)).collect();
+        self.address == question.address
+            && self.region == question.region
+            && asked.iter().all(|(name, value)| wanted.get(name) == Some(value))
+            && !rest.is_empty()
+            && rest.into_iter().all(|(name, value)| answer.get(name) == Some(value))
+    }
+
+    /// Whether both are the same question.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.address == other.address && self.region == other.region && self.filters == other.filters
+    }
 }
 
 /// A resource to make.
@@ -487,3 +515,47 @@ impl fmt::Display for ProviderError {
 }
 
 impl std::error::Error for ProviderError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(json: &str) -> Value {
+        Value::from_json(&serde_json::from_str(json).expect("JSON"))
+    }
+
+    fn question(filters: &str) -> Lookup {
+        let address = "toy.parts.main".parse().expect("an address");
+        Lookup { address, region: "eu-central-1".to_owned(), filters: value(filters), is_part: false }
+    }
+
+    #[test]
+    fn an_answer_settles_what_it_has_all_of() {
+        let whole = question(r#"{"network": "n-1", "main": true}"#);
+        for (part, answer, is_settled) in [
+            (r#"{"main": true}"#, r#"{"network": "n-1"}"#, true),
+            (r#"{"main": true}"#, r#"{"network": "n-2"}"#, false),
+            (r#"{"main": true}"#, r#"{"parts": ["p-1"]}"#, false),
+            (r#"{"main": true}"#, "{}", false),
+            (r#"{"main": false}"#, r#"{"network": "n-1", "main": true}"#, false),
+            (r#"{"main": true, "without": ["z"]}"#, r#"{"network": "n-1"}"#, false),
+            (r#"{"network": "n-1", "main": true}"#, r#"{"network": "n-1", "main": true}"#, false),
+        ] {
+            let part = Lookup { is_part: true, ..question(part) };
+            assert_eq!(part.settles(&whole, &Ok(value(answer))), is_settled, "{part:?} {answer}");
+            let elsewhere = Lookup { region: "us-east-1".to_owned(), ..part.clone() };
+            assert!(!elsewhere.settles(&whole, &Ok(value(answer))));
+            let other = Lookup { address: "toy.parts.other".parse().expect("an address"), ..part };
+            assert!(!other.settles(&whole, &Ok(value(answer))));
+        }
+    }
+
+    #[test]
+    fn the_same_question_has_the_same_answer_and_the_same_refusal() {
+        let whole = question(r#"{"network": "n-1", "main": true}"#);
+        let part = Lookup { is_part: true, ..question(r#"{"main": true}"#) };
+        let refusal = || Err(ProviderError::new(ErrorKind::Denied, "toy:DescribeParts", "no"));
+        assert!(whole.settles(&whole, &Ok(value("{}"))) && whole.settles(&whole, &refusal()));
+        assert!(!part.settles(&whole, &refusal()));
+    }
+}

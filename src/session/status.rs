@@ -178,7 +178,7 @@ fn lookup(probe: &Probe, scope: &ResourceScope<'_>) -> Result<Result<Asking, Sil
     };
     let region = resolve::region(scope.world, resource, scope)?;
     let address = Address::new(resource.type_name.clone(), resource.name.clone(), None);
-    Ok(Ok(Asking::Cloud(Lookup { address, region, filters })))
+    Ok(Ok(Asking::Cloud(Lookup { address, region, filters, is_part: false })))
 }
 
 async fn looked_up(reader: &dyn Reader, lookup: &Lookup) -> Result<Value, Silence> {

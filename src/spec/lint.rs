@@ -307,8 +307,8 @@ impl<'specs> Linter<'specs> {
         for name in &resource.keep {
             self.kept(name, resource, resource_type);
         }
-        for tree in resource.each.iter() {
-            self.only_early(tree, "each");
+        for (tree, what) in resource.each.iter().zip(["each"]).chain(resource.lookup.iter().zip(["lookup"])) {
+            self.only_early(tree, what);
         }
         if let Some(when) = &resource.when {
             for reference in when.references() {
@@ -971,6 +971,8 @@ default = "x"
     fn which_resources_exist_does_not_depend_on_what_is_made() {
         let late = codes("[a.thing.one]\nname = 'n'\n[a.thing.two]\nname = 'm'\nwhen = \"a.thing.one.id == 'x'\"\n");
         assert!(late[0].starts_with("blueprint: `when` may read only config, local and lookups"), "{late:?}");
+        let late = codes("[a.thing.one]\nname = 'n'\n[a.thing.two]\nlookup = { name = '${a.thing.one.id}' }\n");
+        assert!(late[0].starts_with("blueprint: `lookup` may read only config, local and lookups"), "{late:?}");
     }
 
     #[test]

@@ -31,6 +31,23 @@ async fn default_subnets_are_found() {
     assert_error(none, ErrorKind::NotFound, "ec2:DescribeSubnets");
 }
 
+/// This answers the question about a network's subnets before the network is known.
+#[tokio::test]
+async fn subnets_tell_their_network_unless_they_are_of_several() {
+    let aws = moto::start().aws();
+    let vpc_id = default_vpc(&aws).await;
+    let told = async || {
+        let found = look_up(&aws, "ec2.subnets", json!({})).await.unwrap();
+        found.get("vpc_id").and_then(|id| id.as_text().map(str::to_owned))
+    };
+    assert_eq!(told().await, Some(vpc_id));
+    let clients = aws.clients(REGION);
+    let other = clients.ec2().create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap();
+    let other = other.vpc.and_then(|vpc| vpc.vpc_id).unwrap();
+    clients.ec2().create_subnet().vpc_id(other).cidr_block("10.0.0.0/24").send().await.unwrap();
+    assert_eq!(told().await, None);
+}
+
 #[tokio::test]
 async fn subnets_of_some_zones_do_not_count() {
     let aws = moto::start().aws();

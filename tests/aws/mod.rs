@@ -416,7 +416,8 @@ pub async fn look_up_in(
     filters: serde_json::Value,
 ) -> Result<Value, ProviderError> {
     let address = Address::new(type_of(type_name), "wanted", None);
-    aws.lookup(&Lookup { address, region: region.to_owned(), filters: Value::from_json(&filters) }).await
+    let filters = Value::from_json(&filters);
+    aws.lookup(&Lookup { address, region: region.to_owned(), filters, is_part: false }).await
 }
 
 /// The default network of an emulator.

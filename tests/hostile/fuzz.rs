@@ -466,6 +466,7 @@ fn clouds() {
                 address: "ec2.vpc.default".parse().expect("an address"),
                 region: format!("{name}-1"),
                 filters: Value::Map(BTreeMap::from([("is_default".to_owned(), Value::Bool(true))])),
+                is_part: false,
             };
             sim.lookup(&lookup).await.expect("found");
         }

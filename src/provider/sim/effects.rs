@@ -424,6 +424,7 @@ impl Sim {
         let candidates = if inside.is_empty() { outside } else { inside };
         match candidates[..] {
             [(_, object)] => return Ok(self.shown(type_name, object, now)),
+            [] if lookup.is_part => return Ok(Value::Map(BTreeMap::new())),
             [] => {}
             _ => {
                 let message = format!("{} match, and one is wanted", candidates.len());

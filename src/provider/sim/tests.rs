@@ -209,10 +209,19 @@ impl Bench {
     }
 
     async fn lookup(&self, filters: &str) -> Result<Value, ProviderError> {
+        self.ask(filters, false).await
+    }
+
+    async fn part(&self, filters: &str) -> Result<Value, ProviderError> {
+        self.ask(filters, true).await
+    }
+
+    async fn ask(&self, filters: &str, is_part: bool) -> Result<Value, ProviderError> {
         let lookup = Lookup {
             address: address("toy.network.main"),
             region: "eu-central-1".to_owned(),
             filters: json(filters).plain().expect("plain"),
+            is_part,
         };
         self.sim.lookup(&lookup).await
     }
@@ -438,8 +447,11 @@ async fn an_interrupted_creation_is_found_by_its_tags_or_by_what_it_is() {
 #[tokio::test]
 async fn lookups_find_what_was_put_or_invent_it_once() {
     let bench = bench();
+    let nothing = bench.part(r#"{"main": true}"#).await.expect("an answer");
+    assert_eq!(nothing.to_string(), "{}", "a part of a question brings nothing into being");
     let invented = bench.lookup(r#"{"main": true}"#).await.expect("found");
     assert_eq!(invented, bench.lookup(r#"{"main": true}"#).await.expect("found"));
+    assert_eq!(invented, bench.part(r#"{"main": true}"#).await.expect("found"));
     assert_eq!(
         invented.get("parts").map(ToString::to_string).as_deref(),
         Some(r#"["eu-central-1a", "eu-central-1b", "eu-central-1c"]"#)

@@ -51,8 +51,11 @@ impl Handler for Subnets {
         let texts = |read: fn(&aws_sdk_ec2::types::Subnet) -> Option<&str>| -> Vec<&str> {
             subnets.iter().filter_map(read).collect()
         };
+        // All are of the network that was asked for. Without such a filter they may happen to be of one.
+        let network = subnets.first().and_then(|subnet| subnet.vpc_id());
+        let network = network.filter(|_| subnets.iter().all(|subnet| subnet.vpc_id() == network));
         Ok(Report::new()
-            .set_if("vpc_id", wanted.optional_text("vpc_id")?)
+            .set_if("vpc_id", network)
             .set_if("default_for_az", wanted.optional_flag("default_for_az")?)
             .set_if("without_zones", (!without.is_empty()).then_some(without))
             .set("ids", texts(|subnet| subnet.subnet_id()))
