@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mastoform::address::Address;
+use async_trait::async_trait;
+use mastoform::address::{Address, Identity};
 use mastoform::apply::Outcome;
-use mastoform::provider::ErrorKind;
+use mastoform::plan::resolve::World;
 use mastoform::provider::sim::{Fault, Operation, Options, Rule, Sim, Subject};
 use mastoform::provider::trace::{Call, Calls, Summary};
+use mastoform::provider::{
+    Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observations, Provider, ProviderError, Question,
+    Reader, Registration, Silence, Tags, Target,
+};
+use mastoform::refresh;
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::State;
 use mastoform::value::Value;
@@ -119,6 +125,67 @@ async fn refused(instance: &Instance, trace: &Calls) -> usize {
     let error = instance.gather(EXAMPLE, false).await.expect_err("nobody may see them").to_string();
     assert!(error.contains("ec2.subnets.default"), "{error}");
     count(&trace.snapshot().split_off(before), "ec2:LookupSubnets")
+}
+
+/// A cloud that refuses to tell of the network, and never tells of subnets.
+struct Mute(Instance);
+
+#[async_trait]
+impl Reader for Mute {
+    async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
+        match lookup.address.to_string().as_str() {
+            "ec2.vpc.default" => Err(ProviderError::new(ErrorKind::Denied, "ec2:DescribeVpcs", "no")),
+            "ec2.subnets.default" => std::future::pending().await,
+            _ => self.0.sim.lookup(lookup).await,
+        }
+    }
+
+    async fn account(&self) -> Result<Account, ProviderError> {
+        unreachable!("only lookups are asked")
+    }
+
+    async fn observe(&self, _: &[Target]) -> Observations {
+        unreachable!("only lookups are asked")
+    }
+
+    async fn announced(&self, _: &[Target]) -> Announced {
+        unreachable!("only lookups are asked")
+    }
+
+    async fn find(&self, _: &Creation) -> Result<Vec<Identity>, ProviderError> {
+        unreachable!("only lookups are asked")
+    }
+
+    async fn census(&self, _: &str, _: &Tags) -> Result<Vec<Belonging>, ProviderError> {
+        unreachable!("only lookups are asked")
+    }
+
+    async fn registration(&self, _: &str, _: &str) -> Result<Option<Registration>, ProviderError> {
+        unreachable!("only lookups are asked")
+    }
+
+    async fn ask(&self, _: &Question) -> Result<Value, Silence> {
+        unreachable!("only lookups are asked")
+    }
+
+    fn time_lapse(&self) -> f64 {
+        1.0
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_guess_when_something_has_failed() {
+    let Script { specs, config, evaluator } = &Script::read(&[], EXAMPLE).expect("a valid file");
+    let nothing = BTreeMap::new();
+    let world = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
+    let reader: Arc<dyn Reader> = Arc::new(Mute(Instance::on_virtual_time()));
+    let asked = refresh::look_up(&reader, &world, &nothing);
+    let error = tokio::time::timeout(Duration::from_secs(60), asked).await.expect("an end").expect_err("a refusal");
+    assert_eq!(error.to_string(), "looking up ec2.vpc.default failed");
 }
 
 /// The question about the subnets needs the network's id. Without it, it has an answer that tells the network.
