@@ -307,8 +307,11 @@ impl<'specs> Linter<'specs> {
         for name in &resource.keep {
             self.kept(name, resource, resource_type);
         }
-        for (tree, what) in resource.each.iter().zip(["each"]).chain(resource.lookup.iter().zip(["lookup"])) {
-            self.only_early(tree, what);
+        for tree in resource.each.iter() {
+            self.only_early(tree, "each");
+        }
+        for tree in resource.lookup.iter() {
+            self.only_early(tree, "lookup");
         }
         if let Some(when) = &resource.when {
             for reference in when.references() {

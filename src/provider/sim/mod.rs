@@ -15,8 +15,8 @@
 //! - What waits for a person goes on when the simulated person has acted, or when what it `awaits` is there.
 //! - What a law of the [`Options`] says fails as long as the job that it names has not ended well.
 //! - An instance answers as long as everything that a [`Question`] needs is there and has a good status.
-//! - Whatever a lookup asks for exists, unless a fault says otherwise, and is the same every time. A part of
-//!   a question brings nothing into being, so a first plan asks once more.
+//! - Whatever a lookup asks for exists, unless a fault says otherwise, and is the same every time. A part of a question
+//!   brings nothing into being, so a first plan asks once more.
 //! - Secrets are neither kept nor observed. A revealed one is made from the seed, the identity and the path.
 //!
 //! # Time
