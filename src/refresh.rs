@@ -73,8 +73,9 @@ pub async fn look_up(
             None => true,
         });
         let certain = wanted.len();
+        let all = settled.len() + certain;
         for guess in std::mem::take(&mut guesses) {
-            if !wanted.iter().any(|lookup| lookup.is_same(&guess)) {
+            if !wanted.contains(&guess) {
                 wanted.push(guess);
             }
         }
@@ -86,19 +87,15 @@ pub async fn look_up(
                 (number < certain, lookup, answer)
             });
         }
-        let mut open = certain;
         while let Some(joined) = asking.join_next().await {
             match joined {
-                Ok((true, lookup, answer)) => {
-                    open -= 1;
-                    settled.push((lookup, answer));
-                }
+                Ok((true, lookup, answer)) => settled.push((lookup, answer)),
                 Ok((false, guess, answer)) => heard.push((guess, answer)),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Err(_) => {}
             }
             // Nobody waits for a guess when something has failed.
-            if open == 0 && settled.iter().any(|(_, answer)| answer.is_err()) {
+            if settled.len() == all && settled.iter().any(|(_, answer)| answer.is_err()) {
                 break;
             }
         }
@@ -148,7 +145,7 @@ fn guessed_lookups(world: &World<'_>, remembered: &BTreeMap<Address, Value>) -> 
             .filter_map(|lookup| Some((lookup.address.clone(), remembered.get(&lookup.address)?.clone())))
             .collect();
         for lookup in wanted {
-            if !guesses.iter().any(|guess| guess.is_same(&lookup)) {
+            if !guesses.contains(&lookup) {
                 guesses.push(lookup);
             }
         }

@@ -271,7 +271,7 @@ pub fn early_lookups(world: &World<'_>) -> Vec<Lookup> {
 }
 
 /// The filters that are known already. An answer can tell computed attributes, so it can show whether it has what a missing
-/// filter wants. None where a filter of another kind is missing, or no filter is left; and none for a generic type, since
+/// filter wants. None where no filter is missing, or one of another kind, or all of them; and none for a generic type, since
 /// answering takes a call for each resource there is.
 fn known_filters(
     world: &World<'_>,
@@ -283,7 +283,7 @@ fn known_filters(
     if resource_type.is_generic() {
         return None;
     }
-    let mut known = BTreeMap::new();
+    let (mut known, mut is_part) = (BTreeMap::new(), false);
     for (name, filter) in filters {
         let value = match world.evaluator.tree(filter, scope) {
             Ok(value) => value.into_plain(),
@@ -295,14 +295,14 @@ fn known_filters(
             Some(value) => {
                 known.insert(name.clone(), value);
             }
-            None if resource_type.is_computed(&[name]) => {}
+            None if resource_type.is_computed(&[name]) => is_part = true,
             None => return None,
         }
     }
-    (!known.is_empty()).then_some(Tree::Map(known))
+    (is_part && !known.is_empty()).then_some(Tree::Map(known))
 }
 
-/// What is looked up and has no answer yet, with its filters.
+/// The resources that are looked up and have no answer yet, with their filters.
 fn unanswered<'a>(world: &World<'a>) -> impl Iterator<Item = (Address, &'a Resource, &'a TemplateTree)> {
     let (specs, lookups) = (world.specs, world.lookups);
     specs.blueprint.resources.values().filter_map(|resource| {

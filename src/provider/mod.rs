@@ -96,7 +96,7 @@ pub enum Observation {
 pub type Observations = BTreeMap<Address, Observation>;
 
 /// A question for something that exists outside this program's care.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {
     pub address: Address,
     pub region: String,
@@ -108,27 +108,20 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// Whether `answer`, which this question got, is the answer to `question`, too. It is if both are the same; or if
-    /// `question` asks for the same and more, and `answer` tells that all that was found has the rest.
-    pub fn settles(&self, question: &Self, answer: &Result<Value, ProviderError>) -> bool {
-        if !self.is_part && !question.is_part && self.is_same(question) {
-            return true;
+    /// Tells whether `answer`, which this question got, is the answer to `whole`, too. It is if both are the same; or if
+    /// `whole` asks for the same and more, and `answer` tells that all that was found has the rest.
+    pub fn settles(&self, whole: &Self, answer: &Result<Value, ProviderError>) -> bool {
+        if !self.is_part {
+            return self == whole;
         }
-        let Ok(answer) = answer else { return false };
-        let nothing = BTreeMap::new();
-        let asked = self.filters.as_map().unwrap_or(&nothing);
-        let wanted = question.filters.as_map().unwrap_or(&nothing);
-        let rest: Vec<_> = wanted.iter().filter(|(name, _)| !asked.contains_key(*name)).collect();
-        self.address == question.address
-            && self.region == question.region
-            && asked.iter().all(|(name, value)| wanted.get(name) == Some(value))
-            && !rest.is_empty()
-            && rest.into_iter().all(|(name, value)| answer.get(name) == Some(value))
-    }
-
-    /// Whether both are the same question.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.address == other.address && self.region == other.region && self.filters == other.filters
+        let (Ok(answer), Some(asked), Some(wanted)) = (answer, self.filters.as_map(), whole.filters.as_map()) else {
+            return false;
+        };
+        self.address == whole.address
+            && self.region == whole.region
+            && asked.keys().all(|name| wanted.contains_key(name))
+            && asked.len() < wanted.len()
+            && wanted.iter().all(|(name, value)| asked.get(name).or_else(|| answer.get(name)) == Some(value))
     }
 }
 
