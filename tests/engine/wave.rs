@@ -4,17 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use mastoform::address::{Address, Identity};
+use mastoform::address::Address;
 use mastoform::apply::Outcome;
-use mastoform::plan::resolve::World;
+use mastoform::provider::ErrorKind;
 use mastoform::provider::sim::{Fault, Operation, Options, Rule, Sim, Subject};
 use mastoform::provider::trace::{Call, Calls, Summary};
-use mastoform::provider::{
-    Account, Announced, Belonging, Creation, ErrorKind, Lookup, Observations, Provider, ProviderError, Question,
-    Reader, Registration, Silence, Tags, Target,
-};
-use mastoform::refresh;
 use mastoform::spec::{OverlayFile, Specs};
 use mastoform::state::State;
 use mastoform::value::Value;
@@ -58,22 +52,34 @@ async fn a_plan_without_changes_is_one_round_and_one_call_per_type() {
     assert!(names.len() > 15 && names.values().all(|count| *count == 1), "{names:#?}");
 }
 
-/// Lets the state remember another network than the cloud has.
-fn misremember(instance: &Instance) {
+/// Changes the answers that the state remembers.
+fn remember(instance: &Instance, change: impl FnOnce(&mut BTreeMap<Address, Value>)) {
     let path = instance.paths().state();
     let mut state = State::read(&path).expect("a state").expect("there is one");
-    let network: Address = "ec2.vpc.default".parse().expect("an address");
-    let remembered = state.lookups.get_mut(&network).expect("it was looked up");
-    remembered.set(&["id"], Value::from("vpc-00000000000000000"));
+    change(&mut state.lookups);
     state.write(&path).expect("written");
+}
+
+/// Lets the state remember another network than the cloud has.
+fn misremember(instance: &Instance) {
+    remember(instance, |answers| {
+        let network: Address = "ec2.vpc.default".parse().expect("an address");
+        let remembered = answers.get_mut(&network).expect("it was looked up");
+        remembered.set(&["id"], Value::from("vpc-00000000000000000"));
+    });
 }
 
 /// Lets the state remember no answers.
 fn forget(instance: &Instance) {
-    let path = instance.paths().state();
-    let mut state = State::read(&path).expect("a state").expect("there is one");
-    state.lookups.clear();
-    state.write(&path).expect("written");
+    remember(instance, BTreeMap::clear);
+}
+
+fn subnets() -> Address {
+    "ec2.subnets.default".parse().expect("an address")
+}
+
+fn denied() -> Fault {
+    Fault::Refuse { code: "UnauthorizedOperation".to_owned(), kind: ErrorKind::Denied }
 }
 
 fn count(calls: &[Call], operation: &str) -> usize {
@@ -95,8 +101,7 @@ async fn a_wrong_memory_costs_one_more_round_and_nothing_else() {
 async fn a_guess_that_is_refused_is_no_failure() {
     let (instance, trace) = applied().await;
     misremember(&instance);
-    let subnets = Subject::Address("ec2.subnets.default".parse().expect("an address"));
-    instance.sim.add_fault(Rule::new(Operation::Lookup, subnets, Fault::nothing_found()));
+    instance.sim.add_fault(Rule::new(Operation::Lookup, Subject::Address(subnets()), Fault::nothing_found()));
     let calls = asked_by_a_plan(&instance, &trace).await;
     assert_eq!(count(&calls, "ec2:LookupSubnets"), 2, "{calls:#?}");
 }
@@ -116,76 +121,24 @@ async fn a_part_of_a_question_that_is_refused_is_asked_as_a_whole() {
     assert_eq!(refused(&instance, &trace).await, 2);
 }
 
-/// How often a plan asks for subnets that it may not see.
+/// Counts how often a plan asks for subnets that it may not see.
 async fn refused(instance: &Instance, trace: &Calls) -> usize {
-    let subnets = Subject::Address("ec2.subnets.default".parse().expect("an address"));
-    let denied = Fault::Refuse { code: "UnauthorizedOperation".to_owned(), kind: ErrorKind::Denied };
-    instance.sim.add_fault(Rule::new(Operation::Lookup, subnets, denied).times(10));
+    instance.sim.add_fault(Rule::new(Operation::Lookup, Subject::Address(subnets()), denied()).times(10));
     let before = trace.snapshot().len();
     let error = instance.gather(EXAMPLE, false).await.expect_err("nobody may see them").to_string();
     assert!(error.contains("ec2.subnets.default"), "{error}");
     count(&trace.snapshot().split_off(before), "ec2:LookupSubnets")
 }
 
-/// A cloud that refuses to tell of the network, and never tells of subnets.
-struct Mute(Instance);
-
-#[async_trait]
-impl Reader for Mute {
-    async fn lookup(&self, lookup: &Lookup) -> Result<Value, ProviderError> {
-        match lookup.address.to_string().as_str() {
-            "ec2.vpc.default" => Err(ProviderError::new(ErrorKind::Denied, "ec2:DescribeVpcs", "no")),
-            "ec2.subnets.default" => std::future::pending().await,
-            _ => self.0.sim.lookup(lookup).await,
-        }
-    }
-
-    async fn account(&self) -> Result<Account, ProviderError> {
-        unreachable!("only lookups are asked")
-    }
-
-    async fn observe(&self, _: &[Target]) -> Observations {
-        unreachable!("only lookups are asked")
-    }
-
-    async fn announced(&self, _: &[Target]) -> Announced {
-        unreachable!("only lookups are asked")
-    }
-
-    async fn find(&self, _: &Creation) -> Result<Vec<Identity>, ProviderError> {
-        unreachable!("only lookups are asked")
-    }
-
-    async fn census(&self, _: &str, _: &Tags) -> Result<Vec<Belonging>, ProviderError> {
-        unreachable!("only lookups are asked")
-    }
-
-    async fn registration(&self, _: &str, _: &str) -> Result<Option<Registration>, ProviderError> {
-        unreachable!("only lookups are asked")
-    }
-
-    async fn ask(&self, _: &Question) -> Result<Value, Silence> {
-        unreachable!("only lookups are asked")
-    }
-
-    fn time_lapse(&self) -> f64 {
-        1.0
-    }
-
-    fn patience(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_guess_when_something_has_failed() {
-    let Script { specs, config, evaluator } = &Script::read(&[], EXAMPLE).expect("a valid file");
-    let nothing = BTreeMap::new();
-    let world = World { specs, config, lookups: &nothing, previous: &Value::Null, evaluator };
-    let reader: Arc<dyn Reader> = Arc::new(Mute(Instance::on_virtual_time()));
-    let asked = refresh::look_up(&reader, &world, &nothing);
-    let error = tokio::time::timeout(Duration::from_secs(60), asked).await.expect("an end").expect_err("a refusal");
-    assert_eq!(error.to_string(), "looking up ec2.vpc.default failed");
+    let (instance, _) = applied().await;
+    let network = Subject::Address("ec2.vpc.default".parse().expect("an address"));
+    instance.sim.add_fault(Rule::new(Operation::Lookup, network, denied()));
+    instance.sim.add_fault(Rule::new(Operation::Lookup, Subject::Address(subnets()), Fault::NeverAnswer));
+    let asked = tokio::time::timeout(Duration::from_secs(60), instance.gather(EXAMPLE, false));
+    let error = asked.await.expect("an end").expect_err("a refusal").to_string();
+    assert!(error.contains("ec2.vpc.default"), "{error}");
 }
 
 /// The question about the subnets needs the network's id. Without it, it has an answer that tells the network.
@@ -204,10 +157,9 @@ async fn an_answer_to_a_part_of_a_question_counts_only_if_it_has_the_rest() {
     let (instance, trace) = applied().await;
     let state = instance.state().expect("a state");
     forget(&instance);
-    let subnets: Address = "ec2.subnets.default".parse().expect("an address");
-    let mut elsewhere = state.lookups[&subnets].clone();
+    let mut elsewhere = state.lookups[&subnets()].clone();
     elsewhere.set(&["vpc_id"], Value::from("vpc-00000000000000000"));
-    instance.sim.put(&subnets.type_name, &state.region, elsewhere, BTreeMap::new());
+    instance.sim.put(&subnets().type_name, &state.region, elsewhere, BTreeMap::new());
     let calls = asked_by_a_plan(&instance, &trace).await;
     assert_eq!(count(&calls, "ec2:LookupSubnets"), 2, "{calls:#?}");
     assert_eq!(chain(&calls), 2, "{calls:#?}");

@@ -53,6 +53,8 @@ pub enum Fault {
     Refuse { code: String, kind: ErrorKind },
     /// The call has its effect, but its answer is lost.
     LoseResponse,
+    /// The call has no effect and is never answered.
+    NeverAnswer,
     /// The object is invisible to the next so many looks at it: reads, and checks that something it is named by exists.
     HideFor(u32),
     /// The object shows this status for ever instead of becoming ready.

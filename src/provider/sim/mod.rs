@@ -319,6 +319,9 @@ impl Sim {
         if struck == Some(Fault::Crash(CrashPoint::BeforeTheEffect)) {
             self.crash().await;
         }
+        if struck == Some(Fault::NeverAnswer) {
+            std::future::pending::<()>().await;
+        }
         match struck.as_ref().and_then(|fault| refused(operation, address, fault)) {
             Some(error) => Err(error),
             None => Ok(struck),
@@ -406,8 +409,10 @@ impl Sim {
                     Err(error) => (None, Observation::Failed(error)),
                 };
                 observations.insert(target.address.clone(), observation);
-                if matches!(struck, Some(Fault::Crash(_))) {
-                    self.crash().await;
+                match struck {
+                    Some(Fault::Crash(_)) => self.crash().await,
+                    Some(Fault::NeverAnswer) => std::future::pending().await,
+                    _ => {}
                 }
             }
             answers.push(observations);
