@@ -31,7 +31,7 @@ use crate::value::{Known, Planned, Tree, Value};
 /// How often a job that was taken away is begun once more in one run.
 const ONCE_MORE: u32 = 3;
 
-/// What a change wants of a resource that exists: as the file has it, as the plan has it, and complete.
+/// The wish of a change for a resource that exists: as the file has it, as the plan has it, and complete.
 struct Wanted<'a> {
     desired: &'a Desired,
     planned: &'a Planned,
@@ -110,7 +110,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// What the change of this resource wants; none if it wants nothing.
+    /// Completes the wish of this resource's change; none if it wants nothing.
     fn wanted(&self, address: &Address) -> Option<Result<Wanted<'a>, LateError>> {
         let (world, graph) = self.run.desired?;
         let (desired, change) = (graph.nodes.get(address)?, *self.changes.get(address)?);
